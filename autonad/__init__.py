@@ -1,0 +1,7 @@
+"""AutoNAD designs a surface-defect detector for your images and for the device that will run it.
+
+Importing the package is cheap: torch and the other heavy libraries are imported by the subpackages that
+need them (``autonad.network``, ``autonad.training``, …), never here.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,66 @@
+"""Everything that AutoNAD raises on purpose.
+
+    AutonadError                 exit code 2: the request is wrong, nothing was done
+    ├── ConfigError              params.yaml, --set, an unknown preset
+    ├── ArchitectureError        an architecture, or one that its space does not hold
+    ├── DatasetError             a folder, an image, a mask or a manifest
+    ├── CheckpointError          a checkpoint or weights of another configuration
+    ├── LatencyError             a target, a latency table, a failed measurement
+    ├── SearchError              a search that cannot go on
+    ├── ExportError              an export that does not match the network
+    ├── TrackingError            MLflow cannot be reached or answers unexpectedly
+    └── StorageError             a disk or store that refuses to take a file
+
+A message says what we got, what we need and how to mend it. The command line prints it as one line, without
+a traceback. `FaultyItems` is no failure of the request: the work was done, some items were faulty and are named.
+"""
+
+from __future__ import annotations
+
+
+class AutonadError(Exception):
+    """A user's mistake or an outside failure that has a clear remedy."""
+
+    exit_code = 2
+
+
+class ConfigError(AutonadError):
+    """A parameter file, an override or a preset name is wrong."""
+
+
+class ArchitectureError(AutonadError):
+    """An architecture is malformed, or lies outside the space that it is used with."""
+
+
+class DatasetError(AutonadError):
+    """A dataset, an image, a mask or a manifest cannot be used."""
+
+
+class CheckpointError(AutonadError):
+    """A checkpoint or a weights file does not belong to what it is loaded into."""
+
+
+class LatencyError(AutonadError):
+    """A target, a latency table or a measurement cannot be used."""
+
+
+class SearchError(AutonadError):
+    """A search cannot start or cannot go on."""
+
+
+class ExportError(AutonadError):
+    """An exported network cannot be written or does not match its source."""
+
+
+class TrackingError(AutonadError):
+    """MLflow cannot be reached or answers unexpectedly."""
+
+
+class StorageError(AutonadError):
+    """A file cannot be written or read."""
+
+
+class FaultyItems(AutonadError):
+    """The work was done, but some items were faulty; the message names them."""
+
+    exit_code = 1

@@ -1,0 +1,70 @@
+"""Writing files so that a crash or a full disk never leaves half of one behind."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from autonad.errors import StorageError
+
+
+def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in place in one step.
+
+    Args:
+        path: Final file; its folder is created.
+        write: Receives the temporary path and writes the whole file there.
+
+    Raises:
+        StorageError: The folder or the file cannot be written; a previous file at `path` is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path}: {error.strerror or error}; free some space or choose a writable folder, "
+            "then repeat the command (what was there before is untouched)"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes_atomic(path: Path, content: bytes) -> None:
+    """Write bytes in one step; see `write_atomic`."""
+    write_atomic(path, lambda temporary: temporary.write_bytes(content))
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """Write UTF-8 text in one step; see `write_atomic`."""
+    write_bytes_atomic(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON with sorted keys, no NaN and a final newline, so that equal values give equal bytes."""
+    write_text_atomic(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Read a JSON file that a previous step has written.
+
+    Args:
+        path: The file.
+        what: What it is to the user, for the message ("the supernet").
+
+    Raises:
+        StorageError: The file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise StorageError(f"{what} is not at {path}; check the folder, or run the step that writes it") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise StorageError(f"{what} at {path} cannot be read: {error}; run the step that writes it again") from error

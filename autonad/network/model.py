@@ -1,0 +1,91 @@
+"""AutoNADNet: one architecture as an ordinary module. It is what is profiled, retrained and exported."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from autonad.errors import ArchitectureError
+from autonad.network.encoder import Encoder
+from autonad.network.mfam import FeatureAggregation
+from autonad.space import Architecture
+
+MIN_SIDE = 32
+# Residual branches start small, so that a deep and a shallow path of one supernet begin alike (NASViT).
+LAYER_SCALE = 0.5
+
+
+class AutoNADNet(nn.Module):
+    """The network of one architecture: exactly the layers that it needs, and no record of any other.
+
+    Args:
+        architecture: What to build.
+        num_classes: Classes including background.
+
+    Parameters are drawn from torch's global generator; seed it for reproducible weights. On the meta device nothing
+    is drawn.
+    """
+
+    def __init__(self, architecture: Architecture, num_classes: int) -> None:
+        super().__init__()
+        self.architecture, self.num_classes = architecture, num_classes
+        self.encoder = Encoder(architecture.stages, architecture.head_width)
+        self.mfam = FeatureAggregation(architecture)
+        self.classify = nn.Conv2d(architecture.mfam_width, num_classes, 1)
+        for name, parameter in self.named_parameters():
+            initialize(name, parameter)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Segment images.
+
+        Args:
+            images: (B, 3, H, W), normalised; H and W at least 32, not necessarily multiples of 32.
+
+        Returns:
+            Logits (B, num_classes, H, W).
+
+        Raises:
+            ArchitectureError: The images are too small, or have no three channels.
+        """
+        check_images(images)
+        logits = self.classify(self.mfam(self.encoder(images)))
+        return F.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False)
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of scalars in the network's tensors."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+def check_images(images: Tensor) -> None:
+    """Say what is wrong with an input before a convolution does."""
+    if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < MIN_SIDE:
+        raise ArchitectureError(
+            f"the input has shape {tuple(images.shape)}; the network needs (batch, 3, height, width) with height and "
+            f"width of at least {MIN_SIDE} pixels"
+        )
+
+
+@torch.no_grad()
+def initialize(name: str, parameter: Tensor) -> None:
+    """Fill one parameter by its name; the supernet's store and a lone network use the same rule."""
+    if parameter.is_meta:
+        return
+    leaf = name.rsplit(".", 1)[-1]
+    if leaf == "bias":
+        parameter.zero_()
+    elif leaf in ("scale1", "scale2"):
+        parameter.fill_(LAYER_SCALE)
+    elif leaf == "spread":
+        # Near one, and not all the same: the output channels of one in-head index would otherwise stay equal.
+        parameter.normal_(1.0, 0.5)
+    elif leaf.startswith("map_"):
+        parameter.normal_(0.0, 1.0 / math.sqrt(3 * parameter.numel()))
+    elif parameter.ndim == 1:
+        parameter.fill_(1.0)
+    else:
+        fan_in = parameter[0].numel()
+        nn.init.trunc_normal_(parameter, std=1.0 / math.sqrt(fan_in))

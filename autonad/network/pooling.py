@@ -1,0 +1,37 @@
+"""Adaptive average pooling that exports to ONNX for every output size."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+
+def adaptive_average(x: Tensor, height: int, width: int) -> Tensor:
+    """Average `x` down to (height, width), as `torch.nn.functional.adaptive_avg_pool2d` does.
+
+    Written as two matrix products, because the adaptive operator itself cannot be exported when the output
+    does not divide the input. A side smaller than the output is averaged over overlapping single pixels.
+
+    Args:
+        x: (B, C, H, W).
+        height: Rows of the result.
+        width: Columns of the result.
+
+    Returns:
+        (B, C, height, width).
+    """
+    rows = torch.tensor(_averages(x.shape[2], height), dtype=x.dtype, device=x.device)  # (height, H)
+    columns = torch.tensor(_averages(x.shape[3], width), dtype=x.dtype, device=x.device)  # (width, W)
+    return rows @ (x @ columns.T)
+
+
+@lru_cache(maxsize=256)
+def _averages(size: int, bins: int) -> list[list[float]]:
+    """Rows of an averaging matrix: bin i covers floor(i·size/bins) up to ceil((i+1)·size/bins)."""
+    matrix = []
+    for index in range(bins):
+        start, stop = index * size // bins, -(-(index + 1) * size // bins)
+        matrix.append([1.0 / (stop - start) if start <= column < stop else 0.0 for column in range(size)])
+    return matrix

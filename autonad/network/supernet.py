@@ -1,0 +1,112 @@
+"""The supernet: one store of largest-size tensors that runs any architecture of its space."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from autonad.errors import ConfigError
+from autonad.network.model import AutoNADNet, initialize
+from autonad.network.sharing import STRATEGIES, Sharing, covering, store_key, take
+from autonad.space import Architecture, SearchSpace
+
+# Structures (no weights) that are kept for architectures seen lately.
+MAX_CACHED = 256
+
+
+class SuperNet(nn.Module):
+    """All networks of a search space in one set of shared weights (Section IV-B).
+
+    To run an architecture, `AutoNADNet` is built without storage and called with slices of the store, so a subnet
+    and its extracted copy are the same code, and gradients flow into the shared tensors.
+
+    Args:
+        space: What can be run.
+        num_classes: Classes including background.
+        sharing: "cross", "entangled" or "classical" (Table VII).
+
+    Raises:
+        ConfigError: Unknown sharing strategy.
+    """
+
+    def __init__(self, space: SearchSpace, num_classes: int, sharing: Sharing = "cross") -> None:
+        super().__init__()
+        if sharing not in STRATEGIES:
+            raise ConfigError(f"sharing is {sharing!r}; use one of {', '.join(STRATEGIES)}")
+        self.space, self.num_classes, self.sharing = space, num_classes, sharing
+        self._structures: OrderedDict[Architecture, AutoNADNet] = OrderedDict()
+        shapes: dict[str, tuple[int, ...]] = {}
+        names: dict[str, str] = {}
+        for architecture in covering(space):
+            for name, shape in self._shapes(architecture).items():
+                key = store_key(sharing, architecture, name, shape)
+                shapes[key] = tuple(map(max, shapes.get(key, shape), shape))
+                names[key] = name
+        self._structures.clear()
+        self.store = nn.ParameterDict()
+        for key, shape in shapes.items():
+            parameter = nn.Parameter(torch.empty(shape))
+            initialize(names[key], parameter)
+            self.store[_encode(key)] = parameter
+
+    def forward(self, images: Tensor, architecture: Architecture) -> Tensor:
+        """Run one architecture.
+
+        Args:
+            images: (B, 3, H, W), normalised.
+            architecture: A member of the space.
+
+        Returns:
+            Logits (B, num_classes, H, W).
+
+        Raises:
+            ArchitectureError: The architecture lies outside the space, or the images are too small.
+        """
+        return functional_call(self._structure(architecture), self.weights(architecture), (images,))
+
+    def weights(self, architecture: Architecture) -> dict[str, Tensor]:
+        """Parameter name → view into the store, for one architecture."""
+        return {
+            name: take(self.parameter_of(architecture, name, shape), shape)
+            for name, shape in self._shapes(architecture).items()
+        }
+
+    def parameter_of(self, architecture: Architecture, name: str, shape: tuple[int, ...]) -> Tensor:
+        """The store's tensor that holds the parameter `name` of an architecture, whole."""
+        return self.store[_encode(store_key(self.sharing, architecture, name, shape))]
+
+    def extract(self, architecture: Architecture) -> AutoNADNet:
+        """A standalone network with copies of the architecture's weights; its output equals the supernet's."""
+        weights = self.weights(architecture)
+        with torch.device("meta"):
+            network = AutoNADNet(architecture, self.num_classes)
+        network.to_empty(device=next(self.parameters()).device)
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                parameter.copy_(weights[name])
+        return network.train(self.training)
+
+    def _structure(self, architecture: Architecture) -> AutoNADNet:
+        """`AutoNADNet` on the meta device, cached."""
+        network = self._structures.get(architecture)
+        if network is None:
+            self.space.check(architecture)
+            with torch.device("meta"):
+                network = AutoNADNet(architecture, self.num_classes)
+            self._structures[architecture] = network
+            if len(self._structures) > MAX_CACHED:
+                self._structures.popitem(last=False)
+        else:
+            self._structures.move_to_end(architecture)
+        return network
+
+    def _shapes(self, architecture: Architecture) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(p.shape) for name, p in self._structure(architecture).named_parameters()}
+
+
+def _encode(key: str) -> str:
+    """`nn.ParameterDict` takes no dots in its keys."""
+    return key.replace(".", "/")

@@ -1,0 +1,29 @@
+"""What can be built: architectures as values, and the spaces that they are drawn from. No torch in here."""
+
+from autonad.space.architecture import (
+    EDGE_OPERATORS,
+    EDGES,
+    OPERATORS,
+    Architecture,
+    Block,
+    EdgeOperator,
+    Operator,
+    Stage,
+)
+from autonad.space.search_space import UNIFORM, Mixer, SamplingPrior, SearchSpace, StageSpace
+
+__all__ = [
+    "EDGES",
+    "EDGE_OPERATORS",
+    "OPERATORS",
+    "UNIFORM",
+    "Architecture",
+    "Block",
+    "EdgeOperator",
+    "Mixer",
+    "Operator",
+    "SamplingPrior",
+    "SearchSpace",
+    "Stage",
+    "StageSpace",
+]
