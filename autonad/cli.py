@@ -1,0 +1,358 @@
+"""The command line: one verb per step. Heavy libraries are imported when a verb runs, not for --help."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from autonad.errors import AutonadError, FaultyItems
+
+if TYPE_CHECKING:
+    from autonad.config import Config
+
+app = typer.Typer(
+    name="autonad",
+    help="Designs the defect detector for your images and for the device that will run it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Params = Annotated[
+    Path | None,
+    typer.Option("--params", help="Parameter file.", show_default="params.yaml where there is one"),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a parameter: section.key=value. Repeatable.", metavar="KEY=VALUE"),
+]
+DatasetDir = Annotated[Path, typer.Option("--dataset", help="Dataset folder.")]
+OutputDir = Annotated[Path, typer.Option("--output", help="Folder to write.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue from the output folder's checkpoint.")]
+Execution = Annotated[
+    str | None,
+    typer.Option(
+        "--execution",
+        envvar="AUTONAD_EXECUTION",
+        help="Name of the execution; steps with one name share a parent run in MLflow.",
+    ),
+]
+Groups = Annotated[
+    Path | None,
+    typer.Option("--groups", help="CSV of image,group: which images show one part. Default: SOURCE/groups.csv."),
+]
+Classes = Annotated[
+    str | None, typer.Option("--classes", help="Defect classes, comma separated, for voc and masks.")
+]
+
+
+@app.command("import-data")
+def import_data(
+    format: Annotated[str, typer.Option("--format", help="neu, mt, msd, neu-seg, voc or masks.")],
+    source: Annotated[Path, typer.Option("--source", help="Folder of the published layout.")],
+    output: OutputDir,
+    groups: Groups = None,
+    classes: Classes = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Import a published layout as a dataset, split by physical part."""
+    from autonad import steps
+
+    result = steps.import_data(
+        _config(params, set), format=format, source=source, output=output, groups_csv=groups, classes=_names(classes)
+    )
+    _print_faults(result.faults)
+    print(f"{output}: {result.images} images of {result.groups} parts; classes {', '.join(result.classes)}")
+    if result.num_errors:
+        raise FaultyItems(f"{result.num_errors} items were faulty and are in {output / 'quarantine'}, named above")
+
+
+@app.command()
+def synthesize(output: OutputDir, params: Params = None, set: Set = None) -> None:
+    """Generate a dataset of surfaces with defects."""
+    from autonad import steps
+
+    result = steps.synthesize(_config(params, set), output=output)
+    print(f"{output}: {result.images} images of {result.groups} parts; classes {', '.join(result.classes)}")
+
+
+@app.command()
+def audit(
+    dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder.")] = None,
+    format: Annotated[str | None, typer.Option("--format", help="Layout to look at before import.")] = None,
+    source: Annotated[Path | None, typer.Option("--source", help="Folder of that layout.")] = None,
+    groups: Groups = None,
+    classes: Classes = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Look for faults in a dataset, or in a layout before it is imported."""
+    from autonad import steps
+
+    faults = steps.audit(
+        _config(params, set), dataset=dataset, format=format, source=source, groups_csv=groups, classes=_names(classes)
+    )
+    _print_faults(faults)
+    errors = int((faults["severity"] == "error").sum())
+    print(f"{errors} errors, {len(faults) - errors} warnings")
+    if errors:
+        raise FaultyItems(f"{errors} faults must be mended; they are named above")
+
+
+@app.command("describe-target")
+def describe_target(
+    output: Annotated[Path, typer.Option("--output", help="Target file to write, targets/NAME.json.")],
+    runtime: Annotated[str, typer.Option("--runtime", help="onnxruntime or pytorch.")] = "onnxruntime",
+    provider: Annotated[str, typer.Option("--provider", help="cpu, cuda or tensorrt.")] = "cpu",
+    threads: Annotated[int | None, typer.Option("--threads", help="Threads of one network; all cores.")] = None,
+) -> None:
+    """Describe this device as a target; run it once, on the device."""
+    from autonad import steps
+
+    key = steps.describe_target(name=output.stem, output=output, runtime=runtime, provider=provider, threads=threads)
+    print(f"{output}: hardware key {key}")
+
+
+@app.command("train-supernet")
+def train_supernet(
+    dataset: DatasetDir,
+    output: OutputDir,
+    resume: Resume = False,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Train all architectures of the space at once, in shared weights."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.train_supernet(
+            _config(params, set), dataset=dataset, output=output, resume=resume, execution=execution, console=screen
+        )
+    print(
+        f"{output}: {result.parameters:,} shared weights, mean inherited validation mIoU {_percent(result.miou)} "
+        f"({result.seconds:.0f} s)"
+    )
+
+
+@app.command("profile-latency")
+def profile_latency(
+    target: Annotated[Path, typer.Option("--target", help="Target file of this device.")],
+    output: OutputDir,
+    classes: Annotated[int, typer.Option("--num-classes", help="Classes of the head, background included.")] = 4,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Measure what every operator costs on the target."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.profile_latency(
+            _config(params, set), target=target, output=output, num_classes=classes, execution=execution,
+            console=screen,
+        )  # fmt: skip
+    print(
+        f"{output}: {result.rows} costs; whole networks are predicted with rank correlation "
+        f"{result.rank_correlation:.2f} and an error of {_percent(result.error)} ({result.seconds:.0f} s)"
+    )
+
+
+@app.command()
+def search(
+    dataset: DatasetDir,
+    supernet: Annotated[Path, typer.Option("--supernet", help="Supernet folder.")],
+    latency: Annotated[Path, typer.Option("--latency", help="Latency folder.")],
+    output: OutputDir,
+    resume: Resume = False,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Evolve the best architecture under the target's latency."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.search(
+            _config(params, set), dataset=dataset, supernet=supernet, latency=latency, output=output, resume=resume,
+            execution=execution, console=screen,
+        )  # fmt: skip
+    print(
+        f"{output}: architecture {result.key}, {result.parameters:,} parameters, inherited validation mIoU "
+        f"{_percent(result.miou)}, {result.measured_ms:.2f} ms measured ({result.predicted_ms:.2f} ms predicted), "
+        f"{result.evaluations} evaluated ({result.seconds:.0f} s)"
+    )
+
+
+@app.command()
+def retrain(
+    dataset: DatasetDir,
+    search: Annotated[Path, typer.Option("--search", help="Search folder.")],
+    output: OutputDir,
+    resume: Resume = False,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Retrain the searched architecture from its inherited weights."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.retrain(
+            _config(params, set), dataset=dataset, search=search, output=output, resume=resume, execution=execution,
+            console=screen,
+        )  # fmt: skip
+    print(
+        f"{output}: {result.parameters:,} parameters, validation mIoU {_percent(result.miou)} after epoch "
+        f"{result.best_epoch} ({result.seconds:.0f} s)"
+    )
+
+
+@app.command()
+def evaluate(
+    dataset: DatasetDir,
+    model: Annotated[Path, typer.Option("--model", help="Model folder.")],
+    output: OutputDir,
+    search: Annotated[Path | None, typer.Option("--search", help="Search folder, for the report.")] = None,
+    latency: Annotated[Path | None, typer.Option("--latency", help="Latency folder, for the report.")] = None,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Evaluate a model on the test split and write the report."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.evaluate(
+            _config(params, set), dataset=dataset, model=model, output=output, search=search, latency=latency,
+            execution=execution, console=screen,
+        )  # fmt: skip
+    print(
+        f"{output}: test mIoU {_percent(result.miou)}{_interval(result.interval)}, mF1 {_percent(result.mf1)}; "
+        f"open {result.report}"
+    )
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Option("--model", help="Model folder.")],
+    dataset: DatasetDir,
+    evaluation: Annotated[Path, typer.Option("--evaluation", help="Evaluation folder.")],
+    output: OutputDir,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Export a model to ONNX, check it against torch and measure it."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.export(
+            _config(params, set), model=model, dataset=dataset, evaluation=evaluation, output=output,
+            execution=execution, console=screen,
+        )  # fmt: skip
+    print(
+        f"{result.path}: {result.megabytes:.1f} MB, at most {result.max_difference:.1e} from torch, "
+        f"{result.p50_ms:.2f} ms median and {result.p95_ms:.2f} ms p95 on this machine"
+    )
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", help="Folder to write.")] = Path("runs/demo"),
+    execution: Execution = None,
+    set: Set = None,
+) -> None:
+    """Generate a dataset and run the whole chain on it."""
+    import datetime
+
+    from autonad.console import console
+    from autonad.steps.demo import demo, demo_config
+
+    config = demo_config(tuple(set or ()))
+    name = execution or f"demo-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    with console() as screen:
+        result = demo(config, output=output, execution=name, console=screen)
+    rows = [
+        ("test mIoU", f"{_percent(result.miou)}{_interval(result.interval)}"),
+        ("test mF1", _percent(result.mf1)),
+        ("inherited validation mIoU", _percent(result.inherited_miou)),
+        ("parameters", f"{result.parameters:,}"),
+        ("latency, median", f"{result.p50_ms:.2f} ms (ONNX Runtime, batch 1, this machine)"),
+        ("latency, p95", f"{result.p95_ms:.2f} ms"),
+        *((f"time, {step}", f"{seconds:.1f} s") for step, seconds in result.seconds.items()),
+        ("time, all", f"{sum(result.seconds.values()):.1f} s"),
+    ]
+    print()
+    for label, value in rows:
+        print(f"{label:<28}{value}")
+    print(f"\nreport   {result.report}\nmodel    {result.model}")
+    if config.tracking.enabled:
+        print(f"MLflow   mlflow ui --backend-store-uri {config.tracking.uri}   (execution {name})")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line and an exit code, never a traceback."""
+    # Before anything imports numpy or torch; warnings of libraries are not for the user of a finished command.
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    try:
+        app(standalone_mode=False)
+    except AutonadError as error:
+        print(f"{'note' if isinstance(error, FaultyItems) else 'error'}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted; what was written is kept, --resume continues", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        _usage_error(error)
+
+
+def _usage_error(error: Exception) -> None:
+    """Show click's usage errors as click does, and the rest as the faults of ours that they are."""
+    show = getattr(error, "show", None)
+    if show is None:
+        raise error
+    show()
+    sys.exit(getattr(error, "exit_code", 2))
+
+
+def _config(params: Path | None, overrides: list[str] | None) -> Config:
+    from autonad.config import load_config
+
+    default = Path("params.yaml")
+    return load_config(params or (default if default.is_file() else None), overrides or ())
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in text.split(",")) if text else None
+
+
+def _print_faults(faults: Any) -> None:
+    for fault in faults.itertuples():
+        print(f"{fault.severity:<8} {fault.kind:<20} {fault.item}: {fault.message}")
+
+
+def _percent(fraction: float | None) -> str:
+    return "n/a" if fraction is None else f"{100 * fraction:.1f} %"
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
+
+
+if __name__ == "__main__":
+    main()

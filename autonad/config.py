@@ -1,0 +1,262 @@
+"""params.yaml as frozen, validated models: every number has one place, a unit and a range.
+
+Absent is None. Unknown keys and wrong types are errors that name the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from autonad.errors import ConfigError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown keys are refused and values never change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class DataConfig(Section):
+    """Importing a dataset and splitting it."""
+
+    fractions: tuple[Fraction, Fraction, Fraction] = Field((0.6, 0.2, 0.2), description="train, val, test share of groups")
+    include_defect_free: bool = Field(False, description="also import images without defects")
+    mask_threshold: Annotated[int, Field(ge=0, le=254)] = Field(127, description="grey masks: defect above this value")
+    split_seed: int = Field(0, description="seed of the split")
+
+
+class SynthesizeConfig(Section):
+    """The generated dataset."""
+
+    num_images: Count = Field(300, description="images")
+    image_side: Annotated[int, Field(ge=32)] = Field(128, description="height and width, pixels")
+    materials: tuple[str, ...] = Field(("steel", "ceramic"), description="surface materials")
+    classes: tuple[str, ...] = Field(("crack", "blowhole", "scratch"), description="defect classes")
+    contrast: Annotated[float, Field(ge=0)] = Field(1.0, description="visibility of the defects; 1 is moderate")
+    defect_size: Annotated[float, Field(ge=0.2, le=2)] = Field(1.0, description="size of the defects; 1 is usual")
+    brightness: float = Field(0.0, description="added to every image, fraction of white")
+    blur: Annotated[float, Field(ge=0)] = Field(0.5, description="blur of the camera, pixels of standard deviation")
+    noise: Annotated[float, Field(ge=0)] = Field(0.015, description="noise of the camera, fraction of white")
+    defect_free: Fraction = Field(0.0, description="share of parts without defects")
+    seed: int = Field(0, description="seed of images and split")
+
+
+class InputConfig(Section):
+    """The network's input."""
+
+    height: Annotated[int, Field(ge=32)] = Field(128, description="rows, pixels")
+    width: Annotated[int, Field(ge=32)] = Field(128, description="columns, pixels")
+    keep_aspect: bool = Field(True, description="pad with 'ignore' instead of stretching")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width), pixels."""
+        return self.height, self.width
+
+
+class SpaceConfig(Section):
+    """What can be built."""
+
+    preset: str = Field("small", description="search space preset")
+    operators: tuple[str, ...] | None = Field(None, description="restrict the space to these operators (Table V)")
+
+
+class TrainingConfig(Section):
+    """One run of the training loop."""
+
+    epochs: Count = Field(60, description="passes over the training images")
+    batch_size: Count = Field(8, description="images per step")
+    optimizer: Literal["adamw", "adam"] = Field("adamw", description="optimiser")
+    learning_rate: Positive = Field(1e-3, description="peak learning rate; it is not scaled by the batch size")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.05, description="decay of weights of two or more axes")
+    schedule: Literal["cosine", "poly"] = Field("cosine", description="decay of the learning rate to zero")
+    warmup: Fraction = Field(0.05, description="share of steps over which the learning rate rises")
+    clip_norm: Positive | None = Field(1.0, description="limit of the gradient's norm")
+    cross_entropy: Annotated[float, Field(ge=0)] = Field(1.0, description="weight of the cross-entropy loss")
+    dice: Annotated[float, Field(ge=0)] = Field(1.0, description="weight of the Dice loss")
+    augmentation: Literal["none", "light", "standard", "strong"] = Field("standard", description="augmentation preset")
+    defect_crop: Fraction = Field(0.0, description="share of samples zoomed in on a defect, rare classes first")
+    repeat_threshold: Fraction = Field(
+        0.0, description="classes in less than this share of images are repeated (0: off)"
+    )
+    ema_decay: Fraction | None = Field(None, description="decay of the averaged weights that are kept, per step")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="autocast of the forward pass")
+    validate_every: Count = Field(5, description="epochs between validations")
+    checkpoint_every: Count = Field(1, description="epochs between checkpoints")
+
+
+class SupernetConfig(TrainingConfig):
+    """Training the supernet (Section V-B)."""
+
+    learning_rate: Positive = Field(5e-4, description="peak learning rate; it is not scaled by the batch size")
+    sharing: Literal["cross", "entangled", "classical"] = Field("cross", description="weight sharing (Table VII)")
+    panel: Count = Field(4, description="architectures whose inherited mIoU is followed: the extremes and random ones")
+
+
+PAPER_RETRAINING: dict[str, Any] = {
+    "optimizer": "adam",
+    "learning_rate": 1e-4,
+    "weight_decay": 0.0,
+    "schedule": "poly",
+    "warmup": 0.0,
+    "clip_norm": None,
+    "dice": 0.0,
+    "ema_decay": None,
+}
+
+
+class RetrainConfig(TrainingConfig):
+    """Retraining the searched architecture."""
+
+    weights: Literal["inherited", "scratch"] = Field("inherited", description="where the weights start")
+    profile: Literal["default", "paper"] = Field(
+        "default", description="'paper': Adam 1e-4, poly, plain cross-entropy (Section V-B); it overrides those fields"
+    )
+
+    def resolved(self) -> RetrainConfig:
+        """The settings with the profile applied."""
+        return self if self.profile == "default" else self.model_copy(update=PAPER_RETRAINING)
+
+
+class LatencyConfig(Section):
+    """Measuring latency."""
+
+    warmup: Annotated[int, Field(ge=0)] = Field(5, description="runs before timing")
+    repeats: Annotated[int, Field(ge=3)] = Field(20, description="timed runs")
+    networks: Annotated[int, Field(ge=4)] = Field(10, description="whole networks that calibrate the table")
+    temperature: Positive = Field(1.0, description="sharpness of the prior; small favours fast operators more")
+    shrinkage: Annotated[float, Field(ge=0)] = Field(4.0, description="records that a uniform prior is worth")
+
+
+class SearchConfig(Section):
+    """Evolution (Algorithm 1)."""
+
+    population: Annotated[int, Field(ge=2)] = Field(24, description="architectures per generation, N")
+    generations: Count = Field(8, description="generations, G")
+    top_k: Count = Field(10, description="parents kept per generation")
+    mutation_rate: Fraction = Field(0.2, description="probability per gene, p_m")
+    crossover_rate: Fraction = Field(0.4, description="probability per pair, p_c")
+    latency_weight: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+        "auto", description="λ, mIoU fraction per ms; auto: 0.05 of mIoU per mean latency of the first population"
+    )
+    latency_budget_ms: Positive | None = Field(None, description="median latency that must not be exceeded, ms")
+    finalists: Count = Field(3, description="best architectures whose latency is measured before one is returned")
+
+
+class EvaluateConfig(Section):
+    """Evaluation on the test split."""
+
+    resamples: Annotated[int, Field(ge=100)] = Field(2000, description="bootstrap resamples over groups")
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="level of the intervals")
+    panels: Count = Field(12, description="images shown in the report")
+
+
+class ExportConfig(Section):
+    """ONNX export."""
+
+    tolerance: Positive = Field(1e-3, description="largest allowed difference of a logit between ONNX and torch")
+    parity_images: Count = Field(16, description="real images that both are run on")
+
+
+class TrackingConfig(Section):
+    """MLflow."""
+
+    enabled: bool = Field(True, description="log to MLflow")
+    uri: str = Field("sqlite:///mlflow.db", description="tracking server or store")
+    experiment: str = Field("autonad", description="experiment name")
+
+
+class Config(Section):
+    """The whole of params.yaml."""
+
+    seed: int = Field(0, description="seed of everything that has no seed of its own")
+    threads: Count | None = Field(None, description="CPU threads of torch; absent: all cores")
+    data: DataConfig = DataConfig()
+    synthesize: SynthesizeConfig = SynthesizeConfig()
+    input: InputConfig = InputConfig()
+    space: SpaceConfig = SpaceConfig()
+    train_supernet: SupernetConfig = SupernetConfig()
+    profile_latency: LatencyConfig = LatencyConfig()
+    search: SearchConfig = SearchConfig()
+    retrain: RetrainConfig = RetrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    export: ExportConfig = ExportConfig()
+    tracking: TrackingConfig = TrackingConfig()
+
+
+def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
+    """Read params.yaml and apply `section.key=value` overrides.
+
+    Args:
+        path: The file; None gives the defaults.
+        overrides: Assignments whose values are YAML ("train_supernet.epochs=5").
+
+    Raises:
+        ConfigError: The file is missing or not YAML, a key is unknown, or a value is of the wrong type.
+    """
+    data: Any = {}
+    if path is not None:
+        try:
+            data = yaml.safe_load(path.read_text()) or {}
+        except FileNotFoundError as error:
+            raise ConfigError(f"there is no parameter file {path}; create it or name another with --params") from error
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(data, dict):
+            raise ConfigError(f"{path} holds a {type(data).__name__}; it must hold sections such as 'search:'")
+    for override in overrides:
+        _assign(data, override)
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{path or 'the overrides'}: {_explain(error)}") from error
+
+
+def _assign(data: dict[str, Any], override: str) -> None:
+    name, separator, text = override.partition("=")
+    if not separator or not name.strip():
+        raise ConfigError(f"--set {override!r} is not of the form section.key=value")
+    *sections, key = name.strip().split(".")
+    for section in sections:
+        inner = data.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {override!r}: {section} is a value, not a section")
+        data = inner
+    try:
+        data[key] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override!r}: the value is not YAML") from error
+
+
+def _explain(error: ValidationError) -> str:
+    """One line for all faults: field, what it holds, what it needs."""
+    faults = []
+    for fault in error.errors():
+        field = ".".join(str(part) for part in fault["loc"] if not str(part).startswith(("function", "constrained")))
+        if fault["type"] == "extra_forbidden":
+            faults.append(f"{field} is no known key{_nearest(fault['loc'])}")
+        else:
+            faults.append(f"{field} is {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}")
+    return "; ".join(faults)
+
+
+def _nearest(location: tuple[int | str, ...]) -> str:
+    """The known key that was probably meant."""
+    from difflib import get_close_matches
+
+    model: Any = Config
+    for part in location[:-1]:
+        annotation = model.model_fields[part].annotation
+        model = annotation
+    known = list(model.model_fields)
+    close = get_close_matches(str(location[-1]), known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; this section has {', '.join(known)}"

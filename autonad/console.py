@@ -1,0 +1,58 @@
+"""What a step reports, on a terminal as progress bars and elsewhere as plain lines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from autonad.steps.context import Console
+
+# Plain lines come at most this often, so that a log file stays readable.
+SECONDS_BETWEEN_LINES = 10.0
+
+
+@contextmanager
+def console() -> Iterator[Console]:
+    """The console of one command."""
+    if sys.stdout.isatty():
+        with _bars() as bars:
+            yield bars
+    else:
+        yield _lines()
+
+
+def _lines() -> Console:
+    last = time.monotonic() - SECONDS_BETWEEN_LINES
+
+    def advance(done: int, total: int, text: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done >= total or now - last >= SECONDS_BETWEEN_LINES:
+            last = now
+            print(f"   {done}/{total}  {text}", flush=True)
+
+    return Console(lambda line: print(line, flush=True), advance)
+
+
+@contextmanager
+def _bars() -> Iterator[Console]:
+    from rich.console import Console as Terminal
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    terminal = Terminal(highlight=False)
+    columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=terminal) as progress:
+        task: Any = None
+
+        def advance(done: int, total: int, text: str) -> None:
+            nonlocal task
+            if task is None:
+                task = progress.add_task(text, total=total)
+            progress.update(task, completed=done, total=total, description=text)
+            if done >= total:
+                task = None
+
+        yield Console(lambda line: terminal.print(line, markup=False), advance)

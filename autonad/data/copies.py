@@ -1,0 +1,146 @@
+"""Images that show the same thing: equal ones, near-duplicates, and groups that turn out to be one part."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from autonad.data.faults import Fault, Severity
+from autonad.data.similarity import connected, describe, near_pairs
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is remembered of an image: enough to compare it with every other one.
+
+    Attributes:
+        item: Its name in messages.
+        group: Its group; empty if it is not known.
+        split: Its split; empty if it has none.
+        content: sha256 of the pixels, so that another compression of equal pixels is recognised.
+        labels: sha256 of the mask.
+        shown: Names of the classes in the mask.
+        descriptor: See `similarity.describe`.
+    """
+
+    item: str
+    group: str
+    split: str
+    content: str
+    labels: str
+    shown: frozenset[str]
+    descriptor: np.ndarray
+
+
+def remember(
+    item: str,
+    image: np.ndarray,
+    mask: np.ndarray,
+    classes: Sequence[str],
+    *,
+    group: str = "",
+    split: str = "",
+) -> Seen:
+    """Describe an image uint8 (H, W, 3) with its index mask uint8 (H, W)."""
+    content = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
+    present = np.bincount(mask.ravel(), minlength=256)
+    shown = frozenset(name for index, name in enumerate(classes) if index and present[index])
+    labels = hashlib.sha256(mask.tobytes()).hexdigest()
+    return Seen(item, group, split, content, labels, shown, describe(image))
+
+
+def find_near(seen: Sequence[Seen]) -> list[tuple[int, int, float]]:
+    """Pairs (i, j, correlation) of near-duplicates; equal images are left out."""
+    if not seen:
+        return []
+    pairs = near_pairs(np.stack([image.descriptor for image in seen]))
+    return [(i, j, value) for i, j, value in pairs if seen[i].content != seen[j].content]
+
+
+def join_groups(
+    seen: Sequence[Seen], near: Iterable[tuple[int, int, float]]
+) -> tuple[list[str], list[Fault]]:
+    """Groups such that no image has a copy in another one.
+
+    Known groups stay whole, and are joined where their images are copies of one another: tables of groups
+    are made by hand, and a part that was given two groups would otherwise leak from training into the test.
+
+    Args:
+        seen: The images, with their groups where these are known.
+        near: From `find_near`.
+
+    Returns:
+        The group of each image, named by its first member; one warning for each set of groups that was
+        joined.
+    """
+    first: dict[str, int] = {}
+    links = [(first.setdefault(image.content, i), i) for i, image in enumerate(seen)]
+    named: dict[str, int] = {}
+    links += [(named.setdefault(image.group, i), i) for i, image in enumerate(seen) if image.group]
+    links += [(i, j) for i, j, _ in near]
+    root = connected(len(seen), links)
+    joined: dict[int, set[str]] = {}
+    for label, image in zip(root, seen, strict=True):
+        joined.setdefault(label, set()).update({image.group} - {""})
+    faults = [
+        Fault(
+            "warning", "joined-groups", f"groups {', '.join(sorted(names))}",
+            "their images are near-duplicates; they count as one group",
+        )
+        for names in joined.values() if len(names) > 1
+    ]  # fmt: skip
+    return [seen[label].group or f"g{label:05d}" for label in root], faults
+
+
+def equal_images(seen: Sequence[Seen], *, conflict: Severity, straddling: Severity) -> Iterator[Fault]:
+    """Equal images, one finding for each after the first.
+
+    Args:
+        seen: The images.
+        conflict: How grave it is that equal images have different masks.
+        straddling: How grave it is that equal images lie in different splits.
+    """
+    first: dict[str, Seen] = {}
+    for image in seen:
+        twin = first.setdefault(image.content, image)
+        if twin is image:
+            continue
+        if twin.labels != image.labels:
+            message = f"it is the same image as {twin.item} and has another mask; keep the right one"
+            yield Fault(conflict, "label-conflict", image.item, message)
+        if twin.split != image.split:
+            message = f"it lies in {image.split}, its copy {twin.item} in {twin.split}; give both one group"
+            yield Fault(straddling, "duplicate", image.item, message)
+        elif twin.labels == image.labels:
+            yield Fault("warning", "duplicate", image.item, f"it is the same image as {twin.item}")
+
+
+def straddling_near(seen: Sequence[Seen], near: Iterable[tuple[int, int, float]]) -> Iterator[Fault]:
+    """Near-duplicates in different splits, one warning for each pair of groups."""
+    told = set()
+    for i, j, correlation in near:
+        a, b = seen[i], seen[j]
+        pair = frozenset((a.group or a.item, b.group or b.item))
+        if a.split != b.split and pair not in told:
+            told.add(pair)
+            message = (
+                f"it lies in {b.split} and resembles {a.item} in {a.split} (correlation {correlation:.2f}); "
+                "if both show one part, give them one group"
+            )
+            yield Fault("warning", "near-duplicate", b.item, message)
+
+
+def mixed_groups(seen: Sequence[Seen]) -> Iterator[Fault]:
+    """Groups, that is parts, whose images show different classes."""
+    groups: dict[str, list[Seen]] = {}
+    for image in seen:
+        groups.setdefault(image.group or image.item, []).append(image)
+    for group, members in sorted(groups.items()):
+        shown = {", ".join(sorted(image.shown)) or "no defect" for image in members}
+        if len(shown) > 1:
+            yield Fault(
+                "warning", "mixed-group", f"group {group}", f"its images show {' / '.join(sorted(shown))}"
+            )

@@ -1,0 +1,222 @@
+"""The one on-disk layout of a dataset: a manifest, class names, images, index masks.
+
+    manifest.parquet   one row per image: image, mask, group, batch, split, sha256, mask_sha256, height,
+    width,
+                       pixels (count of each class index)
+    classes.json       class names (index 0 is the background), source format, faults found on import
+    images/  masks/    PNG, JPEG or BMP; index PNG of the same size, 255 = ignore
+    quarantine/        faulty items with the reason for each; never read by training
+
+Readers of published layouts and the generator of synthetic images all write this layout; everything else
+reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from autonad.data.images import IGNORE, read_image, read_mask
+from autonad.errors import DatasetError, StorageError
+from autonad.files import read_json
+
+BACKGROUND = "background"
+SPLITS = ("train", "val", "test")
+COLUMNS = (
+    "image", "mask", "group", "batch", "split", "sha256", "mask_sha256", "height", "width", "pixels",
+)  # fmt: skip
+MANIFEST = "manifest.parquet"
+CLASSES = "classes.json"
+
+
+class Dataset:
+    """A dataset on disk, opened for reading.
+
+    Attributes:
+        root: Its folder.
+        classes: Names by index; index 0 is "background".
+        manifest: One row per image (see the module's text), sorted by image, indexed from 0.
+        about: The other entries of classes.json: "format", and "faults" found on import.
+    """
+
+    def __init__(
+        self, root: Path, classes: Iterable[str], manifest: pd.DataFrame, about: dict[str, Any]
+    ) -> None:
+        self.root = root
+        self.classes = tuple(classes)
+        self.manifest = manifest
+        self.about = about
+
+    @classmethod
+    def open(cls, path: Path | str) -> Dataset:
+        """Open a dataset folder.
+
+        Raises:
+            DatasetError: The folder is missing, is no dataset, is empty or has a damaged manifest.
+        """
+        root = Path(path)
+        if not root.is_dir():
+            raise DatasetError(
+                f"dataset {root} does not exist; make one with `autonad import-data` or `synthesize`"
+            )
+        if not is_dataset(root):
+            raise DatasetError(
+                f"{root} is no dataset: it lacks {MANIFEST} or {CLASSES}; "
+                "make one from your images with `autonad import-data`"
+            )
+        classes, about = _read_classes(root / CLASSES)
+        manifest = _read_manifest(root / MANIFEST, len(classes))
+        if manifest.empty:
+            raise DatasetError(f"dataset {root} holds no images; import some with `autonad import-data`")
+        return cls(root, classes, manifest, about)
+
+    @property
+    def num_classes(self) -> int:
+        """Classes including the background."""
+        return len(self.classes)
+
+    def split(self, name: str) -> pd.DataFrame:
+        """Rows of one split ("train", "val" or "test"), indexed from 0.
+
+        Raises:
+            DatasetError: The split is unknown or holds no images.
+        """
+        rows = self.manifest[self.manifest["split"] == name].reset_index(drop=True)
+        if rows.empty:
+            known = ", ".join(sorted(self.manifest["split"].unique()))
+            raise DatasetError(f"dataset {self.root} has no images in split {name!r}; it has {known}")
+        return rows
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sha256 (hex) of classes and manifest, whatever the order of rows."""
+        rows = self.manifest[list(COLUMNS)].sort_values("image").to_dict(orient="records")
+        canonical = json.dumps(
+            [self.classes, rows], default=lambda value: value.tolist(), separators=(",", ":")
+        )
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def read_image(self, row: Any) -> np.ndarray:
+        """Image of a manifest row (or of a path relative to the root) as uint8 (H, W, 3).
+
+        Raises:
+            DatasetError: The file is missing, unreadable, gigantic, or of another size than the manifest
+                says.
+        """
+        image = read_image(self._path(row, "image"))
+        self._check_size(row, image, "image")
+        return image
+
+    def read_mask(self, row: Any) -> np.ndarray:
+        """Mask of a manifest row (or of a path relative to the root) as uint8 (H, W); 255 is "ignore".
+
+        Raises:
+            DatasetError: The file is missing or unreadable, has another size than its image, or holds a value
+                that is neither a class index nor 255.
+        """
+        path = self._path(row, "mask")
+        mask = read_mask(path)
+        if mask.ndim != 2:
+            raise DatasetError(f"mask {path} is a colour image; save one class index per pixel")
+        self._check_size(row, mask, "mask")
+        unknown = unknown_values(mask, self.num_classes)
+        if unknown:
+            raise DatasetError(
+                f"mask {path} holds the values {unknown}; this dataset has the class indices 0 to "
+                f"{self.num_classes - 1}, and 255 for pixels to ignore"
+            )
+        return mask
+
+    def _path(self, row: Any, column: str) -> Path:
+        if isinstance(row, str | Path):
+            return self.root / row
+        return self.root / (row[column] if isinstance(row, pd.Series | dict) else getattr(row, column))
+
+    def _check_size(self, row: Any, array: np.ndarray, what: str) -> None:
+        if isinstance(row, str | Path):
+            return
+        get = row.__getitem__ if isinstance(row, pd.Series | dict) else lambda name: getattr(row, name)
+        expected = (int(get("height")), int(get("width")))
+        if array.shape[:2] != expected:
+            raise DatasetError(
+                f"{what} {self._path(row, what)} is {array.shape[0]} × {array.shape[1]} pixels, "
+                f"the manifest says {expected[0]} × {expected[1]}; restore the file, or import the data again"
+            )
+
+
+def is_dataset(root: Path) -> bool:
+    """Whether a folder has the two files that make it a dataset."""
+    return (root / MANIFEST).is_file() and (root / CLASSES).is_file()
+
+
+def unknown_values(mask: np.ndarray, num_classes: int) -> list[int]:
+    """Values of an index mask that are neither a class index nor 255."""
+    present = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
+    return [int(value) for value in present if value >= num_classes and value != IGNORE]
+
+
+def count_pixels(mask: np.ndarray, num_classes: int) -> list[int]:
+    """Pixels of each class index in an index mask; ignored pixels are not counted."""
+    return [int(n) for n in np.bincount(mask.ravel(), minlength=256)[:num_classes]]
+
+
+def check_classes(names: Iterable[str]) -> tuple[str, ...]:
+    """Class names as a tuple that starts with "background".
+
+    Raises:
+        DatasetError: There is no class besides the background, a name is empty or doubled, or there are over
+            254.
+    """
+    classes = tuple(str(name).strip() for name in names)
+    if classes[:1] != (BACKGROUND,):
+        classes = (BACKGROUND, *classes)
+    if len(classes) < 2 or len(classes) > IGNORE:
+        raise DatasetError(f"got {len(classes) - 1} defect classes; name between 1 and 254 of them")
+    if len(set(classes)) != len(classes) or not all(classes):
+        raise DatasetError(f"class names are {list(classes[1:])}; give each defect one name of its own")
+    return classes
+
+
+def _read_classes(path: Path) -> tuple[tuple[str, ...], dict[str, Any]]:
+    try:
+        content = read_json(path, "the list of classes")
+    except StorageError as error:
+        raise DatasetError(str(error)) from error
+    about = content if isinstance(content, dict) else {"classes": content}
+    names = about.get("classes")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise DatasetError(
+            f'{path} must hold {{"classes": ["background", "scratch", ...]}}; got {content!r:.80}'
+        )
+    return check_classes(names), {key: value for key, value in about.items() if key != "classes"}
+
+
+def _read_manifest(path: Path, num_classes: int) -> pd.DataFrame:
+    remedy = "restore it, or import the data again"
+    try:
+        manifest = pd.read_parquet(path)
+    except Exception as error:  # pyarrow raises its own, OSError or ValueError, depending on the damage
+        raise DatasetError(f"{path} cannot be read: {str(error).splitlines()[0]:.100}; {remedy}") from error
+    # "mask_sha256" may be absent in a manifest written by other tools; it then does not distinguish datasets.
+    if "mask_sha256" not in manifest:
+        manifest["mask_sha256"] = ""
+    missing = [name for name in COLUMNS if name not in manifest]
+    if missing:
+        raise DatasetError(f"{path} lacks the columns {', '.join(missing)}; {remedy}")
+    lengths = {len(value) for value in manifest["pixels"]}
+    if lengths - {num_classes}:
+        raise DatasetError(
+            f"{path} counts pixels of {sorted(lengths)} classes, {CLASSES} names {num_classes}; {remedy}"
+        )
+    for column in ("image", "mask"):
+        for value in manifest[column]:
+            if Path(value).is_absolute() or ".." in Path(value).parts:
+                raise DatasetError(f"{path} names {value!r}, which lies outside of the dataset; {remedy}")
+    return manifest.sort_values("image", kind="stable").reset_index(drop=True)

@@ -1,0 +1,144 @@
+"""Image and mask files in, arrays out, with one clear message for each way in which a file can be bad."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from autonad.errors import DatasetError
+
+# Larger images are refused before they are decoded: a few bytes of PNG can claim gigabytes of pixels.
+MAX_PIXELS = 50_000_000
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+IGNORE = 255
+
+
+def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Read an image as it is meant to be seen (EXIF rotation applied).
+
+    Args:
+        path: PNG, JPEG, BMP, TIFF or WebP; grey, palette, 8 or 16 bits.
+        max_pixels: Largest height × width that is decoded.
+
+    Returns:
+        uint8 (H, W, 3); a grey image has three equal channels.
+
+    Raises:
+        DatasetError: The file is missing, unreadable or larger than `max_pixels`.
+    """
+    return decode_image(_read_bytes(path, "image"), path, max_pixels=max_pixels)
+
+
+def decode_image(content: bytes, path: Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode the bytes of an image file; `path` only names it in messages. See `read_image`."""
+    image = ImageOps.exif_transpose(_open(content, path, "image", max_pixels))
+    if image.mode.startswith("I") or image.mode == "F":
+        # Pillow clips 16-bit samples at 255 instead of scaling them.
+        grey = np.asarray(image).astype(np.float64) / (257.0 if image.mode.startswith("I") else 1.0)
+        return np.repeat(np.clip(grey + 0.5, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+    return np.array(image.convert("RGB"))
+
+
+def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Read a mask without interpreting it.
+
+    Args:
+        path: Grey, palette (the indices are kept) or one-bit image (0 and 1), or a colour image.
+        max_pixels: Largest height × width that is decoded.
+
+    Returns:
+        uint8 (H, W), or uint8 (H, W, 3) for a colour image whose channels differ.
+
+    Raises:
+        DatasetError: The file is missing, unreadable, larger than `max_pixels` or holds values above 255.
+    """
+    image = _open(_read_bytes(path, "mask"), path, "mask", max_pixels)
+    if image.mode in {"L", "P", "1"}:
+        return np.array(image).astype(np.uint8)
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 255:
+            raise DatasetError(
+                f"mask {path} has values from {values.min()} to {values.max()}; "
+                "save it with 8 bits, one value from 0 to 255 per class"
+            )
+        return values.astype(np.uint8)
+    colours = np.array(image.convert("RGB"))
+    grey = (colours == colours[..., :1]).all()
+    return np.ascontiguousarray(colours[..., 0]) if grey else colours
+
+
+def encode_png(array: np.ndarray) -> bytes:
+    """Losslessly compress a uint8 (H, W) or (H, W, 3) array; equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, format="PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def is_portable(content: bytes) -> bool:
+    """Whether the bytes are PNG, JPEG or BMP, which every consumer of a dataset reads."""
+    return content.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM"))
+
+
+def list_images(folder: Path, *, recursive: bool = False) -> list[Path]:
+    """Image files of a folder in a stable order; hidden files and hidden folders are left out.
+
+    Raises:
+        DatasetError: The folder does not exist or cannot be listed.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is not a folder; check the path")
+    try:
+        candidates = folder.rglob("*") if recursive else folder.iterdir()
+        return sorted(
+            path
+            for path in candidates
+            if path.suffix.lower() in IMAGE_SUFFIXES
+            and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+            and path.is_file()
+        )
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be listed: {error.strerror}; check its permissions") from error
+
+
+def _read_bytes(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DatasetError(f"{what} {path} does not exist; restore it, or import the data again") from error
+    except OSError as error:
+        raise DatasetError(
+            f"{what} {path} cannot be read: {error.strerror}; check its permissions"
+        ) from error
+
+
+def _open(content: bytes, path: Path, what: str, max_pixels: int) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            # Pillow has its own, other limit; ours is checked below, before anything is decoded.
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(content))
+            width, height = image.size
+            if width * height <= max_pixels:
+                image.load()
+                return image
+    except Image.DecompressionBombError as error:
+        raise DatasetError(_too_large(what, path, str(error), max_pixels)) from error
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        reason = "the file is empty" if not content else "it is damaged or no image"
+        raise DatasetError(
+            f"{what} {path} cannot be read: {reason}; replace the file or take it out of the folder"
+        ) from error
+    raise DatasetError(_too_large(what, path, f"it has {height} × {width} pixels", max_pixels))
+
+
+def _too_large(what: str, path: Path, found: str, max_pixels: int) -> str:
+    return (
+        f"{what} {path} is too large: {found}; at most {max_pixels / 1e6:g} megapixels are read, "
+        "so cut it into tiles or scale it down"
+    )

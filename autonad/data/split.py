@@ -1,0 +1,135 @@
+"""Train, validation and test without leaks: whole groups, stratified by class, determined by a seed.
+
+Images of one physical part resemble one another so much that copying the mask of the nearest training image
+scores well when they straddle splits; therefore a group is never divided. Stratification is iterative
+(Sechidis et al., 2011) over groups: the rarest class is dealt out first, while there is still freedom to do
+so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from autonad.data.dataset import SPLITS
+from autonad.errors import DatasetError
+
+# The greedy deal depends on the order of groups; the best of some seeded orders is kept.
+_ATTEMPTS = 24
+
+
+def split_by_group(table: pd.DataFrame, fractions: Sequence[float], seed: int) -> pd.Series:
+    """Assign a split to every row.
+
+    A class that occurs in at least three groups occurs in every split, unless groups that mix classes make
+    that impossible. Rows without defects count as a class of their own.
+
+    Args:
+        table: Manifest rows with the columns `group` and `pixels`.
+        fractions: Shares of train, val and test; positive or 0 (an empty split), of any sum.
+        seed: Of the order in which equal groups are dealt out.
+
+    Returns:
+        "train", "val" or "test" for each row, with the table's index.
+
+    Raises:
+        DatasetError: The fractions are not three shares, or there are fewer groups than splits.
+    """
+    shares = np.asarray(fractions, dtype=float)
+    if (
+        shares.shape != (len(SPLITS),)
+        or not np.isfinite(shares).all()
+        or (shares < 0).any()
+        or shares[0] <= 0
+    ):
+        raise DatasetError(
+            f"split fractions are {list(fractions)}; give shares of train, val and test, train above 0"
+        )
+    used = np.flatnonzero(shares > 0)
+    positions = _deal(table, shares[used] / shares.sum(), seed)
+    return pd.Series([SPLITS[used[p]] for p in positions], index=table.index, name="split")
+
+
+def k_folds(rows: pd.DataFrame, k: int, seed: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Grouped, stratified cross-validation: fold i is tested, fold i + 1 validates, the others train.
+
+    Args:
+        rows: Manifest rows with the columns `group` and `pixels`.
+        k: Number of folds, at least 3.
+        seed: Of the order in which equal groups are dealt out.
+
+    Returns:
+        For each fold the positions (for `iloc`) of training, validation and test rows, ascending.
+
+    Raises:
+        DatasetError: `k` is below 3, or there are fewer groups than folds.
+    """
+    if k < 3:
+        raise DatasetError(
+            f"cross-validation got {k} folds; it needs at least 3 (test, validation, training)"
+        )
+    fold = _deal(rows, np.full(k, 1 / k), seed)
+    return [
+        (
+            np.flatnonzero((fold != i) & (fold != (i + 1) % k)),
+            np.flatnonzero(fold == (i + 1) % k),
+            np.flatnonzero(fold == i),
+        )
+        for i in range(k)
+    ]
+
+
+def _deal(table: pd.DataFrame, shares: np.ndarray, seed: int) -> np.ndarray:
+    """Part (index into shares) of every row."""
+    names, group_of_row = np.unique(table["group"].astype(str).to_numpy(), return_inverse=True)
+    if len(names) < len(shares):
+        raise DatasetError(
+            f"the images form {len(names)} groups, which cannot fill {len(shares)} splits; a group shows "
+            "one part and is never divided, so add images of more parts (or set a split's fraction to 0)"
+        )
+    present = np.array([list(pixels) for pixels in table["pixels"]], dtype=np.int64) > 0
+    present[:, 0] = ~present[:, 1:].any(axis=1)  # column 0 becomes "no defect"
+    counts = np.zeros(
+        (len(names), present.shape[1] + 1)
+    )  # (groups, classes + 1); the last column counts images
+    np.add.at(counts, group_of_row, np.column_stack([present, np.ones(len(present))]))
+
+    rng = np.random.default_rng(seed)
+    attempts = (_greedy(counts, shares, rng) for _ in range(_ATTEMPTS))
+    return min(attempts, key=lambda part: _cost(counts, shares, part))[group_of_row]
+
+
+def _greedy(counts: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Part of every group, rarest class first, its largest group first, to the part that lacks it most."""
+    part = np.full(len(counts), -1)
+    # (parts, columns): what each part still wants of each class and of images.
+    wanted = shares[:, None] * counts.sum(axis=0)
+    has = counts > 0
+    while (part < 0).any():
+        free = part < 0
+        groups_left = has[free][:, :-1].sum(axis=0)
+        rarest = int(np.argmin(np.where(groups_left > 0, groups_left, np.iinfo(np.int64).max)))
+        candidates = np.flatnonzero(free & has[:, rarest])
+        jitter = rng.random(len(candidates))
+        group = candidates[np.lexsort((jitter, -counts[candidates, rarest]))[0]]
+        want = wanted[:, rarest].copy()
+        lacking = np.array([not has[part == p, rarest].any() for p in range(len(shares))])
+        if lacking.any() and len(candidates) <= lacking.sum():
+            want[~lacking] = -np.inf  # the last groups of a class go where it is missing
+        best = np.lexsort((rng.random(len(want)), -wanted[:, -1], -want))[0]
+        part[group] = best
+        wanted[best] -= counts[group]
+    return part
+
+
+def _cost(counts: np.ndarray, shares: np.ndarray, part: np.ndarray) -> tuple[int, float]:
+    """Classes missing where they could be, then the squared relative deviation from the shares."""
+    sums = np.stack([counts[part == p].sum(axis=0) for p in range(len(shares))])  # (parts, columns)
+    total = counts.sum(axis=0)
+    spread = (counts > 0).sum(axis=0) >= len(shares)
+    missing = int((sums[:, spread] == 0).sum())
+    known = total > 0
+    deviation = float((((sums - shares[:, None] * total)[:, known] / total[known]) ** 2).sum())
+    return missing, deviation

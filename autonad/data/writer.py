@@ -1,0 +1,197 @@
+"""Writing a dataset as a whole: it appears complete in one step, or what was there before stays."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from autonad.data.dataset import (
+    CLASSES,
+    COLUMNS,
+    MANIFEST,
+    check_classes,
+    count_pixels,
+    is_dataset,
+    unknown_values,
+)
+from autonad.data.images import encode_png, is_portable
+from autonad.errors import DatasetError, StorageError
+from autonad.files import write_json
+
+
+class DatasetWriter:
+    """Collects images and masks in a hidden sibling folder and renames it at the end.
+
+    Use it as a context manager; without a call of `finish` nothing appears. Equal input gives equal files.
+
+    Args:
+        output: Folder of the dataset; an older dataset there is replaced, any other content is refused.
+        classes: Class names; the background may be left out.
+        source: Folder that is being imported, which the output must not contain.
+
+    Raises:
+        DatasetError: The output is not empty and no dataset, or contains the source.
+        StorageError: The folder cannot be written.
+    """
+
+    def __init__(self, output: Path, *, classes: Sequence[str], source: Path | None = None) -> None:
+        self.output = Path(os.path.abspath(output))
+        self.classes = check_classes(classes)
+        self._building = self.output.with_name(f".{self.output.name}.building")
+        self._rows: list[dict[str, Any]] = []
+        self._quarantined: list[dict[str, str]] = []
+        self._names: set[str] = set()
+        if source is not None and Path(source).resolve().is_relative_to(self.output.resolve()):
+            raise DatasetError(f"output {output} contains the source {source}; choose another output folder")
+        if self.output.exists() and not self.output.is_dir():
+            raise DatasetError(f"output {output} is a file; choose a folder")
+        if self.output.is_dir() and any(self.output.iterdir()) and not is_dataset(self.output):
+            raise DatasetError(
+                f"output {output} is not empty and no dataset, so it is not overwritten; choose another "
+                "folder or empty this one"
+            )
+
+    def __enter__(self) -> DatasetWriter:
+        shutil.rmtree(self._building, ignore_errors=True)
+        with _storage(self.output):
+            for folder in ("images", "masks", "quarantine"):
+                (self._building / folder).mkdir(parents=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self._building, ignore_errors=True)
+
+    def add(
+        self, image: np.ndarray | bytes, mask: np.ndarray, *, name: str, group: str, suffix: str = ".png",
+        batch: str = "initial",
+    ) -> int:  # fmt: skip
+        """Add one image.
+
+        Args:
+            image: uint8 (H, W, 3) or (H, W), or the content of a PNG, JPEG or BMP file, which is kept as it
+                is.
+            mask: uint8 (H, W) of class indices, 255 = ignore, of the image's size.
+            name: File name without suffix; made unique and safe if need be.
+            group: The physical part that is shown; images of one group share a split.
+            suffix: Suffix of the file when `image` is a file's content.
+            batch: Production batch that the image came with.
+
+        Returns:
+            Position of the new row in the table that `finish` hands to its `assign`.
+        """
+        unknown = unknown_values(mask, len(self.classes))
+        if unknown:
+            raise DatasetError(
+                f"mask of {name} holds {unknown}; use class indices below {len(self.classes)} or 255"
+            )
+        content, suffix = (image, suffix.lower()) if isinstance(image, bytes) else (encode_png(image), ".png")
+        if not is_portable(content):
+            raise DatasetError(f"image {name} is not PNG, JPEG or BMP; decode it first")
+        stem = self._unique(name)
+        mask_content = encode_png(mask)
+        with _storage(self.output):
+            (self._building / "images" / f"{stem}{suffix}").write_bytes(content)
+            (self._building / "masks" / f"{stem}.png").write_bytes(mask_content)
+        self._rows.append({
+            "image": f"images/{stem}{suffix}",
+            "mask": f"masks/{stem}.png",
+            "group": str(group),
+            "batch": batch,
+            "split": "",
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "mask_sha256": hashlib.sha256(mask_content).hexdigest(),
+            "height": int(mask.shape[0]),
+            "width": int(mask.shape[1]),
+            "pixels": count_pixels(mask, len(self.classes)),
+        })  # fmt: skip
+        return len(self._rows) - 1
+
+    def quarantine(self, file: Path, *, item: str, reason: str) -> None:
+        """Keep a faulty file apart, with the reason, so that it is neither used nor lost."""
+        name = f"{self._unique('quarantine-' + item)}{file.suffix.lower()}".removeprefix("quarantine-")
+        try:
+            content = file.read_bytes()
+        except OSError:
+            name = ""  # nothing can be copied of a file that cannot be read; the reason is kept all the same
+        if name:
+            with _storage(self.output):
+                (self._building / "quarantine" / name).write_bytes(content)
+        self._quarantined.append({"file": name, "item": item, "reason": reason})
+
+    def finish(
+        self, assign: Callable[[pd.DataFrame], pd.Series], *, groups: Sequence[str] | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """Assign splits, write manifest and classes, and put the dataset in its place.
+
+        Args:
+            assign: Gives the split of each row of the table of all images.
+            groups: Group of each added image in order, where they were not known on `add`.
+            about: Further entries of classes.json, JSON values without timestamps.
+
+        Raises:
+            DatasetError: No image was added.
+        """
+        if not self._rows:
+            raise DatasetError(f"no usable image was found, so {self.output} was not written; see the faults")
+        table = pd.DataFrame(self._rows, columns=list(COLUMNS))
+        if groups is not None:
+            table["group"] = list(groups)
+        table = table.sort_values("image").reset_index(drop=True)
+        table["split"] = assign(table).to_numpy()
+        with _storage(self.output):
+            table.to_parquet(self._building / MANIFEST, index=False)
+            write_json(self._building / CLASSES, {**(about or {}), "classes": list(self.classes)})
+            if self._quarantined:
+                reasons = pd.DataFrame(self._quarantined).sort_values("item")
+                reasons.to_csv(self._building / "quarantine" / "reasons.csv", index=False)
+            self._put_in_place()
+
+    def _put_in_place(self) -> None:
+        # A folder cannot be swapped in one system call, so the old one steps aside first and goes last.
+        old = self.output.with_name(f".{self.output.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if self.output.exists():
+            os.replace(self.output, old)
+        os.replace(self._building, self.output)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _unique(self, name: str) -> str:
+        # Letters of every language stay; what file systems and shells dislike becomes "-".
+        stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "image"
+        stem, number = stem[:150], 2
+        candidate = stem
+        while candidate.casefold() in self._names:
+            candidate, number = f"{stem}-{number}", number + 1
+        self._names.add(candidate.casefold())
+        return candidate
+
+
+class _storage:
+    """Turns a refusal of the disk into one clear message."""
+
+    def __init__(self, output: Path) -> None:
+        self._output = output
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            raise StorageError(
+                f"cannot write dataset {self._output}: {error.strerror or error}; free some space or choose "
+                "a writable folder, then repeat the command (what was there before is untouched)"
+            ) from error

@@ -1,0 +1,174 @@
+"""Which images a report shows, and the pictures themselves: image, truth, prediction.
+
+The choice follows a fixed rule, so a report can be neither flattering nor alarming by accident.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from autonad.evaluation.metrics import IGNORE
+from autonad.evaluation.predict import Forward, predict_one
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from autonad.data.dataset import Dataset
+    from autonad.data.loader import SegmentationData
+
+HOW_CHOSEN = (
+    "Images with defects are ordered by their own mIoU: the best, the middle and the worst are shown, then "
+    "for every defect class without a picture the image that is the middle one among those showing it, and then "
+    "the clean image with the largest false alarm, if there is one."
+)
+PICTURE_SIDE = 288
+"""Longest side of an embedded picture in pixels; keeps a report of a dozen panels well under 5 MB."""
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart; more classes get evenly spaced hues.
+_PALETTE = ("#e69f00", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One image of the report.
+
+    Attributes:
+        name: The image.
+        reason: Why it is shown.
+        miou: Its own mIoU, a fraction; None if no pixel counts.
+        image: (H, W, 3) uint8.
+        truth: (H, W) classes, 255 = ignore.
+        prediction: (H, W) classes.
+    """
+
+    name: str
+    reason: str
+    miou: float | None
+    image: np.ndarray
+    truth: np.ndarray
+    prediction: np.ndarray
+
+
+def choose_images(per_image: pd.DataFrame, classes: Sequence[str], *, each: int = 2) -> list[tuple[int, str]]:
+    """Rows to show, with the reason for each; see `HOW_CHOSEN`.
+
+    Args:
+        per_image: `EvaluationResult.per_image()`.
+        classes: Names, background first.
+        each: Images for each of best, middle and worst.
+
+    Returns:
+        (row, reason), no row twice.
+    """
+    scored = per_image.reset_index(drop=True)
+    scored = scored[scored["miou"].notna()]
+    # Image names break ties, so that equal results give equal reports.
+    order = scored[scored["defect"]].sort_values(["miou", "image"]).index.tolist()
+    chosen: dict[int, str] = {}
+
+    def take(rows: Sequence[int], reason: str) -> None:
+        for row in rows:
+            chosen.setdefault(row, reason)
+
+    start = max(0, (len(order) - each) // 2)
+    take(order[::-1][:each], "best")
+    take(order[start : start + each], "middle")
+    take(order[:each], "worst")
+    count = len(classes)
+    truth = {
+        row: np.asarray(flat).reshape(count, count).sum(1)
+        for row, flat in scored.loc[order, "confusion_native"].items()
+    }
+    for k, name in enumerate(classes):
+        showing = [row for row in order if truth[row][k]]
+        if k > 0 and showing and not any(truth[row][k] for row in chosen):
+            take([showing[len(showing) // 2]], f"shows {name}")
+    alarms = scored[~scored["defect"] & scored["false_alarm"]].sort_values(["predicted_px", "image"])
+    take(alarms.index.tolist()[-1:], "largest false alarm on a clean image")
+    return [(int(row), reason) for row, reason in chosen.items()]
+
+
+def collect_panels(
+    forward: Forward, data: SegmentationData, dataset: Dataset, per_image: pd.DataFrame, *, each: int = 2
+) -> list[Panel]:
+    """Predict the chosen images once more and keep their pixels; the evaluation itself keeps none."""
+    records = list(data.rows.itertuples())
+    panels = []
+    for row, reason in choose_images(per_image, dataset.classes, each=each):
+        miou = per_image["miou"].iloc[row]
+        panels.append(
+            Panel(
+                name=str(records[row].image),
+                reason=reason,
+                miou=None if miou is None or miou != miou else float(miou),
+                image=dataset.read_image(records[row]),
+                truth=dataset.read_mask(records[row]),
+                prediction=predict_one(forward, data, row, len(dataset.classes)),
+            )
+        )
+    return panels
+
+
+def class_colour(index: int) -> str:
+    """Colour of a defect class, "#rrggbb": the same for an index in every report. Background is 0."""
+    if 1 <= index <= len(_PALETTE):
+        return _PALETTE[index - 1]
+    import colorsys
+
+    # Steps of the golden ratio keep neighbouring hues apart for any number of classes.
+    red, green, blue = colorsys.hsv_to_rgb(index * 0.618034 % 1, 0.75, 0.85)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+
+
+def pictures(panel: Panel) -> Iterator[tuple[str, bytes]]:
+    """The three pictures of a panel: what it is, and a JPEG of at most `PICTURE_SIDE` pixels a side."""
+    yield "image", _jpeg(panel.image)
+    yield "truth", _jpeg(overlay(panel.image, panel.truth))
+    yield "prediction", _jpeg(overlay(panel.image, panel.prediction))
+
+
+def overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Colour an image by class: a tint inside, full colour on the outline; "ignore" is hatched in grey.
+
+    Args:
+        image: (H, W, 3) uint8.
+        mask: (H, W) classes, 255 = ignore.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    result = image.astype(np.float32)
+    inside = np.ones(mask.shape, bool)
+    inside[1:] &= mask[1:] == mask[:-1]
+    inside[:-1] &= mask[:-1] == mask[1:]
+    inside[:, 1:] &= mask[:, 1:] == mask[:, :-1]
+    inside[:, :-1] &= mask[:, :-1] == mask[:, 1:]
+    for k in np.unique(mask).tolist():
+        if k in (0, IGNORE):
+            continue
+        colour = np.array([int(class_colour(k)[i : i + 2], 16) for i in (1, 3, 5)], np.float32)
+        here = mask == k
+        result[here & inside] = 0.55 * result[here & inside] + 0.45 * colour
+        result[here & ~inside] = colour
+    rows, columns = np.indices(mask.shape)
+    result[(mask == IGNORE) & ((rows + columns) % 8 < 3)] = 128
+    return result.astype(np.uint8)
+
+
+def _jpeg(image: np.ndarray) -> bytes:
+    from PIL import Image
+
+    picture = Image.fromarray(image)
+    scale = PICTURE_SIDE / max(picture.size)
+    if scale < 1:
+        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    # No chroma subsampling: the outlines are thin and coloured.
+    picture.save(buffer, format="JPEG", quality=88, subsampling=0)
+    return buffer.getvalue()

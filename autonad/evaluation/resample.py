@@ -1,0 +1,44 @@
+"""From logits at the network's input size to classes at the image's own size, with numpy alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Values of one strip of upsampled logits; bounds memory on images of many megapixels.
+STRIP_VALUES = 1 << 24
+
+
+def native_classes(logits: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Upsample logits bilinearly and take the most likely class of each pixel.
+
+    Interpolating logits and not classes keeps edges smooth. Pixel centres are aligned as in
+    `torch.nn.functional.interpolate(mode="bilinear", align_corners=False)`, with the same result.
+
+    Args:
+        logits: (C, h, w) over the resized image alone, padding already cut off.
+        height: Rows of the image.
+        width: Columns of the image.
+
+    Returns:
+        (height, width) uint8 classes.
+    """
+    count, rows, columns = logits.shape
+    logits = logits.astype(np.float32, copy=False)
+    left, right, horizontal = _taps(columns, width)
+    upper, lower, vertical = _taps(rows, height)
+    classes = np.empty((height, width), dtype=np.uint8)
+    strip = max(1, STRIP_VALUES // max(1, count * width))
+    for start in range(0, height, strip):
+        part = slice(start, start + strip)
+        weight = vertical[part, None]
+        lines = logits[:, upper[part]] * (1 - weight) + logits[:, lower[part]] * weight  # (C, strip, w)
+        values = lines[:, :, left] * (1 - horizontal) + lines[:, :, right] * horizontal  # (C, strip, width)
+        classes[part] = values.argmax(0)
+    return classes
+
+
+def _taps(size: int, target: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each target position: its two source positions, and the weight of the second."""
+    centre = np.maximum((np.arange(target, dtype=np.float32) + 0.5) * np.float32(size / target) - 0.5, 0)
+    first = np.minimum(centre.astype(np.int64), size - 1)
+    return first, np.minimum(first + 1, size - 1), (centre - first).astype(np.float32)

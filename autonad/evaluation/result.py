@@ -1,0 +1,160 @@
+"""What an evaluation found: per image and over the split, at both sizes, as values and as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from autonad.errors import DatasetError, StorageError
+from autonad.evaluation.bootstrap import bootstrap_intervals
+from autonad.evaluation.image_level import ImageVerdict, summarise_images
+from autonad.evaluation.metrics import compute_metrics
+from autonad.files import write_atomic, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Size = Literal["input", "native"]
+SIZES: tuple[Size, ...] = ("input", "native")
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """The outcome of running one network over one split of N images with C classes.
+
+    Attributes:
+        classes: C names, background first.
+        images: N names.
+        groups: N groups; images of one physical part share one.
+        sizes: N native sizes, (height, width) in pixels.
+        input_matrices: (N, C, C) confusion at the network's input size, as the paper measures.
+        native_matrices: (N, C, C) confusion at each image's own size, as a user sees it.
+        verdicts: N image-level judgements, at native size.
+        parameters: How it was evaluated: batch size, `near_px`, and what else the caller adds.
+    """
+
+    classes: tuple[str, ...]
+    images: tuple[str, ...]
+    groups: tuple[str, ...]
+    sizes: tuple[tuple[int, int], ...]
+    input_matrices: np.ndarray
+    native_matrices: np.ndarray
+    verdicts: tuple[ImageVerdict, ...]
+    parameters: dict[str, Any]
+
+    def matrices(self, size: Size) -> np.ndarray:
+        """(N, C, C) confusion per image at the named size."""
+        return self.input_matrices if size == "input" else self.native_matrices
+
+    def metrics(self, *, resamples: int = 2000, level: float = 0.95, seed: int = 0) -> dict[str, Any]:
+        """Everything over the split, as plain JSON values (`metrics.json`).
+
+        Args:
+            resamples: Bootstrap resamples.
+            level: Coverage of the intervals.
+            seed: Of the resampling.
+
+        Returns:
+            `input` and `native` (metrics and `confusion`), `intervals` (per size and metric), `image_level`,
+            `classes`, `images`, `groups`, `parameters`. Fractions; None where nothing can be said.
+
+        Raises:
+            DatasetError: No pixel counts.
+        """
+        report: dict[str, Any] = {
+            "classes": list(self.classes),
+            "images": len(self.images),
+            "groups": len(set(self.groups)),
+            "image_level": summarise_images(self.verdicts, self.classes),
+            "intervals": {},
+            "parameters": {**self.parameters, "resamples": resamples, "level": level, "bootstrap_seed": seed},
+        }
+        for size in SIZES:
+            matrices = self.matrices(size)
+            total = matrices.sum(0)
+            report[size] = {**compute_metrics(total, self.classes).to_dict(), "confusion": total.tolist()}
+            intervals = bootstrap_intervals(
+                matrices, self.groups, resamples=resamples, level=level, seed=seed
+            )
+            report["intervals"][size] = {name: value and value.to_dict() for name, value in intervals.items()}
+        return report
+
+    def per_image(self) -> pd.DataFrame:
+        """One row per image, in the order of evaluation (`per_image.parquet`).
+
+        Columns: image, group, height, width (native pixels), `miou` and `iou/<class>` (at native size; null
+        where no pixel counts or the class does not occur), `truth_px` and `predicted_px` (defect pixels),
+        defect, missed, false_alarm, and `confusion_input`, `confusion_native` (flat, row by row), from which
+        metrics, intervals and paired comparisons can be computed again.
+        """
+        import pandas as pd
+
+        per_class = [_ious(matrix, self.classes) for matrix in self.native_matrices]
+        columns: dict[str, Any] = {
+            "image": list(self.images),
+            "group": list(self.groups),
+            "height": [size[0] for size in self.sizes],
+            "width": [size[1] for size in self.sizes],
+            "miou": pd.array([miou for miou, _ in per_class], dtype="Float64"),
+        }
+        for k, name in enumerate(self.classes):
+            columns[f"iou/{name}"] = pd.array([ious[k] for _, ious in per_class], dtype="Float64")
+        columns["truth_px"] = [sum(verdict.truth_pixels[1:]) for verdict in self.verdicts]
+        columns["predicted_px"] = [sum(verdict.predicted_pixels[1:]) for verdict in self.verdicts]
+        for name in ("defect", "missed", "false_alarm"):
+            columns[name] = [getattr(verdict, name) for verdict in self.verdicts]
+        for size in SIZES:
+            columns[f"confusion_{size}"] = [matrix.ravel().tolist() for matrix in self.matrices(size)]
+        return pd.DataFrame(columns)
+
+
+def write_evaluation(folder: Path, metrics: dict[str, Any], per_image: pd.DataFrame) -> None:
+    """Write `metrics.json` and `per_image.parquet`, each in one step.
+
+    Raises:
+        StorageError: A file cannot be written.
+    """
+    write_json(folder / "metrics.json", metrics)
+    write_atomic(folder / "per_image.parquet", lambda path: per_image.to_parquet(path, index=False))
+
+
+def read_matrices(
+    path: Path, classes: Sequence[str], size: Size = "native"
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Read `per_image.parquet` for a comparison.
+
+    Returns:
+        The table, and (N, C, C) confusion per image at the named size.
+
+    Raises:
+        StorageError: The file is missing or damaged.
+        DatasetError: It was written for another number of classes.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_parquet(path)
+        flat = np.asarray([np.asarray(row) for row in table[f"confusion_{size}"]], dtype=np.int64)
+    except (OSError, ValueError, KeyError) as error:
+        raise StorageError(
+            f"the evaluation at {path} cannot be read ({error}); run `autonad evaluate` again"
+        ) from error
+    count = len(classes)
+    if flat.size != len(table) * count * count:
+        raise DatasetError(
+            f"the evaluation at {path} was made for {round(flat[0].size ** 0.5)} classes, we need {count}; "
+            "evaluate both models on the same dataset"
+        )
+    return table, flat.reshape(len(table), count, count)
+
+
+def _ious(matrix: np.ndarray, classes: tuple[str, ...]) -> tuple[float | None, list[float | None]]:
+    """MIoU and IoU per class of one image; None throughout if its mask is all "ignore"."""
+    if not matrix.sum():
+        return None, [None] * len(classes)
+    metrics = compute_metrics(matrix, classes)
+    return metrics.miou, [entry.iou for entry in metrics.classes]

@@ -1,0 +1,71 @@
+"""Facts about the machine that this process runs on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: the affinity mask, further limited by a container's CPU quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        # A pod limited to 2 CPUs on a host of 64 runs two threads well and 64 badly.
+        return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
+    except (OSError, ValueError):
+        return cores
+
+
+def cpu_name() -> str:
+    """Processor name as its maker writes it; the instruction set where the system does not say."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() in ("model name", "Model", "Hardware") and value.strip():
+                return " ".join(value.split())
+    except OSError:
+        pass
+    try:  # Single-board computers name themselves in the device tree only.
+        return Path("/proc/device-tree/model").read_text().strip("\0\n ")
+    except OSError:
+        return (
+            _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor() or platform.machine()
+        )
+
+
+def gpu_name() -> str | None:
+    """Name of the first NVIDIA graphics processor; None without one."""
+    names = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+    return names.splitlines()[0].strip() if names else None
+
+
+def memory_gib() -> int:
+    """Main memory, rounded to GiB; 0 where the system does not say."""
+    try:
+        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30)
+    except (ValueError, OSError, AttributeError):
+        return 0
+
+
+def system() -> str:
+    """Operating system, "Linux"."""
+    return platform.system()
+
+
+def architecture() -> str:
+    """Instruction set, "x86_64"."""
+    return platform.machine()
+
+
+def _output(*command: str) -> str | None:
+    if shutil.which(command[0]) is None:
+        return None
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (subprocess.SubprocessError, OSError):
+        return None
+    return answer.stdout.strip() or None

@@ -1,0 +1,211 @@
+"""Timing a network properly: batch 1, warmed up, synchronised, spread beside the median."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autonad.errors import LatencyError
+from autonad.latency.runtime import SPINNING, Run, module_run, onnx_run
+from autonad.latency.target import Target
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WARMUP, REPEATS = 10, 50
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Latencies of one network, and everything that they depend on.
+
+    Attributes:
+        target: What it ran on: device, runtime, precision, threads, versions.
+        input_shape: (B, C, H, W) of the input.
+        samples_ms: Milliseconds of each timed call, in order.
+        warmup: Calls before the first timed one.
+    """
+
+    target: Target
+    input_shape: tuple[int, ...]
+    samples_ms: tuple[float, ...]
+    warmup: int
+
+    @property
+    def median_ms(self) -> float:
+        """Median latency in ms."""
+        return float(np.median(self.samples_ms))
+
+    @property
+    def p95_ms(self) -> float:
+        """95th percentile of the latency in ms."""
+        return float(np.percentile(self.samples_ms, 95))
+
+    @property
+    def mean_ms(self) -> float:
+        """Mean latency in ms."""
+        return float(np.mean(self.samples_ms))
+
+    @property
+    def std_ms(self) -> float:
+        """Standard deviation of the latency in ms."""
+        return float(np.std(self.samples_ms))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: figures with device, runtime, precision, threads, batch, warm-up and spread."""
+        return {
+            "median_ms": self.median_ms,
+            "p95_ms": self.p95_ms,
+            "mean_ms": self.mean_ms,
+            "std_ms": self.std_ms,
+            "min_ms": float(min(self.samples_ms)),
+            "n": len(self.samples_ms),
+            "warmup": self.warmup,
+            "batch": self.input_shape[0],
+            "input_shape": list(self.input_shape),
+            "spinning": SPINNING,
+            "target": self.target.model_dump(),
+            "hardware_key": self.target.hardware_key,
+        }
+
+
+def measure_onnx(
+    model: bytes | Path,
+    target: Target,
+    *,
+    input_shape: Sequence[int],
+    warmup: int = WARMUP,
+    repeats: int = REPEATS,
+    max_seconds: float | None = None,
+) -> Measurement:
+    """Time an ONNX model in ONNX Runtime with the target's provider and threads.
+
+    Args:
+        model: The file or its bytes.
+        target: What to run on; its runtime must be "onnxruntime".
+        input_shape: (1, C, H, W).
+        warmup: Calls that are not timed.
+        repeats: Timed calls.
+        max_seconds: Stop earlier after this time, with at least three timed calls; None for no limit.
+
+    Raises:
+        LatencyError: The provider is missing, the model cannot be opened or run, or a number makes no sense.
+    """
+    _need_runtime(target, "onnxruntime", "measure_module")
+    return _measure(onnx_run(model, target, input_shape), target, input_shape, warmup, repeats, max_seconds)
+
+
+def measure_module(
+    module: nn.Module,
+    target: Target,
+    *,
+    input_shape: Sequence[int],
+    warmup: int = WARMUP,
+    repeats: int = REPEATS,
+    max_seconds: float | None = None,
+) -> Measurement:
+    """Time a torch module in PyTorch, in inference mode, synchronised; arguments as for `measure_onnx`.
+
+    The module is moved to the target's device and left in evaluation mode. Threads are the target's while it
+    runs.
+    """
+    _need_runtime(target, "pytorch", "measure_onnx")
+    return _measure(
+        module_run(module, target, input_shape), target, input_shape, warmup, repeats, max_seconds
+    )
+
+
+def measure_network(
+    module: nn.Module,
+    target: Target,
+    *,
+    input_shape: Sequence[int],
+    warmup: int = WARMUP,
+    repeats: int = REPEATS,
+    max_seconds: float | None = None,
+) -> Measurement:
+    """Time a torch module in the target's runtime, exporting it first where that is ONNX Runtime."""
+    run = network_run(module, target, input_shape)
+    return _measure(run, target, input_shape, warmup, repeats, max_seconds)
+
+
+def network_run(module: nn.Module, target: Target, shape: Sequence[int]) -> Run:
+    """A function that runs a torch module once in the target's runtime."""
+    if target.runtime == "pytorch":
+        return module_run(module, target, shape)
+    from autonad.network.onnx_bytes import module_to_onnx
+
+    return onnx_run(module_to_onnx(module, shape), target, shape)
+
+
+@contextlib.contextmanager
+def quiet(target: Target) -> Iterator[None]:
+    """No garbage collection while timing, and torch on the target's threads; both are put back afterwards."""
+    enabled, threads = gc.isenabled(), None
+    if target.runtime == "pytorch":
+        import torch
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(target.threads)
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+        if threads is not None:
+            torch.set_num_threads(threads)
+
+
+def time_calls(
+    run: Run, *, warmup: int, repeats: int, calls: int = 1, max_seconds: float | None = None
+) -> list[float]:
+    """Time a function.
+
+    Args:
+        run: Returns when its work is done (a device is synchronised).
+        warmup: Calls before the clock starts.
+        repeats: Samples.
+        calls: Calls per sample, for functions as short as the clock's own noise.
+        max_seconds: Stop after this time, with at least three samples; None for no limit.
+
+    Returns:
+        Milliseconds per call, one number per sample.
+    """
+    for _ in range(warmup):
+        run()
+    samples: list[float] = []
+    end = math.inf if max_seconds is None else time.perf_counter() + max_seconds
+    while len(samples) < repeats and (len(samples) < 3 or time.perf_counter() < end):
+        start = time.perf_counter()
+        for _ in range(calls):
+            run()
+        samples.append((time.perf_counter() - start) * 1e3 / calls)
+    return samples
+
+
+def _measure(
+    run: Run, target: Target, shape: Sequence[int], warmup: int, repeats: int, max_seconds: float | None
+) -> Measurement:
+    if warmup < 0 or repeats < 1:
+        raise LatencyError(f"warmup is {warmup} and repeats is {repeats}; use at least 0 and at least 1")
+    with quiet(target):
+        samples = time_calls(run, warmup=warmup, repeats=repeats, max_seconds=max_seconds)
+    return Measurement(target, tuple(int(size) for size in shape), tuple(samples), warmup)
+
+
+def _need_runtime(target: Target, runtime: str, instead: str) -> None:
+    if target.runtime != runtime:
+        raise LatencyError(
+            f"target {target.name!r} has runtime {target.runtime}, not {runtime}; use {instead}, or another "
+            "target"
+        )

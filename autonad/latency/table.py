@@ -1,0 +1,176 @@
+"""The latency table: what every operator costs at every place, measured or learnt from training records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from autonad.errors import LatencyError, StorageError
+from autonad.files import write_atomic
+from autonad.latency.costs import Costs, ProfileCosts, RecordCosts
+from autonad.space import Architecture
+
+Source = Literal["profile", "records"]
+
+# One row per cost. Stages and blocks count from 0. What does not apply to a part is missing.
+COLUMNS: dict[str, str] = {
+    "part": "string",  # block, edge, stem, rest; from records also width, ffn
+    "stage": "Int64",
+    "block": "Int64",
+    "edge": "string",
+    "operator": "string",
+    "kernel": "Int64",
+    "in_width": "Int64",
+    "width": "Int64",
+    "ffn_ratio": "Float64",
+    "side": "Int64",  # output side of a pooling branch
+    "ms": "float64",
+    "n": "int64",  # timed samples, or training records
+    "spread": "float64",  # standard deviation, ms
+    "stderr": "float64",  # standard error of `ms`, ms
+}
+METADATA = b"autonad"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How sums of pieces relate to whole networks: latency = slope · sum + offset.
+
+    Attributes:
+        slope: Ratio of milliseconds; below 1 where a runtime fuses or overlaps pieces.
+        offset: Milliseconds.
+        rank_correlation: Spearman's ρ of sums and measured latencies.
+        error: Mean absolute error over measured latency, each network predicted by a fit without it.
+        points: For each network its key, the sum of its pieces and the measured median, ms.
+    """
+
+    slope: float
+    offset: float
+    rank_correlation: float
+    error: float
+    points: tuple[tuple[str, float, float], ...]
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """Costs as rows, and the prediction that follows from them.
+
+    Attributes:
+        frame: Columns as in `COLUMNS`.
+        source: "profile" (measured on the target) or "records" (supernet training).
+        calibration: From whole networks; None when none was measured.
+        context: What the numbers depend on: target, input size, classes, space key.
+    """
+
+    frame: pd.DataFrame
+    source: Source
+    calibration: Calibration | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        missing = [name for name in COLUMNS if name not in self.frame.columns]
+        if missing or self.frame.empty:
+            what = f"lacks the columns {', '.join(missing)}" if missing else "has no rows"
+            raise LatencyError(f"the latency table {what}; run `autonad profile-latency` again")
+        object.__setattr__(self, "frame", self.frame[list(COLUMNS)].astype(COLUMNS).reset_index(drop=True))
+        object.__setattr__(self, "_costs", self._make_costs())
+
+    def _make_costs(self) -> Costs:
+        return ProfileCosts(self.frame) if self.source == "profile" else RecordCosts(self.frame)
+
+    def raw(self, architecture: Architecture) -> float:
+        """Sum of an architecture's pieces in ms, before calibration.
+
+        Raises:
+            LatencyError: The table has no row for one of its choices.
+        """
+        costs: Costs = self._costs  # type: ignore[attr-defined]
+        return costs.total(architecture)
+
+    def predict(self, architecture: Architecture) -> float:
+        """Predicted latency of a whole network in ms; never below zero.
+
+        Raises:
+            LatencyError: The table has no row for one of its choices.
+        """
+        total = self.raw(architecture)
+        if self.calibration is not None:
+            total = self.calibration.slope * total + self.calibration.offset
+        return max(0.0, total)
+
+    def operator_costs(self) -> pd.DataFrame:
+        """Mean cost of every operator at every place, over widths and ratios: the latency map of Fig. 5.
+
+        Returns:
+            Columns stage, block (missing for edges), edge (missing for blocks), mixer, operator, ms, n,
+            stderr.
+        """
+        frame = self.frame[self.frame["part"].isin(["block", "edge"])].copy()
+        frame["mixer"] = frame["operator"] + frame["kernel"].astype("string").fillna("")
+        frame["variance"] = frame["stderr"] ** 2
+        places = ["stage", "block", "edge", "mixer", "operator"]
+        groups = frame.groupby(places, dropna=False, sort=False)
+        result = groups.agg(
+            ms=("ms", "mean"), n=("n", "sum"), variance=("variance", "sum"), rows=("ms", "size")
+        )
+        result["stderr"] = result["variance"] ** 0.5 / result["rows"]
+        return result.reset_index().drop(columns=["variance", "rows"])
+
+    def save(self, path: Path) -> None:
+        """Write the table as parquet, in one step; equal tables give equal bytes.
+
+        Raises:
+            StorageError: The file cannot be written.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        about = {
+            "source": self.source,
+            "calibration": None if self.calibration is None else asdict(self.calibration),
+            "context": dict(self.context),
+        }
+        table = pa.Table.from_pandas(self.frame, preserve_index=False)
+        metadata = {**(table.schema.metadata or {}), METADATA: json.dumps(about, sort_keys=True).encode()}
+        write_atomic(
+            path, lambda temporary: pq.write_table(table.replace_schema_metadata(metadata), temporary)
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> LatencyTable:
+        """Read a table that `save` wrote.
+
+        Raises:
+            StorageError: The file is missing or unreadable.
+            LatencyError: It is no latency table.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(path)
+        except FileNotFoundError as error:
+            raise StorageError(
+                f"the latency table is not at {path}; run `autonad profile-latency`"
+            ) from error
+        except (OSError, pa.ArrowInvalid) as error:
+            raise StorageError(
+                f"the latency table at {path} cannot be read: {error}; run `autonad profile-latency` again"
+            ) from error
+        about = json.loads((table.schema.metadata or {}).get(METADATA, b"null"))
+        if about is None:
+            raise LatencyError(
+                f"{path} is no latency table; give the table.parquet of `autonad profile-latency`"
+            )
+        calibration = about["calibration"]
+        if calibration is not None:
+            points = tuple(
+                (str(key), float(total), float(ms)) for key, total, ms in calibration.pop("points")
+            )
+            calibration = Calibration(**calibration, points=points)
+        return cls(table.to_pandas(), about["source"], calibration, about["context"])

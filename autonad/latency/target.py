@@ -1,0 +1,214 @@
+"""What the detector will run on: a small file made once on the device, and its fingerprint.
+
+Needs neither torch nor pandas, so that a device with the detector alone can describe itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from autonad.errors import LatencyError
+from autonad.files import read_json, write_json
+from autonad.latency import machine
+
+Runtime = Literal["onnxruntime", "pytorch"]
+Provider = Literal["cpu", "cuda", "tensorrt"]
+Precision = Literal["fp32", "fp16", "bf16"]
+
+# What each runtime can execute as it is: ONNX Runtime's own kernels run an fp32 file in fp32; TensorRT lowers
+# it itself, and PyTorch does under autocast.
+SUPPORTED: dict[tuple[Runtime, Provider], tuple[Precision, ...]] = {
+    ("onnxruntime", "cpu"): ("fp32",),
+    ("onnxruntime", "cuda"): ("fp32",),
+    ("onnxruntime", "tensorrt"): ("fp32", "fp16"),
+    ("pytorch", "cpu"): ("fp32", "bf16"),
+    ("pytorch", "cuda"): ("fp32", "fp16", "bf16"),
+}
+PACKAGES: dict[Runtime, tuple[str, ...]] = {
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
+    "pytorch": ("torch",),
+}
+
+
+class Target(BaseModel):
+    """One device together with how the detector runs on it.
+
+    Attributes:
+        name: What people call it; no part of the fingerprint.
+        runtime: Library that runs the network.
+        provider: Kind of processor: "cpu", "cuda", or "tensorrt" (ONNX Runtime only).
+        precision: Arithmetic: "fp32", "fp16" or "bf16".
+        threads: Threads of one network on the processor.
+        cpu: Processor name.
+        cores: Processor cores that this process may use.
+        gpu: Graphics processor name, None without one.
+        memory_gib: Main memory, rounded, in GiB.
+        os: Operating system, "Linux".
+        arch: Instruction set, "x86_64".
+        version: Version of the runtime.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str = Field(min_length=1)
+    runtime: Runtime
+    provider: Provider
+    precision: Precision
+    threads: int = Field(ge=1)
+    cpu: str
+    cores: int = Field(ge=1)
+    gpu: str | None
+    memory_gib: int = Field(ge=0)
+    os: str
+    arch: str
+    version: str
+
+    @model_validator(mode="after")
+    def _supported(self) -> Target:
+        allowed = SUPPORTED.get((self.runtime, self.provider))
+        if allowed is None:
+            raise ValueError(f"{self.runtime} has no provider {self.provider!r}; use cpu or cuda")
+        if self.precision not in allowed:
+            raise ValueError(
+                f"{self.runtime} on {self.provider} runs {' or '.join(allowed)}, not {self.precision}"
+            )
+        return self
+
+    @classmethod
+    def describe(
+        cls,
+        name: str,
+        runtime: Runtime = "onnxruntime",
+        *,
+        provider: Provider = "cpu",
+        precision: Precision = "fp32",
+        threads: int | None = None,
+    ) -> Target:
+        """Describe this machine.
+
+        Args:
+            name: What people call the target.
+            runtime: Library that will run the network.
+            provider: Kind of processor.
+            precision: Arithmetic.
+            threads: Threads of one network; all usable cores when None.
+
+        Raises:
+            LatencyError: The runtime is not installed, or cannot do what is asked.
+        """
+        cores = machine.usable_cores()
+        return _validated(
+            cls,
+            {
+                "name": name,
+                "runtime": runtime,
+                "provider": provider,
+                "precision": precision,
+                "threads": cores if threads is None else threads,
+                "cpu": machine.cpu_name(),
+                "cores": cores,
+                "gpu": None if provider == "cpu" else machine.gpu_name(),
+                "memory_gib": machine.memory_gib(),
+                "os": machine.system(),
+                "arch": machine.architecture(),
+                "version": runtime_version(runtime),
+            },
+            f"target {name!r}",
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Target:
+        """Read a target that `save` wrote.
+
+        Raises:
+            StorageError: The file is missing or is not JSON.
+            LatencyError: It is no target; the message names the field.
+        """
+        return _validated(cls, read_json(path, "the target"), f"the target at {path}")
+
+    def save(self, path: Path) -> None:
+        """Write the target as JSON, in one step.
+
+        Raises:
+            StorageError: The file cannot be written.
+        """
+        write_json(path, self.model_dump())
+
+    @property
+    def hardware_key(self) -> str:
+        """First 12 hexadecimal digits of the sha256 of what decides latency.
+
+        The name does not, the memory does not (a network that fits is not faster in more of it), and of the
+        version only major and minor count: a patch release repeats no search.
+        """
+        deciding = self.model_dump(exclude={"name", "memory_gib"})
+        deciding["version"] = ".".join(self.version.split("+")[0].split(".")[:2])
+        canonical = json.dumps(deciding, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def verify_here(self) -> str | None:
+        """Compare this machine with the described one before measuring on it.
+
+        Returns:
+            A warning that names the differences, or None when there is none.
+
+        Raises:
+            LatencyError: The runtime is not installed here.
+        """
+        here = Target.describe(
+            self.name,
+            self.runtime,
+            provider=self.provider,
+            precision=self.precision,
+            threads=self.threads,
+        )
+        if here.hardware_key == self.hardware_key:
+            return None
+        differences = [
+            f"{field} is {getattr(here, field)}, not {getattr(self, field)}"
+            for field in ("cpu", "cores", "gpu", "os", "arch", "version")
+            if getattr(here, field) != getattr(self, field)
+        ]
+        return (
+            f"this machine is not target {self.name!r}: {'; '.join(differences)}. Latencies measured here "
+            "hold for this machine only; profile on the device, or describe this machine with `autonad "
+            "describe-target`"
+        )
+
+
+def runtime_version(runtime: Runtime) -> str:
+    """Installed version of a runtime.
+
+    Raises:
+        LatencyError: It is not installed.
+    """
+    for package in PACKAGES.get(runtime, ()):
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    known = ", ".join(PACKAGES)
+    if runtime not in PACKAGES:
+        raise LatencyError(f"runtime {runtime!r} is unknown; use one of {known}")
+    raise LatencyError(
+        f"{runtime} is not installed here; run `pip install {PACKAGES[runtime][0]}`, or choose another"
+    )
+
+
+def _validated(cls: type[Target], data: Any, what: str) -> Target:
+    try:
+        return cls.model_validate(data)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors()
+        )
+        raise LatencyError(
+            f"{what} is not valid: {faults}; make it with `autonad describe-target` on the device"
+        ) from error

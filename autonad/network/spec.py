@@ -1,0 +1,56 @@
+"""What a network needs to be used: its classes, its input and how images are normalised."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from autonad.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class DetectorSpec:
+    """Everything beside architecture and weights that running a detector takes.
+
+    Attributes:
+        classes: Names, index 0 is background.
+        height: Rows of the input, pixels.
+        width: Columns of the input, pixels.
+        keep_aspect: Images are padded, not stretched.
+        mean: Per channel (red, green, blue), as a fraction of full scale.
+        std: Per channel, as a fraction of full scale.
+    """
+
+    classes: tuple[str, ...]
+    height: int
+    width: int
+    keep_aspect: bool
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    @property
+    def num_classes(self) -> int:
+        """Classes including background."""
+        return len(self.classes)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width), pixels."""
+        return self.height, self.width
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> DetectorSpec:
+        """Build from `to_dict`'s form.
+
+        Raises:
+            CheckpointError: A field is missing or unknown.
+        """
+        try:
+            lists = {name: tuple(data[name]) for name in ("classes", "mean", "std")}
+            return cls(**{**data, **lists})
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"the model's description is malformed ({error}); write the model again") from error

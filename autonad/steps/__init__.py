@@ -1,0 +1,28 @@
+"""One function per stage: paths in, paths out, logged to MLflow.
+
+Importing this package is cheap; each step imports what it needs when it is called.
+"""
+
+from autonad.steps.context import SILENT, Console
+from autonad.steps.data import audit, import_data, synthesize
+from autonad.steps.evaluate import evaluate
+from autonad.steps.export import export
+from autonad.steps.profile_latency import describe_target, profile_latency
+from autonad.steps.retrain import retrain
+from autonad.steps.search import search
+from autonad.steps.train_supernet import train_supernet
+
+__all__ = [
+    "SILENT",
+    "Console",
+    "audit",
+    "describe_target",
+    "evaluate",
+    "export",
+    "import_data",
+    "profile_latency",
+    "retrain",
+    "search",
+    "synthesize",
+    "train_supernet",
+]

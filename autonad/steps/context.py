@@ -1,0 +1,98 @@
+"""What every step needs around its own work: seeds and threads, an MLflow run, and a way to report progress."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from autonad.config import Config
+
+Report = Callable[[str], None]
+Advance = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Console:
+    """How a step tells a person what it does; silent unless given functions.
+
+    Attributes:
+        report: Prints one line.
+        advance: Receives steps done, steps in all, and what is going on.
+    """
+
+    report: Report = lambda line: None
+    advance: Advance = lambda done, total, text: None
+
+
+SILENT = Console()
+
+
+@dataclass
+class Step:
+    """A step under way: its MLflow run and its console."""
+
+    run: Any
+    console: Console
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since the step began."""
+        return time.monotonic() - self.started
+
+
+@contextmanager
+def begin(
+    stage: str,
+    config: Config,
+    *,
+    execution: str | None,
+    console: Console,
+    params: dict[str, Any],
+    tags: dict[str, str] | None = None,
+) -> Iterator[Step]:
+    """Seed everything, open the stage's MLflow run, and close it however the step ends.
+
+    Args:
+        stage: The step's verb.
+        config: The configuration.
+        execution: Groups the steps of one execution under one parent run.
+        console: Where progress goes.
+        params: What the run records as parameters.
+        tags: Hexadecimal keys and the like.
+    """
+    from autonad.tracking import TrackingSettings, track
+
+    seed_everything(config.seed, config.threads)
+    settings = TrackingSettings(
+        uri=config.tracking.uri, experiment=config.tracking.experiment, enabled=config.tracking.enabled
+    )
+    with track(settings, stage=stage, execution=execution, params=params, tags=tags or {}, warn=console.report) as run:
+        step = Step(run, console)
+        yield step
+        run.log({"time/seconds": step.seconds, "memory/peak_mib": peak_memory_mib()}, step=0)
+
+
+def seed_everything(seed: int, threads: int | None) -> None:
+    """Seed the global generators and set torch's threads."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def peak_memory_mib() -> float:
+    """Peak resident memory of this process so far, MiB."""
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

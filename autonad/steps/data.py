@@ -1,0 +1,141 @@
+"""Datasets: import a published layout, generate one, look for faults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autonad.config import Config
+from autonad.errors import ConfigError
+from autonad.steps.context import SILENT, Console, seed_everything
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class DataResult:
+    """A dataset, and what was found wrong with it.
+
+    Attributes:
+        images: Number of images.
+        groups: Number of physical parts.
+        classes: Names, background first.
+        faults: Table of severity, kind, item, message; empty when nothing was found.
+    """
+
+    images: int
+    groups: int
+    classes: tuple[str, ...]
+    faults: pd.DataFrame
+
+    @property
+    def num_errors(self) -> int:
+        """Faults that are errors."""
+        return int((self.faults["severity"] == "error").sum())
+
+
+def import_data(
+    config: Config,
+    *,
+    format: str,
+    source: Path,
+    output: Path,
+    groups_csv: Path | None = None,
+    classes: tuple[str, ...] | None = None,
+    console: Console = SILENT,
+) -> DataResult:
+    """Read a published layout into a dataset; faulty images go to its quarantine and are named.
+
+    Args:
+        config: Section `data` decides.
+        format: The layout's name.
+        source: The layout's folder.
+        output: Dataset folder to write.
+        groups_csv: Which images show the same part; None looks for `groups.csv` in the source.
+        classes: Class names, for layouts that do not carry them.
+        console: Where progress goes.
+    """
+    from autonad.data.formats import import_dataset
+
+    report = import_dataset(
+        format,
+        source,
+        output,
+        groups_csv=groups_csv,
+        seed=config.data.split_seed,
+        fractions=config.data.fractions,
+        include_defect_free=config.data.include_defect_free,
+        threshold=config.data.mask_threshold,
+        classes=classes,
+    )
+    return _result(report.dataset, report.faults)
+
+
+def synthesize(config: Config, *, output: Path, console: Console = SILENT) -> DataResult:
+    """Generate a dataset; section `synthesize` decides how it looks."""
+    from autonad.data.faults import fault_table
+    from autonad.data.synthetic import Appearance, synthesize
+
+    settings = config.synthesize
+    seed_everything(config.seed, config.threads)
+    appearance = Appearance(
+        contrast=settings.contrast,
+        size=settings.defect_size,
+        brightness=settings.brightness,
+        blur=settings.blur,
+        noise=settings.noise,
+    )
+    dataset = synthesize(
+        output,
+        num_images=settings.num_images,
+        size=(settings.image_side, settings.image_side),
+        materials=settings.materials,
+        classes=settings.classes,
+        seed=settings.seed,
+        appearance=appearance,
+        defect_free=settings.defect_free,
+        fractions=config.data.fractions,
+    )
+    return _result(dataset, fault_table([]))
+
+
+def audit(
+    config: Config,
+    *,
+    dataset: Path | None = None,
+    format: str | None = None,
+    source: Path | None = None,
+    groups_csv: Path | None = None,
+    classes: tuple[str, ...] | None = None,
+) -> pd.DataFrame:
+    """Look for faults in a dataset, or in a layout before it is imported.
+
+    Returns:
+        Table of severity ("error" or "warning"), kind, item and message.
+
+    Raises:
+        ConfigError: Neither or both of a dataset and a layout are given.
+    """
+    from autonad.data.audit import audit_dataset, audit_layout
+
+    if (dataset is None) == (format is None and source is None):
+        raise ConfigError("give either --dataset DIR, or --format NAME with --source DIR")
+    if dataset is not None:
+        return audit_dataset(dataset).faults
+    if format is None or source is None:
+        raise ConfigError("a layout needs both --format NAME and --source DIR")
+    return audit_layout(
+        format,
+        source,
+        groups_csv=groups_csv,
+        threshold=config.data.mask_threshold,
+        classes=classes,
+        include_defect_free=config.data.include_defect_free,
+    ).faults
+
+
+def _result(dataset, faults: pd.DataFrame) -> DataResult:  # type: ignore[no-untyped-def]
+    manifest = dataset.manifest
+    return DataResult(len(manifest), manifest["group"].nunique(), dataset.classes, faults)

@@ -1,0 +1,108 @@
+"""Evaluate a model on the test split, with intervals, and write the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autonad.config import Config
+from autonad.steps.context import SILENT, Console, begin
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """Test figures, fractions at input size.
+
+    Attributes:
+        miou: Background included.
+        mf1: Background included.
+        interval: Bootstrap interval of the mIoU over groups; None with a single group.
+        report: The page to open.
+        seconds: Wall time.
+    """
+
+    miou: float
+    mf1: float
+    interval: tuple[float, float] | None
+    report: Path
+    seconds: float
+
+
+def evaluate(
+    config: Config,
+    *,
+    dataset: Path,
+    model: Path,
+    output: Path,
+    search: Path | None = None,
+    latency: Path | None = None,
+    execution: str | None = None,
+    console: Console = SILENT,
+) -> EvaluateResult:
+    """Write `metrics.json`, `per_image.parquet` and `report.html`.
+
+    Args:
+        config: Section `evaluate` decides.
+        dataset: Dataset folder; its test split is used.
+        model: Model folder.
+        output: Evaluation folder to write.
+        search: Search folder, for the report's search progress and latency; optional.
+        latency: Latency folder, for the report's prior; optional.
+        execution: Groups runs in MLflow.
+        console: Where progress goes.
+    """
+    import torch
+
+    from autonad.data.dataset import Dataset
+    from autonad.evaluation.predict import evaluate_network
+    from autonad.evaluation.result import write_evaluation
+    from autonad.steps.report import report_content, test_metrics
+    from autonad.evaluation.report import write_report
+    from autonad.steps.splits import check_classes, evaluation_data
+    from autonad.training.files import load_model, pick_device
+
+    settings = config.evaluate
+    network, spec, provenance = load_model(model)
+    source = Dataset.open(dataset)
+    check_classes(source, spec, "the model")
+    key = network.architecture.key
+    params = {"evaluate": settings.model_dump(), "architecture": key}
+    tags = {"dataset.fingerprint": source.fingerprint, "architecture.key": key}
+    with begin("evaluate", config, execution=execution, console=console, params=params, tags=tags) as step:
+        device = pick_device()
+        network = network.to(device)
+
+        @torch.inference_mode()
+        def forward(images: Any) -> torch.Tensor:
+            return network(torch.from_numpy(images).to(device))
+
+        data = evaluation_data(source, spec, "test")
+        result = evaluate_network(
+            forward, data, source, batch_size=16, num_classes=spec.num_classes,
+            progress=lambda done, total: console.advance(done, total, "images"),
+        )  # fmt: skip
+        metrics = result.metrics(resamples=settings.resamples, level=settings.confidence, seed=config.seed)
+        metrics |= {
+            "parameters": {
+                **metrics["parameters"], "model_parameters": network.num_parameters, "architecture": key,
+                "dataset": source.fingerprint, "seed": config.seed,
+            }
+        }  # fmt: skip
+        write_evaluation(output, metrics, result.per_image())
+        content = report_content(
+            metrics=metrics, result=result, forward=forward, data=data, dataset=source, network=network, spec=spec,
+            provenance=provenance, model=model, search=search, latency=latency, panels=settings.panels,
+        )  # fmt: skip
+        write_report(output / "report.html", content)
+        step.run.log(test_metrics(metrics))
+        for name in ("metrics.json", "per_image.parquet", "report.html"):
+            step.run.artifact(output / name)
+        interval = metrics["intervals"]["input"]["miou"]
+        return EvaluateResult(
+            miou=metrics["input"]["miou"],
+            mf1=metrics["input"]["mf1"],
+            interval=(interval["low"], interval["high"]) if interval else None,
+            report=output / "report.html",
+            seconds=step.seconds,
+        )

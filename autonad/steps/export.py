@@ -1,0 +1,101 @@
+"""Export a model to ONNX, check it against torch, and measure it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from autonad.config import Config
+from autonad.steps.context import SILENT, Console, begin
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """The exported network.
+
+    Attributes:
+        path: The ONNX file.
+        max_difference: Largest difference of a logit between ONNX Runtime and torch.
+        p50_ms: Median latency in ONNX Runtime on this machine, batch 1.
+        p95_ms: Its 95th percentile.
+        megabytes: Size of the file, MB.
+        seconds: Wall time.
+    """
+
+    path: Path
+    max_difference: float
+    p50_ms: float
+    p95_ms: float
+    megabytes: float
+    seconds: float
+
+
+def export(
+    config: Config,
+    *,
+    model: Path,
+    dataset: Path,
+    evaluation: Path,
+    output: Path,
+    execution: str | None = None,
+    console: Console = SILENT,
+) -> ExportResult:
+    """Write `model.onnx`, `parity.json`, `latency.json` and `MODEL_CARD.md`.
+
+    Args:
+        config: Section `export` decides.
+        model: Model folder.
+        dataset: Dataset folder; test images serve the comparison.
+        evaluation: Evaluation folder; its figures go on the model card.
+        output: Export folder to write.
+        execution: Groups runs in MLflow.
+        console: Where progress goes.
+
+    Raises:
+        ExportError: The exported network differs from the trained one.
+    """
+    from autonad.data.dataset import Dataset
+    from autonad.deploy.export import check_parity, export_onnx
+    from autonad.evaluation.card import model_card
+    from autonad.files import read_json, write_json, write_text_atomic
+    from autonad.latency.measure import measure_onnx
+    from autonad.latency.target import Target
+    from autonad.steps.splits import check_classes, evaluation_data
+    from autonad.training.files import load_model
+
+    network, spec, provenance = load_model(model)
+    source = Dataset.open(dataset)
+    check_classes(source, spec, "the model")
+    metrics = read_json(evaluation / "metrics.json", "the evaluation")
+    key = network.architecture.key
+    params = {"export": config.export.model_dump(), "architecture": key}
+    with begin(
+        "export", config, execution=execution, console=console, params=params, tags={"architecture.key": key}
+    ) as step:
+        path = output / "model.onnx"
+        export_onnx(network, spec, path, provenance)
+        data = evaluation_data(source, spec, "test")
+        images, _ = data.batch(range(min(config.export.parity_images, len(data))), 0)
+        parity = check_parity(path, network, images, config.export.tolerance)
+        write_json(output / "parity.json", parity.to_dict())
+        here = Target.describe("this machine", "onnxruntime")
+        measured = measure_onnx(path, here, input_shape=(1, 3, *spec.size))
+        write_json(output / "latency.json", measured.to_dict())
+        megabytes = path.stat().st_size / 1e6
+        card = model_card(
+            metrics=metrics, spec=spec, architecture=network.architecture, parameters=network.num_parameters,
+            parity=parity.to_dict(), latency=measured.to_dict(), provenance=provenance,
+        )  # fmt: skip
+        write_text_atomic(output / "MODEL_CARD.md", card)
+        step.run.log(
+            {
+                "latency/p50_ms": measured.median_ms, "latency/p95_ms": measured.p95_ms,
+                "latency/mean_ms": measured.mean_ms, "model/megabytes": megabytes,
+                "export/max_difference": parity.max_difference, "export/disagreement": parity.disagreement,
+            }
+        )  # fmt: skip
+        for name in ("model.onnx", "parity.json", "latency.json", "MODEL_CARD.md"):
+            step.run.artifact(output / name)
+        return ExportResult(
+            path, parity.max_difference, measured.median_ms, measured.p95_ms, megabytes, step.seconds
+        )

@@ -1,0 +1,104 @@
+"""Measure what every operator costs on the target, and turn it into a prior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from autonad.config import Config
+from autonad.steps.context import SILENT, Console, begin
+
+
+@dataclass(frozen=True)
+class LatencyResult:
+    """What profiling found.
+
+    Attributes:
+        rows: Rows of the table.
+        rank_correlation: Spearman's ρ of predicted and measured whole networks.
+        error: Their mean absolute error over the measured latency.
+        seconds: Wall time.
+    """
+
+    rows: int
+    rank_correlation: float | None
+    error: float | None
+    seconds: float
+
+
+def describe_target(
+    *, name: str, output: Path, runtime: str = "onnxruntime", provider: str = "cpu", threads: int | None = None
+) -> str:
+    """Write the target file of this device; returns its hardware key."""
+    from autonad.latency.target import Target
+
+    target = Target.describe(name, runtime, provider=provider, threads=threads)  # type: ignore[arg-type]
+    target.save(output)
+    return target.hardware_key
+
+
+def profile_latency(
+    config: Config,
+    *,
+    target: Path,
+    output: Path,
+    num_classes: int = 4,
+    execution: str | None = None,
+    console: Console = SILENT,
+) -> LatencyResult:
+    """Measure a search space on a target; data plays no part.
+
+    Args:
+        config: Sections `space`, `input` and `profile_latency` decide.
+        target: Target file of this device.
+        output: Latency folder to write: `table.parquet`, `target.json`, `prior.json`, `prior.png`.
+        num_classes: Classes of the head; they hardly matter for latency.
+        execution: Groups runs in MLflow.
+        console: Where progress goes.
+
+    Raises:
+        LatencyError: The target is another machine, or a measurement failed.
+    """
+    from autonad.latency.prior import prior_from_table, save_prior
+    from autonad.latency.prior_figure import plot_prior
+    from autonad.latency.profile import profile_space
+    from autonad.latency.target import Target
+    from autonad.space import SearchSpace
+
+    settings = config.profile_latency
+    device = Target.load(target)
+    params = {
+        "space": config.space.model_dump(), "input": config.input.model_dump(), "target": device.model_dump(),
+        "profile_latency": settings.model_dump(),
+    }  # fmt: skip
+    tags = {"autonad.hardware_key": device.hardware_key}
+    with begin("profile-latency", config, execution=execution, console=console, params=params, tags=tags) as step:
+        warning = device.verify_here()
+        if warning:
+            console.report(f"warning: {warning}")
+        space = SearchSpace.preset(config.space.preset, config.space.operators)
+        table = profile_space(
+            space,
+            device,
+            num_classes,
+            config.input.size,
+            warmup=settings.warmup,
+            repeats=settings.repeats,
+            networks=settings.networks,
+            seed=config.seed,
+            log=lambda what, done, total: console.advance(done, total, what),
+        )
+        prior = prior_from_table(table, temperature=settings.temperature, shrinkage=settings.shrinkage)
+        table.save(output / "table.parquet")
+        device.save(output / "target.json")
+        save_prior(prior, output / "prior.json")
+        plot_prior(prior, output / "prior.png")
+        step.run.artifacts(output)
+        step.run.log({"latency/rows": float(len(table.frame))})
+        calibration = table.calibration
+        return LatencyResult(
+            rows=len(table.frame),
+            rank_correlation=calibration.rank_correlation if calibration else None,
+            error=calibration.error if calibration else None,
+            seconds=step.seconds,
+        )

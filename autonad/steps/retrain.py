@@ -1,0 +1,136 @@
+"""Retrain an architecture on the full training split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from autonad.config import Config
+from autonad.steps.context import SILENT, Console, begin
+from autonad.steps.train_supernet import describe
+
+
+@dataclass(frozen=True)
+class RetrainResult:
+    """What retraining ended with.
+
+    Attributes:
+        miou: Best validation mIoU, a fraction.
+        best_epoch: The epoch that it belongs to.
+        parameters: Scalars in the network's tensors.
+        seconds: Wall time.
+    """
+
+    miou: float
+    best_epoch: int
+    parameters: int
+    seconds: float
+
+
+def retrain(
+    config: Config,
+    *,
+    dataset: Path,
+    search: Path,
+    output: Path,
+    resume: bool = False,
+    execution: str | None = None,
+    console: Console = SILENT,
+) -> RetrainResult:
+    """Train the searched architecture, from its inherited weights or from scratch.
+
+    Args:
+        config: Section `retrain` decides; the input is the supernet's where weights are inherited.
+        dataset: Dataset folder.
+        search: Search folder: `architecture.json`, and `inherited.safetensors` unless `retrain.weights` is scratch.
+        output: Model folder to write.
+        resume: Continue from the folder's checkpoint, if there is one.
+        execution: Groups runs in MLflow.
+        console: Where progress goes.
+
+    Raises:
+        CheckpointError: The inherited weights do not fit architecture and classes.
+        DatasetError: The dataset has other classes than the search.
+    """
+    import pandas as pd
+    import torch
+
+    from autonad.data.dataset import Dataset
+    from autonad.evaluation.inherited import score
+    from autonad.files import read_json, write_atomic
+    from autonad.network import AutoNADNet
+    from autonad.network.spec import DetectorSpec
+    from autonad.steps.splits import check_classes, detector_spec, evaluation_data, training_data
+    from autonad.training.checkpoint import Checkpoints, load_into, load_weights
+    from autonad.training.files import load_architecture, pick_device, save_model
+    from autonad.training.loop import train
+
+    settings = config.retrain.resolved()
+    source = Dataset.open(dataset)
+    architecture = load_architecture(search / "architecture.json")
+    params = {
+        "seed": config.seed, "input": config.input.model_dump(), "retrain": settings.model_dump(),
+        "architecture": architecture.key,
+    }  # fmt: skip
+    tags = {"dataset.fingerprint": source.fingerprint, "architecture.key": architecture.key}
+    with begin("retrain", config, execution=execution, console=console, params=params, tags=tags) as step:
+        inherited = settings.weights == "inherited"
+        if inherited:
+            # Weights know their images as the supernet saw them: input and normalisation come along.
+            spec = DetectorSpec.from_dict(read_json(search / "search.json", "the search")["spec"])
+            check_classes(source, spec, "the supernet")
+        else:
+            spec = detector_spec(source, config.input)
+        device = pick_device()
+        network = AutoNADNet(architecture, spec.num_classes)
+        if inherited:
+            weights = load_weights(search / "inherited.safetensors", "the inherited weights")
+            load_into(network, weights, f"inherited.safetensors in {search}")
+        network = network.to(device)
+        data = training_data(source, spec, settings, config.seed)
+        validation = evaluation_data(source, spec, "val")
+
+        def validate(module: torch.nn.Module) -> dict[str, float]:
+            metrics = score(module, validation, classes=spec.classes, device=device)
+            values = {"val/miou": metrics.miou, "val/mf1": metrics.mf1}
+            if metrics.foreground_miou is not None:
+                values["val/foreground_miou"] = metrics.foreground_miou
+            return values
+
+        def log(metrics: dict[str, float], epoch: int) -> None:
+            step.run.log(metrics, step=epoch)
+            console.advance(epoch, settings.epochs, describe(metrics))
+
+        identity = {
+            "stage": "retrain", "seed": config.seed, "architecture": architecture.key, "spec": spec.to_dict(),
+            "settings": settings.model_dump(), "dataset": source.fingerprint,
+        }  # fmt: skip
+        outcome = train(
+            network,
+            data=data.images,
+            config=settings,
+            seed=config.seed,
+            paths=lambda number: [network],
+            validate=validate,
+            checkpoints=Checkpoints(output / "checkpoint", identity),
+            resume=resume,
+            repeats=data.repeats,
+            log=log,
+            on_resume=lambda progress: console.report(
+                f"resumed after epoch {progress.epoch} of {settings.epochs}"
+            ),
+        )
+        progress = outcome.progress
+        assert progress.best_miou is not None
+        assert progress.best_epoch is not None
+        history = pd.DataFrame(progress.history)
+        write_atomic(output / "history.parquet", lambda path: history.to_parquet(path, index=False))
+        provenance = {
+            "dataset": source.fingerprint, "seed": config.seed, "weights": settings.weights,
+            "best_epoch": progress.best_epoch, "val_miou": progress.best_miou,
+        }  # fmt: skip
+        save_model(output, network.cpu(), spec, provenance)
+        for name in ("model.json", "model.safetensors", "architecture.json", "history.parquet"):
+            step.run.artifact(output / name)
+        step.run.log({"model/parameters": float(network.num_parameters)}, step=0)
+        return RetrainResult(progress.best_miou, progress.best_epoch, network.num_parameters, step.seconds)

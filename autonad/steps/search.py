@@ -1,0 +1,243 @@
+"""Search the supernet for the best architecture under the target's latency (Algorithm 1)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autonad.config import Config
+from autonad.errors import SearchError
+from autonad.steps.context import SILENT, Console, begin
+
+if TYPE_CHECKING:
+    from autonad.search.evolution import Evolution
+
+STATE = "state.json"
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What the search returned.
+
+    Attributes:
+        key: The architecture's key.
+        miou: Its inherited validation mIoU, a fraction.
+        predicted_ms: Its latency by the table.
+        measured_ms: Its median latency on the target.
+        parameters: Scalars in its tensors.
+        evaluations: Architectures that were evaluated.
+        seconds: Wall time.
+    """
+
+    key: str
+    miou: float
+    predicted_ms: float
+    measured_ms: float
+    parameters: int
+    evaluations: int
+    seconds: float
+
+
+def search(
+    config: Config,
+    *,
+    dataset: Path,
+    supernet: Path,
+    latency: Path,
+    output: Path,
+    resume: bool = False,
+    execution: str | None = None,
+    console: Console = SILENT,
+) -> SearchResult:
+    """Evolve architectures, measure the finalists, and write the winner with its inherited weights.
+
+    Finalists are tried in the order of their scores; the first whose measured median keeps the budget wins. Without a
+    budget the choice therefore follows from seed, supernet and latency table alone, and measuring only reports.
+
+    Args:
+        config: Section `search` decides.
+        dataset: Dataset folder; its validation split judges.
+        supernet: Supernet folder.
+        latency: Latency folder.
+        output: Search folder to write.
+        resume: Continue from the folder's state, if there is one.
+        execution: Groups runs in MLflow.
+        console: Where progress goes.
+
+    Raises:
+        SearchError: No finalist keeps the latency budget; or, with `resume`, the state belongs to another search.
+    """
+    from autonad.data.dataset import Dataset
+    from autonad.evaluation.inherited import score
+    from autonad.files import write_atomic, write_json, write_text_atomic
+    from autonad.latency.prior import load_prior
+    from autonad.latency.table import LatencyTable
+    from autonad.latency.target import Target
+    from autonad.search.evolution import Evolution, EvolutionSettings
+    from autonad.search.figures import plot_pareto_html
+    from autonad.search.ranking import Evaluation
+    from autonad.steps.splits import check_classes, evaluation_data
+    from autonad.training.checkpoint import save_weights
+    from autonad.training.files import load_supernet, pick_device
+
+    settings = config.search
+    net, spec, provenance = load_supernet(supernet)
+    table = LatencyTable.load(latency / "table.parquet")
+    target = Target.load(latency / "target.json")
+    source = Dataset.open(dataset)
+    check_classes(source, spec, "the supernet")
+    params = {
+        "seed": config.seed, "search": settings.model_dump(), "space": net.space.key, "target": target.name,
+        "sharing": net.sharing,
+    }  # fmt: skip
+    tags = {"autonad.hardware_key": target.hardware_key, "dataset.fingerprint": source.fingerprint}
+    with begin("search", config, execution=execution, console=console, params=params, tags=tags) as step:
+        device = pick_device()
+        net = net.to(device)
+        validation = evaluation_data(source, spec, "val")
+        values = settings.model_dump(exclude={"finalists"})
+        evolution = Evolution(
+            net.space, settings=EvolutionSettings(**values), prior=load_prior(latency / "prior.json"), seed=config.seed
+        )
+        inputs = {
+            "supernet": _sha256(supernet / "supernet.safetensors"), "latency": _sha256(latency / "table.parquet"),
+            "dataset": source.fingerprint,
+        }  # fmt: skip
+        if resume and (output / STATE).is_file():
+            _restore(evolution, output / STATE, inputs)
+            console.report(f"resumed in generation {evolution.generation} of {settings.generations}")
+
+        def keep() -> None:
+            # The state is as plain as it is long: one line keeps it small.
+            content = json.dumps({"inputs": inputs, "state": evolution.state_dict()}, sort_keys=True)
+            write_text_atomic(output / STATE, content + "\n")
+
+        total = settings.population * settings.generations
+        while not evolution.done:
+            for architecture in evolution.ask():
+                metrics = score(
+                    partial(net, architecture=architecture), validation, classes=spec.classes, device=device
+                )
+                evolution.tell([Evaluation(architecture, metrics.miou, table.predict(architecture))])
+                keep()
+            population = evolution.table()
+            step.run.log(_generation_metrics(evolution), step=evolution.generation)
+            best = evolution.best
+            console.advance(
+                len(population), total,
+                f"generation {evolution.generation}: best inherited mIoU {100 * best.miou:.1f} % at "
+                f"{best.latency_ms:.2f} ms",
+            )  # fmt: skip
+
+        winner, finalists = _measure_finalists(evolution, net, target, spec.size, config, console)
+        network = net.extract(winner.architecture).cpu()
+        population = evolution.table()
+        write_atomic(output / "population.parquet", lambda path: population.to_parquet(path, index=False))
+        plot_pareto_html(population, output / "pareto.html", winner=winner.architecture.key)
+        save_weights(output / "inherited.safetensors", network.state_dict())
+        write_text_atomic(output / "architecture.json", winner.architecture.to_json())
+        measured = next(row for row in finalists if row["key"] == winner.architecture.key)
+        write_json(
+            output / "search.json",
+            {
+                "architecture_key": winner.architecture.key, "parameters": network.num_parameters,
+                "miou": winner.miou, "latency_weight": evolution.latency_weight, "predicted_ms": winner.latency_ms,
+                "finalists": finalists, "hardware_key": target.hardware_key, "target": target.name,
+                "evaluations": len(population), "seed": config.seed, "inputs": inputs, "spec": spec.to_dict(),
+                "space_key": net.space.key, "sharing": net.sharing, "supernet": provenance,
+            },
+        )  # fmt: skip
+        for name in (
+            "architecture.json", "inherited.safetensors", "population.parquet", "search.json", "pareto.html",
+        ):  # fmt: skip
+            step.run.artifact(output / name)
+        step.run.log(
+            {
+                "latency/p50_ms": measured["measured_ms"], "latency/p95_ms": measured["p95_ms"],
+                "latency/predicted_ms": winner.latency_ms, "model/parameters": float(network.num_parameters),
+                "val/miou": winner.miou,
+            }
+        )  # fmt: skip
+        return SearchResult(
+            key=winner.architecture.key,
+            miou=winner.miou,
+            predicted_ms=winner.latency_ms,
+            measured_ms=measured["measured_ms"],
+            parameters=network.num_parameters,
+            evaluations=len(population),
+            seconds=step.seconds,
+        )
+
+
+def _measure_finalists(
+    evolution: Evolution, net: Any, target: Any, size: tuple[int, int], config: Config, console: Console
+) -> tuple[Any, list[dict[str, Any]]]:
+    """Measure the best architectures on the target; the first within the budget wins."""
+    from autonad.latency.measure import measure_network
+
+    budget = config.search.latency_budget_ms
+    rows, winner = [], None
+    for candidate in evolution.finalists(config.search.finalists):
+        measured = measure_network(
+            net.extract(candidate.architecture).cpu(), target, input_shape=(1, 3, *size),
+            warmup=config.profile_latency.warmup, repeats=max(50, config.profile_latency.repeats),
+        )  # fmt: skip
+        rows.append(
+            {
+                "key": candidate.architecture.key, "miou": candidate.miou, "predicted_ms": candidate.latency_ms,
+                "measured_ms": measured.median_ms, "p95_ms": measured.p95_ms, "std_ms": measured.std_ms,
+                "n": len(measured.samples_ms), "warmup": measured.warmup,
+            }
+        )  # fmt: skip
+        if winner is None and (budget is None or measured.median_ms <= budget):
+            winner = candidate
+    if winner is None:
+        fastest = min(row["measured_ms"] for row in rows)
+        raise SearchError(
+            f"none of the {len(rows)} finalists keeps search.latency_budget_ms = {budget:g}; the fastest takes {fastest:.2f} "
+            "ms. Raise the budget, search more generations or finalists, or use a smaller preset; --resume keeps what "
+            "was evaluated"
+        )
+    return winner, rows
+
+
+def _generation_metrics(evolution: Evolution) -> dict[str, float]:
+    """The figures of one generation for MLflow."""
+    from autonad.search.pareto import pareto_mask
+
+    population = evolution.table()
+    latest = population[population["generation"] == evolution.generation]
+    front = pareto_mask(population[["miou", "latency_ms"]].assign(miou=-population["miou"]).to_numpy())
+    return {
+        "search/best_score": float(population["score"].max()),
+        "search/mean_score": float(latest["score"].mean()),
+        "search/best_miou": float(population["miou"].max()),
+        "search/mean_miou": float(latest["miou"].mean()),
+        "search/best_latency_ms": evolution.best.latency_ms,
+        "search/mean_latency_ms": float(latest["latency_ms"].mean()),
+        "search/evaluations": float(len(population)),
+        "search/front_size": float(front.sum()),
+        "search/lambda": evolution.latency_weight,
+    }
+
+
+def _restore(evolution: Evolution, path: Path, inputs: dict[str, str]) -> None:
+    from autonad.files import read_json
+
+    saved = read_json(path, "the search's state")
+    changed = sorted(name for name in inputs if saved.get("inputs", {}).get(name) != inputs[name])
+    if changed:
+        raise SearchError(
+            f"the search in {path.parent} was begun with another {' and '.join(changed)}; leave out --resume to start "
+            "over, or choose another --output"
+        )
+    evolution.load_state_dict(saved["state"])
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,144 @@
+"""Train the supernet on a dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from autonad.config import Config
+from autonad.steps.context import SILENT, Console, begin
+
+
+@dataclass(frozen=True)
+class SupernetResult:
+    """What supernet training ended with.
+
+    Attributes:
+        miou: Mean inherited validation mIoU of the panel, a fraction.
+        parameters: Scalars in the shared store.
+        seconds: Wall time.
+    """
+
+    miou: float
+    parameters: int
+    seconds: float
+
+
+def train_supernet(
+    config: Config,
+    *,
+    dataset: Path,
+    output: Path,
+    resume: bool = False,
+    execution: str | None = None,
+    console: Console = SILENT,
+) -> SupernetResult:
+    """Train all architectures of the space at once, in shared weights.
+
+    Args:
+        config: Sections `space`, `input` and `train_supernet` decide.
+        dataset: Dataset folder; its training split is learnt, its validation split judges.
+        output: Supernet folder to write.
+        resume: Continue from the folder's checkpoint, if there is one.
+        execution: Groups runs in MLflow.
+        console: Where progress goes.
+    """
+    import torch
+
+    from autonad.data.dataset import Dataset
+    from autonad.evaluation.inherited import score
+    from autonad.files import write_atomic
+    from autonad.network import SuperNet
+    from autonad.space import SearchSpace
+    from autonad.steps.splits import detector_spec, evaluation_data, training_data
+    from autonad.training.checkpoint import Checkpoints, Progress
+    from autonad.training.files import pick_device, save_supernet
+    from autonad.training.loop import Forward, train
+    from autonad.training.records import LatencyRecords
+    from autonad.training.samplers import fixed_panel, sample_uniformly
+
+    settings = config.train_supernet
+    params = {
+        "seed": config.seed,
+        "space": config.space.model_dump(),
+        "input": config.input.model_dump(),
+        "train_supernet": settings.model_dump(),
+    }
+    source = Dataset.open(dataset)
+    tags = {"dataset.fingerprint": source.fingerprint}
+    with begin("train-supernet", config, execution=execution, console=console, params=params, tags=tags) as step:
+        space = SearchSpace.preset(config.space.preset, config.space.operators)
+        spec = detector_spec(source, config.input)
+        data = training_data(source, spec, settings, config.seed)
+        validation = evaluation_data(source, spec, "val")
+        device = pick_device()
+        supernet = SuperNet(space, spec.num_classes, settings.sharing).to(device)
+        panel = fixed_panel(space, settings.panel, config.seed)
+        records = LatencyRecords(output / "records.jsonl")
+
+        def paths(number: int) -> list[Forward]:
+            architecture = sample_uniformly(space, config.seed, number)
+            return [records.timed(partial(supernet, architecture=architecture), architecture, number)]
+
+        def validate(module: torch.nn.Module) -> dict[str, float]:
+            scores = [
+                score(partial(module, architecture=a), validation, classes=spec.classes, device=device).miou
+                for a in panel
+            ]
+            return {
+                "val/miou": sum(scores) / len(scores),
+                "val/miou_min": min(scores),
+                "val/miou_max": max(scores),
+            }
+
+        def log(metrics: dict[str, float], epoch: int) -> None:
+            step.run.log(metrics, step=epoch)
+            console.advance(epoch, settings.epochs, describe(metrics))
+
+        def resumed(progress: Progress) -> None:
+            records.rewind(progress.step)
+            console.report(f"resumed after epoch {progress.epoch} of {settings.epochs}")
+
+        if not resume:
+            records.rewind(0)
+        identity = {
+            "stage": "train-supernet", "seed": config.seed, "space": space.key, "classes": spec.num_classes,
+            "input": config.input.model_dump(), "settings": settings.model_dump(), "dataset": source.fingerprint,
+        }  # fmt: skip
+        outcome = train(
+            supernet,
+            data=data.images,
+            config=settings,
+            seed=config.seed,
+            paths=paths,
+            validate=validate,
+            checkpoints=Checkpoints(output / "checkpoint", identity),
+            resume=resume,
+            repeats=data.repeats,
+            log=log,
+            on_resume=resumed,
+        )
+        table = records.table()
+        write_atomic(output / "records.parquet", lambda path: table.to_parquet(path, index=False))
+        provenance = {
+            "dataset": source.fingerprint,
+            "seed": config.seed,
+            "best_epoch": outcome.progress.best_epoch,
+            "val_miou": outcome.progress.best_miou,
+        }
+        save_supernet(output, supernet.cpu(), spec, provenance)
+        for name in ("supernet.json", "supernet.safetensors", "records.parquet"):
+            step.run.artifact(output / name)
+        parameters = sum(parameter.numel() for parameter in supernet.parameters())
+        step.run.log({"model/parameters": float(parameters)}, step=0)
+        assert outcome.progress.best_miou is not None
+        return SupernetResult(outcome.progress.best_miou, parameters, step.seconds)
+
+
+def describe(metrics: dict[str, float]) -> str:
+    """One short phrase for a progress line."""
+    text = f"loss {metrics['train/loss']:.3f}"
+    if "val/miou" in metrics:
+        text += f", validation mIoU {100 * metrics['val/miou']:.1f} %"
+    return text

@@ -1,0 +1,120 @@
+"""Metrics between a step and a tracking server that may be slow, or away for a while."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from autonad.tracking.values import one_line
+
+FLUSH_COUNT = 50
+FLUSH_SECONDS = 5.0
+# After a failure the server is left alone for this long, then twice as long, and so on up to the second
+# number.
+RETRY_SECONDS, MAX_RETRY_SECONDS = 30.0, 600.0
+
+
+class Point(NamedTuple):
+    """One value of one metric."""
+
+    name: str
+    value: float
+    step: int
+    timestamp_ms: int
+
+
+class MetricBuffer:
+    """Collects metrics and sends them in small batches; what cannot be sent is kept in a file until it can.
+
+    Args:
+        send: Delivers a batch, in order.
+        failures: What `send` raises when the server does not take it.
+        spill: JSON-lines file of what is not delivered; there only as long as something is not. Lines that
+            a previous process left for the same run are sent with the next batch.
+        warn: Told once per outage.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Sequence[Point]], None],
+        *,
+        failures: tuple[type[BaseException], ...],
+        spill: Path,
+        warn: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._send, self._failures, self._spill, self._warn, self._clock = send, failures, spill, warn, clock
+        self._pending = _read(spill)
+        self._written = len(self._pending)
+        self._flushed_at = clock()
+        self._retry_at, self._wait = -math.inf, RETRY_SECONDS
+        self._warned = False
+
+    def add(self, metrics: Mapping[str, float], step: int) -> None:
+        """Take values of one moment; send when a batch is full or old enough."""
+        now = time.time_ns() // 1_000_000
+        self._pending += [Point(name, float(value), step, now) for name, value in metrics.items()]
+        if len(self._pending) >= FLUSH_COUNT or self._clock() - self._flushed_at >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self, *, final: bool = False) -> None:
+        """Send everything that waits. During an outage only now and then, and once more at the end.
+
+        Args:
+            final: The step is over: try even during an outage.
+        """
+        self._flushed_at = self._clock()
+        if not self._pending:
+            return
+        if final or self._flushed_at >= self._retry_at:
+            try:
+                self._send(self._pending)
+            except self._failures as error:
+                self._retry_at, self._wait = (
+                    self._clock() + self._wait,
+                    min(2 * self._wait, MAX_RETRY_SECONDS),
+                )
+                self._tell(error)
+            else:
+                self._pending, self._written, self._wait = [], 0, RETRY_SECONDS
+                with contextlib.suppress(OSError):
+                    self._spill.unlink()
+                self._warned = False
+                return
+        self._keep()
+
+    def _tell(self, error: BaseException) -> None:
+        if not self._warned:
+            self._warned = True
+            self._warn(
+                f"the tracking server does not take metrics ({one_line(error)}); the work goes on, and they "
+                f"are kept in {self._spill} until it does"
+            )
+
+    def _keep(self) -> None:
+        new = self._pending[self._written :]
+        try:
+            self._spill.parent.mkdir(parents=True, exist_ok=True)
+            with self._spill.open("a") as file:
+                file.writelines(json.dumps(point._asdict()) + "\n" for point in new)
+        except OSError as error:
+            self._warn(f"metrics cannot be kept in {self._spill} either ({error.strerror or error})")
+        self._written = len(self._pending)
+
+
+def _read(path: Path) -> list[Point]:
+    """What a previous process left; a line that was cut off by a crash is skipped."""
+    points = []
+    if path.exists():
+        for line in path.read_text().splitlines():
+            try:
+                points.append(Point(**json.loads(line)))
+            except (ValueError, TypeError):
+                continue
+    return points

@@ -1,0 +1,96 @@
+"""Every metric name that a run may log, with its unit: one vocabulary, so that runs stay comparable.
+
+`train`, `val` and `search` have a step (epoch or generation); the others are one number per run. mIoU and
+F1 are fractions, latencies milliseconds. To log something new, add its name here and say what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+METRICS: dict[str, str] = {
+    "train/loss": "mean loss of an epoch",
+    "train/learning_rate": "learning rate at the end of an epoch",
+    "train/seconds": "duration of an epoch, s",
+    "train/step_ms": "median duration of a training step, ms",
+    "train/forward_ms": "median duration of a training forward pass, ms",
+    "train/images_per_s": "training images per second",
+    "train/grad_norm": "norm of the gradient before clipping, mean of an epoch",
+    "val/loss": "mean loss on the validation split",
+    "val/miou": "mIoU on the validation split, background included, at input size (fraction)",
+    "val/mf1": "mF1 on the validation split, background included, at input size (fraction)",
+    "val/foreground_miou": "mIoU without background on the validation split, at input size (fraction)",
+    "val/pixel_accuracy": "share of right pixels on the validation split",
+    "val/best_miou": "best val/miou so far (fraction)",
+    "val/miou_min": "lowest inherited mIoU of the panel of architectures (fraction)",
+    "val/miou_mean": "mean inherited mIoU of the panel of architectures (fraction)",
+    "val/miou_max": "highest inherited mIoU of the panel of architectures (fraction)",
+    "val/miou_smallest": "inherited mIoU of the smallest architecture (fraction)",
+    "val/miou_largest": "inherited mIoU of the largest architecture (fraction)",
+    "search/best_score": "highest score of a generation (mIoU minus lambda times latency)",
+    "search/mean_score": "mean score of a generation",
+    "search/best_miou": "highest mIoU of a generation (fraction)",
+    "search/mean_miou": "mean mIoU of a generation (fraction)",
+    "search/best_latency_ms": "latency of the architecture with the highest score, ms",
+    "search/mean_latency_ms": "mean latency of a generation, ms",
+    "search/evaluations": "architectures evaluated so far",
+    "search/front_size": "architectures on the Pareto front so far",
+    "search/hypervolume": "hypervolume of the Pareto front so far",
+    "search/lambda": "price of latency, mIoU per ms",
+    "search/seconds": "duration of a generation, s",
+    "latency/p50_ms": "median latency of one image, ms",
+    "latency/p95_ms": "95th percentile of the latency of one image, ms",
+    "latency/mean_ms": "mean latency of one image, ms",
+    "latency/predicted_ms": "latency that the table predicts, ms",
+    "latency/rows": "rows of the latency table",
+    "test/miou": "mIoU on the test split, background included, at input size (fraction)",
+    "test/mf1": "mF1 on the test split, background included, at input size (fraction)",
+    "test/foreground_miou": "mIoU without background on the test split, at input size (fraction)",
+    "test/pixel_accuracy": "share of right pixels on the test split, at input size",
+    "test/miou_low": "lower end of the interval of test/miou (fraction)",
+    "test/miou_high": "upper end of the interval of test/miou (fraction)",
+    "test/native_miou": "mIoU on the test split, background included, at native size (fraction)",
+    "test/native_mf1": "mF1 on the test split, background included, at native size (fraction)",
+    "test/native_foreground_miou": "mIoU without background on the test split, at native size (fraction)",
+    "test/native_miou_low": "lower end of the interval of test/native_miou (fraction)",
+    "test/native_miou_high": "upper end of the interval of test/native_miou (fraction)",
+    "test/misses": "test images with a defect where none was predicted",
+    "test/miss_rate": "test/misses over the test images with a defect",
+    "test/false_alarms_clean": "test images without a defect where one was predicted",
+    "test/false_alarm_rate_clean": "test/false_alarms_clean over the test images without a defect",
+    "test/false_alarms_defect": "test images with a defect and a class predicted nowhere near one",
+    "test/images": "images of the test split",
+    "test/groups": "groups of the test split",
+    "test/iou/*": "IoU of a class on the test split, at input size (fraction)",
+    "test/f1/*": "F1 of a class on the test split, at input size (fraction)",
+    "model/parameters": "scalars in the network's tensors",
+    "model/megabytes": "size of the exported network, MB",
+    "export/max_difference": "largest difference of a logit between ONNX and torch",
+    "export/disagreement": "share of pixels whose class differs between ONNX and torch",
+    "export/miou_drop": "test mIoU lost by quantisation (fraction)",
+    "data/images": "images of the dataset",
+    "data/groups": "groups of the dataset",
+    "data/quarantined": "items in quarantine",
+    "data/faults": "errors and warnings of the audit",
+    "time/seconds": "duration of the step, s",
+    "memory/peak_mib": "peak resident memory of the process, MiB",
+}
+"""Name → meaning and unit. A name that ends in `/*` stands for one name per class."""
+
+
+def class_metric(family: str, class_name: str) -> str:
+    """The name of a per-class metric, for example `class_metric("test/iou", "crack")`.
+
+    Characters that a tracking server refuses become "_".
+    """
+    assert f"{family}/*" in METRICS, f"{family} is no per-class metric; see autonad/tracking/names.py"
+    return f"{family}/{re.sub(r'[^0-9A-Za-z_. -]', '_', class_name)}"
+
+
+def check_names(metrics: Iterable[str]) -> None:
+    """Make sure that every name is in the vocabulary; one that is not is our own mistake, no user's."""
+    unknown = [
+        name for name in metrics if name not in METRICS and f"{name.rpartition('/')[0]}/*" not in METRICS
+    ]
+    assert not unknown, f"{unknown} are no metric names; add them to autonad/tracking/names.py"

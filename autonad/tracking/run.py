@@ -1,0 +1,81 @@
+"""What a step sees of tracking: where runs are logged, and what can be done with one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from autonad.tracking.names import check_names
+
+
+@dataclass(frozen=True)
+class TrackingSettings:
+    """Where runs are logged.
+
+    Attributes:
+        uri: Tracking server or store.
+        experiment: Experiment name.
+        enabled: False logs nothing, through the same interface.
+        unsent: Folder for metrics that the server did not take; made when it is needed.
+    """
+
+    uri: str = "sqlite:///mlflow.db"
+    experiment: str = "autonad"
+    enabled: bool = True
+    unsent: Path = Path("mlflow-unsent")
+
+
+class Run(Protocol):
+    """One step's run. No method raises because of the server: the work matters more than its record."""
+
+    @property
+    def id(self) -> str | None:
+        """MLflow's run id; None when tracking is off."""
+
+    def log(self, metrics: Mapping[str, float | None], step: int = 0) -> None:
+        """Log values at a step.
+
+        Args:
+            metrics: By names of `autonad.tracking.METRICS`; an unknown name is an AssertionError, None is
+                left out.
+            step: Epoch or generation.
+        """
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Log parameters, nested ones with dotted names; a value that is too long is cut and says so."""
+
+    def tag(self, name: str, value: object) -> None:
+        """Set a tag."""
+
+    def artifact(self, path: Path, folder: str | None = None) -> None:
+        """Upload a file, optionally into a folder of the run's artifacts."""
+
+    def artifacts(self, path: Path, folder: str | None = None) -> None:
+        """Upload everything in a folder."""
+
+
+class NullRun:
+    """A run that logs nothing; metric names are checked all the same."""
+
+    @property
+    def id(self) -> str | None:
+        """There is none."""
+        return None
+
+    def log(self, metrics: Mapping[str, float | None], step: int = 0) -> None:
+        """Check the names."""
+        check_names(metrics)
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+    def tag(self, name: str, value: object) -> None:
+        """Do nothing."""
+
+    def artifact(self, path: Path, folder: str | None = None) -> None:
+        """Do nothing."""
+
+    def artifacts(self, path: Path, folder: str | None = None) -> None:
+        """Do nothing."""

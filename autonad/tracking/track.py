@@ -1,0 +1,103 @@
+"""The life of a run: whose it is, what it is tagged with, how it ends.
+
+Two promises. A step does not start with a tracking server that does not answer: one clear line instead. And
+a server that vanishes later never costs a training: one warning, and metrics are kept in a file until it is
+back.
+
+Whose run it is, first match: an explicit `run_id` (a resumed step), `MLFLOW_RUN_ID` (injected by an
+orchestrator, whose run is continued), a child of a given `parent_id`, a child of the execution's parent, a
+run of its own. The parent of an execution is found by its tag, and created by the first step that asks. It
+is running while a child runs and takes over the child's status afterwards: under `dvc repro` no step knows
+whether it is the last one.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from autonad.errors import FaultyItems
+from autonad.tracking.run import NullRun, Run, TrackingSettings
+from autonad.tracking.values import one_line
+
+EXECUTION, STAGE = "autonad.execution", "autonad.stage"
+FAILURE, FAULTS = "autonad.failure", "autonad.faults"
+
+
+@contextmanager
+def track(
+    settings: TrackingSettings,
+    *,
+    stage: str,
+    execution: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, object] | None = None,
+    parent_id: str | None = None,
+    run_id: str | None = None,
+    warn: Callable[[str], None] = lambda message: None,
+    environment: Mapping[str, str] = os.environ,
+) -> Iterator[Run]:
+    """Log a step.
+
+    The run ends as FINISHED (also when some items were faulty: tag `autonad.faults`), FAILED with the
+    reason in the tag `autonad.failure`, or KILLED when it is interrupted.
+
+    Args:
+        settings: Where to.
+        stage: The step's verb; names the run.
+        execution: Names one pipeline execution; its steps share a parent run.
+        params: The configuration that the step uses.
+        tags: Further tags; deciding keys are hexadecimal.
+        parent_id: Run id of a parent that somebody else owns; its status is not touched.
+        run_id: An existing run to continue, for a step that is resumed.
+        warn: Told once when the server vanishes.
+        environment: Where an orchestrator injects `MLFLOW_RUN_ID`.
+
+    Raises:
+        TrackingError: The server or store cannot be used at the start.
+    """
+    if not settings.enabled:
+        yield NullRun()
+        return
+    from autonad.tracking.client import open_run
+
+    run = open_run(
+        settings,
+        name=stage,
+        execution=execution,
+        tags={STAGE: stage, **_given(EXECUTION, execution), **_given("git.sha", git_sha()), **(tags or {})},
+        parent_id=parent_id,
+        run_id=run_id or environment.get("MLFLOW_RUN_ID") or None,
+        warn=warn,
+    )
+    try:
+        run.params(params or {})
+        yield run
+    except FaultyItems as faults:
+        run.end("FINISHED", {FAULTS: one_line(faults)})
+        raise
+    except KeyboardInterrupt:
+        run.end("KILLED", {FAILURE: "interrupted"})
+        raise
+    except BaseException as error:
+        run.end("FAILED", {FAILURE: f"{type(error).__name__}: {one_line(error)}"})
+        raise
+    run.end("FINISHED", {})
+
+
+def git_sha() -> str | None:
+    """Commit of the repository around the working folder; None outside of one or without git."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
+
+
+def _given(name: str, value: str | None) -> dict[str, str]:
+    return {} if value is None else {name: value}

@@ -1,0 +1,185 @@
+"""Checkpoints that survive being killed: written whole or not at all, safetensors and JSON only."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from autonad.errors import CheckpointError
+from autonad.files import read_json, write_atomic, write_json
+
+POINTER = "latest.json"
+
+
+@dataclass
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        epoch: Epochs that are complete.
+        step: Optimiser steps that are complete.
+        best_miou: Best validation mIoU so far, a fraction; None before the first validation.
+        best_epoch: The epoch after which it was reached.
+        history: One row of metrics per epoch.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    best_miou: float | None = None
+    best_epoch: int | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def save_weights(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write tensors as safetensors, atomically.
+
+    Raises:
+        StorageError: The disk is full or the folder cannot be written.
+    """
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(contiguous, temporary)
+        except SafetensorError as error:
+            # The library wraps the system's error; a full disk must look like one to the caller.
+            raise OSError(str(error)) from error
+
+    write_atomic(path, write)
+
+
+def load_weights(path: Path, what: str) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises:
+        CheckpointError: It is missing or damaged.
+    """
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{what} is not at {path}; check the folder, or run the step that writes it") from error
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{what} at {path} is damaged: {error}; run the step that writes it again") from error
+
+
+def load_into(module: nn.Module, weights: dict[str, Tensor], what: str) -> None:
+    """Load weights that must fit exactly.
+
+    Raises:
+        CheckpointError: Names or shapes differ; says which.
+    """
+    own = module.state_dict()
+    missing, unknown = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
+    wrong = [name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape]
+    if missing or unknown or wrong:
+        first = (missing or unknown or sorted(wrong))[0]
+        raise CheckpointError(
+            f"{what} does not fit the network: {len(missing)} tensors missing, {len(unknown)} unknown, {len(wrong)} of "
+            f"another shape (first: {first}); use the weights of the same architecture, space and classes"
+        )
+    module.load_state_dict(weights)
+
+
+class Checkpoints:
+    """The checkpoint folder of one run.
+
+    Args:
+        folder: Created when first written.
+        identity: What the run is (configuration, data, network), as JSON values; a checkpoint of another is refused.
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
+        self.folder = folder
+        self.identity = json.loads(json.dumps(identity))  # As it will be read back: tuples become lists.
+
+    def save(
+        self,
+        progress: Progress,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        extra: dict[str, Tensor],
+    ) -> None:
+        """Write everything that resuming needs, then point to it, then drop the previous checkpoint."""
+        name = f"step-{progress.step:08d}"
+        target = self.folder / name
+        save_weights(target / "model.safetensors", model.state_dict())
+        save_weights(target / "optimizer.safetensors", _flatten(optimizer.state_dict()["state"]))
+        random = {"torch": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            random |= {f"cuda{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())}
+        save_weights(target / "random.safetensors", random)
+        if extra:
+            save_weights(target / "extra.safetensors", extra)
+        write_json(
+            self.folder / POINTER, {"checkpoint": name, "identity": self.identity, "progress": asdict(progress)}
+        )
+        for old in self.folder.glob("step-*"):
+            if old.name != name:
+                shutil.rmtree(old, ignore_errors=True)
+
+    def exists(self) -> bool:
+        """Whether there is anything to resume."""
+        return (self.folder / POINTER).is_file()
+
+    def clear(self) -> None:
+        """Forget what is there."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Progress, dict[str, Tensor]]:
+        """Put a run back to where its last checkpoint was taken.
+
+        Returns:
+            The progress, and the extra tensors that were saved with it.
+
+        Raises:
+            CheckpointError: The checkpoint belongs to another configuration (says what differs), or is damaged.
+        """
+        pointer = read_json(self.folder / POINTER, "the checkpoint")
+        different = sorted(_differences(pointer["identity"], self.identity))
+        if different:
+            raise CheckpointError(
+                f"the checkpoint in {self.folder} belongs to another configuration; it differs in {', '.join(different)}. "
+                "Restore those settings, choose another --output, or leave out --resume to start over"
+            )
+        source = self.folder / pointer["checkpoint"]
+        load_into(model, load_weights(source / "model.safetensors", "the checkpoint's model"), "the checkpoint")
+        state = optimizer.state_dict()
+        state["state"] = _unflatten(load_weights(source / "optimizer.safetensors", "the checkpoint's optimiser"))
+        optimizer.load_state_dict(state)
+        random = load_weights(source / "random.safetensors", "the checkpoint's random state")
+        torch.set_rng_state(random.pop("torch"))
+        if torch.cuda.is_available() and random:
+            torch.cuda.set_rng_state_all([random[name] for name in sorted(random)])
+        extra = source / "extra.safetensors"
+        return Progress(**pointer["progress"]), load_weights(extra, "the checkpoint") if extra.is_file() else {}
+
+
+def _flatten(state: dict[int, dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {f"{index}.{name}": tensor for index, slots in state.items() for name, tensor in slots.items()}
+
+
+def _unflatten(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, name = key.split(".")
+        state.setdefault(int(index), {})[name] = tensor
+    return state
+
+
+def _differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Dotted names of the values that differ, with both values."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [
+            difference
+            for key in sorted(old.keys() | new.keys())
+            for difference in _differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+        ]
+    return [] if old == new else [f"{path} ({old!r} there, {new!r} now)"]

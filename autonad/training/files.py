@@ -1,0 +1,98 @@
+"""The supernet and model folders: weights as safetensors, everything else as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autonad.errors import StorageError
+from autonad.files import read_json, write_json, write_text_atomic
+from autonad.network import AutoNADNet, SuperNet
+from autonad.network.spec import DetectorSpec
+from autonad.space import Architecture, SearchSpace
+from autonad.training.checkpoint import load_into, load_weights, save_weights
+
+
+def save_supernet(folder: Path, supernet: SuperNet, spec: DetectorSpec, provenance: dict[str, Any]) -> None:
+    """Write `supernet.safetensors`, then `supernet.json`, which completes the folder."""
+    save_weights(folder / "supernet.safetensors", supernet.state_dict())
+    write_json(
+        folder / "supernet.json",
+        {
+            "space": supernet.space.to_dict(),
+            "space_key": supernet.space.key,
+            "sharing": supernet.sharing,
+            "spec": spec.to_dict(),
+            "provenance": provenance,
+        },
+    )
+
+
+def load_supernet(folder: Path) -> tuple[SuperNet, DetectorSpec, dict[str, Any]]:
+    """Read a supernet folder.
+
+    Returns:
+        The supernet in evaluation mode on the CPU, its spec, and its provenance.
+
+    Raises:
+        StorageError: It is not there or incomplete.
+        CheckpointError: Weights and description do not fit.
+    """
+    description = read_json(folder / "supernet.json", "the supernet")
+    spec = DetectorSpec.from_dict(description["spec"])
+    supernet = SuperNet(SearchSpace.from_dict(description["space"]), spec.num_classes, description["sharing"])
+    weights = load_weights(folder / "supernet.safetensors", "the supernet's weights")
+    load_into(supernet, weights, f"the supernet in {folder}")
+    return supernet.eval(), spec, description["provenance"]
+
+
+def save_model(folder: Path, network: AutoNADNet, spec: DetectorSpec, provenance: dict[str, Any]) -> None:
+    """Write `model.safetensors`, `architecture.json`, then `model.json`, which completes the folder."""
+    save_weights(folder / "model.safetensors", network.state_dict())
+    write_text_atomic(folder / "architecture.json", network.architecture.to_json())
+    write_json(
+        folder / "model.json",
+        {
+            "architecture_key": network.architecture.key,
+            "parameters": network.num_parameters,
+            "spec": spec.to_dict(),
+            "provenance": provenance,
+        },
+    )
+
+
+def load_model(folder: Path) -> tuple[AutoNADNet, DetectorSpec, dict[str, Any]]:
+    """Read a model folder.
+
+    Returns:
+        The network in evaluation mode on the CPU, its spec, and its provenance.
+
+    Raises:
+        StorageError: It is not there or incomplete.
+        CheckpointError: Weights and architecture do not fit.
+    """
+    description = read_json(folder / "model.json", "the model")
+    spec = DetectorSpec.from_dict(description["spec"])
+    network = AutoNADNet(load_architecture(folder / "architecture.json"), spec.num_classes)
+    load_into(network, load_weights(folder / "model.safetensors", "the model's weights"), f"the model in {folder}")
+    return network.eval(), spec, description["provenance"]
+
+
+def load_architecture(path: Path) -> Architecture:
+    """Read an `architecture.json`.
+
+    Raises:
+        StorageError: The file is missing.
+        ArchitectureError: It is no architecture.
+    """
+    try:
+        return Architecture.from_json(path.read_text())
+    except OSError as error:
+        raise StorageError(f"there is no architecture at {path}; run `autonad search` or name its folder") from error
+
+
+def pick_device() -> torch.device:
+    """The first CUDA device where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,85 @@
+"""Forward times of supernet training, on disk as they are taken (Section IV-D)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from autonad.errors import StorageError
+from autonad.space import Architecture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class LatencyRecords:
+    """A file of one JSON line per training step: which architecture ran, and how long its forward pass took.
+
+    Lines are appended and flushed at every step, so a crash loses none. Training times are those of the training host
+    with its batch size; they say which operators are cheap relative to others, not what the target will take.
+
+    Args:
+        path: The file; it grows.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def timed(self, forward: Callable[[Tensor], Tensor], architecture: Architecture, step: int) -> Callable[[Tensor], Tensor]:
+        """The same forward pass, leaving a record each time it runs."""
+
+        def run(images: Tensor) -> Tensor:
+            _synchronize(images)
+            start = time.perf_counter()
+            logits = forward(images)
+            _synchronize(logits)
+            self._append(architecture, step, 1e3 * (time.perf_counter() - start), images)
+            return logits
+
+        return run
+
+    def rewind(self, step: int) -> None:
+        """Drop the records of steps from `step` on: a resumed run takes them again."""
+        lines = self.path.read_text().splitlines() if self.path.is_file() else []
+        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] < step]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text("".join(line + "\n" for line in kept))
+
+    def table(self) -> pd.DataFrame:
+        """All records: step, key, architecture (JSON), ms, batch, height, width, device."""
+        import pandas as pd
+
+        lines = self.path.read_text().splitlines() if self.path.is_file() else []
+        return pd.DataFrame([json.loads(line) for line in lines])
+
+    def _append(self, architecture: Architecture, step: int, ms: float, images: Tensor) -> None:
+        record = {
+            "step": step,
+            "key": architecture.key,
+            "architecture": json.dumps(architecture.to_dict(), sort_keys=True),
+            "ms": ms,
+            "batch": images.shape[0],
+            "height": images.shape[2],
+            "width": images.shape[3],
+            "device": images.device.type,
+        }
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a") as handle:
+                handle.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise StorageError(
+                f"cannot append to {self.path}: {error.strerror}; free some space, then repeat with --resume"
+            ) from error
+
+
+def _synchronize(tensor: Tensor) -> None:
+    """CUDA runs asynchronously: without this a clock sees only the launch."""
+    if tensor.device.type == "cuda":
+        torch.cuda.synchronize(tensor.device)

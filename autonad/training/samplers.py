@@ -1,0 +1,56 @@
+"""What a step trains: which images, and which path of the supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autonad.space import Architecture, SearchSpace
+
+
+def sample_uniformly(space: SearchSpace, seed: int, step: int) -> Architecture:
+    """The path of one step (single path, uniform sampling: Guo et al. 2019).
+
+    It depends on seed and step alone, so a resumed run draws the same paths.
+    """
+    return space.sample(np.random.default_rng([seed, step, 1]))
+
+
+def fixed_panel(space: SearchSpace, size: int, seed: int) -> list[Architecture]:
+    """Architectures whose inherited mIoU is followed during training: the two extremes and random ones."""
+    rng = np.random.default_rng([seed, 2])
+    drawn = [space.smallest(), space.largest(), *(space.sample(rng) for _ in range(size))]
+    return drawn[: max(1, size)]
+
+
+def epoch_order(repeats: NDArray[np.float64], seed: int, epoch: int) -> NDArray[np.int64]:
+    """Image indices of one epoch, shuffled.
+
+    Args:
+        repeats: (N,) how often each image is shown per epoch, at least 1; fractions are rounded up or down by chance.
+        seed: Seed of the run.
+        epoch: Epoch, from 0; with the seed it decides the order alone.
+    """
+    rng = np.random.default_rng([seed, epoch, 3])
+    whole = np.floor(repeats + rng.random(len(repeats))).astype(np.int64)
+    return rng.permutation(np.repeat(np.arange(len(repeats)), whole))
+
+
+def repeat_factors(pixels: Sequence[Sequence[int]], threshold: float) -> NDArray[np.float64]:
+    """Repeat-factor sampling (Gupta et al. 2019, LVIS): rare classes are seen more often.
+
+    A class in a share f of the images has the factor max(1, √(threshold / f)); an image takes the largest of its classes.
+
+    Args:
+        pixels: Per image, the pixels of each class; class 0 is background.
+        threshold: Share of images below which a class is repeated; 0 switches it off.
+
+    Returns:
+        (N,) factors, at least 1.
+    """
+    present = np.asarray(pixels)[:, 1:] > 0  # (N, defect classes)
+    share = np.maximum(present.mean(axis=0), 1e-9)
+    factors = np.maximum(1.0, np.sqrt(threshold / share))
+    return np.maximum(1.0, (present * factors).max(axis=1, initial=1.0))
