@@ -317,6 +317,19 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted; what was written is kept, --resume continues", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:
+        # Whoever reads our output has seen enough, as in `autonad audit ... | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.startswith("autonad"):
+            raise
+        print(
+            f"error: this verb needs {error.name}, which is not installed; install everything with: "
+            'pip install "autonad[full]"',
+            file=sys.stderr,
+        )
+        sys.exit(2)
     except Exception as error:
         _usage_error(error)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from autonad.errors import ConfigError
 
@@ -22,7 +22,16 @@ Count = Annotated[int, Field(ge=1)]
 class Section(BaseModel):
     """A part of the configuration; unknown keys are refused and values never change."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML reads `off` and `no` as false, and Python takes false for 0: neither may become a number."""
+        assert info.field_name is not None
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError("true and false (also yes, no, on, off) are no values here; null is 'absent'")
+        return value
 
 
 class DataConfig(Section):
@@ -83,6 +92,9 @@ class TrainingConfig(Section):
     clip_norm: Positive | None = Field(1.0, description="limit of the gradient's norm")
     cross_entropy: Annotated[float, Field(ge=0)] = Field(1.0, description="weight of the cross-entropy loss")
     dice: Annotated[float, Field(ge=0)] = Field(1.0, description="weight of the Dice loss")
+    class_balance: Fraction = Field(
+        0.0, description="lifts rare classes in the cross-entropy: 0 not at all, 1 until every class counts the same"
+    )
     augmentation: Literal["none", "light", "standard", "strong"] = Field("standard", description="augmentation preset")
     defect_crop: Fraction = Field(0.0, description="share of samples zoomed in on a defect, rare classes first")
     repeat_threshold: Fraction = Field(
@@ -218,13 +230,14 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(f"{path or 'the overrides'}: {_explain(error)}") from error
+        source = " with ".join([str(path)] * (path is not None) + ["--set"] * bool(overrides))
+        raise ConfigError(f"{source}: {_explain(error)}") from error
 
 
 def _assign(data: dict[str, Any], override: str) -> None:
     name, separator, text = override.partition("=")
     if not separator or not name.strip():
-        raise ConfigError(f"--set {override!r} is not of the form section.key=value")
+        raise ConfigError(f"--set {override!r} is not of the form section.key=value, such as search.finalists=5")
     *sections, key = name.strip().split(".")
     for section in sections:
         inner = data.setdefault(section, {})
@@ -234,19 +247,32 @@ def _assign(data: dict[str, Any], override: str) -> None:
     try:
         data[key] = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override!r}: the value is not YAML") from error
+        raise ConfigError(
+            f"--set {override!r}: the value is not YAML; write it as in params.yaml, such as data.fractions=[0.8,0.1,0.1]"
+        ) from error
 
 
 def _explain(error: ValidationError) -> str:
     """One line for all faults: field, what it holds, what it needs."""
-    faults = []
+    faults: dict[str, list[str]] = {}
     for fault in error.errors():
-        field = ".".join(str(part) for part in fault["loc"] if not str(part).startswith(("function", "constrained")))
-        if fault["type"] == "extra_forbidden":
-            faults.append(f"{field} is no known key{_nearest(fault['loc'])}")
-        else:
-            faults.append(f"{field} is {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}")
-    return "; ".join(faults)
+        # A union adds the branch that was tried to the field's place ("constrained-float", "literal['auto']").
+        parts = [str(part) for part in fault["loc"]]
+        field = ".".join(part for part in parts if not part.startswith(("function", "constrained", "literal[")))
+        need = fault["msg"].removeprefix("Value error, ")
+        match fault["type"]:
+            case "extra_forbidden":
+                what, need = "is no known key", _nearest(fault["loc"])
+            case "tuple_type":
+                what, need = f"is {fault['input']!r}", "it needs a list, such as [a, b]"
+            case "missing":
+                what, need = "is missing", "give it a value"
+            case "model_type":
+                what, need = f"is {fault['input']!r}", "it is a section and holds keys with values"
+            case _:
+                what = f"is {fault['input']!r}"
+        faults.setdefault(f"{field} {what}", []).append(need[:1].lower() + need[1:])
+    return "; ".join(f"{fault}: {', or '.join(dict.fromkeys(needs))}" for fault, needs in faults.items())
 
 
 def _nearest(location: tuple[int | str, ...]) -> str:
@@ -259,4 +285,4 @@ def _nearest(location: tuple[int | str, ...]) -> str:
         model = annotation
     known = list(model.model_fields)
     close = get_close_matches(str(location[-1]), known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; this section has {', '.join(known)}"
+    return f"did you mean {close[0]}?" if close else f"known here are {', '.join(known)}"

@@ -16,8 +16,9 @@ import pandas as pd
 from autonad.data.dataset import SPLITS
 from autonad.errors import DatasetError
 
-# The greedy deal depends on the order of groups; the best of some seeded orders is kept.
-_ATTEMPTS = 24
+# The greedy deal depends on the order of groups; the best of some seeded orders is kept. Among many groups
+# one order is as good as another, so that large sets need few.
+_MOST_ATTEMPTS, _GROUPS_IN_ALL = 24, 24_000
 
 
 def split_by_group(table: pd.DataFrame, fractions: Sequence[float], seed: int) -> pd.Series:
@@ -97,7 +98,8 @@ def _deal(table: pd.DataFrame, shares: np.ndarray, seed: int) -> np.ndarray:
     np.add.at(counts, group_of_row, np.column_stack([present, np.ones(len(present))]))
 
     rng = np.random.default_rng(seed)
-    attempts = (_greedy(counts, shares, rng) for _ in range(_ATTEMPTS))
+    number = int(np.clip(_GROUPS_IN_ALL // len(names), 1, _MOST_ATTEMPTS))
+    attempts = (_greedy(counts, shares, rng) for _ in range(number))
     return min(attempts, key=lambda part: _cost(counts, shares, part))[group_of_row]
 
 
@@ -106,21 +108,27 @@ def _greedy(counts: np.ndarray, shares: np.ndarray, rng: np.random.Generator) ->
     part = np.full(len(counts), -1)
     # (parts, columns): what each part still wants of each class and of images.
     wanted = shares[:, None] * counts.sum(axis=0)
-    has = counts > 0
-    while (part < 0).any():
-        free = part < 0
-        groups_left = has[free][:, :-1].sum(axis=0)
-        rarest = int(np.argmin(np.where(groups_left > 0, groups_left, np.iinfo(np.int64).max)))
-        candidates = np.flatnonzero(free & has[:, rarest])
-        jitter = rng.random(len(candidates))
-        group = candidates[np.lexsort((jitter, -counts[candidates, rarest]))[0]]
+    has = counts[:, :-1] > 0
+    shown = np.zeros((len(shares), has.shape[1]), dtype=bool)  # which part has which class already
+    left = has.sum(axis=0)
+    jitter = rng.random(len(counts))
+    queues = [
+        iter(np.flatnonzero(has[:, c])[np.lexsort((jitter[has[:, c]], -counts[has[:, c], c]))].tolist())
+        for c in range(has.shape[1])
+    ]
+    ties = rng.random((len(counts), len(shares)))
+    for _ in range(len(counts)):
+        rarest = int(np.argmin(np.where(left > 0, left, len(counts) + 1)))
+        group = next(g for g in queues[rarest] if part[g] < 0)
         want = wanted[:, rarest].copy()
-        lacking = np.array([not has[part == p, rarest].any() for p in range(len(shares))])
-        if lacking.any() and len(candidates) <= lacking.sum():
+        lacking = ~shown[:, rarest]
+        if lacking.any() and left[rarest] <= lacking.sum():
             want[~lacking] = -np.inf  # the last groups of a class go where it is missing
-        best = np.lexsort((rng.random(len(want)), -wanted[:, -1], -want))[0]
+        best = int(np.lexsort((ties[group], -wanted[:, -1], -want))[0])
         part[group] = best
         wanted[best] -= counts[group]
+        shown[best] |= has[group]
+        left -= has[group]
     return part
 
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from autonad.data.loader import SegmentationData
 
 HOW_CHOSEN = (
-    "Images with defects are ordered by their own mIoU: the best, the middle and the worst are shown, then "
-    "for every defect class without a picture the image that is the middle one among those showing it, and then "
-    "the clean image with the largest false alarm, if there is one."
+    "Images with defects are ordered by their own mIoU, and the best, the middle and the worst are shown; "
+    "then, for every defect class that the first of these leave out, the middle one of the images showing "
+    "it, and the clean image with the largest false alarm, if there is one."
 )
 PICTURE_SIDE = 288
 """Longest side of an embedded picture in pixels; keeps a report of a dozen panels well under 5 MB."""
@@ -54,13 +54,15 @@ class Panel:
     prediction: np.ndarray
 
 
-def choose_images(per_image: pd.DataFrame, classes: Sequence[str], *, each: int = 2) -> list[tuple[int, str]]:
+def choose_images(
+    per_image: pd.DataFrame, classes: Sequence[str], *, count: int = 12
+) -> list[tuple[int, str]]:
     """Rows to show, with the reason for each; see `HOW_CHOSEN`.
 
     Args:
         per_image: `EvaluationResult.per_image()`.
         classes: Names, background first.
-        each: Images for each of best, middle and worst.
+        count: Images at most.
 
     Returns:
         (row, reason), no row twice.
@@ -71,35 +73,43 @@ def choose_images(per_image: pd.DataFrame, classes: Sequence[str], *, each: int 
     order = scored[scored["defect"]].sort_values(["miou", "image"]).index.tolist()
     chosen: dict[int, str] = {}
 
-    def take(rows: Sequence[int], reason: str) -> None:
-        for row in rows:
-            chosen.setdefault(row, reason)
+    # By rank: the best first, the middle outwards, the worst first.
+    middle = sorted(range(len(order)), key=lambda rank: (abs(2 * rank - len(order) + 1), rank))
+    ranked = {"best": order[::-1], "middle": [order[rank] for rank in middle], "worst": order}
 
-    start = max(0, (len(order) - each) // 2)
-    take(order[::-1][:each], "best")
-    take(order[start : start + each], "middle")
-    take(order[:each], "worst")
-    count = len(classes)
+    def take_one_of_each() -> None:
+        for reason, rows in ranked.items():
+            row = next((row for row in rows if row not in chosen), None)
+            if row is not None:
+                chosen[row] = reason
+
+    take_one_of_each()
+    size = len(classes)
     truth = {
-        row: np.asarray(flat).reshape(count, count).sum(1)
+        row: np.asarray(flat).reshape(size, size).sum(1)
         for row, flat in scored.loc[order, "confusion_native"].items()
     }
     for k, name in enumerate(classes):
         showing = [row for row in order if truth[row][k]]
         if k > 0 and showing and not any(truth[row][k] for row in chosen):
-            take([showing[len(showing) // 2]], f"shows {name}")
+            chosen[showing[len(showing) // 2]] = f"shows {name}"
     alarms = scored[~scored["defect"] & scored["false_alarm"]].sort_values(["predicted_px", "image"])
-    take(alarms.index.tolist()[-1:], "largest false alarm on a clean image")
-    return [(int(row), reason) for row, reason in chosen.items()]
+    if len(alarms):
+        chosen[alarms.index[-1]] = "largest false alarm on a clean image"
+    while len(chosen) < count and any(row not in chosen for row in order):
+        take_one_of_each()
+    shown = [(int(row), reason) for row, reason in chosen.items()][:count]
+    rank = list(ranked)
+    return sorted(shown, key=lambda item: rank.index(item[1]) if item[1] in rank else len(rank))
 
 
 def collect_panels(
-    forward: Forward, data: SegmentationData, dataset: Dataset, per_image: pd.DataFrame, *, each: int = 2
+    forward: Forward, data: SegmentationData, dataset: Dataset, per_image: pd.DataFrame, *, count: int = 12
 ) -> list[Panel]:
     """Predict the chosen images once more and keep their pixels; the evaluation itself keeps none."""
     records = list(data.rows.itertuples())
     panels = []
-    for row, reason in choose_images(per_image, dataset.classes, each=each):
+    for row, reason in choose_images(per_image, dataset.classes, count=count):
         miou = per_image["miou"].iloc[row]
         panels.append(
             Panel(

@@ -49,11 +49,11 @@ def prior_from_table(
     typical = float(blocks.groupby(["stage", "block"])["ms"].mean().mean()) if len(blocks) else 0.0
     unit = temperature * typical
 
-    def probabilities(place: pd.DataFrame) -> dict[str, float]:
+    def probabilities(place: pd.DataFrame, signal: float) -> dict[str, float]:
         uniform = uniform_share(list(place["mixer"]))
         scores = np.array([uniform[name] for name in place["mixer"]])
         if unit > 0:
-            ms = _shrunk(place, shrinkage)
+            ms = _shrunk(place, shrinkage, signal)
             weighted = scores * np.exp(-(ms - ms.min()) / unit)
             scores = (1 - floor) * weighted / weighted.sum() + floor * scores
         return dict(zip(place["mixer"], (scores / scores.sum()).tolist(), strict=True))
@@ -61,10 +61,13 @@ def prior_from_table(
     edges = costs[costs["edge"].notna()]
     return SamplingPrior(
         blocks={
-            (int(stage), int(block)): probabilities(place)  # type: ignore[call-overload]
+            (int(stage), int(block)): probabilities(place, _signal(blocks))  # type: ignore[call-overload]
             for (stage, block), place in blocks.groupby(["stage", "block"])
         },
-        edges={str(name): probabilities(place) for name, place in edges.groupby("edge", sort=False)},
+        edges={
+            str(name): probabilities(place, _signal(edges))
+            for name, place in edges.groupby("edge", sort=False)
+        },
     )
 
 
@@ -77,16 +80,23 @@ def uniform_share(mixers: list[str]) -> dict[str, float]:
     }
 
 
-def _shrunk(place: pd.DataFrame, shrinkage: float) -> np.ndarray:
+def _signal(costs: pd.DataFrame) -> float:
+    """Variance of true costs within a place, ms²: what is found less what measurement error explains.
+
+    Estimated over all places at once; a single place has too few operators for it.
+    """
+    places = costs.groupby(["stage", "block", "edge"], dropna=False)["ms"]
+    return max(0.0, float(places.var(ddof=0).mean() - (costs["stderr"] ** 2).mean()))
+
+
+def _shrunk(place: pd.DataFrame, shrinkage: float, signal: float) -> np.ndarray:
     """Costs of one place drawn to their mean: each by its number of records, all by how noisy they are."""
     ms, n = place["ms"].to_numpy(dtype=float), place["n"].to_numpy(dtype=float)
     mean = np.average(ms, weights=np.maximum(n, 1e-9))
-    trust = np.where(n > 0, n / (n + shrinkage) if shrinkage else 1.0, 0.0)
+    counted = np.where(n > 0, n / (n + shrinkage) if shrinkage else 1.0, 0.0)
     noise = float(np.mean(place["stderr"].to_numpy(dtype=float) ** 2))
-    variance = float(ms.var())
-    # Positive-part James-Stein: differences no larger than their standard errors are no differences.
-    signal = max(0.0, 1.0 - noise / variance) if variance > 0 else 0.0
-    return mean + trust * signal * (ms - mean)
+    trust = signal / (signal + noise) if signal > 0 else 0.0
+    return mean + counted * trust * (ms - mean)
 
 
 def save_prior(prior: SamplingPrior, path: Path) -> None:

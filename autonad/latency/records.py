@@ -34,7 +34,8 @@ def table_from_records(records: pd.DataFrame, *, ridge: float = 1.0) -> LatencyT
     """Estimate the cost of every operator at every place from training records.
 
     Args:
-        records: One row per step with the columns `architecture` (JSON) and `ms`.
+        records: One row per step with the columns `architecture` (JSON) and `ms`; of several batch or image
+            sizes only the commonest counts.
         ridge: Weight of the penalty, in records: an operator with this many records goes halfway to its
             place's mean.
 
@@ -188,6 +189,10 @@ def _checked(records: pd.DataFrame) -> tuple[np.ndarray, list[Architecture]]:
     if missing or len(records) < 2:
         what = f"lack the column {', '.join(missing)}" if missing else f"are {len(records)}; two is the least"
         raise LatencyError(f"the training records {what}; train the supernet with this version")
+    shape = [name for name in ("batch", "height", "width", "device") if name in records.columns]
+    if shape:
+        # The last batch of an epoch may be smaller; its times are of another kind.
+        records = records.merge(records[shape].value_counts().reset_index().head(1)[shape], on=shape)
     times = pd.to_numeric(records["ms"], errors="coerce").to_numpy(dtype=float)
     faulty = np.flatnonzero(~(np.isfinite(times) & (times > 0)))
     if len(faulty):

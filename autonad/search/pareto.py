@@ -8,7 +8,7 @@ import pandas as pd
 from autonad.errors import SearchError
 
 
-def non_dominated(points: np.ndarray) -> np.ndarray:
+def pareto_mask(points: np.ndarray) -> np.ndarray:
     """Which points no other point dominates: none is at least as good everywhere and better somewhere.
 
     Args:
@@ -61,7 +61,7 @@ def front(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of `Evolution.table()` on the front of mIoU and latency, fastest first."""
     if table.empty:
         return table
-    return table[non_dominated(objectives(table))].sort_values(["latency_ms", "key"])
+    return table[pareto_mask(objectives(table))].sort_values(["latency_ms", "key"])
 
 
 def _checked(points: np.ndarray) -> np.ndarray:

@@ -57,7 +57,7 @@ def evaluate(
     from autonad.data.dataset import Dataset
     from autonad.evaluation.predict import evaluate_network
     from autonad.evaluation.result import write_evaluation
-    from autonad.steps.report import report_content, test_metrics
+    from autonad.steps.report import report_content, split_metrics
     from autonad.evaluation.report import write_report
     from autonad.steps.splits import check_classes, evaluation_data
     from autonad.training.files import load_model, pick_device
@@ -95,7 +95,7 @@ def evaluate(
             provenance=provenance, model=model, search=search, latency=latency, panels=settings.panels,
         )  # fmt: skip
         write_report(output / "report.html", content)
-        step.run.log(test_metrics(metrics))
+        step.run.log(split_metrics(metrics))
         for name in ("metrics.json", "per_image.parquet", "report.html"):
             step.run.artifact(output / name)
         interval = metrics["intervals"]["input"]["miou"]

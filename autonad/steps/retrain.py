@@ -115,6 +115,7 @@ def retrain(
             checkpoints=Checkpoints(output / "checkpoint", identity),
             resume=resume,
             repeats=data.repeats,
+            class_weights=data.class_weights,
             log=log,
             on_resume=lambda progress: console.report(
                 f"resumed after epoch {progress.epoch} of {settings.epochs}"

@@ -137,7 +137,10 @@ def search(
         network = net.extract(winner.architecture).cpu()
         population = evolution.table()
         write_atomic(output / "population.parquet", lambda path: population.to_parquet(path, index=False))
-        plot_pareto_html(population, output / "pareto.html", winner=winner.architecture.key)
+        plot_pareto_html(
+            population, output / "pareto.html", winner=winner.architecture.key,
+            latency_budget_ms=settings.latency_budget_ms,
+        )  # fmt: skip
         save_weights(output / "inherited.safetensors", network.state_dict())
         write_text_atomic(output / "architecture.json", winner.architecture.to_json())
         measured = next(row for row in finalists if row["key"] == winner.architecture.key)
@@ -207,11 +210,10 @@ def _measure_finalists(
 
 def _generation_metrics(evolution: Evolution) -> dict[str, float]:
     """The figures of one generation for MLflow."""
-    from autonad.search.pareto import pareto_mask
+    from autonad.search.pareto import front, hypervolume, objectives
 
     population = evolution.table()
-    latest = population[population["generation"] == evolution.generation]
-    front = pareto_mask(population[["miou", "latency_ms"]].assign(miou=-population["miou"]).to_numpy())
+    latest, first = (population[population["generation"] == g] for g in (evolution.generation, 1))
     return {
         "search/best_score": float(population["score"].max()),
         "search/mean_score": float(latest["score"].mean()),
@@ -220,7 +222,9 @@ def _generation_metrics(evolution: Evolution) -> dict[str, float]:
         "search/best_latency_ms": evolution.best.latency_ms,
         "search/mean_latency_ms": float(latest["latency_ms"].mean()),
         "search/evaluations": float(len(population)),
-        "search/front_size": float(front.sum()),
+        "search/front_size": float(len(front(population))),
+        # Reference: no mIoU at all, and the slowest of the first population; it stays the same over generations.
+        "search/hypervolume": hypervolume(objectives(population), (1.0, float(first["latency_ms"].max()))),
         "search/lambda": evolution.latency_weight,
     }
 

@@ -11,6 +11,7 @@ from autonad.network.spec import DetectorSpec
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
     from numpy.typing import NDArray
 
     from autonad.data.dataset import Dataset
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Augmented images, and how often each is shown per epoch."""
+    """Augmented images, how often each is shown per epoch, and the weights of their classes."""
 
     images: SegmentationData
     repeats: NDArray[np.float64] | None
+    class_weights: Tensor | None
 
 
 def detector_spec(dataset: Dataset, config: InputConfig) -> DetectorSpec:
@@ -41,16 +43,25 @@ def detector_spec(dataset: Dataset, config: InputConfig) -> DetectorSpec:
 
 
 def training_data(dataset: Dataset, spec: DetectorSpec, config: TrainingConfig, seed: int) -> TrainingData:
-    """The training split, augmented, rare classes repeated."""
+    """The training split, augmented; rare classes are repeated and weighted as the settings say."""
+    import numpy as np
+    import torch
+
     from autonad.data.transforms import PRESETS, Augmentation
+    from autonad.training.losses import balanced_weights
     from autonad.training.samplers import repeat_factors
 
     settings = PRESETS[config.augmentation]
     if config.defect_crop:
         settings = replace(settings, crop=config.defect_crop)
     rows = dataset.split("train")
-    repeats = repeat_factors(list(rows["pixels"]), config.repeat_threshold) if config.repeat_threshold else None
-    return TrainingData(_data(dataset, spec, "train", Augmentation(settings), seed), repeats)
+    repeats = weights = None
+    if config.repeat_threshold:
+        repeats = repeat_factors(list(rows["pixels"]), config.repeat_threshold)
+    if config.class_balance:
+        pixels = np.array(rows["pixels"].tolist()).sum(axis=0)
+        weights = balanced_weights(torch.from_numpy(pixels), config.class_balance)
+    return TrainingData(_data(dataset, spec, "train", Augmentation(settings), seed), repeats, weights)
 
 
 def evaluation_data(dataset: Dataset, spec: DetectorSpec, split: str) -> SegmentationData:

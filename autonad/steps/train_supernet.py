@@ -116,6 +116,7 @@ def train_supernet(
             checkpoints=Checkpoints(output / "checkpoint", identity),
             resume=resume,
             repeats=data.repeats,
+            class_weights=data.class_weights,
             log=log,
             on_resume=resumed,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import sqlite3
@@ -32,9 +31,6 @@ from mlflow import MlflowClient  # noqa: E402
 from mlflow.entities import Metric, Param, RunTag  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
-
-# Its migrations announce themselves line by line.
-logging.getLogger("alembic").setLevel(logging.WARNING)
 
 # requests' exceptions are OSErrors.
 FAILURES: tuple[type[Exception], ...] = (MlflowException, SQLAlchemyError, OSError)

@@ -61,6 +61,7 @@ def train(
     checkpoints: Checkpoints,
     resume: bool,
     repeats: NDArray[np.float64] | None = None,
+    class_weights: Tensor | None = None,
     log: Log = lambda metrics, step: None,
     on_checkpoint: Callable[[Progress], None] = lambda progress: None,
     on_resume: Callable[[Progress], None] = lambda progress: None,
@@ -81,6 +82,7 @@ def train(
         checkpoints: Where the state is kept.
         resume: Continue from the last checkpoint, if there is one; else start over.
         repeats: How often each image is shown per epoch; None is once.
+        class_weights: (C,) weights of the classes in the cross-entropy; None weighs all alike.
         log: Receives metrics and the epoch.
         on_checkpoint: Called after each checkpoint.
         on_resume: Called once with the progress that is continued from.
@@ -94,7 +96,9 @@ def train(
     started = time.monotonic()
     device = next(module.parameters()).device
     optimizer = make_optimizer(module, config)
-    criterion = make_criterion(cross_entropy=config.cross_entropy, dice=config.dice)
+    criterion = make_criterion(
+        cross_entropy=config.cross_entropy, dice=config.dice, class_weights=class_weights
+    )
     progress, averaged = Progress(), Average(module, config.ema_decay)
     best_path = checkpoints.folder / "best.safetensors"
     if resume and checkpoints.exists():

@@ -12,12 +12,13 @@ IGNORE = 255
 Criterion = Callable[[Tensor, Tensor], Tensor]
 
 
-def make_criterion(*, cross_entropy: float, dice: float) -> Criterion:
+def make_criterion(*, cross_entropy: float, dice: float, class_weights: Tensor | None = None) -> Criterion:
     """A weighted sum of cross-entropy and Dice loss.
 
     Args:
         cross_entropy: Weight of the mean cross-entropy over labelled pixels.
         dice: Weight of `dice_loss`.
+        class_weights: (C,) weight of each class in the cross-entropy; None weighs all alike.
 
     Returns:
         A function of logits (B, C, H, W) and labels (B, H, W), 255 = ignore, to a scalar. It computes in float32.
@@ -25,8 +26,10 @@ def make_criterion(*, cross_entropy: float, dice: float) -> Criterion:
 
     def criterion(logits: Tensor, labels: Tensor) -> Tensor:
         logits = logits.float()
+        weights = None if class_weights is None else class_weights.to(logits.device)
         labelled = (labels != IGNORE).sum().clamp(min=1)  # A batch of padding alone has no loss, not NaN.
-        loss = cross_entropy * F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="sum") / labelled
+        total = F.cross_entropy(logits, labels, weight=weights, ignore_index=IGNORE, reduction="sum")
+        loss = cross_entropy * total / labelled
         return loss + dice * dice_loss(logits, labels) if dice else loss
 
     return criterion
@@ -35,8 +38,9 @@ def make_criterion(*, cross_entropy: float, dice: float) -> Criterion:
 def dice_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """One minus the mean soft Dice over all classes of a batch (Milletari et al. 2016).
 
-    The sums run over the whole batch, so an image without a class does not punish every pixel of it. Smoothing by one
-    pixel leaves a class that is absent from labels and predictions without loss.
+    The sums run over the whole batch, and the mean over the classes that the batch shows: where most defects are rare, a
+    mean over all classes would mostly teach to predict none of them. False alarms of absent classes are left to the
+    cross-entropy.
 
     Args:
         logits: (B, C, H, W).
@@ -48,4 +52,23 @@ def dice_loss(logits: Tensor, labels: Tensor) -> Tensor:
     probabilities = torch.softmax(logits, dim=1) * valid
     overlap = (probabilities * truth).sum((0, 2, 3))
     total = probabilities.sum((0, 2, 3)) + truth.sum((0, 2, 3))
-    return 1.0 - ((2 * overlap + 1) / (total + 1)).mean()
+    present = truth.sum((0, 2, 3)) > 0
+    dice = (2 * overlap + 1) / (total + 1)
+    return (present * (1.0 - dice)).sum() / present.sum().clamp(min=1)
+
+
+def balanced_weights(pixels: Tensor, exponent: float) -> Tensor:
+    """Class weights that lift rare classes: (median share / share) to a power (median frequency balancing).
+
+    Args:
+        pixels: (C,) labelled training pixels of each class.
+        exponent: 0 weighs all alike, 1 makes every class count the same; classes without pixels get weight 1.
+
+    Returns:
+        (C,) float32 weights whose mean over the training pixels is 1.
+    """
+    share = pixels.double() / pixels.sum()
+    known = share > 0
+    weights = torch.ones_like(share)
+    weights[known] = (share[known].median() / share[known]) ** exponent
+    return (weights / (weights * share).sum()).float()

@@ -1,51 +1,25 @@
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from PIL import Image
 
 from autonad.data.dataset import Dataset
 from autonad.data.synthetic import synthesize
 
 
-def texture(seed: int, height: int = 48, width: int = 48) -> np.ndarray:
-    """A picture that resembles no other seed's: uint8 (H, W, 3)."""
-    rng = np.random.default_rng(seed)
-    coarse = cv2.resize(rng.uniform(0, 255, (9, 9)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    picture = np.clip(coarse + rng.normal(0, 4, (height, width)), 0, 255).astype(np.uint8)
-    return np.repeat(picture[..., None], 3, axis=2)
-
-
-def patch(value: int, height: int = 48, width: int = 48, top: int = 10) -> np.ndarray:
-    """A mask with one rectangle of `value`: uint8 (H, W)."""
-    mask = np.zeros((height, width), dtype=np.uint8)
-    mask[top : top + 12, 8:30] = value
-    return mask
-
-
-def save(path: Path, array: np.ndarray, **options: object) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path, **options)
-    return path
-
-
 @pytest.fixture
 def make_texture() -> Callable[..., np.ndarray]:
-    return texture
-
-
-@pytest.fixture
-def make_patch() -> Callable[..., np.ndarray]:
-    return patch
-
-
-@pytest.fixture
-def save_image() -> Callable[..., Path]:
-    return save
+    """`layouts.texture`: pictures that resemble one another only if their seeds are equal."""
+    spec = importlib.util.spec_from_file_location("layouts", Path(__file__).with_name("layouts.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.texture
 
 
 @pytest.fixture(scope="session")

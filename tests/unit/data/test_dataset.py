@@ -24,7 +24,12 @@ def test_rows_read_back_as_the_manifest_says(synthetic: Dataset) -> None:
 def test_rows_of_every_kind_and_paths_are_read_alike(synthetic: Dataset) -> None:
     series = synthetic.manifest.iloc[0]
     expected = synthetic.read_mask(series)
-    for row in (next(synthetic.manifest.itertuples()), series.to_dict(), series["mask"], Path(series["mask"])):
+    for row in (
+        next(synthetic.manifest.itertuples()),
+        series.to_dict(),
+        series["mask"],
+        Path(series["mask"]),
+    ):
         np.testing.assert_array_equal(synthetic.read_mask(row), expected)
 
 
@@ -40,7 +45,14 @@ def test_fingerprint_sees_content_and_not_order(fresh: Dataset) -> None:
     path = fresh.root / "manifest.parquet"
     fresh.manifest.iloc[::-1].to_parquet(path, index=False)
     assert Dataset.open(fresh.root).fingerprint == before
-    for column, value in (("sha256", "0" * 64), ("mask_sha256", "0" * 64), ("split", "other"), ("group", "x")):
+    assert Dataset(fresh.root, fresh.classes, fresh.manifest.iloc[::-1], {}).fingerprint == before
+    assert Dataset(fresh.root, fresh.classes[::-1], fresh.manifest, {}).fingerprint != before
+    for column, value in (
+        ("sha256", "0" * 64),
+        ("mask_sha256", "0" * 64),
+        ("split", "other"),
+        ("group", "x"),
+    ):
         changed = fresh.manifest.copy()
         changed.loc[0, column] = value
         changed.to_parquet(path, index=False)

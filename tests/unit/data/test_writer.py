@@ -92,9 +92,14 @@ def test_a_failure_leaves_the_older_dataset(tmp_path: Path) -> None:
         fill(writer)
         writer.finish(all_train)
     before = contents(tmp_path / "d")
-    with pytest.raises(KeyboardInterrupt), DatasetWriter(tmp_path / "d", classes=["x"]) as writer:
-        fill(writer, 1)
+
+    def interrupted(table: pd.DataFrame) -> pd.Series:
         raise KeyboardInterrupt
+
+    with DatasetWriter(tmp_path / "d", classes=["x"]) as writer:
+        fill(writer, 1)
+        with pytest.raises(KeyboardInterrupt):
+            writer.finish(interrupted)
     assert contents(tmp_path / "d") == before
     assert [p.name for p in tmp_path.iterdir()] == ["d"]
 
@@ -116,7 +121,10 @@ def test_full_disk_leaves_the_older_dataset(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_nothing_appears_without_images(tmp_path: Path) -> None:
-    with DatasetWriter(tmp_path / "d", classes=["x"]) as writer, pytest.raises(DatasetError, match="no usable image"):
+    with (
+        DatasetWriter(tmp_path / "d", classes=["x"]) as writer,
+        pytest.raises(DatasetError, match="no usable image"),
+    ):
         writer.finish(all_train)
     assert not (tmp_path / "d").exists()
 

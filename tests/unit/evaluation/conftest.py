@@ -69,6 +69,10 @@ class ToyData:
 
 @pytest.fixture
 def split() -> SimpleNamespace:
+    return toy_split()
+
+
+def toy_split() -> SimpleNamespace:
     """Nine images of different sizes: eight with one rectangle of a defect each, the last one clean."""
     rng = np.random.default_rng(0)
     images, masks = [], []

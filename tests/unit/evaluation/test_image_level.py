@@ -54,6 +54,12 @@ def test_ignored_pixels_count_neither_as_truth_nor_as_prediction() -> None:
     assert sum(verdict.predicted_pixels[1:]) == 0
 
 
+def test_an_ignored_area_is_no_defect_to_be_near_to() -> None:
+    truth = _canvas((5, 5, 1))
+    truth[30:] = 255
+    assert judge_image(truth, _canvas((5, 5, 1), (26, 26, 2)), 3).stray_classes == (2,)
+
+
 @pytest.mark.parametrize("radius", [0, 1, 5, 60])
 def test_dilation_equals_scipy(radius: int) -> None:
     mask = np.random.default_rng(0).random((31, 45)) < 0.01

@@ -44,18 +44,24 @@ def _table(rows: list[tuple[float, int, bool]]) -> pd.DataFrame:
 
 def test_best_middle_and_worst_are_what_they_say() -> None:
     table = _table([(0.1 * n, 1, False) for n in (5, 2, 9, 1, 7, 3, 8)])
-    chosen = dict(choose_images(table, CLASSES, each=1))
+    chosen = dict(choose_images(table, CLASSES, count=3))
     by_reason = {reason: table["miou"][row] for row, reason in chosen.items()}
     assert by_reason == pytest.approx({"best": 0.9, "middle": 0.5, "worst": 0.1})
 
 
 def test_every_class_is_shown() -> None:
     table = _table([(0.1 * n, 1, False) for n in range(1, 8)] + [(0.45, 2, False), (0.44, 3, False)])
-    chosen = choose_images(table, CLASSES, each=1)
-    reasons = [reason for _, reason in chosen]
-    assert "shows hole" in reasons or any(row == 7 for row, _ in chosen)
-    assert any(row == 8 for row, _ in chosen)
-    assert len({row for row, _ in chosen}) == len(chosen)
+    chosen = choose_images(table, CLASSES, count=5)
+    assert len({row for row, _ in chosen}) == len(chosen) == 5
+    truth = [np.reshape(table["confusion_native"][row], (4, 4)).sum(1) for row, _ in chosen]
+    assert all(any(support[k] for support in truth) for k in (1, 2, 3))
+    assert {reason for _, reason in chosen} >= {"best", "middle", "worst"}
+
+
+def test_the_count_is_kept() -> None:
+    table = _table([(0.01 * n, n % 3 + 1, False) for n in range(50)])
+    for count in (1, 4, 12):
+        assert len(choose_images(table, CLASSES, count=count)) == count
 
 
 def test_the_largest_false_alarm_is_shown_and_a_quiet_clean_image_is_not() -> None:

@@ -19,8 +19,19 @@ ALONE: dict[str, str] = {}
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """One database for all: MLflow takes seconds to create one."""
     uri = f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db"
-    with track(TrackingSettings(uri=uri), stage="search", environment=ALONE):
-        pass
+    said: list[str] = []
+    handler, root = logging.Handler(logging.INFO), logging.getLogger()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        with track(TrackingSettings(uri=uri), stage="search", environment=ALONE):
+            pass
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    assert said == [], "creating the database is silent"
     return uri
 
 

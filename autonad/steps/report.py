@@ -1,0 +1,138 @@
+"""From the files of the steps to the report's content and to MLflow's metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autonad.tracking.names import class_metric
+
+if TYPE_CHECKING:
+    from autonad.data.dataset import Dataset
+    from autonad.data.loader import SegmentationData
+    from autonad.evaluation.predict import Forward
+    from autonad.evaluation.report import ReportContent
+    from autonad.evaluation.result import EvaluationResult
+    from autonad.network import AutoNADNet
+    from autonad.network.spec import DetectorSpec
+
+
+def report_content(
+    *,
+    metrics: dict[str, Any],
+    result: EvaluationResult,
+    forward: Forward,
+    data: SegmentationData,
+    dataset: Dataset,
+    network: AutoNADNet,
+    spec: DetectorSpec,
+    provenance: dict[str, Any],
+    model: Path,
+    search: Path | None,
+    latency: Path | None,
+    panels: int,
+) -> ReportContent:
+    """Everything the page shows; sections without files are left out.
+
+    Args:
+        metrics: Content of `metrics.json`.
+        result: The evaluation.
+        forward: The network, for the panels.
+        data: The test split.
+        dataset: Where the images are.
+        network: The model.
+        spec: Its input and classes.
+        provenance: Of the model.
+        model: Model folder, for the training curves.
+        search: Search folder, or None.
+        latency: Latency folder, or None.
+        panels: Images shown.
+    """
+    import pandas as pd
+
+    from autonad.evaluation.panels import collect_panels
+    from autonad.evaluation.report import ReportContent
+    from autonad.files import read_json
+    from autonad.latency.prior import load_prior
+
+    key = network.architecture.key
+    highlights = [("Parameters", f"{network.num_parameters:,}", f"architecture {key}")]
+    facts: dict[str, dict[str, object]] = {
+        "Model": {
+            "architecture": key, "input": f"{spec.height} × {spec.width} pixels", "keeps aspect": spec.keep_aspect,
+            **provenance,
+        },
+        "Dataset": {"folder": dataset.root.name, "fingerprint": dataset.fingerprint, "images": len(dataset.manifest)},
+        "Software": _versions(),
+    }  # fmt: skip
+    population = None
+    if search is not None:
+        population = pd.read_parquet(search / "population.parquet")
+        description = read_json(search / "search.json", "the search")
+        chosen = next((f for f in description["finalists"] if f["key"] == key), None)
+        if chosen is not None:
+            highlights.append(
+                ("Latency", f"{chosen['measured_ms']:.2f} ms", f"median on {description['target']}, batch 1")
+            )
+            facts["Latency on the target"] = {
+                "target": description["target"], "hardware key": description["hardware_key"],
+                "median ms": chosen["measured_ms"], "p95 ms": chosen["p95_ms"], "standard deviation ms": chosen["std_ms"],
+                "timed runs": chosen["n"], "warm-up runs": chosen["warmup"], "predicted ms": chosen["predicted_ms"],
+            }  # fmt: skip
+    if latency is not None:
+        target = read_json(latency / "target.json", "the target")
+        facts["Target"] = {name: value for name, value in target.items() if value is not None}
+    history = model / "history.parquet"
+    return ReportContent(
+        title=f"Defect detector for {dataset.root.name}",
+        subtitle=f"{len(spec.classes) - 1} defect classes, {len(data)} test images of parts never trained on",
+        metrics=metrics,
+        highlights=highlights,
+        panels=collect_panels(forward, data, dataset, result.per_image(), count=panels),
+        architecture=network.architecture,
+        prior=load_prior(latency / "prior.json") if latency is not None else None,
+        population=population,
+        history=pd.read_parquet(history) if history.is_file() else None,
+        provenance=facts,
+    )
+
+
+def split_metrics(metrics: dict[str, Any]) -> dict[str, float | None]:
+    """`metrics.json` in MLflow's vocabulary."""
+    at_input, native = metrics["input"], metrics["native"]
+    interval, native_interval = (metrics["intervals"][size]["miou"] or {} for size in ("input", "native"))
+    values: dict[str, float | None] = {
+        "test/miou": at_input["miou"],
+        "test/mf1": at_input["mf1"],
+        "test/foreground_miou": at_input["foreground_miou"],
+        "test/pixel_accuracy": at_input["pixel_accuracy"],
+        "test/miou_low": interval.get("low"),
+        "test/miou_high": interval.get("high"),
+        "test/native_miou": native["miou"],
+        "test/native_mf1": native["mf1"],
+        "test/native_foreground_miou": native["foreground_miou"],
+        "test/native_miou_low": native_interval.get("low"),
+        "test/native_miou_high": native_interval.get("high"),
+        "test/images": metrics["images"],
+        "test/groups": metrics["groups"],
+    }
+    alarms = metrics["image_level"]
+    values |= {
+        "test/misses": alarms["misses"]["count"],
+        "test/miss_rate": alarms["misses"]["rate"],
+        "test/false_alarms_clean": alarms["false_alarms_clean"]["count"],
+        "test/false_alarm_rate_clean": alarms["false_alarms_clean"]["rate"],
+        "test/false_alarms_defect": alarms["false_alarms_defect"]["count"],
+    }
+    for name, scores in at_input["classes"].items():
+        values[class_metric("test/iou", name)] = scores["iou"]
+        values[class_metric("test/f1", name)] = scores["f1"]
+    return values
+
+
+def _versions() -> dict[str, object]:
+    import platform
+    from importlib.metadata import version
+
+    names = ("autonad", "torch", "onnxruntime", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}

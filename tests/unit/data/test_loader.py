@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from autonad.data.dataset import Dataset
+from autonad.data.loader import Normalisation, SegmentationData, fit, place
+from autonad.data.transforms import Augmentation
+from autonad.errors import DatasetError
+
+UNIT = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+def data(dataset: Dataset, **options) -> SegmentationData:
+    settings = {"size": (48, 48), "keep_aspect": False, "normalisation": UNIT, "seed": 7}
+    return SegmentationData(dataset, dataset.split("train"), **{**settings, **options})
+
+
+def test_normalised_pixels_have_zero_mean_and_unit_spread(synthetic: Dataset) -> None:
+    rows = synthetic.split("train")
+    normalisation = Normalisation.of(synthetic, rows)
+    images = np.stack([synthetic.read_image(row) for row in rows.itertuples()]) / 255.0
+    np.testing.assert_allclose(normalisation.mean, images.mean(axis=(0, 1, 2)), rtol=1e-9)
+    np.testing.assert_allclose(normalisation.std, images.std(axis=(0, 1, 2)), rtol=1e-9)
+    batch, _ = data(synthetic, size=(64, 64), normalisation=normalisation).batch(range(len(rows)))
+    np.testing.assert_allclose(batch.mean(axis=(0, 2, 3)), 0, atol=1e-4)
+    np.testing.assert_allclose(batch.std(axis=(0, 2, 3)), 1, atol=1e-4)
+
+
+def test_normalisation_needs_images(synthetic: Dataset) -> None:
+    with pytest.raises(DatasetError, match="at least one image"):
+        Normalisation.of(synthetic, synthetic.manifest.iloc[:0])
+
+
+def test_batch_has_the_promised_form(synthetic: Dataset) -> None:
+    images, masks = data(synthetic, size=(40, 56), keep_aspect=True).batch([2, 0, 5])
+    assert images.shape == (3, 3, 40, 56)
+    assert images.dtype == np.float32
+    assert images.flags.c_contiguous
+    assert masks.shape == (3, 40, 56)
+    assert masks.dtype == np.int64
+    assert set(np.unique(masks)) <= {0, 1, 2, 3, 4, 255}
+
+
+def test_a_sample_follows_from_seed_epoch_and_index_alone(synthetic: Dataset) -> None:
+    one = data(synthetic, augmentation=Augmentation.preset("strong"))
+    other = data(synthetic, augmentation=Augmentation.preset("strong"), cache_mib=0)
+    images, masks = one.batch(range(8), epoch=3)
+    for index in (5, 1, 7):
+        image, mask = other.batch([index], epoch=3)
+        np.testing.assert_array_equal(image[0], images[index])
+        np.testing.assert_array_equal(mask[0], masks[index])
+    assert not np.array_equal(one.batch([1], epoch=4)[0], images[1:2])
+    assert not np.array_equal(
+        data(synthetic, augmentation=Augmentation.preset("strong"), seed=8).batch([1], 3)[0], images[1:2]
+    )
+
+
+def test_evaluation_ignores_the_epoch(synthetic: Dataset) -> None:
+    plain = data(synthetic)
+    np.testing.assert_array_equal(plain.batch([0, 1], epoch=0)[0], plain.batch([0, 1], epoch=9)[0])
+
+
+def test_the_cache_is_bounded_and_stays_clean(synthetic: Dataset) -> None:
+    samples = data(synthetic, size=(512, 512), cache_mib=2, augmentation=Augmentation.preset("strong"))
+    first = samples.fitted(0)[0].copy()
+    for epoch in range(3):
+        samples.batch([0, 1, 2, 3], epoch)
+    assert len(samples._cache) == 2  # 512 × 512 pixels of four bytes are one MiB
+    np.testing.assert_array_equal(samples.fitted(0)[0], first)
+
+
+def test_labels_tell_what_each_sample_shows(synthetic: Dataset) -> None:
+    samples = data(synthetic, size=(64, 64))
+    labels = samples.labels
+    assert labels.shape == (len(samples), 5)
+    for index in range(len(samples)):
+        assert set(np.flatnonzero(labels[index])) == set(np.unique(samples.fitted(index)[1])) - {0}
+
+
+def test_plain_fit_resizes_and_keeps_values() -> None:
+    rng = np.random.default_rng(0)
+    image, mask = (
+        rng.integers(0, 256, (30, 50, 3), dtype=np.uint8),
+        rng.integers(0, 3, (30, 50), dtype=np.uint8),
+    )
+    same, same_mask, at = fit(image, mask, size=(30, 50), keep_aspect=False)
+    np.testing.assert_array_equal(same, image)
+    np.testing.assert_array_equal(same_mask, mask)
+    small, small_mask, at = fit(image, mask, size=(16, 16), keep_aspect=False)
+    assert small.shape == (16, 16, 3)
+    assert set(np.unique(small_mask)) <= {0, 1, 2}
+    _, coded, _ = fit(image, (mask > 0) * np.uint8(4), size=(21, 37), keep_aspect=False)
+    assert set(np.unique(coded)) == {0, 4}  # no class is invented between two others
+    assert (at.native, at.resized, at.top, at.left) == ((30, 50), (16, 16), 0, 0)
+
+
+def test_shrinking_averages_instead_of_skipping() -> None:
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 200
+    small, _, _ = fit(stripes, None, size=(16, 16), keep_aspect=False)
+    np.testing.assert_allclose(small, 100, atol=1)
+
+
+@pytest.mark.parametrize("native", [(30, 90), (90, 30), (7, 200), (33, 33), (1, 64)])
+def test_letterbox_keeps_aspect_and_ignores_padding(native: tuple[int, int]) -> None:
+    image = np.full((*native, 3), 90, np.uint8)
+    fitted, mask, at = fit(image, np.ones(native, np.uint8), size=(48, 48), keep_aspect=True)
+    assert fitted.shape == (48, 48, 3)
+    assert mask.shape == (48, 48)
+    assert max(at.resized) == 48
+    assert at.resized[0] / at.resized[1] == pytest.approx(native[0] / native[1], rel=0.2, abs=0.01)
+    inside = np.zeros((48, 48), bool)
+    inside[at.top : at.top + at.resized[0], at.left : at.left + at.resized[1]] = True
+    assert (mask[inside] == 1).all()
+    assert (mask[~inside] == 255).all()
+    assert (fitted == 90).all()
+    assert place(native, (48, 48), keep_aspect=True) == at
+
+
+def test_a_prediction_goes_back_to_native_size() -> None:
+    mask = np.zeros((40, 80), np.uint8)
+    mask[10:30, 20:60] = 2
+    _, fitted, at = fit(np.zeros((40, 80, 3), np.uint8), mask, size=(64, 64), keep_aspect=True)
+    back = at.restore(fitted)
+    assert back.shape == mask.shape
+    assert (back == mask).mean() > 0.97
+    scores = at.restore(np.ones((64, 64, 5), np.float32), smooth=True)
+    assert scores.shape == (40, 80, 5)
+
+
+def test_fit_does_not_shift_the_mask_against_the_image() -> None:
+    """The mask's centre of mass stays with the image's, whatever the ratio."""
+    image = np.zeros((100, 100, 3), np.uint8)
+    image[40:70, 20:50] = 255
+    mask = (image[..., 0] > 0).astype(np.uint8)
+    for side in (32, 50, 64, 150):
+        small, small_mask, _ = fit(image, mask, size=(side, side), keep_aspect=False)
+        expected = np.argwhere(small[..., 0] > 127).mean(axis=0)
+        np.testing.assert_allclose(np.argwhere(small_mask).mean(axis=0), expected, atol=0.25)
+
+
+def test_fit_refuses_a_mask_of_another_size() -> None:
+    with pytest.raises(DatasetError, match="must be equal"):
+        fit(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5), np.uint8), size=(4, 4), keep_aspect=False)
+
+
+def test_the_loader_imports_neither_torch_nor_albumentations() -> None:
+    code = "import sys, autonad.data.loader; print({'torch', 'albumentations'} & set(sys.modules))"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == "set()"

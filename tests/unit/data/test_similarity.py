@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from autonad.data.copies import find_near, join_groups, remember
+from autonad.data.similarity import connected, describe, near_pairs
+
+CLASSES = ("background", "a")
+
+
+def worn(image: np.ndarray, turns: int, mirrored: bool) -> np.ndarray:
+    """The picture turned, exposed differently and compressed."""
+    turned = np.rot90(image[:, ::-1] if mirrored else image, turns)
+    exposed = np.clip(turned * 0.8 + 15, 0, 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(exposed).save(buffer, "JPEG", quality=70)
+    return np.asarray(Image.open(buffer))
+
+
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("shape", [(64, 64), (50, 120)])
+def test_copies_are_found_in_every_orientation(
+    make_texture: Callable[..., np.ndarray], turns: int, mirrored: bool, shape: tuple[int, int]
+) -> None:
+    image = make_texture(1, *shape)
+    pairs = near_pairs(np.stack([describe(image), describe(worn(image, turns, mirrored))]))
+    assert [(i, j) for i, j, _ in pairs] == [(0, 1)]
+
+
+def test_different_surfaces_are_not_copies(make_texture: Callable[..., np.ndarray]) -> None:
+    assert near_pairs(np.stack([describe(make_texture(seed)) for seed in range(60)])) == []
+
+
+def test_pairs_are_found_across_chunks(make_texture: Callable[..., np.ndarray]) -> None:
+    descriptors = np.stack([describe(make_texture(seed, 32, 32)) for seed in range(600)])
+    descriptors[590] = descriptors[3]
+    assert [(i, j) for i, j, _ in near_pairs(descriptors)] == [(3, 590)]
+
+
+def test_blank_images_resemble_nothing() -> None:
+    blank = np.stack([describe(np.full((40, 40, 3), level, np.uint8)) for level in (0, 128, 255)])
+    assert not blank.any()
+    assert near_pairs(blank) == []
+
+
+def test_connected_components() -> None:
+    assert connected(6, [(4, 1), (1, 5), (2, 3)]) == [0, 1, 2, 2, 1, 1]
+
+
+def test_groups_are_joined_by_copies_and_only_by_them(make_texture: Callable[..., np.ndarray]) -> None:
+    mask = np.zeros((48, 48), np.uint8)
+    images = [
+        make_texture(0),
+        make_texture(1),
+        worn(make_texture(0), 1, False),
+        make_texture(2),
+        make_texture(3),
+    ]
+    images.append(make_texture(4))  # the same part as image 2, from elsewhere
+    groups = ["p", "q", "r", "q", "s", "r"]
+    seen = [
+        remember(f"{i}", image, mask, CLASSES, group=g)
+        for i, (image, g) in enumerate(zip(images, groups, strict=True))
+    ]
+    joined, faults = join_groups(seen, find_near(seen))
+    assert joined == ["p", "q", "p", "q", "s", "p"]
+    assert [fault.item for fault in faults] == ["groups p, r"]
+
+
+def test_without_known_groups_copies_and_equal_blanks_share_one(
+    make_texture: Callable[..., np.ndarray],
+) -> None:
+    blank = np.zeros((48, 48, 3), np.uint8)
+    images = [blank, make_texture(0), worn(make_texture(0), 2, True), blank, make_texture(1)]
+    seen = [remember(f"{i}", image, blank[..., 0], CLASSES) for i, image in enumerate(images)]
+    joined, faults = join_groups(seen, find_near(seen))
+    assert joined == ["g00000", "g00001", "g00001", "g00000", "g00004"]
+    assert faults == []

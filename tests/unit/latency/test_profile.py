@@ -1,0 +1,153 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from autonad.errors import LatencyError
+from autonad.latency.pieces import piece_groups
+from autonad.latency.profile import profile_space
+from autonad.latency.target import Target
+from autonad.network import AutoNADNet
+from autonad.space import EDGES, Architecture, SearchSpace, StageSpace
+
+SIZE = (40, 70)
+# As few pieces as a space can have and still hold a choice between operators.
+SMALL = replace(
+    SearchSpace.preset("tiny", operators=["attention", "shift"]),
+    stages=tuple(
+        StageSpace((width,), depths, (1.0,))
+        for width, depths in ((8, (1, 2)), (8, (1,)), (16, (1,)), (16, (1,)))
+    ),
+    edge_operators=("conv1x1", "depthwise3x3"),
+    pool_sizes=((2,),) * 4,
+)
+
+
+def used_by(row: dict[str, Any], architecture: Architecture) -> bool:
+    """Whether a network runs the piece of this row."""
+    widths = [3, *(stage.width for stage in architecture.stages)]
+    match row["part"]:
+        case "stem":
+            return (row["in_width"], row["width"]) == tuple(widths[row["stage"] : row["stage"] + 2])
+        case "block":
+            stage = architecture.stages[row["stage"]]
+            if row["block"] >= len(stage.blocks) or stage.width != row["width"]:
+                return False
+            block = stage.blocks[row["block"]]
+            genes = (row["operator"], row["kernel"], row["ffn_ratio"])
+            return genes == (block.operator, block.kernel, block.ffn_ratio)
+        case "edge":
+            index = EDGES.index(row["edge"])
+            kind, number = row["edge"][:-1], int(row["edge"][-1])
+            width = {"pool": widths[-1], "lateral": widths[number], "output": architecture.mfam_width}
+            side = architecture.pools[number - 1] if kind == "pool" else None
+            genes = (row["operator"], row["in_width"], row["side"])
+            return genes == (architecture.edges[index], width[kind[:7]], side)
+    return row["in_width"] == widths[-1]
+
+
+def test_the_pieces_of_a_network_hold_each_of_its_parameters_once(rng: np.random.Generator) -> None:
+    space = replace(SearchSpace.preset("tiny"), pool_sizes=((1, 6),) * 4)
+    pieces = [piece for group in piece_groups(space, 4, SIZE) for piece in group]
+    for architecture in (space.smallest(), *(space.sample(rng) for _ in range(5))):
+        total = 0
+        for piece in pieces:
+            uses = sum(used_by(row, architecture) for row in piece.rows)
+            if uses:
+                total += uses * sum(parameter.numel() for parameter in piece.build().parameters())
+        assert total == AutoNADNet(architecture, 4).num_parameters
+
+
+def test_every_piece_runs_on_its_shape_with_finite_weights() -> None:
+    torch.manual_seed(0)
+    for group in piece_groups(SMALL, 4, SIZE):
+        for piece in group:
+            module = piece.build()
+            assert all(parameter.isfinite().all() for parameter in module.parameters())
+            output = module(torch.randn(piece.shape))
+            assert output.isfinite().all()
+            if piece.rows[0]["part"] == "rest":
+                assert output.shape == (1, 4, *SIZE)
+
+
+@pytest.mark.parametrize("size", [(40, 70), (33, 129)])
+def test_pieces_see_the_inputs_that_the_network_gives_them(
+    size: tuple[int, int], rng: np.random.Generator
+) -> None:
+    space = replace(SearchSpace.preset("tiny"), pool_sizes=((1, 6),) * 4)
+    architecture = space.sample(rng)
+    network = AutoNADNet(architecture, 4)
+    seen: dict[tuple[Any, ...], tuple[int, ...]] = {}
+
+    def watch(module: torch.nn.Module, *place: Any) -> None:
+        def hook(_: torch.nn.Module, inputs: Any) -> None:
+            seen[place] = tuple(inputs[0].shape)
+
+        module.register_forward_pre_hook(hook)
+
+    for index, stage in enumerate(network.encoder.stages):
+        watch(stage.embed, "stem", index, None, None)
+        for position, block in enumerate(stage.blocks):
+            watch(block, "block", index, position, None)
+    for name, edge in network.mfam.edges.items():
+        watch(edge, "edge", None, None, name)
+    watch(network.mfam.top, "rest", None, None, None)
+    network(torch.zeros(1, 3, *size))
+
+    expected = {}
+    for piece in (piece for group in piece_groups(space, 4, size) for piece in group):
+        for row in piece.rows:
+            if used_by(row, architecture):
+                place = tuple(row.get(name) for name in ("part", "stage", "block", "edge"))
+                expected[place] = piece.shape
+    assert seen == expected
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "pytorch"])
+def test_profiling_fills_a_table_that_predicts_every_network(runtime: Any, rng: np.random.Generator) -> None:
+    calls: list[tuple[str, int, int]] = []
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    table = profile_space(
+        SMALL, Target.describe("here", runtime, threads=1), 4, SIZE,
+        warmup=1, repeats=3, rounds=1, networks=4, network_repeats=3,
+        log=lambda *message: calls.append(message),
+    )  # fmt: skip
+    assert torch.equal(torch.rand(3), expected), "profiling changed the caller's random numbers"
+    assert (table.frame["ms"] >= 0).all()
+    assert (table.frame["n"] >= 3).all()
+    assert table.calibration is not None
+    assert len(table.calibration.points) == 4
+    assert table.calibration.slope > 0
+    for architecture in (SMALL.sample(rng) for _ in range(20)):
+        assert table.raw(architecture) > 0
+    assert table.context["target"]["runtime"] == runtime
+    assert table.context["space"] == SMALL.key
+    counts = [done for _, done, _ in calls]
+    assert counts == sorted(counts)
+    assert calls[-1] == ("networks", counts[-1], counts[-1])
+
+
+def test_blocks_of_one_stage_share_one_measurement() -> None:
+    table = profile_space(
+        SMALL,
+        Target.describe("here", "pytorch", threads=1),
+        4,
+        SIZE,
+        warmup=0,
+        repeats=3,
+        rounds=1,
+        networks=0,
+    )
+    blocks = table.frame[table.frame["part"] == "block"]
+    assert table.calibration is None
+    assert len(blocks) == (2 + 1 + 1 + 1) * 2
+    assert (blocks.groupby(["stage", "operator", "width", "ffn_ratio"])["ms"].nunique() == 1).all()
+
+
+def test_too_few_networks_are_refused() -> None:
+    with pytest.raises(LatencyError, match="at least 4"):
+        profile_space(SMALL, Target.describe("here"), 4, SIZE, networks=2)

@@ -1,0 +1,116 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from autonad.errors import SearchError
+from autonad.search import Evaluation, Evolution, EvolutionSettings
+from autonad.search.figures import plot_pareto_html
+from autonad.search.pareto import front, hypervolume, objectives, pareto_mask
+from autonad.space import SearchSpace
+
+
+def dominates(a: np.ndarray, b: np.ndarray) -> bool:
+    return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+@pytest.mark.parametrize("values", [4, 1000])  # few values: many ties
+def test_the_front_is_what_nothing_dominates(dimensions: int, values: int) -> None:
+    rng = np.random.default_rng(dimensions)
+    points = rng.integers(values, size=(60, dimensions)).astype(float)
+    mask = pareto_mask(points)
+    assert mask.any()
+    for index, point in enumerate(points):
+        assert mask[index] == (not any(dominates(other, point) for other in points))
+
+
+def test_equal_points_share_their_fate() -> None:
+    assert pareto_mask(np.array([[1.0, 2.0], [1.0, 2.0], [3.0, 3.0], [3.0, 3.0]])).tolist() == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert pareto_mask(np.empty((0, 2))).tolist() == []
+
+
+def test_the_hypervolume_is_the_dominated_share_of_the_area() -> None:
+    assert hypervolume(np.array([[1.0, 2.0]]), (4.0, 4.0)) == 3.0 * 2.0
+    assert hypervolume(np.array([[1.0, 3.0], [2.0, 1.0]]), (4.0, 4.0)) == 3.0 + 6.0 - 2.0
+    rng = np.random.default_rng(0)
+    points = rng.random((15, 2))
+    darts = rng.random((200_000, 2))
+    hit = (points[None] <= darts[:, None]).all(axis=2).any(axis=1).mean()
+    assert hypervolume(points, (1.0, 1.0)) == pytest.approx(hit, abs=0.005)
+
+
+def test_only_the_front_inside_the_reference_counts() -> None:
+    rng = np.random.default_rng(1)
+    points = rng.random((30, 2))
+    whole = hypervolume(points, (1.0, 1.0))
+    assert hypervolume(points[pareto_mask(points)], (1.0, 1.0)) == pytest.approx(whole)
+    assert hypervolume(np.vstack([points, [[0.0, 2.0], [5.0, 0.0]]]), (1.0, 1.0)) == pytest.approx(whole)
+    better = np.vstack([points, points.min(axis=0) - 0.01])
+    assert hypervolume(better, (1.0, 1.0)) > whole
+    assert hypervolume(np.empty((0, 2)), (1.0, 1.0)) == 0.0
+
+
+def test_impossible_objectives_are_refused() -> None:
+    for points in (np.array([[np.nan, 1.0]]), np.array([1.0, 2.0])):
+        with pytest.raises(SearchError, match="objectives"):
+            pareto_mask(points)
+    with pytest.raises(SearchError, match="two"):
+        hypervolume(np.ones((2, 3)), (2.0, 2.0))
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    search = Evolution(
+        SearchSpace.preset("tiny"), settings=EvolutionSettings(population=6, generations=3, top_k=2)
+    )
+    rng = np.random.default_rng(0)
+    while not search.done:
+        search.tell([Evaluation(item, rng.random(), float(item.num_blocks)) for item in search.ask()])
+    return search.table()
+
+
+def test_no_row_of_a_searchs_front_is_dominated_by_any_row(table: pd.DataFrame) -> None:
+    best = front(table)
+    assert best["latency_ms"].is_monotonic_increasing
+    everything = objectives(table)
+    for point in objectives(best):
+        assert not any(dominates(other, point) for other in everything)
+    assert table["miou"].max() in set(best["miou"])
+    assert len(front(table.head(0))) == 0
+
+
+def test_the_page_shows_everything_needs_no_network_and_is_reproducible(
+    tmp_path: Path, table: pd.DataFrame
+) -> None:
+    winner = table["key"].iloc[4]
+    for name in ("a.html", "b.html"):
+        plot_pareto_html(table, tmp_path / name, winner=winner, latency_budget_ms=5.5)
+    page = (tmp_path / "a.html").read_text()
+    assert all(key in page for key in table["key"])
+    assert "budget 5.5 ms" in page
+    assert "<script src=" not in page
+    assert 'src="http' not in page
+    assert (tmp_path / "b.html").read_text() == page
+    traces, _ = json.JSONDecoder().raw_decode(
+        page, page.index("[", page.index("Plotly.newPlot(", page.index("pareto")))
+    )
+    shown = {trace["name"]: [point[0] for point in trace["customdata"]] for trace in traces}
+    assert shown == {
+        "population": table["key"].tolist(), "Pareto front": front(table)["key"].tolist(), "winner": [winner],
+    }  # fmt: skip
+
+
+def test_a_page_needs_evaluations_and_a_known_winner(tmp_path: Path, table: pd.DataFrame) -> None:
+    with pytest.raises(SearchError, match="no evaluation"):
+        plot_pareto_html(table.head(0), tmp_path / "page.html")
+    with pytest.raises(SearchError, match="unknown"):
+        plot_pareto_html(table, tmp_path / "page.html", winner="unknown")
+    assert not (tmp_path / "page.html").exists()
