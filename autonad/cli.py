@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -13,6 +13,8 @@ from autonad.errors import AutonadError, FaultyItems
 
 if TYPE_CHECKING:
     from autonad.config import Config
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="autonad",
@@ -308,19 +310,13 @@ def main() -> None:
     # Before anything imports numpy or torch; warnings of libraries are not for the user of a finished command.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     try:
-        app(standalone_mode=False)
+        # Typer turns an interrupt (130) or an `Exit` of a verb into a returned code; verbs return nothing.
+        code = app(standalone_mode=False)
     except AutonadError as error:
         print(f"{'note' if isinstance(error, FaultyItems) else 'error'}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except typer.Exit as ended:
-        sys.exit(ended.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted; what was written is kept, --resume continues", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        # Whoever reads our output has seen enough, as in `autonad audit ... | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        code = INTERRUPTED
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("autonad"):
             raise
@@ -332,9 +328,12 @@ def main() -> None:
         sys.exit(2)
     except Exception as error:
         _usage_error(error)
+    if code == INTERRUPTED:
+        print("interrupted; what was written is kept, --resume continues", file=sys.stderr)
+    sys.exit(code)
 
 
-def _usage_error(error: Exception) -> None:
+def _usage_error(error: Exception) -> NoReturn:
     """Show click's usage errors as click does, and the rest as the faults of ours that they are."""
     show = getattr(error, "show", None)
     if show is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -9,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from autonad.errors import StorageError
+
+# The mask can only be read by setting it, which is not safe once threads run.
+_UMASK = os.umask(0o022)
+os.umask(_UMASK)
 
 
 def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
@@ -27,6 +32,8 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
+        # Some libraries create files for their owner alone; what we write has the permissions that the user set.
+        temporary.chmod(0o666 & ~_UMASK)
         os.replace(temporary, path)
     except OSError as error:
         raise StorageError(
@@ -34,7 +41,8 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
             "then repeat the command (what was there before is untouched)"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_bytes_atomic(path: Path, content: bytes) -> None:

@@ -95,6 +95,10 @@ class DatasetWriter:
             raise DatasetError(
                 f"mask of {name} holds {unknown}; use class indices below {len(self.classes)} or 255"
             )
+        if isinstance(image, np.ndarray) and image.shape[:2] != mask.shape:
+            raise DatasetError(
+                f"image {name} has shape {image.shape}, its mask {mask.shape}; give both one size"
+            )
         content, suffix = (image, suffix.lower()) if isinstance(image, bytes) else (encode_png(image), ".png")
         if not is_portable(content):
             raise DatasetError(f"image {name} is not PNG, JPEG or BMP; decode it first")
@@ -161,10 +165,15 @@ class DatasetWriter:
     def _put_in_place(self) -> None:
         # A folder cannot be swapped in one system call, so the old one steps aside first and goes last.
         old = self.output.with_name(f".{self.output.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
         if self.output.exists():
+            shutil.rmtree(old, ignore_errors=True)
             os.replace(self.output, old)
-        os.replace(self._building, self.output)
+        try:
+            os.replace(self._building, self.output)
+        except OSError:
+            if old.exists():
+                os.replace(old, self.output)
+            raise
         shutil.rmtree(old, ignore_errors=True)
 
     def _unique(self, name: str) -> str:

@@ -52,7 +52,7 @@ def module_to_onnx(
             torch.onnx.export(
                 module,
                 (torch.zeros(tuple(shape), device=device),),
-                buffer,
+                buffer,  # type: ignore[arg-type]  # the tracing exporter takes buffers, its annotation forgot
                 dynamo=False,
                 opset_version=opset,
                 input_names=["image"],

@@ -22,8 +22,9 @@ def adaptive_average(x: Tensor, height: int, width: int) -> Tensor:
     Returns:
         (B, C, height, width).
     """
-    rows = torch.tensor(_averages(x.shape[2], height), dtype=x.dtype, device=x.device)  # (height, H)
-    columns = torch.tensor(_averages(x.shape[3], width), dtype=x.dtype, device=x.device)  # (width, W)
+    # While tracing, sizes are tensors; as integers they are found in the cache.
+    rows = torch.tensor(_averages(int(x.shape[2]), height), dtype=x.dtype, device=x.device)  # (height, H)
+    columns = torch.tensor(_averages(int(x.shape[3]), width), dtype=x.dtype, device=x.device)  # (width, W)
     return rows @ (x @ columns.T)
 
 

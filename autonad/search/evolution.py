@@ -24,26 +24,16 @@ import numpy as np
 import pandas as pd
 
 from autonad.errors import SearchError
+from autonad.search.population import Record, population_table
 from autonad.search.ranking import Evaluation, Ranking, checked
 from autonad.search.settings import EvolutionSettings
-from autonad.search.state import Record, load_state, make_state
+from autonad.search.state import load_state, make_state
 from autonad.space import UNIFORM, Architecture, SamplingPrior, SearchSpace
 
 # λ "auto": the mean latency of the first population costs this much mIoU.
 AUTO_MIOU = 0.05
 # Draws for one new architecture before giving up; a draw costs microseconds, an evaluation seconds.
 MAX_DRAWS = 200
-COLUMNS = [
-    "generation",
-    "key",
-    "origin",
-    "parents",
-    "miou",
-    "latency_ms",
-    "score",
-    "feasible",
-    "architecture",
-]
 
 
 class Evolution:
@@ -153,25 +143,7 @@ class Evolution:
             Columns generation, key, origin ("sample", "mutation", "crossover"), parents (keys, comma
             separated), miou (fraction), latency_ms, score, feasible, architecture (JSON).
         """
-        ranking = self.ranking if self._evaluations() else None
-        rows = []
-        for key, record in self._records.items():
-            if record.evaluation is None or ranking is None:
-                continue
-            rows.append(
-                {
-                    "generation": record.generation,
-                    "key": key,
-                    "origin": record.origin,
-                    "parents": ",".join(record.parents),
-                    "miou": record.evaluation.miou,
-                    "latency_ms": record.evaluation.latency_ms,
-                    "score": ranking.score(record.evaluation),
-                    "feasible": ranking.feasible(record.evaluation),
-                    "architecture": record.architecture.to_json(),
-                }
-            )
-        return pd.DataFrame(rows, columns=COLUMNS)
+        return population_table(self._records.values(), self.ranking)
 
     # -- resuming --------------------------------------------------------------------------------------------
 

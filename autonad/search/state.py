@@ -4,34 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from autonad.errors import ArchitectureError, SearchError
+from autonad.search.population import Record
 from autonad.search.ranking import Evaluation, checked
 from autonad.space import Architecture, SamplingPrior
 
 if TYPE_CHECKING:
     from autonad.search.evolution import Evolution
-
-
-@dataclass
-class Record:
-    """An architecture that was asked: where it comes from, and what it scored once that is told.
-
-    Attributes:
-        architecture: What was asked.
-        generation: From 1.
-        origin: "sample", "mutation" or "crossover".
-        parents: Keys of the architectures it was made from.
-        evaluation: None while it is pending.
-    """
-
-    architecture: Architecture
-    generation: int
-    origin: str
-    parents: tuple[str, ...]
-    evaluation: Evaluation | None = None
 
 
 def make_state(search: Evolution) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def split_metrics(metrics: dict[str, Any]) -> dict[str, float | None]:
     values |= {
         "test/misses": alarms["misses"]["count"],
         "test/miss_rate": alarms["misses"]["rate"],
-        "test/false_alarms_clean": alarms["false_alarms_clean"]["count"],
+        "test/false_alarms_clean": alarms["false_alarms_clean"]["count"] if alarms["false_alarms_clean"]["of"] else None,
         "test/false_alarm_rate_clean": alarms["false_alarms_clean"]["rate"],
         "test/false_alarms_defect": alarms["false_alarms_defect"]["count"],
     }

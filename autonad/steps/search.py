@@ -199,7 +199,7 @@ def _measure_finalists(
         if winner is None and (budget is None or measured.median_ms <= budget):
             winner = candidate
     if winner is None:
-        fastest = min(row["measured_ms"] for row in rows)
+        fastest = min(float(row["measured_ms"]) for row in rows)
         raise SearchError(
             f"none of the {len(rows)} finalists keeps search.latency_budget_ms = {budget:g}; the fastest takes {fastest:.2f} "
             "ms. Raise the budget, search more generations or finalists, or use a smaller preset; --resume keeps what "

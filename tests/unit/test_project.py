@@ -20,8 +20,8 @@ PACKAGE = ROOT / "autonad"
 
 # Imports point one way: a part may use those before it in this list (see docs/architecture.md).
 ORDER = (
-    "errors", "files", "metric_names", "config", "config_file", "space", "data", "network", "training", "latency", "search",
-    "evaluation", "deploy", "tracking", "steps", "console", "cli",
+    "errors", "files", "metric_names", "config", "config_file", "space", "data", "network", "training",
+    "latency", "search", "evaluation", "deploy", "tracking", "steps", "console", "cli",
 )  # fmt: skip
 HEAVY = {
     "torch",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,34 @@ def test_nothing_appears_without_images(tmp_path: Path) -> None:
 def test_unknown_index_is_refused(tmp_path: Path) -> None:
     with DatasetWriter(tmp_path / "d", classes=["x"]) as writer, pytest.raises(DatasetError, match=r"\[2\]"):
         fill(writer, value=2)
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
+    with (
+        DatasetWriter(tmp_path / "d", classes=["x"]) as writer,
+        pytest.raises(DatasetError, match="one size"),
+    ):
+        writer.add(np.zeros((4, 5, 3), np.uint8), np.zeros((4, 4), np.uint8), name="a", group="g")
+
+
+def test_a_failed_rename_restores_the_older_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with DatasetWriter(tmp_path / "d", classes=["x"]) as writer:
+        fill(writer)
+        writer.finish(all_train)
+    before = contents(tmp_path / "d")
+    replace = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if Path(source).name.endswith(".building"):
+            raise OSError(errno.EIO, "Input/output error")
+        replace(source, target)
+
+    with DatasetWriter(tmp_path / "d", classes=["x"]) as writer:
+        fill(writer, 1)
+        monkeypatch.setattr(os, "replace", refuse)
+        with pytest.raises(StorageError, match="Input/output error"):
+            writer.finish(all_train)
+    assert contents(tmp_path / "d") == before
 
 
 def test_quarantine_keeps_file_and_reason(tmp_path: Path) -> None:

@@ -50,6 +50,9 @@ def test_calibration_recovers_a_line_and_reports_how_well_it_predicts() -> None:
     noisy = calibrate([(str(s), s, ms) for s, ms in zip(sums, [2.0, 1.0, 5.0, 4.0, 9.0], strict=True)])
     assert noisy.rank_correlation == pytest.approx(0.8)
     assert noisy.error > 0.1
+    # Each network by the line through the two others: -2 for 1, 3.5 for 2, 3 for 6.
+    three = calibrate([("a", 1.0, 1.0), ("b", 2.0, 2.0), ("c", 3.0, 6.0)])
+    assert three.error == pytest.approx((3.0 + 0.75 + 0.5) / 3)
 
 
 def test_calibration_keeps_the_order_of_sums_when_noise_outweighs_them() -> None:

@@ -1,0 +1,83 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# A chain of seconds: tiny space, small images, few epochs. `threads` fixes the order of sums.
+SETTINGS = """
+seed: 3
+threads: 1
+synthesize: {num_images: 40, image_side: 48, classes: [crack, blowhole]}
+input: {height: 48, width: 48}
+space: {preset: tiny}
+train_supernet: {epochs: 4, batch_size: 4, validate_every: 2, panel: 2}
+profile_latency: {warmup: 1, repeats: 5, networks: 4}
+search: {population: 6, generations: 3, top_k: 3, finalists: 2}
+retrain: {epochs: 3, batch_size: 4, validate_every: 1}
+evaluate: {resamples: 100, panels: 3}
+export: {parity_images: 4}
+"""
+
+Autonad = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def autonad() -> Autonad:
+    """Run the command line in a folder; `code` is the exit code that is expected."""
+
+    def run(*arguments: object, cwd: Path, code: int = 0) -> "subprocess.CompletedProcess[str]":
+        done = subprocess.run(command(*arguments), cwd=cwd, capture_output=True, text=True, env=environment())
+        assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def start_autonad() -> Callable[..., "subprocess.Popen[bytes]"]:
+    """Start the command line in a folder, to be killed."""
+
+    def start(*arguments: object, cwd: Path) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            command(*arguments), cwd=cwd, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+
+    return start
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "autonad.cli", *map(str, arguments)]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory, autonad: Autonad) -> Path:
+    """A folder in which every step ran once, through the command line."""
+    root = tmp_path_factory.mktemp("chain")
+    (root / "params.yaml").write_text(SETTINGS)
+    steps = [
+        ("synthesize", "--output", "dataset"),
+        ("audit", "--dataset", "dataset"),
+        ("describe-target", "--output", "targets/here.json", "--threads", 1),
+        ("train-supernet", "--dataset", "dataset", "--output", "supernet"),
+        ("profile-latency", "--target", "targets/here.json", "--output", "latency", "--num-classes", 3),
+        ("search", "--dataset", "dataset", "--supernet", "supernet", "--latency", "latency", "--output", "search"),
+        ("retrain", "--dataset", "dataset", "--search", "search", "--output", "model"),
+        (
+            "evaluate", "--dataset", "dataset", "--model", "model", "--search", "search", "--latency", "latency",
+            "--output", "evaluation",
+        ),
+        ("export", "--model", "model", "--dataset", "dataset", "--evaluation", "evaluation", "--output", "export"),
+    ]  # fmt: skip
+    with_run = {"train-supernet", "profile-latency", "search", "retrain", "evaluate", "export"}
+    for step in steps:
+        execution = ("--execution", "test") if step[0] in with_run else ()
+        autonad(*step, *execution, cwd=root)
+    return root

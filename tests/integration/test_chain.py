@@ -1,0 +1,133 @@
+import json
+import re
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from autonad.space import Architecture, SearchSpace
+
+pytestmark = pytest.mark.slow
+
+
+def test_every_step_writes_what_the_design_names(chain):
+    expected = {
+        "dataset": ["manifest.parquet", "classes.json", "images", "masks"],
+        "supernet": ["supernet.safetensors", "supernet.json", "records.parquet", "checkpoint"],
+        "latency": ["table.parquet", "target.json", "prior.json", "prior.png"],
+        "search": ["architecture.json", "inherited.safetensors", "population.parquet", "search.json", "pareto.html"],
+        "model": ["model.safetensors", "architecture.json", "model.json", "history.parquet"],
+        "evaluation": ["metrics.json", "per_image.parquet", "report.html"],
+        "export": ["model.onnx", "parity.json", "MODEL_CARD.md"],
+    }
+    missing = [f"{folder}/{name}" for folder, names in expected.items() for name in names if not (chain / folder / name).exists()]
+    assert missing == []
+
+
+def test_the_winner_carries_the_supernets_weights(chain):
+    from autonad.training.files import load_supernet
+
+    supernet, _, _ = load_supernet(chain / "supernet")
+    architecture = Architecture.from_json((chain / "search/architecture.json").read_text())
+    SearchSpace.preset("tiny").check(architecture)
+    inherited = load_file(chain / "search/inherited.safetensors")
+    extracted = supernet.extract(architecture).state_dict()
+    assert inherited.keys() == extracted.keys()
+    assert all(torch.equal(inherited[name], extracted[name]) for name in inherited)
+
+
+def test_the_winner_has_the_best_score_of_all_that_were_evaluated(chain):
+    population = pd.read_parquet(chain / "search/population.parquet")
+    key = Architecture.from_json((chain / "search/architecture.json").read_text()).key
+    assert population.loc[population["score"].idxmax(), "key"] == key
+    assert population["key"].is_unique
+    assert population["generation"].max() == 3
+
+
+def test_records_cover_every_training_step(chain):
+    records = pd.read_parquet(chain / "supernet/records.parquet")
+    assert records["step"].tolist() == list(range(len(records)))
+    assert (records["ms"] > 0).all()
+    train = pd.read_parquet(chain / "dataset/manifest.parquet").query("split == 'train'")
+    assert len(records) == 4 * (len(train) // 4)
+
+
+def test_reported_parameters_are_the_files_tensors(chain):
+    counted = sum(tensor.numel() for tensor in load_file(chain / "model/model.safetensors").values())
+    assert json.loads((chain / "model/model.json").read_text())["parameters"] == counted
+    assert json.loads((chain / "search/search.json").read_text())["parameters"] == counted
+
+
+def test_the_onnx_file_is_the_model(chain):
+    import onnx
+    import onnxruntime
+
+    from autonad.training.files import load_model
+
+    network, spec, _ = load_model(chain / "model")
+    path = chain / "export/model.onnx"
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    images = np.random.default_rng(0).normal(size=(3, 3, 48, 48)).astype(np.float32)
+    (logits,) = session.run(["logits"], {"image": images})
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(logits, expected, atol=1e-3)
+    metadata = {prop.key: prop.value for prop in onnx.load(path).metadata_props}
+    described = json.loads(metadata["autonad"])
+    assert tuple(described["spec"]["classes"]) == spec.classes
+    assert described["architecture_key"] == network.architecture.key
+
+
+def test_the_report_needs_nothing_from_outside(chain):
+    page = (chain / "evaluation/report.html").read_text()
+    assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", page)
+    key = Architecture.from_json((chain / "model/architecture.json").read_text()).key
+    assert key in page
+    for section in ("Summary", "Examples", "Architecture", "Latency prior", "Search", "Training", "Provenance"):
+        assert section in page
+
+
+def test_every_step_is_a_child_of_one_parent_run(chain):
+    store = sqlite3.connect(chain / "mlflow.db")
+    tags = pd.read_sql("select run_uuid, key, value from tags", store)
+    runs = pd.read_sql("select run_uuid, name, status from runs", store)
+    wide = tags.pivot(index="run_uuid", columns="key", values="value").join(runs.set_index("run_uuid"))
+    children = wide[wide["mlflow.parentRunId"].notna()]
+    parents = wide[wide["mlflow.parentRunId"].isna()]
+    assert len(parents) == 1
+    assert set(children["mlflow.parentRunId"]) == set(parents.index)
+    assert sorted(children["autonad.stage"]) == sorted(
+        ["train-supernet", "profile-latency", "search", "retrain", "evaluate", "export"]
+    )
+    assert set(wide["status"]) == {"FINISHED"}
+    metrics = set(pd.read_sql("select distinct key from metrics", store)["key"])
+    assert {"train/loss", "val/miou", "search/best_score", "test/miou", "latency/p50_ms", "time/seconds"} <= metrics
+
+
+def test_metrics_are_those_of_the_confusion_matrix(chain):
+    metrics = json.loads((chain / "evaluation/metrics.json").read_text())
+    matrix = np.array(metrics["input"]["confusion"], dtype=float)
+    union = matrix.sum(0) + matrix.sum(1) - matrix.diagonal()
+    present = union > 0
+    assert metrics["input"]["miou"] == pytest.approx((matrix.diagonal()[present] / union[present]).mean())
+
+
+def same(one: Path, two: Path) -> bool:
+    return one.read_bytes() == two.read_bytes()
+
+
+def test_one_seed_and_one_latency_table_give_identical_architecture_and_weights(chain, autonad, tmp_path):
+    options = ("--params", chain / "params.yaml", "--set", "tracking.enabled=false")
+    autonad("train-supernet", "--dataset", chain / "dataset", "--output", "supernet", *options, cwd=tmp_path)
+    assert same(tmp_path / "supernet/supernet.safetensors", chain / "supernet/supernet.safetensors")
+    autonad(
+        "search", "--dataset", chain / "dataset", "--supernet", "supernet", "--latency", chain / "latency",
+        "--output", "search", *options, cwd=tmp_path,
+    )  # fmt: skip
+    assert same(tmp_path / "search/architecture.json", chain / "search/architecture.json")
+    autonad("retrain", "--dataset", chain / "dataset", "--search", "search", "--output", "model", *options, cwd=tmp_path)
+    assert same(tmp_path / "model/model.safetensors", chain / "model/model.safetensors")

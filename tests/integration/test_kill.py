@@ -1,0 +1,61 @@
+"""Killed with SIGKILL at a random moment and resumed: the result is that of a run never killed."""
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def run_killing(start, arguments: list[object], cwd: Path, grows: Path, seed: int) -> int:
+    """Run a command, killing it some time after `grows` has begun to change, until it ends; returns the kills."""
+    rng, kills = random.Random(seed), 0
+    for _ in range(12):
+        process = start(*arguments, "--resume", cwd=cwd)
+        before = grows.stat().st_size if grows.exists() else 0
+        # The first kills fall soon after work begins; later ones leave more time, so that the test ends.
+        deadline = None
+        while process.poll() is None:
+            time.sleep(0.005)
+            if deadline is None and grows.exists() and grows.stat().st_size != before:
+                deadline = time.monotonic() + rng.uniform(0.0, 0.4) * (1 + kills)
+            if kills < 3 and deadline is not None and time.monotonic() > deadline:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                kills += 1
+        error = process.stderr.read().decode() if process.stderr else ""
+        if process.returncode == 0:
+            return kills
+        assert process.returncode == -signal.SIGKILL, error
+    raise AssertionError("the run did not end")
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_supernet(chain, start_autonad, tmp_path, seed):
+    arguments = [
+        "train-supernet", "--dataset", chain / "dataset", "--output", "supernet", "--params", chain / "params.yaml",
+        "--set", "tracking.enabled=false",
+    ]  # fmt: skip
+    kills = run_killing(start_autonad, arguments, tmp_path, tmp_path / "supernet/records.jsonl", seed)
+    assert kills > 0
+    whole, cut = chain / "supernet", tmp_path / "supernet"
+    assert (cut / "supernet.safetensors").read_bytes() == (whole / "supernet.safetensors").read_bytes()
+    records = [pd.read_parquet(folder / "records.parquet")[["step", "key"]] for folder in (whole, cut)]
+    pd.testing.assert_frame_equal(*records)
+
+
+def test_search(chain, start_autonad, tmp_path):
+    arguments = [
+        "search", "--dataset", chain / "dataset", "--supernet", chain / "supernet", "--latency", chain / "latency",
+        "--output", "search", "--params", chain / "params.yaml", "--set", "tracking.enabled=false",
+    ]  # fmt: skip
+    kills = run_killing(start_autonad, arguments, tmp_path, tmp_path / "search/state.json", 0)
+    assert kills > 0
+    whole, cut = chain / "search", tmp_path / "search"
+    pd.testing.assert_frame_equal(*(pd.read_parquet(folder / "population.parquet") for folder in (whole, cut)))
+    for name in ("architecture.json", "inherited.safetensors"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes()

@@ -1,0 +1,325 @@
+"""The command line: exit codes, and one line for a user's mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from autonad import steps
+from autonad.cli import main
+from autonad.errors import FaultyItems, StorageError
+
+QUIET = ("--set", "tracking.enabled=false")
+TINY = ("--set", "synthesize.num_images=12", "--set", "synthesize.image_side=32")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def complaint(self) -> str:
+        """What a user's mistake prints: exactly one line."""
+        assert self.code == 2, self.err
+        assert self.out == ""
+        assert self.err.startswith("error: ")
+        assert self.err.endswith("\n")
+        assert self.err.count("\n") == 1, self.err
+        return self.err
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Runs the command line in an empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_ALBUMENTATIONS_UPDATE", "1")
+
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["autonad", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code or 0
+        assert isinstance(code, int)
+        return Outcome(code, *capfd.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from autonad.config import load_config
+
+    folder = tmp_path_factory.mktemp("data") / "generated"
+    steps.synthesize(load_config(None, TINY[1::2]), output=folder)
+    return folder
+
+
+def layout(folder: Path, count: int = 6) -> Path:
+    """Images and binary masks that can be imported as `masks`."""
+    rng = np.random.default_rng(3)
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for number in range(count):
+        mask = np.zeros((40, 40), dtype=np.uint8)
+        mask[5:15, 5 + number : 20 + number] = 255
+        Image.fromarray(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(
+            folder / f"images/{number}.png"
+        )
+        Image.fromarray(mask).save(folder / f"masks/{number}.png")
+    return folder
+
+
+# -- 0: done -----------------------------------------------------------------------------------------------
+
+
+def test_help_lists_every_verb(run: Run) -> None:
+    outcome = run("--help")
+
+    assert (outcome.code, outcome.err) == (0, "")
+    assert {"import-data", "train-supernet", "export", "demo"} <= set(outcome.out.split())
+
+
+def test_a_generated_dataset_passes_its_audit(run: Run, tmp_path: Path) -> None:
+    made = run("synthesize", "--output", "made", *TINY)
+    looked = run("audit", "--dataset", "made")
+
+    assert (made.code, made.err) == (0, "")
+    assert made.out.startswith("made: 12 images of ")
+    assert (looked.code, looked.err) == (0, "")
+    assert looked.out.splitlines()[-1].startswith("0 errors, ")
+    assert (tmp_path / "made" / "manifest.parquet").is_file()
+
+
+def test_the_parameter_file_of_the_working_folder_is_read(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("synthesize: {num_images: 14, image_side: 32}\n")
+    (tmp_path / "other.yaml").write_text("synthesize: {num_images: 16, image_side: 32}\n")
+
+    assert run("synthesize", "--output", "a").out.startswith("a: 14 images")
+    assert run("synthesize", "--output", "b", "--params", "other.yaml").out.startswith("b: 16 images")
+    assert run("synthesize", "--output", "c", "--set", "synthesize.num_images=18").out.startswith(
+        "c: 18 images"
+    )
+
+
+def test_a_target_is_described(run: Run, tmp_path: Path) -> None:
+    outcome = run("describe-target", "--output", "targets/line.json", "--threads", 1)
+
+    target = json.loads((tmp_path / "targets" / "line.json").read_text())
+    assert outcome.code == 0
+    assert (target["name"], target["threads"]) == ("line", 1)
+
+
+# -- 1: done, but some items were faulty -------------------------------------------------------------------
+
+
+def test_an_import_with_a_faulty_image_is_done_and_names_it(run: Run, tmp_path: Path) -> None:
+    source = layout(tmp_path / "source")
+    (source / "images" / "2.png").write_bytes(b"no image")
+
+    outcome = run("import-data", "--format", "masks", "--source", source, "--output", "set")
+
+    assert outcome.code == 1
+    assert "images/2.png" in outcome.out
+    assert "set: 5 images" in outcome.out
+    assert outcome.err.startswith("note: 1 ")
+    assert "quarantine" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_an_audit_that_finds_errors_says_so(run: Run, tmp_path: Path) -> None:
+    source = layout(tmp_path / "source")
+    (source / "masks" / "4.png").unlink()
+
+    outcome = run("audit", "--format", "masks", "--source", source)
+
+    assert outcome.code == 1
+    assert "images/4.png" in outcome.out
+    assert "1 errors" in outcome.out.splitlines()[-1]
+    assert outcome.err.startswith("note: ")
+
+
+# -- 2: the request is wrong -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["nonsense"], "nonsense"),
+        (["search", "--nope"], "--nope"),
+        (["synthesize"], "--output"),
+        (["train-supernet", "--output", "x"], "--dataset"),
+        (["describe-target", "--output", "t.json", "--threads", "two"], "--threads"),
+        (["synthesize", "--output", "x", "surplus"], "surplus"),
+    ],
+)
+def test_an_unknown_verb_or_option_shows_the_usage(
+    run: Run, arguments: list[str], part: str, tmp_path: Path
+) -> None:
+    outcome = run(*arguments)
+
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert outcome.err.startswith("Usage: ")
+    assert part in outcome.err.splitlines()[-1]
+    assert "Traceback" not in outcome.err
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["synthesize", "--output", "x", "--params", "none.yaml"], ["none.yaml", "--params"]),
+        (
+            ["synthesize", "--output", "x", "--set", "synthesize.images=3"],
+            ["synthesize.images", "num_images"],
+        ),
+        (
+            ["synthesize", "--output", "x", "--set", "synthesize.num_images=some"],
+            ["num_images", "'some'", "integer"],
+        ),
+        (["synthesize", "--output", "x", "--set", "num_images"], ["num_images", "section.key=value"]),
+        (["synthesize", "--output", "x", "--set", "synthesize.classes=[rust]"], ["rust", "crack"]),
+        (["demo", "--set", "synthesize.nothing=1"], ["synthesize.nothing", "--set"]),
+        (["audit"], ["--dataset", "--format"]),
+        (["audit", "--format", "masks"], ["--source"]),
+        (["audit", "--dataset", "nowhere"], ["nowhere", "import-data"]),
+        (["import-data", "--format", "png", "--source", ".", "--output", "x"], ["'png'", "masks"]),
+        (
+            ["import-data", "--format", "neu", "--source", "nowhere", "--output", "x"],
+            ["nowhere", "does not exist"],
+        ),
+        (["import-data", "--format", "neu", "--source", ".", "--output", "x"], ["Source Images"]),
+        (["describe-target", "--output", "t.json", "--runtime", "abacus"], ["'abacus'", "onnxruntime"]),
+        (["profile-latency", "--target", "none.json", "--output", "x"], ["none.json", "target"]),
+        (["train-supernet", "--dataset", "nowhere", "--output", "x"], ["nowhere", "import-data"]),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_written(
+    run: Run, arguments: list[str], parts: list[str], tmp_path: Path
+) -> None:
+    complaint = run(*arguments).complaint
+
+    assert not [part for part in parts if part not in complaint], complaint
+    assert not any(tmp_path.iterdir())
+
+
+def test_missing_inputs_of_later_steps_are_named(run: Run, dataset: Path, tmp_path: Path) -> None:
+    common = ("--dataset", dataset, "--output", "x", *QUIET)
+
+    assert "supernet" in run("search", "--supernet", "none", "--latency", "none", *common).complaint
+    assert "none/architecture.json" in run("retrain", "--search", "none", *common).complaint
+    assert "none/model.json" in run("evaluate", "--model", "none", *common).complaint
+    assert "none/model.json" in run("export", "--model", "none", "--evaluation", "none", *common).complaint
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_no_dataset_is_not_overwritten(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+
+    assert "mine" in run("synthesize", "--output", "mine", *TINY).complaint
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
+    assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+
+
+def test_damaged_inputs_are_named(run: Run, dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "target.json").write_text("{")
+    (tmp_path / "search").mkdir()
+    (tmp_path / "search" / "architecture.json").write_text('{"stages": []}')
+
+    assert (
+        "target.json" in run("profile-latency", "--target", "target.json", "--output", "x", *QUIET).complaint
+    )
+    assert (
+        "architecture"
+        in run("retrain", "--dataset", dataset, "--search", "search", "--output", "x", *QUIET).complaint
+    )
+
+
+def test_an_unknown_preset_is_named(run: Run) -> None:
+    run("describe-target", "--output", "target.json", "--threads", 1)
+    asked = run(
+        "profile-latency", "--target", "target.json", "--output", "x", "--set", "space.preset=huge", *QUIET
+    )
+
+    assert "'huge'" in asked.complaint
+    assert "table1" in asked.complaint
+
+
+# -- however a step ends -----------------------------------------------------------------------------------
+
+
+def ends_with(monkeypatch: pytest.MonkeyPatch, ending: Callable[[], object]) -> None:
+    def step(*_: object, **__: object) -> None:
+        ending()
+
+    monkeypatch.setattr(steps, "synthesize", step)
+
+
+def raising(error: BaseException) -> Callable[[], object]:
+    def ending() -> None:
+        raise error
+
+    return ending
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (StorageError("the disk is full"), 2, "error: the disk is full\n"),
+        (FaultyItems("3 items were faulty"), 1, "note: 3 items were faulty\n"),
+    ],
+)
+def test_an_error_of_ours_is_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, text: str
+) -> None:
+    ends_with(monkeypatch, raising(error))
+    outcome = run("synthesize", "--output", "x")
+
+    assert (outcome.code, outcome.out, outcome.err) == (code, "", text)
+
+
+def test_an_interrupt_ends_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends_with(monkeypatch, lambda: os.kill(os.getpid(), signal.SIGINT))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+    try:
+        outcome = run("synthesize", "--output", "x")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert outcome.code == 130
+    assert "interrupted" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_a_missing_library_is_named_with_the_remedy(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends_with(monkeypatch, raising(ModuleNotFoundError("No module named 'torch'", name="torch")))
+    complaint = run("synthesize", "--output", "x").complaint
+
+    assert "torch" in complaint
+    assert "autonad[full]" in complaint
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("our own fault"), ModuleNotFoundError("No module", name="autonad.nothing")]
+)
+def test_a_fault_of_the_program_is_not_hidden(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    ends_with(monkeypatch, raising(error))
+    with pytest.raises(type(error)):
+        run("synthesize", "--output", "x")

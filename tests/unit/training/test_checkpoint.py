@@ -1,0 +1,89 @@
+import errno
+import os
+
+import pytest
+import torch
+from torch import nn
+
+from autonad.errors import CheckpointError, StorageError
+from autonad.training.checkpoint import Checkpoints, Progress, load_into, load_weights, save_weights
+
+
+def test_weights_survive_the_disk(tmp_path):
+    tensors = {"a": torch.randn(3, 4).T, "b": torch.arange(5)}
+    save_weights(tmp_path / "w.safetensors", tensors)
+    loaded = load_weights(tmp_path / "w.safetensors", "the weights")
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors.items())
+
+
+def test_a_missing_and_a_damaged_file_are_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"the weights is not at .*missing"):
+        load_weights(tmp_path / "missing.safetensors", "the weights")
+    save_weights(tmp_path / "w.safetensors", {"a": torch.zeros(100)})
+    content = (tmp_path / "w.safetensors").read_bytes()
+    (tmp_path / "w.safetensors").write_bytes(content[:50])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_weights(tmp_path / "w.safetensors", "the weights")
+
+
+def test_weights_of_another_network_are_refused():
+    with pytest.raises(CheckpointError, match=r"1 tensors missing, 1 unknown, 1 of another shape \(first: bias"):
+        load_into(nn.Linear(2, 2), {"weight": torch.zeros(3, 3), "other": torch.zeros(1)}, "the file")
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    module = nn.Linear(3, 3)
+    optimizer = torch.optim.AdamW(module.parameters())
+    checkpoints = Checkpoints(tmp_path, {"run": 1})
+    checkpoints.save(Progress(epoch=1, step=5), module, optimizer, {})
+    saved = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    with torch.no_grad():
+        module.weight.add_(1)
+    with monkeypatch.context() as patch:
+        patch.setattr("autonad.files.os.fsync", full_disk)
+        with pytest.raises(StorageError, match=r"No space left on device; free some space"):
+            checkpoints.save(Progress(epoch=2, step=10), module, optimizer, {})
+    progress, _ = checkpoints.restore(module, optimizer)
+    assert progress.step == 5
+    assert all(torch.equal(saved[name], tensor) for name, tensor in module.state_dict().items())
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_the_optimiser_comes_back(tmp_path):
+    torch.manual_seed(0)
+    module = nn.Linear(3, 1)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=0.1)
+    for _ in range(3):
+        module(torch.randn(4, 3)).sum().backward()
+        optimizer.step()
+    checkpoints = Checkpoints(tmp_path, {})
+    checkpoints.save(Progress(step=3), module, optimizer, {"x": torch.ones(2)})
+    other = nn.Linear(3, 1)
+    restored = torch.optim.AdamW(other.parameters(), lr=0.1)
+    _, extra = checkpoints.restore(other, restored)
+    assert torch.equal(extra["x"], torch.ones(2))
+    for one, two in zip(optimizer.state.values(), restored.state.values(), strict=True):
+        assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_only_the_newest_checkpoint_is_kept(tmp_path):
+    module = nn.Linear(1, 1)
+    optimizer = torch.optim.AdamW(module.parameters())
+    checkpoints = Checkpoints(tmp_path, {})
+    for step in (1, 2, 3):
+        checkpoints.save(Progress(step=step), module, optimizer, {})
+    assert [folder.name for folder in tmp_path.glob("step-*")] == ["step-00000003"]
+
+
+def test_another_identity_is_refused_by_name(tmp_path):
+    module = nn.Linear(1, 1)
+    optimizer = torch.optim.AdamW(module.parameters())
+    Checkpoints(tmp_path, {"input": {"height": 64}, "seed": 1}).save(Progress(), module, optimizer, {})
+    with pytest.raises(CheckpointError, match=r"input.height \(64 there, 128 now\)") as caught:
+        Checkpoints(tmp_path, {"input": {"height": 128}, "seed": 1}).restore(module, optimizer)
+    assert "seed" not in str(caught.value)

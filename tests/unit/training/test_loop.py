@@ -1,0 +1,155 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from autonad.config import TrainingConfig
+from autonad.errors import CheckpointError, DatasetError
+from autonad.training.checkpoint import Checkpoints
+from autonad.training.loop import Average, backward, batches, learning_rate, make_optimizer, train
+from autonad.training.losses import make_criterion
+
+
+def equal(one: nn.Module, two: nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+
+
+def test_it_learns(run):
+    _, outcome = run(epochs=15, learning_rate=0.03)
+    losses = [row["train/loss"] for row in outcome.progress.history]
+    assert losses[-1] < 0.5 * losses[0]
+    assert outcome.progress.best_miou > 0.9
+
+
+def test_two_runs_with_one_seed_are_equal_bit_for_bit(run):
+    assert equal(run("a")[0], run("b")[0])
+
+
+@pytest.mark.parametrize("settings", [{}, {"ema_decay": 0.9}, {"optimizer": "adam", "schedule": "poly"}])
+@pytest.mark.parametrize("stop", [1, 3])
+def test_resumed_equals_uninterrupted_bit_for_bit(run, stop, settings):
+    whole, expected = run("whole", **settings)
+    with pytest.raises(InterruptedError):
+        run("cut", stop=stop, **settings)
+    resumed, outcome = run("cut", resume=True, **settings)
+    assert equal(whole, resumed)
+    without_time = [
+        [{k: v for k, v in row.items() if k != "train/seconds"} for row in progress.history]
+        for progress in (expected.progress, outcome.progress)
+    ]
+    assert without_time[0] == without_time[1]
+
+
+def test_without_resume_it_starts_over(run):
+    with pytest.raises(InterruptedError):
+        run("cut", stop=2)
+    assert equal(run("cut")[0], run("whole")[0])
+
+
+def test_a_checkpoint_of_another_configuration_is_refused_with_the_difference(run):
+    with pytest.raises(InterruptedError):
+        run("cut", stop=2)
+    with pytest.raises(CheckpointError, match=r"settings.learning_rate \(0.01 there, 0.02 now\)"):
+        run("cut", resume=True, learning_rate=0.02)
+
+
+def test_the_best_weights_are_kept_not_the_last(tmp_path, blobs):
+    """A validation that prefers the first epoch must get the first epoch's weights back."""
+    torch.manual_seed(0)
+    module = nn.Conv2d(3, 2, 1)
+    seen: list[torch.Tensor] = []
+
+    def validate(current: nn.Module) -> dict[str, float]:
+        seen.append(current.state_dict()["weight"].clone())
+        return {"val/miou": 1.0 / len(seen)}
+
+    config = TrainingConfig(epochs=3, batch_size=4, validate_every=1, learning_rate=0.05)
+    outcome = train(
+        module, data=blobs, config=config, seed=0, paths=lambda step: [module], validate=validate,
+        checkpoints=Checkpoints(tmp_path, {}), resume=False,
+    )  # fmt: skip
+    assert outcome.progress.best_epoch == 1
+    assert torch.equal(module.weight, seen[0])
+    assert not torch.equal(seen[0], seen[2])
+
+
+def test_gradients_of_several_paths_are_averaged():
+    torch.manual_seed(0)
+    module, images = nn.Conv2d(3, 2, 1), torch.randn(2, 3, 4, 4)
+    labels = torch.randint(0, 2, (2, 4, 4))
+    criterion = make_criterion(cross_entropy=1.0, dice=0.0)
+    paths = [lambda x: module(x), lambda x: module(2 * x)]
+    loss = backward(paths, images, labels, criterion, "fp32")
+    expected = (criterion(module(images), labels) + criterion(module(2 * images), labels)) / 2
+    gradients = torch.autograd.grad(expected, list(module.parameters()))
+    torch.testing.assert_close(loss, expected.detach())
+    for parameter, gradient in zip(module.parameters(), gradients, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)
+
+
+def test_bf16_runs_and_stays_close():
+    torch.manual_seed(0)
+    module, images = nn.Conv2d(3, 2, 3), torch.randn(2, 3, 8, 8)
+    labels = torch.randint(0, 2, (2, 6, 6))
+    criterion = make_criterion(cross_entropy=1.0, dice=1.0)
+    full, half = (backward([module], images, labels, criterion, precision) for precision in ("fp32", "bf16"))
+    assert half.dtype == torch.float32
+    assert float(half) == pytest.approx(float(full), rel=0.02)
+    assert float(half) != float(full)
+
+
+def test_the_learning_rate_is_not_scaled_by_the_batch_size():
+    for size in (1, 64):
+        config = TrainingConfig(learning_rate=5e-4, batch_size=size, warmup=0.0)
+        assert learning_rate(config, 0, 100) == 5e-4
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "poly"])
+def test_the_schedule_rises_then_falls_to_zero(schedule):
+    config = TrainingConfig(learning_rate=1.0, schedule=schedule, warmup=0.1)
+    rates = [learning_rate(config, step, 100) for step in range(101)]
+    assert rates[:10] == sorted(rates[:10])
+    assert max(rates) == pytest.approx(1.0)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[100] == pytest.approx(0, abs=1e-9)
+    assert learning_rate(config, 120, 100) == pytest.approx(0, abs=1e-9)
+
+
+def test_only_weights_decay():
+    module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.GroupNorm(2, 4))
+    groups = make_optimizer(module, TrainingConfig(weight_decay=0.1)).param_groups
+    assert [(p.ndim >= 2, group["weight_decay"]) for group in groups for p in group["params"]] == [
+        (True, 0.1), (False, 0.0), (False, 0.0), (False, 0.0)
+    ]  # fmt: skip
+
+
+def test_the_average_follows_the_weights_and_swaps_them_only_for_a_while():
+    module = nn.Linear(1, 1)
+    average = Average(module, 0.5)
+    start = module.weight.detach().clone()
+    with torch.no_grad():
+        module.weight.add_(1.0)
+    average.update(module)
+    own = module.weight.detach().clone()
+    with average.applied(module):
+        assert torch.all((module.weight > start) & (module.weight < own))
+    assert torch.equal(module.weight, own)
+
+
+def test_batches_drop_the_rest_unless_it_is_all():
+    assert [list(b) for b in batches(np.arange(7), 3)] == [[0, 1, 2], [3, 4, 5]]
+    assert [list(b) for b in batches(np.arange(2), 3)] == [[0, 1]]
+
+
+def test_no_images_and_diverging_losses_are_named(tmp_path, run):
+    class Empty:
+        def __len__(self) -> int:
+            return 0
+
+    with pytest.raises(DatasetError, match="training split has no images"):
+        train(
+            nn.Linear(1, 1), data=Empty(), config=TrainingConfig(), seed=0, paths=lambda s: [],
+            validate=lambda m: {}, checkpoints=Checkpoints(tmp_path, {}), resume=False,
+        )  # fmt: skip
+    with pytest.raises(DatasetError, match="lower learning_rate"):
+        run("nan", learning_rate=1e30, clip_norm=None, optimizer="adam", warmup=0.0)
