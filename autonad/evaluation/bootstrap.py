@@ -93,6 +93,16 @@ def bootstrap_intervals(
     return {name: _interval(values[name], level, len(sums)) for name in metrics}
 
 
+def bootstrap_values(
+    matrices: np.ndarray, groups: Sequence[object] | np.ndarray, *, metric: str = "miou", resamples: int = 2000, seed: int = 0
+) -> np.ndarray:
+    """A metric in every resample, (R,); models with the same groups and seed see the same resamples.
+
+    For comparisons of more than two models; arguments as for `bootstrap_intervals`.
+    """
+    return metric_values(_resample(_group_sums(matrices, groups), resamples, seed))[metric]
+
+
 def paired_difference(
     matrices_a: np.ndarray,
     matrices_b: np.ndarray,
@@ -119,15 +129,15 @@ def paired_difference(
     """
     a, b = np.asarray(matrices_a), np.asarray(matrices_b)
     assert a.shape == b.shape, "a paired comparison needs the same images and classes for both models"
-    sums_a, sums_b = _group_sums(a, groups), _group_sums(b, groups)
-    if len(sums_a) < 2:
+    count = len({str(group) for group in groups})
+    if count < 2:
         return None
-    values = (
-        metric_values(_resample(sums_a, resamples, seed))[metric]
-        - metric_values(_resample(sums_b, resamples, seed))[metric]
+    values_a, values_b = (
+        bootstrap_values(m, groups, metric=metric, resamples=resamples, seed=seed) for m in (a, b)
     )
+    values = values_a - values_b
     whole = metric_values(a.sum(0)[None])[metric] - metric_values(b.sum(0)[None])[metric]
-    interval = _interval(values, level, len(sums_a))
+    interval = _interval(values, level, count)
     if interval is None or np.isnan(whole[0]):
         return None
     values = values[~np.isnan(values)]

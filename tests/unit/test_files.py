@@ -88,6 +88,19 @@ def test_content_is_on_the_disk_before_it_is_in_place(
     assert order == ["fsync", "replace"]
 
 
+def test_others_may_read_what_the_user_lets_them_read(tmp_path: Path) -> None:
+    """Some writers create files for their owner alone; the result has the permissions of any new file."""
+    (tmp_path / "usual").write_bytes(b"x")
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(b"x")
+        temporary.chmod(0o600)
+
+    write_atomic(tmp_path / "file", write)
+
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
 # -- when the disk refuses ---------------------------------------------------------------------------------
 
 

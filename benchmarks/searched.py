@@ -1,0 +1,222 @@
+"""Is the searched architecture better than others of its space?
+
+Compares it with the space's smallest, its largest and some random architectures. Each starts from its own inherited
+weights and is retrained for the same minutes; all are scored on groups never seen. With --folds K everything, the
+supernet included, is repeated for K grouped folds and scored on all images; without, on the dataset's own split.
+
+Resumable: what is finished in --output is not repeated. Prints a table, then one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from autonad import steps
+from autonad.config import Config, load_config
+from autonad.data.dataset import Dataset
+from autonad.data.split import k_folds
+from autonad.evaluation.bootstrap import bootstrap_values
+from autonad.evaluation.metrics import compute_metrics
+from autonad.evaluation.result import read_matrices
+from autonad.files import read_json, write_atomic, write_json
+from autonad.latency.table import LatencyTable
+from autonad.network import AutoNADNet, SuperNet
+from autonad.network.spec import DetectorSpec
+from autonad.space import Architecture
+from autonad.steps.context import Console
+from autonad.steps.splits import training_data
+from autonad.training.checkpoint import save_weights
+from autonad.training.files import load_architecture, load_supernet
+from autonad.training.loop import backward, make_optimizer
+from autonad.training.losses import make_criterion
+
+
+def main() -> None:
+    options = arguments()
+    config = load_config(options.params, options.set or ())
+    everything = run(config, options)
+    classes = Dataset.open(options.dataset).classes
+    rows = summarise(everything, classes, config.evaluate.resamples)
+    print(pd.DataFrame(rows["architectures"]).to_string(index=False))
+    print(json.dumps({"benchmark": "searched", "dataset": options.dataset.name, "minutes": options.minutes, **rows}))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--target", type=Path, required=True)
+    parser.add_argument("--folds", type=int, default=0, help="grouped folds; 0: the dataset's own split")
+    parser.add_argument("--supernet", type=Path, help="supernet folder to use instead of training one (no folds)")
+    parser.add_argument("--latency", type=Path, help="latency folder to use instead of profiling")
+    parser.add_argument("--search", type=Path, help="search folder to use instead of searching (no folds)")
+    parser.add_argument("--minutes", type=float, default=3.0, help="retraining of each architecture")
+    parser.add_argument("--randoms", type=int, default=3)
+    parser.add_argument("--params", type=Path)
+    parser.add_argument("--set", action="append")
+    return parser.parse_args()
+
+
+def run(config: Config, options: argparse.Namespace) -> dict[str, list[Path]]:
+    """Train, search and retrain in every fold; architecture name → its evaluation folder per fold."""
+    console = Console(lambda line: print(line, flush=True), progress())
+    latency = options.latency or options.output / "latency"
+    found: dict[str, list[Path]] = {}
+    for fold, dataset in enumerate(folds(options.dataset, options.output, options.folds, config.seed)):
+        folder = options.output / f"fold{fold}"
+        supernet, search = options.supernet or folder / "supernet", options.search or folder / "search"
+        if not (supernet / "supernet.json").is_file():
+            steps.train_supernet(config, dataset=dataset, output=supernet, resume=True, console=console)
+        if not (latency / "table.parquet").is_file():
+            num_classes = Dataset.open(dataset).num_classes
+            steps.profile_latency(
+                config, target=options.target, output=latency, num_classes=num_classes, console=console
+            )
+        if not (search / "search.json").is_file():
+            steps.search(
+                config, dataset=dataset, supernet=supernet, latency=latency, output=search, resume=True, console=console
+            )
+        net, spec, _ = load_supernet(supernet)
+        for name, architecture in candidates(net, search, options.randoms, config.seed).items():
+            place = folder / name
+            found.setdefault(name, []).append(place / "evaluation")
+            if (place / "evaluation" / "metrics.json").is_file():
+                continue
+            print(f"fold {fold}, {name}: {architecture.key}", flush=True)
+            inherit(net, spec, architecture, place)
+            epochs = epochs_for(config, dataset, architecture, spec, options.minutes)
+            settings = config.model_copy(
+                update={"retrain": config.retrain.model_copy(update={"epochs": epochs, "validate_every": max(1, epochs // 8)})}
+            )
+            started = time.monotonic()
+            steps.retrain(settings, dataset=dataset, search=place, output=place / "model", console=console)
+            seconds = time.monotonic() - started
+            steps.evaluate(config, dataset=dataset, model=place / "model", output=place / "evaluation")
+            table = LatencyTable.load(latency / "table.parquet")
+            parameters = AutoNADNet(architecture, spec.num_classes).num_parameters
+            write_json(
+                place / "figures.json",
+                {
+                    "key": architecture.key, "parameters": parameters, "epochs": epochs, "seconds": seconds,
+                    "predicted_ms": table.predict(architecture),
+                },
+            )  # fmt: skip
+    return found
+
+
+def progress() -> Any:
+    """Plain lines, at most one in twenty seconds."""
+    last = 0.0
+
+    def advance(done: int, total: int, text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last > 20 or done >= total:
+            last = time.monotonic()
+            print(f"   {done}/{total}  {text}", flush=True)
+
+    return advance
+
+
+def folds(dataset: Path, output: Path, count: int, seed: int) -> list[Path]:
+    """The dataset itself, or copies of its manifest with another split; the files are linked."""
+    if not count:
+        return [dataset]
+    manifest = Dataset.open(dataset).manifest
+    paths = []
+    for fold, (train, val, test) in enumerate(k_folds(manifest, count, seed)):
+        path = output / f"fold{fold}" / "dataset"
+        if not path.exists():
+            path.mkdir(parents=True)
+            for name in ("images", "masks", "classes.json"):
+                (path / name).symlink_to((dataset / name).resolve())
+            table = manifest.copy()
+            for split, rows in (("train", train), ("val", val), ("test", test)):
+                table.iloc[rows, table.columns.get_loc("split")] = split  # type: ignore[index]
+            write_atomic(path / "manifest.parquet", lambda file, table=table: table.to_parquet(file, index=False))
+        paths.append(path)
+    return paths
+
+
+def candidates(net: SuperNet, search: Path, randoms: int, seed: int) -> dict[str, Architecture]:
+    rng = np.random.default_rng([seed, 99])
+    drawn = {f"random{i + 1}": net.space.sample(rng) for i in range(randoms)}
+    searched = load_architecture(search / "architecture.json")
+    return {"searched": searched, "smallest": net.space.smallest(), "largest": net.space.largest(), **drawn}
+
+
+def inherit(net: SuperNet, spec: DetectorSpec, architecture: Architecture, folder: Path) -> None:
+    """What `retrain` reads of a search folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "architecture.json").write_text(architecture.to_json())
+    save_weights(folder / "inherited.safetensors", net.extract(architecture).state_dict())
+    write_json(folder / "search.json", {"spec": spec.to_dict()})
+
+
+def epochs_for(
+    config: Config, dataset: Path, architecture: Architecture, spec: DetectorSpec, minutes: float
+) -> int:
+    """Epochs of retraining that fit the minutes, from a few timed steps; validation is counted as a tenth."""
+    settings = config.retrain
+    data = training_data(Dataset.open(dataset), spec, settings, 0)
+    network = AutoNADNet(architecture, spec.num_classes)
+    optimizer = make_optimizer(network, settings)
+    criterion = make_criterion(cross_entropy=settings.cross_entropy, dice=settings.dice)
+    durations = []
+    for step in range(8):
+        started = time.monotonic()
+        start = step * settings.batch_size
+        indices = [i % len(data.images) for i in range(start, start + settings.batch_size)]
+        images, labels = (torch.from_numpy(part) for part in data.images.batch(indices, 0))
+        optimizer.zero_grad()
+        backward([network], images, labels, criterion, settings.precision)
+        optimizer.step()
+        durations.append(time.monotonic() - started)
+    shown = len(data.images) if data.repeats is None else float(data.repeats.sum())
+    epoch_seconds = float(np.median(durations[2:])) * shown / settings.batch_size
+    return max(1, int(0.9 * 60 * minutes / epoch_seconds))
+
+
+def summarise(found: dict[str, list[Path]], classes: tuple[str, ...], resamples: int) -> dict[str, Any]:
+    """Figures over all folds, and how much better the searched one is than the mean of the others."""
+    values, rows, matrices, groups = {}, [], {}, []
+    for name, places in found.items():
+        parts = [read_matrices(place / "per_image.parquet", classes, "input") for place in places]
+        matrices[name] = np.concatenate([part[1] for part in parts])
+        groups = [group for table, _ in parts for group in table["group"]]
+        figures = [read_json(place.parent / "figures.json", "the figures") for place in places]
+        metrics = compute_metrics(matrices[name].sum(0), classes)
+        values[name] = bootstrap_values(matrices[name], groups, resamples=resamples)
+        low, high = np.nanquantile(values[name], [0.025, 0.975])
+        rows.append(
+            {
+                "architecture": name, "parameters": int(np.mean([f["parameters"] for f in figures])),
+                "predicted_ms": round(float(np.mean([f["predicted_ms"] for f in figures])), 2),
+                "seconds": round(float(np.mean([f["seconds"] for f in figures]))), "miou": round(metrics.miou, 4),
+                "low": round(float(low), 4), "high": round(float(high), 4), "mf1": round(metrics.mf1, 4),
+                **{f"iou/{c.name}": None if c.iou is None else round(c.iou, 3) for c in metrics.classes},
+            }
+        )  # fmt: skip
+    others = [name for name in values if name != "searched"]
+    difference = values["searched"] - np.mean([values[name] for name in others], axis=0)
+    whole = {row["architecture"]: row["miou"] for row in rows}
+    low, high = np.nanquantile(difference, [0.025, 0.975])
+    return {
+        "architectures": rows,
+        "difference": round(whole["searched"] - float(np.mean([whole[name] for name in others])), 4),
+        "low": round(float(low), 4),
+        "high": round(float(high), 4),
+        "groups": len(set(groups)),
+        "images": len(groups),
+    }
+
+
+if __name__ == "__main__":
+    main()

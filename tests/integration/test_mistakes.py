@@ -1,0 +1,120 @@
+"""What a user can do wrong: one clear line, the right exit code, nothing lost."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from autonad.space import SearchSpace
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def fails(chain, autonad, tmp_path):
+    """Run a command that must fail with `code`, and return its one line."""
+
+    def fails(*arguments: object, code: int = 2) -> str:
+        done = autonad(
+            *arguments, "--params", chain / "params.yaml", "--set", "tracking.enabled=false", cwd=tmp_path, code=code
+        )
+        lines = done.stderr.strip().splitlines()
+        assert len(lines) == 1, done.stderr
+        return lines[0]
+
+    return fails
+
+
+@pytest.fixture
+def dataset(chain, tmp_path) -> Path:
+    return Path(shutil.copytree(chain / "dataset", tmp_path / "dataset"))
+
+
+def test_an_architecture_of_another_space(chain, fails, tmp_path):
+    search = Path(shutil.copytree(chain / "search", tmp_path / "search"))
+    stranger = SearchSpace.preset("small").sample(np.random.default_rng(0))
+    (search / "architecture.json").write_text(stranger.to_json())
+    line = fails("retrain", "--dataset", chain / "dataset", "--search", search, "--output", "model")
+    assert "inherited.safetensors" in line
+    assert "same architecture" in line
+
+
+def test_a_checkpoint_of_another_configuration(chain, fails, tmp_path):
+    supernet = Path(shutil.copytree(chain / "supernet", tmp_path / "supernet"))
+    before = (supernet / "supernet.safetensors").read_bytes()
+    line = fails(
+        "train-supernet", "--dataset", chain / "dataset", "--output", supernet, "--resume",
+        "--set", "train_supernet.learning_rate=0.5",
+    )  # fmt: skip
+    assert "settings.learning_rate (0.002 there, 0.5 now)" in line
+    assert (supernet / "supernet.safetensors").read_bytes() == before
+
+
+def test_a_budget_that_nothing_keeps(chain, fails):
+    line = fails(
+        "search", "--dataset", chain / "dataset", "--supernet", chain / "supernet", "--latency", chain / "latency",
+        "--output", "search", "--set", "search.latency_budget_ms=0.0001",
+    )  # fmt: skip
+    assert "none of the 2 finalists keeps search.latency_budget_ms = 0.0001" in line
+
+
+def test_a_dataset_with_other_classes(chain, fails, tmp_path):
+    fails_not = tmp_path / "other"
+    from autonad.data.synthetic import synthesize
+
+    synthesize(fails_not, num_images=30, size=(48, 48), classes=("scratch", "stain"), materials=("steel",))
+    line = fails("evaluate", "--dataset", fails_not, "--model", chain / "model", "--output", "evaluation")
+    assert "crack, blowhole" in line
+    assert "scratch, stain" in line
+
+
+def spoil(dataset: Path, column: str) -> Path:
+    """A file of the training split, to be damaged."""
+    rows = pd.read_parquet(dataset / "manifest.parquet").query("split == 'train'")
+    return dataset / rows.iloc[0][column]
+
+
+def test_a_truncated_image_in_training(chain, fails, dataset):
+    path = spoil(dataset, "image")
+    path.write_bytes(path.read_bytes()[:200])
+    assert path.name in fails("train-supernet", "--dataset", dataset, "--output", "supernet")
+
+
+def test_a_mask_of_another_size(chain, fails, dataset):
+    path = spoil(dataset, "mask")
+    cv2.imwrite(str(path), np.zeros((10, 12), np.uint8))
+    line = fails("train-supernet", "--dataset", dataset, "--output", "supernet")
+    assert path.name in line
+    assert "10" in line
+    assert "48" in line
+
+
+def test_a_mask_with_an_unknown_value_is_an_error_of_the_audit(chain, autonad, dataset, tmp_path):
+    path = spoil(dataset, "mask")
+    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    mask[:3] = 9
+    cv2.imwrite(str(path), mask)
+    done = autonad("audit", "--dataset", dataset, cwd=tmp_path, code=1)
+    assert any("error" in line and path.name in line and "9" in line for line in done.stdout.splitlines())
+
+
+def test_an_import_with_a_faulty_image_finishes_and_names_it(autonad, tmp_path):
+    source, rng = tmp_path / "source", np.random.default_rng(0)
+    for folder in ("images", "masks"):
+        (source / folder).mkdir(parents=True)
+    for number in range(8):
+        mask = np.zeros((40, 40), np.uint8)
+        mask[5 : 5 + number + 4, 5:12] = 255
+        cv2.imwrite(str(source / f"images/{number}.png"), rng.integers(0, 255, (40, 40, 3), dtype=np.uint8))
+        cv2.imwrite(str(source / f"masks/{number}.png"), mask)
+    (source / "images/3.png").write_bytes(b"no image")
+    done = autonad(
+        "import-data", "--format", "masks", "--source", source, "--classes", "crack", "--output", "data",
+        cwd=tmp_path, code=1,
+    )  # fmt: skip
+    assert "3.png" in done.stdout
+    assert len(pd.read_parquet(tmp_path / "data/manifest.parquet")) == 7
+    assert any((tmp_path / "data/quarantine").iterdir())

@@ -1,0 +1,109 @@
+import itertools
+import json
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor, nn
+
+from autonad.deploy.export import METADATA_KEY, check_parity, export_onnx
+from autonad.errors import ExportError
+from autonad.network import AutoNADNet
+from autonad.network.onnx_bytes import module_to_onnx
+from autonad.network.pooling import adaptive_average
+from autonad.network.spec import DetectorSpec
+from autonad.space import EDGE_OPERATORS, SearchSpace
+
+TINY = SearchSpace.preset("tiny")
+
+
+def spec(height: int = 64, width: int = 96) -> DetectorSpec:
+    return DetectorSpec(("background", "crack"), height, width, True, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+
+
+def images(count: int = 2, height: int = 64, width: int = 96) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(count, 3, height, width)).astype(np.float32)
+
+
+def network(seed: int = 0, **changes: object) -> AutoNADNet:
+    torch.manual_seed(seed)
+    architecture = replace(TINY.sample(np.random.default_rng(seed)), **changes)
+    return AutoNADNet(architecture, num_classes=2).eval()
+
+
+class Pool(nn.Module):
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, x: Tensor) -> Tensor:
+        return adaptive_average(x, self.side, self.side)
+
+
+def run(content: bytes, x: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return session.run(["logits"], {"image": x})[0]
+
+
+@pytest.mark.parametrize("side", range(1, 7))
+def test_every_pool_size_exports_on_every_feature_size(side):
+    for height, width in itertools.product((1, 2, 3, 4, 5, 7, 10), (1, 4, 6, 9)):
+        x = np.random.default_rng(height).normal(size=(1, 2, height, width)).astype(np.float32)
+        found = run(module_to_onnx(Pool(side), x.shape), x)
+        np.testing.assert_allclose(found, Pool(side)(torch.from_numpy(x)).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("side", range(1, 7))
+def test_networks_with_every_pool_size_match_torch(tmp_path, side):
+    net = network(side, pools=(side,) * 4, edges=tuple(EDGE_OPERATORS) * 2)
+    export_onnx(net, spec(), tmp_path / "model.onnx", {})
+    parity = check_parity(tmp_path / "model.onnx", net, images(), tolerance=1e-3)
+    assert parity.images == 2
+    assert parity.max_difference < 1e-4
+
+
+def test_sizes_that_are_no_multiples_of_32_match_torch(tmp_path):
+    net = network(3)
+    export_onnx(net, spec(45, 70), tmp_path / "model.onnx", {})
+    assert check_parity(tmp_path / "model.onnx", net, images(2, 45, 70), 1e-3).disagreement == 0
+
+
+def test_the_batch_is_free(tmp_path):
+    net = network(1)
+    export_onnx(net, spec(), tmp_path / "model.onnx", {})
+    x = images(5)
+    found = run((tmp_path / "model.onnx").read_bytes(), x)
+    with torch.inference_mode():
+        np.testing.assert_allclose(found, net(torch.from_numpy(x)).numpy(), atol=1e-4)
+
+
+def test_the_file_carries_what_using_it_takes(tmp_path):
+    net = network(2)
+    export_onnx(net, spec(), tmp_path / "model.onnx", {"seed": 7})
+    model = onnx.load(tmp_path / "model.onnx")
+    data = json.loads({p.key: p.value for p in model.metadata_props}[METADATA_KEY])
+    assert DetectorSpec.from_dict(data["spec"]) == spec()
+    assert data["architecture"] == net.architecture.to_dict()
+    assert data["parameters"] == net.num_parameters
+    assert data["provenance"] == {"seed": 7}
+
+
+def test_another_network_is_noticed(tmp_path):
+    export_onnx(network(2), spec(), tmp_path / "model.onnx", {})
+    other = network(2)
+    with torch.no_grad():
+        other.classify.bias[0] += 0.01
+    with pytest.raises(ExportError, match=r"differ by 0.01 in a logit on 2 images"):
+        check_parity(tmp_path / "model.onnx", other, images(), tolerance=1e-3)
+
+
+def test_nan_is_no_parity(tmp_path):
+    export_onnx(network(2), spec(), tmp_path / "model.onnx", {})
+    other = network(2)
+    with torch.no_grad():
+        other.classify.bias[0] = float("nan")
+    with pytest.raises(ExportError, match="differ by nan"):
+        check_parity(tmp_path / "model.onnx", other, images(), tolerance=1e-3)
