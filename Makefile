@@ -18,7 +18,7 @@ demo: $(STAMP) ## Generate a dataset and run the whole chain on it
 	$(BIN)/autonad demo
 
 test: $(STAMP) ## Run all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --dist worksteal
 
 check: $(STAMP) ## Check format, style and types
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
@@ -36,7 +36,7 @@ clean: ## Remove the virtual environment and all caches
 
 $(BIN)/python:
 	@'$(PYTHON)' -c '$(NEW_ENOUGH)' 2>/dev/null || { echo 'AutoNAD needs Python 3.11 or newer; install it, or name it: make PYTHON=/path/to/python3.11' >&2; exit 1; }
-	'$(PYTHON)' -m venv $(VENV)
+	'$(PYTHON)' -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(STAMP): $(BIN)/python pyproject.toml constraints.txt
 	@echo 'Installing AutoNAD and its libraries into $(VENV); this takes some minutes the first time.'

@@ -46,7 +46,9 @@ Execution = Annotated[
 ]
 Groups = Annotated[
     Path | None,
-    typer.Option("--groups", help="CSV of image,group: which images show one part. Default: SOURCE/groups.csv."),
+    typer.Option(
+        "--groups", help="CSV of image,group: which images show one part. Default: SOURCE/groups.csv."
+    ),
 ]
 Classes = Annotated[
     str | None, typer.Option("--classes", help="Defect classes, comma separated, for voc and masks.")
@@ -67,12 +69,19 @@ def import_data(
     from autonad import steps
 
     result = steps.import_data(
-        _config(params, set), format=format, source=source, output=output, groups_csv=groups, classes=_names(classes)
+        _config(params, set),
+        format=format,
+        source=source,
+        output=output,
+        groups_csv=groups,
+        classes=_names(classes),
     )
     _print_faults(result.faults)
     print(f"{output}: {result.images} images of {result.groups} parts; classes {', '.join(result.classes)}")
     if result.num_errors:
-        raise FaultyItems(f"{result.num_errors} items were faulty and are in {output / 'quarantine'}, named above")
+        raise FaultyItems(
+            f"{result.num_errors} items were faulty and are in {output / 'quarantine'}, named above"
+        )
 
 
 @app.command()
@@ -98,7 +107,12 @@ def audit(
     from autonad import steps
 
     faults = steps.audit(
-        _config(params, set), dataset=dataset, format=format, source=source, groups_csv=groups, classes=_names(classes)
+        _config(params, set),
+        dataset=dataset,
+        format=format,
+        source=source,
+        groups_csv=groups,
+        classes=_names(classes),
     )
     _print_faults(faults)
     errors = int((faults["severity"] == "error").sum())
@@ -112,12 +126,16 @@ def describe_target(
     output: Annotated[Path, typer.Option("--output", help="Target file to write, targets/NAME.json.")],
     runtime: Annotated[str, typer.Option("--runtime", help="onnxruntime or pytorch.")] = "onnxruntime",
     provider: Annotated[str, typer.Option("--provider", help="cpu, cuda or tensorrt.")] = "cpu",
-    threads: Annotated[int | None, typer.Option("--threads", help="Threads of one network; all cores.")] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", help="Threads of one network; all cores.")
+    ] = None,
 ) -> None:
     """Describe this device as a target; run it once, on the device."""
     from autonad import steps
 
-    key = steps.describe_target(name=output.stem, output=output, runtime=runtime, provider=provider, threads=threads)
+    key = steps.describe_target(
+        name=output.stem, output=output, runtime=runtime, provider=provider, threads=threads
+    )
     print(f"{output}: hardware key {key}")
 
 
@@ -136,10 +154,16 @@ def train_supernet(
 
     with console() as screen:
         result = steps.train_supernet(
-            _config(params, set), dataset=dataset, output=output, resume=resume, execution=execution, console=screen
+            _config(params, set),
+            dataset=dataset,
+            output=output,
+            resume=resume,
+            execution=execution,
+            console=screen,
         )
     print(
-        f"{output}: {result.parameters:,} shared weights, mean inherited validation mIoU {_percent(result.miou)} "
+        f"{output}: {result.parameters:,} shared weights, mean inherited validation mIoU "
+        f"{_percent(result.miou)} "
         f"({result.seconds:.0f} s)"
     )
 
@@ -148,7 +172,16 @@ def train_supernet(
 def profile_latency(
     target: Annotated[Path, typer.Option("--target", help="Target file of this device.")],
     output: OutputDir,
-    classes: Annotated[int, typer.Option("--num-classes", help="Classes of the head, background included.")] = 4,
+    classes: Annotated[
+        int, typer.Option("--num-classes", help="Classes of the head, background included.")
+    ] = 4,
+    records: Annotated[
+        Path | None,
+        typer.Option(
+            "--records",
+            help="Use the forward times of supernet training (records.parquet) instead of measuring.",
+        ),
+    ] = None,
     execution: Execution = None,
     params: Params = None,
     set: Set = None,
@@ -159,13 +192,16 @@ def profile_latency(
 
     with console() as screen:
         result = steps.profile_latency(
-            _config(params, set), target=target, output=output, num_classes=classes, execution=execution,
-            console=screen,
+            _config(params, set), target=target, output=output, num_classes=classes, records=records,
+            execution=execution, console=screen,
         )  # fmt: skip
-    print(
-        f"{output}: {result.rows} costs; whole networks are predicted with rank correlation "
-        f"{result.rank_correlation:.2f} and an error of {_percent(result.error)} ({result.seconds:.0f} s)"
+    checked = (
+        "not compared with whole networks"
+        if result.rank_correlation is None
+        else f"whole networks are predicted with rank correlation {result.rank_correlation:.2f} and an "
+        f"error of {_percent(result.error)}"
     )
+    print(f"{output}: {result.rows} costs; {checked} ({result.seconds:.0f} s)")
 
 
 @app.command()
@@ -185,12 +221,14 @@ def search(
 
     with console() as screen:
         result = steps.search(
-            _config(params, set), dataset=dataset, supernet=supernet, latency=latency, output=output, resume=resume,
+            _config(params, set), dataset=dataset, supernet=supernet, latency=latency, output=output,
+            resume=resume,
             execution=execution, console=screen,
         )  # fmt: skip
     print(
         f"{output}: architecture {result.key}, {result.parameters:,} parameters, inherited validation mIoU "
-        f"{_percent(result.miou)}, {result.measured_ms:.2f} ms measured ({result.predicted_ms:.2f} ms predicted), "
+        f"{_percent(result.miou)}, {result.measured_ms:.2f} ms measured ({result.predicted_ms:.2f} ms "
+        f"predicted), "
         f"{result.evaluations} evaluated ({result.seconds:.0f} s)"
     )
 
@@ -211,7 +249,8 @@ def retrain(
 
     with console() as screen:
         result = steps.retrain(
-            _config(params, set), dataset=dataset, search=search, output=output, resume=resume, execution=execution,
+            _config(params, set), dataset=dataset, search=search, output=output, resume=resume,
+            execution=execution,
             console=screen,
         )  # fmt: skip
     print(
@@ -241,7 +280,8 @@ def evaluate(
             execution=execution, console=screen,
         )  # fmt: skip
     print(
-        f"{output}: test mIoU {_percent(result.miou)}{_interval(result.interval)}, mF1 {_percent(result.mf1)}; "
+        f"{output}: test mIoU {_percent(result.miou)}{_interval(result.interval)}, mF1 "
+        f"{_percent(result.mf1)}; "
         f"open {result.report}"
     )
 
@@ -307,7 +347,8 @@ def demo(
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and an exit code, never a traceback."""
-    # Before anything imports numpy or torch; warnings of libraries are not for the user of a finished command.
+    # Before anything imports numpy or torch; warnings of libraries are not for the user of a finished
+    # command.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     try:
         # Typer turns an interrupt (130) or an `Exit` of a verb into a returned code; verbs return nothing.

@@ -37,9 +37,13 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Importing a dataset and splitting it."""
 
-    fractions: tuple[Fraction, Fraction, Fraction] = Field((0.6, 0.2, 0.2), description="train, val, test share of groups")
+    fractions: tuple[Fraction, Fraction, Fraction] = Field(
+        (0.6, 0.2, 0.2), description="train, val, test share of groups"
+    )
     include_defect_free: bool = Field(False, description="also import images without defects")
-    mask_threshold: Annotated[int, Field(ge=0, le=254)] = Field(127, description="grey masks: defect above this value")
+    mask_threshold: Annotated[int, Field(ge=0, le=254)] = Field(
+        127, description="grey masks: defect above this value"
+    )
     split_seed: int = Field(0, description="seed of the split")
 
 
@@ -50,10 +54,16 @@ class SynthesizeConfig(Section):
     image_side: Annotated[int, Field(ge=32)] = Field(128, description="height and width, pixels")
     materials: tuple[str, ...] = Field(("steel", "ceramic"), description="surface materials")
     classes: tuple[str, ...] = Field(("crack", "blowhole", "scratch"), description="defect classes")
-    contrast: Annotated[float, Field(ge=0)] = Field(1.0, description="visibility of the defects; 1 is moderate")
-    defect_size: Annotated[float, Field(ge=0.2, le=2)] = Field(1.0, description="size of the defects; 1 is usual")
+    contrast: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="visibility of the defects; 1 is moderate"
+    )
+    defect_size: Annotated[float, Field(ge=0.2, le=2)] = Field(
+        1.0, description="size of the defects; 1 is usual"
+    )
     brightness: float = Field(0.0, description="added to every image, fraction of white")
-    blur: Annotated[float, Field(ge=0)] = Field(0.5, description="blur of the camera, pixels of standard deviation")
+    blur: Annotated[float, Field(ge=0)] = Field(
+        0.5, description="blur of the camera, pixels of standard deviation"
+    )
     noise: Annotated[float, Field(ge=0)] = Field(0.015, description="noise of the camera, fraction of white")
     defect_free: Fraction = Field(0.0, description="share of parts without defects")
     seed: int = Field(0, description="seed of images and split")
@@ -76,7 +86,9 @@ class SpaceConfig(Section):
     """What can be built."""
 
     preset: str = Field("small", description="search space preset")
-    operators: tuple[str, ...] | None = Field(None, description="restrict the space to these operators (Table V)")
+    operators: tuple[str, ...] | None = Field(
+        None, description="restrict the space to these operators (Table V)"
+    )
 
 
 class TrainingConfig(Section):
@@ -85,22 +97,33 @@ class TrainingConfig(Section):
     epochs: Count = Field(45, description="passes over the training images")
     batch_size: Count = Field(8, description="images per step")
     optimizer: Literal["adamw", "adam"] = Field("adamw", description="optimiser")
-    learning_rate: Positive = Field(1e-3, description="peak learning rate; it is not scaled by the batch size")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(0.05, description="decay of weights of two or more axes")
+    learning_rate: Positive = Field(
+        1e-3, description="peak learning rate; it is not scaled by the batch size"
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.05, description="decay of weights of two or more axes"
+    )
     schedule: Literal["cosine", "poly"] = Field("cosine", description="decay of the learning rate to zero")
     warmup: Fraction = Field(0.05, description="share of steps over which the learning rate rises")
     clip_norm: Positive | None = Field(1.0, description="limit of the gradient's norm")
     cross_entropy: Annotated[float, Field(ge=0)] = Field(1.0, description="weight of the cross-entropy loss")
     dice: Annotated[float, Field(ge=0)] = Field(1.0, description="weight of the Dice loss")
     class_balance: Fraction = Field(
-        0.0, description="lifts rare classes in the cross-entropy: 0 not at all, 1 until every class counts the same"
+        0.0,
+        description="lifts rare classes in the cross-entropy: 0 not at all, 1 until all count the same",
     )
-    augmentation: Literal["none", "light", "standard", "strong"] = Field("standard", description="augmentation preset")
-    defect_crop: Fraction = Field(0.0, description="share of samples zoomed in on a defect, rare classes first")
+    augmentation: Literal["none", "light", "standard", "strong"] = Field(
+        "standard", description="augmentation preset"
+    )
+    defect_crop: Fraction = Field(
+        0.0, description="share of samples zoomed in on a defect, rare classes first"
+    )
     repeat_threshold: Fraction = Field(
         0.0, description="classes in less than this share of images are repeated (0: off)"
     )
-    ema_decay: Fraction | None = Field(0.998, description="decay of the averaged weights that are kept, per step")
+    ema_decay: Fraction | None = Field(
+        0.998, description="decay of the averaged weights that are kept, per step"
+    )
     precision: Literal["fp32", "bf16"] = Field("fp32", description="autocast of the forward pass")
     validate_every: Count = Field(5, description="epochs between validations")
     checkpoint_every: Count = Field(1, description="epochs between checkpoints")
@@ -111,12 +134,19 @@ class SupernetConfig(TrainingConfig):
 
     epochs: Count = Field(100, description="passes over the training images")
     learning_rate: Positive = Field(
-        2e-3, description="peak learning rate, not scaled by the batch size; the paper's 5e-4 suits its 800 epochs and more"
+        2e-3,
+        description="peak learning rate, not scaled by the batch size (the paper's 5e-4: 800 epochs)",
     )
-    ema_decay: Fraction | None = Field(None, description="decay of the averaged weights that are kept, per step")
+    ema_decay: Fraction | None = Field(
+        None, description="decay of the averaged weights that are kept, per step"
+    )
     validate_every: Count = Field(10, description="epochs between validations")
-    sharing: Literal["cross", "entangled", "classical"] = Field("cross", description="weight sharing (Table VII)")
-    panel: Count = Field(4, description="architectures whose inherited mIoU is followed: the extremes and random ones")
+    sharing: Literal["cross", "entangled", "classical"] = Field(
+        "cross", description="weight sharing (Table VII)"
+    )
+    panel: Count = Field(
+        4, description="architectures whose inherited mIoU is followed: the extremes and random ones"
+    )
 
 
 PAPER_RETRAINING: dict[str, Any] = {
@@ -136,7 +166,8 @@ class RetrainConfig(TrainingConfig):
 
     weights: Literal["inherited", "scratch"] = Field("inherited", description="where the weights start")
     profile: Literal["default", "paper"] = Field(
-        "default", description="'paper': Adam 1e-4, poly, plain cross-entropy (Section V-B); it overrides those fields"
+        "default",
+        description="'paper': Adam 1e-4, poly, plain cross-entropy (Section V-B); it overrides those fields",
     )
 
     def resolved(self) -> RetrainConfig:
@@ -150,7 +181,9 @@ class LatencyConfig(Section):
     warmup: Annotated[int, Field(ge=0)] = Field(5, description="runs before timing")
     repeats: Annotated[int, Field(ge=3)] = Field(20, description="timed runs")
     networks: Annotated[int, Field(ge=4)] = Field(10, description="whole networks that calibrate the table")
-    temperature: Positive = Field(1.0, description="sharpness of the prior; small favours fast operators more")
+    temperature: Positive = Field(
+        1.0, description="sharpness of the prior; small favours fast operators more"
+    )
     shrinkage: Annotated[float, Field(ge=0)] = Field(5.0, description="records that a uniform prior is worth")
 
 
@@ -163,10 +196,15 @@ class SearchConfig(Section):
     mutation_rate: Fraction = Field(0.2, description="probability per gene, p_m")
     crossover_rate: Fraction = Field(0.4, description="probability per pair, p_c")
     latency_weight: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
-        "auto", description="λ, mIoU fraction per ms; auto: 0.05 of mIoU per mean latency of the first population"
+        "auto",
+        description="λ, mIoU fraction per ms; auto: 0.05 of mIoU per mean latency of the first population",
     )
-    latency_budget_ms: Positive | None = Field(None, description="median latency that must not be exceeded, ms")
-    finalists: Count = Field(3, description="best architectures whose latency is measured before one is returned")
+    latency_budget_ms: Positive | None = Field(
+        None, description="median latency that must not be exceeded, ms"
+    )
+    finalists: Count = Field(
+        3, description="best architectures whose latency is measured before one is returned"
+    )
 
 
 class EvaluateConfig(Section):
@@ -180,7 +218,9 @@ class EvaluateConfig(Section):
 class ExportConfig(Section):
     """ONNX export."""
 
-    tolerance: Positive = Field(1e-3, description="largest allowed difference of a logit between ONNX and torch")
+    tolerance: Positive = Field(
+        1e-3, description="largest allowed difference of a logit between ONNX and torch"
+    )
     parity_images: Count = Field(16, description="real images that both are run on")
 
 
@@ -225,11 +265,15 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
         try:
             data = yaml.safe_load(path.read_text()) or {}
         except FileNotFoundError as error:
-            raise ConfigError(f"there is no parameter file {path}; create it or name another with --params") from error
+            raise ConfigError(
+                f"there is no parameter file {path}; create it or name another with --params"
+            ) from error
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from error
         if not isinstance(data, dict):
-            raise ConfigError(f"{path} holds a {type(data).__name__}; it must hold sections such as 'search:'")
+            raise ConfigError(
+                f"{path} holds a {type(data).__name__}; it must hold sections such as 'search:'"
+            )
     for override in overrides:
         _assign(data, override)
     try:
@@ -242,7 +286,9 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
 def _assign(data: dict[str, Any], override: str) -> None:
     name, separator, text = override.partition("=")
     if not separator or not name.strip():
-        raise ConfigError(f"--set {override!r} is not of the form section.key=value, such as search.finalists=5")
+        raise ConfigError(
+            f"--set {override!r} is not of the form section.key=value, such as search.finalists=5"
+        )
     *sections, key = name.strip().split(".")
     for section in sections:
         inner = data.setdefault(section, {})
@@ -253,7 +299,8 @@ def _assign(data: dict[str, Any], override: str) -> None:
         data[key] = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(
-            f"--set {override!r}: the value is not YAML; write it as in params.yaml, such as data.fractions=[0.8,0.1,0.1]"
+            f"--set {override!r}: the value is not YAML; write it as in params.yaml, such as "
+            f"data.fractions=[0.8,0.1,0.1]"
         ) from error
 
 
@@ -261,9 +308,12 @@ def _explain(error: ValidationError) -> str:
     """One line for all faults: field, what it holds, what it needs."""
     faults: dict[str, list[str]] = {}
     for fault in error.errors():
-        # A union adds the branch that was tried to the field's place ("constrained-float", "literal['auto']").
+        # A union adds the branch that was tried to the field's place ("constrained-float",
+        # "literal['auto']").
         parts = [str(part) for part in fault["loc"]]
-        field = ".".join(part for part in parts if not part.startswith(("function", "constrained", "literal[")))
+        field = ".".join(
+            part for part in parts if not part.startswith(("function", "constrained", "literal["))
+        )
         need = fault["msg"].removeprefix("Value error, ")
         match fault["type"]:
             case "extra_forbidden":

@@ -15,7 +15,8 @@ from autonad.config import Config
 from autonad.files import write_text_atomic
 
 HEADER = (
-    "# Every parameter of AutoNAD with its default. Each verb reads the sections that concern it. A key that\n"
+    "# Every parameter of AutoNAD with its default. Each verb reads the sections that concern it. A key "
+    "that\n"
     "# is left out keeps its default; `--set section.key=value` overrides one; `make params` writes this.\n"
 )
 

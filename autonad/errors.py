@@ -12,7 +12,8 @@
     └── StorageError             a disk or store that refuses to take a file
 
 A message says what we got, what we need and how to mend it. The command line prints it as one line, without
-a traceback. `FaultyItems` is no failure of the request: the work was done, some items were faulty and are named.
+a traceback. `FaultyItems` is no failure of the request: the work was done, some items were faulty and are
+named.
 """
 
 from __future__ import annotations

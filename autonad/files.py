@@ -32,7 +32,8 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
-        # Some libraries create files for their owner alone; what we write has the permissions that the user set.
+        # Some libraries create files for their owner alone; what we write has the permissions that the user
+        # set.
         temporary.chmod(0o666 & ~_UMASK)
         os.replace(temporary, path)
     except OSError as error:
@@ -73,6 +74,10 @@ def read_json(path: Path, what: str) -> Any:
     try:
         return json.loads(path.read_text())
     except FileNotFoundError as error:
-        raise StorageError(f"{what} is not at {path}; check the folder, or run the step that writes it") from error
+        raise StorageError(
+            f"{what} is not at {path}; check the folder, or run the step that writes it"
+        ) from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise StorageError(f"{what} at {path} cannot be read: {error}; run the step that writes it again") from error
+        raise StorageError(
+            f"{what} at {path} cannot be read: {error}; run the step that writes it again"
+        ) from error

@@ -1,8 +1,9 @@
 """Is the searched architecture better than others of its space?
 
-Compares it with the space's smallest, its largest and some random architectures. Each starts from its own inherited
-weights and is retrained for the same minutes; all are scored on groups never seen. With --folds K everything, the
-supernet included, is repeated for K grouped folds and scored on all images; without, on the dataset's own split.
+Compares it with the space's smallest, its largest and some random architectures. Each starts from its own
+inherited weights and is retrained for the same minutes; all are scored on groups never seen. With --folds K
+everything, the supernet included, is repeated for K grouped folds and scored on all images; without, on the
+dataset's own split.
 
 Resumable: what is finished in --output is not repeated. Prints a table, then one JSON line.
 """
@@ -43,23 +44,48 @@ def main() -> None:
     options = arguments()
     config = load_config(options.params, options.set or ())
     everything = run(config, options)
+    missing = [
+        str(place)
+        for places in everything.values()
+        for place in places
+        if not (place / "metrics.json").is_file()
+    ]
+    if missing:
+        print(
+            f"{len(missing)} evaluations are still to be made by another process, the first is {missing[0]}"
+        )
+        return
     classes = Dataset.open(options.dataset).classes
     rows = summarise(everything, classes, config.evaluate.resamples)
     print(pd.DataFrame(rows["architectures"]).to_string(index=False))
-    print(json.dumps({"benchmark": "searched", "dataset": options.dataset.name, "minutes": options.minutes, **rows}))
+    print(
+        json.dumps(
+            {"benchmark": "searched", "dataset": options.dataset.name, "minutes": options.minutes, **rows}
+        )
+    )
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--target", type=Path, required=True)
     parser.add_argument("--folds", type=int, default=0, help="grouped folds; 0: the dataset's own split")
-    parser.add_argument("--supernet", type=Path, help="supernet folder to use instead of training one (no folds)")
+    parser.add_argument(
+        "--supernet", type=Path, help="supernet folder to use instead of training one (no folds)"
+    )
     parser.add_argument("--latency", type=Path, help="latency folder to use instead of profiling")
     parser.add_argument("--search", type=Path, help="search folder to use instead of searching (no folds)")
     parser.add_argument("--minutes", type=float, default=3.0, help="retraining of each architecture")
     parser.add_argument("--randoms", type=int, default=3)
+    parser.add_argument(
+        "--only-folds", type=int, nargs="*", help="work on these folds, leaving the others to another process"
+    )
+    parser.add_argument(
+        "--only", nargs="*", help="retrain these architectures, leaving the others to another process"
+    )
     parser.add_argument("--params", type=Path)
     parser.add_argument("--set", action="append")
     return parser.parse_args()
@@ -72,6 +98,10 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for fold, dataset in enumerate(folds(options.dataset, options.output, options.folds, config.seed)):
         folder = options.output / f"fold{fold}"
+        if options.only_folds is not None and fold not in options.only_folds:
+            for name in names(options.randoms):
+                found.setdefault(name, []).append(folder / name / "evaluation")
+            continue
         supernet, search = options.supernet or folder / "supernet", options.search or folder / "search"
         if not (supernet / "supernet.json").is_file():
             steps.train_supernet(config, dataset=dataset, output=supernet, resume=True, console=console)
@@ -82,19 +112,30 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, list[Path]]:
             )
         if not (search / "search.json").is_file():
             steps.search(
-                config, dataset=dataset, supernet=supernet, latency=latency, output=search, resume=True, console=console
+                config,
+                dataset=dataset,
+                supernet=supernet,
+                latency=latency,
+                output=search,
+                resume=True,
+                console=console,
             )
         net, spec, _ = load_supernet(supernet)
         for name, architecture in candidates(net, search, options.randoms, config.seed).items():
             place = folder / name
             found.setdefault(name, []).append(place / "evaluation")
-            if (place / "evaluation" / "metrics.json").is_file():
+            done = (place / "evaluation" / "metrics.json").is_file()
+            if done or (options.only is not None and name not in options.only):
                 continue
             print(f"fold {fold}, {name}: {architecture.key}", flush=True)
             inherit(net, spec, architecture, place)
             epochs = epochs_for(config, dataset, architecture, spec, options.minutes)
             settings = config.model_copy(
-                update={"retrain": config.retrain.model_copy(update={"epochs": epochs, "validate_every": max(1, epochs // 8)})}
+                update={
+                    "retrain": config.retrain.model_copy(
+                        update={"epochs": epochs, "validate_every": max(1, epochs // 8)}
+                    )
+                }
             )
             started = time.monotonic()
             steps.retrain(settings, dataset=dataset, search=place, output=place / "model", console=console)
@@ -140,16 +181,24 @@ def folds(dataset: Path, output: Path, count: int, seed: int) -> list[Path]:
             table = manifest.copy()
             for split, rows in (("train", train), ("val", val), ("test", test)):
                 table.iloc[rows, table.columns.get_loc("split")] = split  # type: ignore[index]
-            write_atomic(path / "manifest.parquet", lambda file, table=table: table.to_parquet(file, index=False))
+            write_atomic(
+                path / "manifest.parquet", lambda file, table=table: table.to_parquet(file, index=False)
+            )
         paths.append(path)
     return paths
 
 
+def names(randoms: int) -> list[str]:
+    return ["searched", "smallest", "largest", *(f"random{i + 1}" for i in range(randoms))]
+
+
 def candidates(net: SuperNet, search: Path, randoms: int, seed: int) -> dict[str, Architecture]:
     rng = np.random.default_rng([seed, 99])
-    drawn = {f"random{i + 1}": net.space.sample(rng) for i in range(randoms)}
     searched = load_architecture(search / "architecture.json")
-    return {"searched": searched, "smallest": net.space.smallest(), "largest": net.space.largest(), **drawn}
+    drawn = [net.space.sample(rng) for _ in range(randoms)]
+    return dict(
+        zip(names(randoms), (searched, net.space.smallest(), net.space.largest(), *drawn), strict=True)
+    )
 
 
 def inherit(net: SuperNet, spec: DetectorSpec, architecture: Architecture, folder: Path) -> None:
@@ -199,7 +248,8 @@ def summarise(found: dict[str, list[Path]], classes: tuple[str, ...], resamples:
             {
                 "architecture": name, "parameters": int(np.mean([f["parameters"] for f in figures])),
                 "predicted_ms": round(float(np.mean([f["predicted_ms"] for f in figures])), 2),
-                "seconds": round(float(np.mean([f["seconds"] for f in figures]))), "miou": round(metrics.miou, 4),
+                "seconds": round(float(np.mean([f["seconds"] for f in figures]))),
+                "miou": round(metrics.miou, 4),
                 "low": round(float(low), 4), "high": round(float(high), 4), "mf1": round(metrics.mf1, 4),
                 **{f"iou/{c.name}": None if c.iou is None else round(c.iou, 3) for c in metrics.classes},
             }

@@ -47,8 +47,8 @@ class Parity:
 def export_onnx(network: AutoNADNet, spec: DetectorSpec, path: Path, provenance: dict[str, Any]) -> None:
     """Write the network as ONNX: input "image" (batch, 3, H, W) normalised float32, output "logits".
 
-    The file's metadata hold classes, input, normalisation, architecture and provenance as JSON, so that a detector
-    needs nothing but the file.
+    The file's metadata hold classes, input, normalisation, architecture and provenance as JSON, so that a
+    detector needs nothing but the file.
 
     Raises:
         ExportError: The network cannot be expressed or the file is not valid ONNX.
@@ -69,7 +69,9 @@ def export_onnx(network: AutoNADNet, spec: DetectorSpec, path: Path, provenance:
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
-        raise ExportError(f"the exported network is not valid ONNX: {error}; please report the architecture") from error
+        raise ExportError(
+            f"the exported network is not valid ONNX: {error}; please report the architecture"
+        ) from error
     write_bytes_atomic(path, model.SerializeToString())
 
 
@@ -102,13 +104,16 @@ def check_parity(path: Path, network: AutoNADNet, images: NDArray[np.float32], t
         means.append(difference.mean())
         disagreements += int((found.argmax(1) != wanted.argmax(1)).sum())
         pixels += found.shape[2] * found.shape[3]
-    # numpy's maximum keeps a NaN where Python's drops it, and the comparison below is written so that it fails.
+    # numpy's maximum keeps a NaN where Python's drops it, and the comparison below is written so that it
+    # fails.
     largest = float(np.max(worst))
     parity = Parity(len(images), largest, float(np.mean(means)), disagreements / pixels, tolerance)
     if not largest <= tolerance:
         raise ExportError(
-            f"ONNX Runtime and torch differ by {largest:.2g} in a logit on {len(images)} images, more than export.tolerance "
-            f"= {tolerance:g}; raise the tolerance only if the predictions agree (here {100 * parity.disagreement:.3f} % "
+            f"ONNX Runtime and torch differ by {largest:.2g} in a logit on {len(images)} images, more than "
+            f"export.tolerance "
+            f"= {tolerance:g}; raise the tolerance only if the predictions agree (here "
+            f"{100 * parity.disagreement:.3f} % "
             "of the pixels do not)"
         )
     return parity

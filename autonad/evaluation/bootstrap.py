@@ -94,7 +94,12 @@ def bootstrap_intervals(
 
 
 def bootstrap_values(
-    matrices: np.ndarray, groups: Sequence[object] | np.ndarray, *, metric: str = "miou", resamples: int = 2000, seed: int = 0
+    matrices: np.ndarray,
+    groups: Sequence[object] | np.ndarray,
+    *,
+    metric: str = "miou",
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> np.ndarray:
     """A metric in every resample, (R,); models with the same groups and seed see the same resamples.
 

@@ -8,6 +8,8 @@ from autonad import __version__
 from autonad.network.spec import DetectorSpec
 from autonad.space import Architecture
 
+_FITTING = {True: "Keep the aspect ratio and pad", False: "Resize without keeping the aspect ratio"}
+
 
 def model_card(
     *,
@@ -39,11 +41,16 @@ def model_card(
         "",
         "## Use",
         "",
-        f"- Input `image`: float32 (batch, 3, {spec.height}, {spec.width}), RGB, scaled to 0..1, then normalised per "
-        f"channel with mean {_triple(spec.mean)} and standard deviation {_triple(spec.std)}.",
-        f"- {'Keep the aspect ratio and pad' if spec.keep_aspect else 'Resize without keeping the aspect ratio'}.",
-        f"- Output `logits`: float32 (batch, {spec.num_classes}, {spec.height}, {spec.width}); the class of a pixel is the "
-        f"largest. Classes in order: {', '.join(spec.classes)}.",
+        (
+            f"- Input `image`: float32 (batch, 3, {spec.height}, {spec.width}), RGB, scaled to 0..1, "
+            f"then normalised per channel with mean {_triple(spec.mean)} and standard deviation "
+            f"{_triple(spec.std)}."
+        ),
+        f"- {_FITTING[spec.keep_aspect]}.",
+        (
+            f"- Output `logits`: float32 (batch, {spec.num_classes}, {spec.height}, {spec.width}); the class "
+            f"of a pixel is the largest. Classes in order: {', '.join(spec.classes)}."
+        ),
         "",
         "## Quality",
         "",
@@ -54,8 +61,10 @@ def model_card(
         f"| mIoU, background included | {_percent(at_input['miou'])} | {_percent(native['miou'])} |",
         f"| its interval over parts | {_interval(metrics, 'input')} | {_interval(metrics, 'native')} |",
         f"| mF1, background included | {_percent(at_input['mf1'])} | {_percent(native['mf1'])} |",
-        f"| mIoU of the defects alone | {_percent(at_input['foreground_miou'])} | "
-        f"{_percent(native['foreground_miou'])} |",
+        (
+            f"| mIoU of the defects alone | {_percent(at_input['foreground_miou'])} | "
+            f"{_percent(native['foreground_miou'])} |"
+        ),
         "",
         "| class | IoU | F1 | true pixels |",
         "| --- | --- | --- | --- |",
@@ -67,20 +76,26 @@ def model_card(
         "## Cost",
         "",
         f"- {parameters:,} parameters.",
-        f"- {latency['median_ms']:.2f} ms median, {latency['p95_ms']:.2f} ms p95 over {latency['n']} runs after "
-        f"{latency['warmup']} warm-up runs, batch 1, {target['runtime']} {target['version']}, {target['provider']}, "
-        f"{target['precision']}, {target['threads']} threads, {target['cpu']}.",
+        (
+            f"- {latency['median_ms']:.2f} ms median, {latency['p95_ms']:.2f} ms p95 over {latency['n']} "
+            f"runs after {latency['warmup']} warm-up runs, batch 1, {target['runtime']} {target['version']}, "
+            f"{target['provider']}, {target['precision']}, {target['threads']} threads, {target['cpu']}."
+        ),
         "",
         "## Provenance",
         "",
         *(f"- {name}: {value}" for name, value in sorted(provenance.items())),
-        f"- ONNX and torch differ by at most {parity['max_difference']:.2g} in a logit on {parity['images']} images; "
-        f"{100 * parity['disagreement']:.4f} % of the pixels change class.",
+        (
+            f"- ONNX and torch differ by at most {parity['max_difference']:.2g} in a logit on "
+            f"{parity['images']} images; {100 * parity['disagreement']:.4f} % of the pixels change class."
+        ),
         "",
         "## Limits",
         "",
-        "The figures hold for images like the test images. A new material, camera, light or defect needs new images and "
-        "at least a retraining.",
+        (
+            "The figures hold for images like the test images. A new material, camera, light or defect needs "
+            "new images and at least a retraining."
+        ),
         "",
     ]
     return "\n".join(lines)

@@ -11,15 +11,15 @@ from autonad.space import Block, Stage
 
 
 def group_norm(width: int, group: int) -> nn.GroupNorm:
-    """Group normalisation with groups of a fixed size, so that their boundaries do not move with the width."""
+    """Group normalisation with groups of a fixed size: their boundaries do not move with the width."""
     return nn.GroupNorm(width // group, width)
 
 
 class PatchEmbedding(nn.Module):
     """Halve the resolution (stage 1: quarter it) and set the width.
 
-    Stage 1 uses two 3×3 convolutions of stride 2 in place of one large patch, which trains more steadily from scratch
-    (Xiao et al. 2021, "Early convolutions help transformers see better").
+    Stage 1 uses two 3×3 convolutions of stride 2 in place of one large patch, which trains more steadily from
+    scratch (Xiao et al. 2021, "Early convolutions help transformers see better").
     """
 
     def __init__(self, in_width: int, width: int, head_width: int, first: bool) -> None:

@@ -23,7 +23,9 @@ class Edge(nn.Module):
         super().__init__()
         if operator == "depthwise3x3":
             self.operator: nn.Module = nn.Sequential()
-            self.operator.add_module("depthwise", nn.Conv2d(in_width, in_width, 3, padding=1, groups=in_width, bias=False))
+            self.operator.add_module(
+                "depthwise", nn.Conv2d(in_width, in_width, 3, padding=1, groups=in_width, bias=False)
+            )
             self.operator.add_module("pointwise", nn.Conv2d(in_width, width, 1, bias=False))
         else:
             side, dilation = DENSE[operator]
@@ -41,8 +43,8 @@ class FeatureAggregation(nn.Module):
     """Refine four levels along ten searchable edges, pool the last one at four sizes, and fuse.
 
     Everything is projected at its own resolution and then upsampled: a 1×1 projection and bilinear upsampling
-    commute, and the projection is cheaper on the small map. Sums of per-branch projections stand in place of a
-    concatenation, so that no weight mixes branches along one axis.
+    commute, and the projection is cheaper on the small map. Sums of per-branch projections stand in place of
+    a concatenation, so that no weight mixes branches along one axis.
     """
 
     def __init__(self, architecture: Architecture) -> None:

@@ -1,8 +1,8 @@
 """The three operators in their unified two-step form (Eq. 23-26).
 
-Step I is the same for all of them: three 1×1 projections q, k and v, which is what cross weight sharing shares.
-Step II differs. Every parameter is laid out so that a narrower operator is a prefix of a wider one along its
-channel axes, and a small kernel the centre of a large one.
+Step I is the same for all of them: three 1×1 projections q, k and v, which is what cross weight sharing
+shares. Step II differs. Every parameter is laid out so that a narrower operator is a prefix of a wider one
+along its channel axes, and a small kernel the centre of a large one.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Projections(nn.Module):
 class Attention(Projections):
     """Multi-head self-attention (Eq. 24), keys and values at a reduced resolution.
 
-    Averaging and a 1×1 projection commute, so keys and values are projected after the reduction: only attention
-    pays for what only attention uses.
+    Averaging and a 1×1 projection commute, so keys and values are projected after the reduction: only
+    attention pays for what only attention uses.
     """
 
     def __init__(self, width: int, head_width: int, reduction: int) -> None:
@@ -75,10 +75,10 @@ class Attention(Projections):
 class Convolution(Projections):
     """Convolution as projected, shifted and summed maps (Eq. 25, after ACmix).
 
-    At each in-head index, the values of the H heads of q, k and v are projected by W^P to k² maps; the maps are
-    shifted by their kernel offsets and summed into the output channels, each with its own weight per offset. All of
-    it is linear in q, k and v, so it runs as one grouped k×k convolution whose kernel is the product of the two
-    factors; W^P and the output weights are what is stored and shared.
+    At each in-head index, the values of the H heads of q, k and v are projected by W^P to k² maps; the maps
+    are shifted by their kernel offsets and summed into the output channels, each with its own weight per
+    offset. All of it is linear in q, k and v, so it runs as one grouped k×k convolution whose kernel is the
+    product of the two factors; W^P and the output weights are what is stored and shared.
     """
 
     def __init__(self, width: int, head_width: int, kernel: int) -> None:
@@ -109,8 +109,8 @@ class Convolution(Projections):
 class SpatialShift(Projections):
     """The all-MLP operator (Eq. 26): shifted q and k, split attention over the three branches, and an MLP.
 
-    The direction of a shift is the channel's index modulo 4, which is Eq. 18-19 up to an order of channels and
-    keeps a narrow layer a prefix of a wide one.
+    The direction of a shift is the channel's index modulo 4, which is Eq. 18-19 up to an order of channels
+    and keeps a narrow layer a prefix of a wide one.
     """
 
     def __init__(self, width: int) -> None:
@@ -127,7 +127,7 @@ class SpatialShift(Projections):
 
 
 def spatial_shift(x: Tensor, directions: tuple[int, int, int, int]) -> Tensor:
-    """Move channel c by one pixel in direction `directions[c mod 4]`; the border row or column keeps its value.
+    """Move channel c by one pixel in direction `directions[c mod 4]`; the border keeps its value.
 
     Args:
         x: (B, C, H, W), C a multiple of 4.
@@ -152,7 +152,8 @@ class SplitAttention(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.squeeze = nn.Conv2d(width, width, 1, bias=False)
-        # One projection per branch, not one of 3C rows: a prefix of 3C rows would mix branches between widths.
+        # One projection per branch, not one of 3C rows: a prefix of 3C rows would mix branches between
+        # widths.
         self.excite = nn.ModuleList(nn.Conv2d(width, width, 1, bias=False) for _ in range(3))
 
     def forward(self, *branches: Tensor) -> Tensor:

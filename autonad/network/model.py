@@ -25,8 +25,8 @@ class AutoNADNet(nn.Module):
         architecture: What to build.
         num_classes: Classes including background.
 
-    Parameters are drawn from torch's global generator; seed it for reproducible weights. On the meta device nothing
-    is drawn.
+    Parameters are drawn from torch's global generator; seed it for reproducible weights. On the meta device
+    nothing is drawn.
     """
 
     def __init__(self, architecture: Architecture, num_classes: int) -> None:
@@ -64,7 +64,8 @@ def check_images(images: Tensor) -> None:
     """Say what is wrong with an input before a convolution does."""
     if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < MIN_SIDE:
         raise ArchitectureError(
-            f"the input has shape {tuple(images.shape)}; the network needs (batch, 3, height, width) with height and "
+            f"the input has shape {tuple(images.shape)}; the network needs (batch, 3, height, width) with "
+            f"height and "
             f"width of at least {MIN_SIDE} pixels"
         )
 

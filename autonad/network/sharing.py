@@ -6,7 +6,8 @@ The three strategies of Table VII differ only in how many tensors there are:
 - entangled: one per operator and name (AutoFormer's, generalised to every operator type);
 - classical: one per operator, size and name (no sharing between sizes).
 
-There is one slicing rule: a prefix along each channel axis (Eq. 28), the centre along each spatial axis (Eq. 27).
+There is one slicing rule: a prefix along each channel axis (Eq. 28), the centre along each spatial axis (Eq.
+27).
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def operator_of(architecture: Architecture, name: str) -> str | None:
 def take(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
     """The slice of `tensor` with `shape`: a prefix along channel axes, the centre along spatial ones.
 
-    The last two axes of a tensor of three or more axes are spatial. The result is a view: gradients flow into `tensor`.
+    The last two axes of a tensor of three or more axes are spatial. The result is a view: gradients flow into
+    `tensor`.
     """
     if tuple(tensor.shape) == shape:
         return tensor
@@ -66,8 +68,8 @@ def take(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
 def covering(space: SearchSpace) -> list[Architecture]:
     """A few architectures in which every parameter of the space appears in every shape that it can have.
 
-    Each stage walks through width × mixer × feed-forward ratio, always at full depth; neighbouring widths and widths ×
-    edge operators are walked through in turn, the other genes staying at their largest.
+    Each stage walks through width × mixer × feed-forward ratio, always at full depth; neighbouring widths and
+    widths × edge operators are walked through in turn, the other genes staying at their largest.
     """
     largest = space.largest()
 
@@ -103,7 +105,8 @@ def covering(space: SearchSpace) -> list[Architecture]:
                 choices[(step + shift * (number % 2)) % len(choices)] for number, choices in enumerate(widths)
             )
             odd = tuple(
-                choices[(step + shift * (number % 2 == 0)) % len(choices)] for number, choices in enumerate(widths)
+                choices[(step + shift * (number % 2 == 0)) % len(choices)]
+                for number, choices in enumerate(widths)
             )
             found[staged(even)] = None
             found[staged(odd)] = None

@@ -53,4 +53,6 @@ class DetectorSpec:
             lists = {name: tuple(data[name]) for name in ("classes", "mean", "std")}
             return cls(**{**data, **lists})
         except (KeyError, TypeError) as error:
-            raise CheckpointError(f"the model's description is malformed ({error}); write the model again") from error
+            raise CheckpointError(
+                f"the model's description is malformed ({error}); write the model again"
+            ) from error

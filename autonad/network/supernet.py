@@ -20,8 +20,8 @@ MAX_CACHED = 256
 class SuperNet(nn.Module):
     """All networks of a search space in one set of shared weights (Section IV-B).
 
-    To run an architecture, `AutoNADNet` is built without storage and called with slices of the store, so a subnet
-    and its extracted copy are the same code, and gradients flow into the shared tensors.
+    To run an architecture, `AutoNADNet` is built without storage and called with slices of the store, so a
+    subnet and its extracted copy are the same code, and gradients flow into the shared tensors.
 
     Args:
         space: What can be run.
@@ -79,7 +79,7 @@ class SuperNet(nn.Module):
         return self.store[_encode(store_key(self.sharing, architecture, name, shape))]
 
     def extract(self, architecture: Architecture) -> AutoNADNet:
-        """A standalone network with copies of the architecture's weights; its output equals the supernet's."""
+        """A standalone network with copies of the weights; its output equals the supernet's."""
         weights = self.weights(architecture)
         with torch.device("meta"):
             network = AutoNADNet(architecture, self.num_classes)

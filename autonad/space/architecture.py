@@ -21,8 +21,8 @@ EDGE_OPERATORS: tuple[EdgeOperator, ...] = get_args(EdgeOperator)
 
 NUM_STAGES = 4
 NUM_POOLS = 4
-# The ten edges of the feature aggregation module, in gene order: four pooling branches on the last stage, then
-# lateral and output edges of the first three stages.
+# The ten edges of the feature aggregation module, in gene order: four pooling branches on the last stage,
+# then lateral and output edges of the first three stages.
 EDGES = (
     "pool1", "pool2", "pool3", "pool4",
     "lateral1", "lateral2", "lateral3",
@@ -46,7 +46,9 @@ class Block:
 
     def __post_init__(self) -> None:
         if self.operator not in OPERATORS:
-            raise ArchitectureError(f"operator {self.operator!r} is unknown; use one of {', '.join(OPERATORS)}")
+            raise ArchitectureError(
+                f"operator {self.operator!r} is unknown; use one of {', '.join(OPERATORS)}"
+            )
         if (self.kernel is not None) != (self.operator == "convolution"):
             raise ArchitectureError(
                 f"kernel is {self.kernel} for operator {self.operator!r}; "
@@ -194,6 +196,8 @@ def _fields(data: Any, what: str, names: set[str], optional: frozenset[str] | se
         raise ArchitectureError(f"{what} is {type(data).__name__}; it must be an object with {sorted(names)}")
     missing, unknown = names - data.keys(), data.keys() - names - optional
     if missing or unknown:
-        parts = [f"lacks {sorted(missing)}"] * bool(missing) + [f"has unknown {sorted(unknown)}"] * bool(unknown)
+        parts = [f"lacks {sorted(missing)}"] * bool(missing) + [f"has unknown {sorted(unknown)}"] * bool(
+            unknown
+        )
         raise ArchitectureError(f"{what} {' and '.join(parts)}; it needs {sorted(names)}")
     return data

@@ -93,7 +93,10 @@ class SearchSpace:
     mfam_width: int
 
     def __post_init__(self) -> None:
-        for name, have, need in (("stages", self.stages, NUM_STAGES), ("pool_sizes", self.pool_sizes, NUM_POOLS)):
+        for name, have, need in (
+            ("stages", self.stages, NUM_STAGES),
+            ("pool_sizes", self.pool_sizes, NUM_POOLS),
+        ):
             if len(have) != need:
                 raise ConfigError(f"the search space has {len(have)} {name}; it needs exactly {need}")
         _check_names("operators", self.operators, OPERATORS)
@@ -103,7 +106,8 @@ class SearchSpace:
         # The smallest and the largest member meet the conditions that every architecture must meet.
         self.smallest(), self.largest()
 
-    # -- construction ------------------------------------------------------------------------------------------
+    # -- construction
+    # ------------------------------------------------------------------------------------------
 
     @classmethod
     def preset(cls, name: str, operators: Sequence[str] | None = None) -> SearchSpace:
@@ -113,7 +117,9 @@ class SearchSpace:
             ConfigError: No such preset, or an operator that the preset does not have.
         """
         folder = resources.files("autonad.space") / "presets"
-        names = sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+        names = sorted(
+            item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")
+        )
         if name not in names:
             raise ConfigError(f"there is no search space preset {name!r}; use one of {', '.join(names)}")
         space = cls.from_dict(yaml.safe_load((folder / f"{name}.yaml").read_text()))
@@ -168,7 +174,8 @@ class SearchSpace:
         canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
-    # -- what is inside ----------------------------------------------------------------------------------------
+    # -- what is inside
+    # ----------------------------------------------------------------------------------------
 
     @property
     def mixers(self) -> tuple[Mixer, ...]:
@@ -224,14 +231,17 @@ class SearchSpace:
         def need(what: str, value: object, choices: Sequence[object]) -> None:
             if value not in choices:
                 raise ArchitectureError(
-                    f"architecture {architecture.key} does not belong to this search space: {what} is {value}, "
+                    f"architecture {architecture.key} does not belong to this search space: {what} is "
+                    f"{value}, "
                     f"the space has {', '.join(map(str, choices))}; use the preset that it was searched in"
                 )
 
         need("head_width", architecture.head_width, [self.head_width])
         need("mfam_width", architecture.mfam_width, [self.mfam_width])
         mixers = {(mixer.operator, mixer.kernel): mixer.name for mixer in self.mixers}
-        for number, (stage, choices) in enumerate(zip(architecture.stages, self.stages, strict=True), start=1):
+        for number, (stage, choices) in enumerate(
+            zip(architecture.stages, self.stages, strict=True), start=1
+        ):
             need(f"width of stage {number}", stage.width, choices.widths)
             need(f"depth of stage {number}", len(stage.blocks), choices.depths)
             for index, block in enumerate(stage.blocks, start=1):
@@ -241,22 +251,27 @@ class SearchSpace:
                 need(f"operator of {where}", name, tuple(mixers.values()))
         for edge, operator in zip(EDGES, architecture.edges, strict=True):
             need(f"edge {edge}", operator, self.edge_operators)
-        for number, (side, sides) in enumerate(zip(architecture.pools, self.pool_sizes, strict=True), start=1):
+        for number, (side, sides) in enumerate(
+            zip(architecture.pools, self.pool_sizes, strict=True), start=1
+        ):
             need(f"pool size {number}", side, sides)
 
-    # -- drawing -----------------------------------------------------------------------------------------------
+    # -- drawing
+    # -----------------------------------------------------------------------------------------------
 
     def sample(self, rng: np.random.Generator, prior: SamplingPrior = UNIFORM) -> Architecture:
         """Draw an architecture: every gene uniformly, operators by `prior` where it speaks.
 
-        Uniform over operators means that each *operator* is equally likely; its kernels share its probability.
+        Uniform over operators means that each *operator* is equally likely; its kernels share its
+        probability.
         """
         return Architecture(
             stages=tuple(
                 Stage(
                     _draw(rng, choices.widths),
                     tuple(
-                        self._block(rng, prior, index, position) for position in range(_draw(rng, choices.depths))
+                        self._block(rng, prior, index, position)
+                        for position in range(_draw(rng, choices.depths))
                     ),
                 )
                 for index, choices in enumerate(self.stages)
@@ -339,12 +354,21 @@ class SearchSpace:
         return Block(mixer.operator, _draw(rng, self.stages[index].ffn_ratios), mixer.kernel)
 
     def _mixer(
-        self, rng: np.random.Generator, prior: SamplingPrior, index: int, position: int, without: Mixer | None = None
+        self,
+        rng: np.random.Generator,
+        prior: SamplingPrior,
+        index: int,
+        position: int,
+        without: Mixer | None = None,
     ) -> Mixer:
         mixers = [mixer for mixer in self.mixers if mixer != without] or list(self.mixers)
         per_operator = {"convolution": 1.0 / max(1, len(self.kernels))}
         given = prior.blocks.get((index, position), {})
-        return _draw(rng, mixers, [given.get(m.name, 0.0) if given else per_operator.get(m.operator, 1.0) for m in mixers])
+        return _draw(
+            rng,
+            mixers,
+            [given.get(m.name, 0.0) if given else per_operator.get(m.operator, 1.0) for m in mixers],
+        )
 
     def _edge(
         self, rng: np.random.Generator, prior: SamplingPrior, edge: str, without: EdgeOperator | None = None

@@ -1,4 +1,4 @@
-"""What every step needs around its own work: seeds and threads, an MLflow run, and a way to report progress."""
+"""What every step needs around its own work: seeds, threads, an MLflow run, and a way to report."""
 
 from __future__ import annotations
 
@@ -71,7 +71,9 @@ def begin(
     settings = TrackingSettings(
         uri=config.tracking.uri, experiment=config.tracking.experiment, enabled=config.tracking.enabled
     )
-    with track(settings, stage=stage, execution=execution, params=params, tags=tags or {}, warn=console.report) as run:
+    with track(
+        settings, stage=stage, execution=execution, params=params, tags=tags or {}, warn=console.report
+    ) as run:
         step = Step(run, console)
         yield step
         run.log({"time/seconds": step.seconds, "memory/peak_mib": peak_memory_mib()}, step=0)

@@ -93,7 +93,11 @@ def demo(config: Config, *, output: Path, execution: str, console: Console = SIL
     timed(
         "profile-latency",
         lambda: profile_latency(
-            config, target=target, output=folder["profile-latency"], num_classes=len(data.classes), **common  # type: ignore[arg-type]
+            config,
+            target=target,
+            output=folder["profile-latency"],
+            num_classes=len(data.classes),
+            **common,  # type: ignore[arg-type]
         ),
     )
     found = timed(
@@ -106,13 +110,18 @@ def demo(config: Config, *, output: Path, execution: str, console: Console = SIL
     timed(
         "retrain",
         lambda: retrain(
-            config, dataset=dataset, search=folder["search"], output=folder["retrain"], **common  # type: ignore[arg-type]
+            config,
+            dataset=dataset,
+            search=folder["search"],
+            output=folder["retrain"],
+            **common,  # type: ignore[arg-type]
         ),
     )
     scored = timed(
         "evaluate",
         lambda: evaluate(
-            config, dataset=dataset, model=folder["retrain"], output=folder["evaluate"], search=folder["search"],
+            config, dataset=dataset, model=folder["retrain"], output=folder["evaluate"],
+            search=folder["search"],
             latency=folder["profile-latency"], **common,  # type: ignore[arg-type]
         ),
     )  # fmt: skip
@@ -124,7 +133,8 @@ def demo(config: Config, *, output: Path, execution: str, console: Console = SIL
         ),
     )  # fmt: skip
     return DemoResult(
-        images=data.images, miou=scored.miou, mf1=scored.mf1, interval=scored.interval, inherited_miou=found.miou,
+        images=data.images, miou=scored.miou, mf1=scored.mf1, interval=scored.interval,
+        inherited_miou=found.miou,
         parameters=found.parameters, p50_ms=shipped.p50_ms, p95_ms=shipped.p95_ms, seconds=seconds,
         report=scored.report, model=shipped.path,
     )  # fmt: skip

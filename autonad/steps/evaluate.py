@@ -56,9 +56,9 @@ def evaluate(
 
     from autonad.data.dataset import Dataset
     from autonad.evaluation.predict import evaluate_network
+    from autonad.evaluation.report import write_report
     from autonad.evaluation.result import write_evaluation
     from autonad.steps.report import report_content, split_metrics
-    from autonad.evaluation.report import write_report
     from autonad.steps.splits import check_classes, evaluation_data
     from autonad.training.files import load_model, pick_device
 
@@ -91,7 +91,8 @@ def evaluate(
         }  # fmt: skip
         write_evaluation(output, metrics, result.per_image())
         content = report_content(
-            metrics=metrics, result=result, forward=forward, data=data, dataset=source, network=network, spec=spec,
+            metrics=metrics, result=result, forward=forward, data=data, dataset=source, network=network,
+            spec=spec,
             provenance=provenance, model=model, search=search, latency=latency, panels=settings.panels,
         )  # fmt: skip
         write_report(output / "report.html", content)

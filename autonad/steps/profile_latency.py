@@ -27,7 +27,12 @@ class LatencyResult:
 
 
 def describe_target(
-    *, name: str, output: Path, runtime: str = "onnxruntime", provider: str = "cpu", threads: int | None = None
+    *,
+    name: str,
+    output: Path,
+    runtime: str = "onnxruntime",
+    provider: str = "cpu",
+    threads: int | None = None,
 ) -> str:
     """Write the target file of this device; returns its hardware key."""
     from autonad.latency.target import Target
@@ -43,16 +48,22 @@ def profile_latency(
     target: Path,
     output: Path,
     num_classes: int = 4,
+    records: Path | None = None,
     execution: str | None = None,
     console: Console = SILENT,
 ) -> LatencyResult:
     """Measure a search space on a target; data plays no part.
+
+    With `records` nothing is measured: the table comes from the forward times of supernet training, as in the
+    paper. Its milliseconds are those of the training host and batch, so it ranks operators but says nothing
+    about another target.
 
     Args:
         config: Sections `space`, `input` and `profile_latency` decide.
         target: Target file of this device.
         output: Latency folder to write: `table.parquet`, `target.json`, `prior.json`, `prior.png`.
         num_classes: Classes of the head; they hardly matter for latency.
+        records: `records.parquet` of a supernet folder, instead of measuring.
         execution: Groups runs in MLflow.
         console: Where progress goes.
 
@@ -62,8 +73,10 @@ def profile_latency(
     from autonad.latency.prior import prior_from_table, save_prior
     from autonad.latency.prior_figure import plot_prior
     from autonad.latency.profile import profile_space
+    from autonad.latency.records import table_from_records
     from autonad.latency.target import Target
     from autonad.space import SearchSpace
+    from autonad.training.records import read_records
 
     settings = config.profile_latency
     device = Target.load(target)
@@ -72,22 +85,27 @@ def profile_latency(
         "profile_latency": settings.model_dump(),
     }  # fmt: skip
     tags = {"autonad.hardware_key": device.hardware_key}
-    with begin("profile-latency", config, execution=execution, console=console, params=params, tags=tags) as step:
+    with begin(
+        "profile-latency", config, execution=execution, console=console, params=params, tags=tags
+    ) as step:
         warning = device.verify_here()
         if warning:
             console.report(f"warning: {warning}")
         space = SearchSpace.preset(config.space.preset, config.space.operators)
-        table = profile_space(
-            space,
-            device,
-            num_classes,
-            config.input.size,
-            warmup=settings.warmup,
-            repeats=settings.repeats,
-            networks=settings.networks,
-            seed=config.seed,
-            log=lambda what, done, total: console.advance(done, total, what),
-        )
+        if records is not None:
+            table = table_from_records(read_records(records))
+        else:
+            table = profile_space(
+                space,
+                device,
+                num_classes,
+                config.input.size,
+                warmup=settings.warmup,
+                repeats=settings.repeats,
+                networks=settings.networks,
+                seed=config.seed,
+                log=lambda what, done, total: console.advance(done, total, what),
+            )
         prior = prior_from_table(table, temperature=settings.temperature, shrinkage=settings.shrinkage)
         table.save(output / "table.parquet")
         device.save(output / "target.json")

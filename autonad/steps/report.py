@@ -59,10 +59,12 @@ def report_content(
     highlights = [("Parameters", f"{network.num_parameters:,}", f"architecture {key}")]
     facts: dict[str, dict[str, object]] = {
         "Model": {
-            "architecture": key, "input": f"{spec.height} × {spec.width} pixels", "keeps aspect": spec.keep_aspect,
+            "architecture": key, "input": f"{spec.height} × {spec.width} pixels",
+            "keeps aspect": spec.keep_aspect,
             **provenance,
         },
-        "Dataset": {"folder": dataset.root.name, "fingerprint": dataset.fingerprint, "images": len(dataset.manifest)},
+        "Dataset": {"folder": dataset.root.name, "fingerprint": dataset.fingerprint,
+        "images": len(dataset.manifest)},
         "Software": _versions(),
     }  # fmt: skip
     population = None
@@ -76,8 +78,10 @@ def report_content(
             )
             facts["Latency on the target"] = {
                 "target": description["target"], "hardware key": description["hardware_key"],
-                "median ms": chosen["measured_ms"], "p95 ms": chosen["p95_ms"], "standard deviation ms": chosen["std_ms"],
-                "timed runs": chosen["n"], "warm-up runs": chosen["warmup"], "predicted ms": chosen["predicted_ms"],
+                "median ms": chosen["measured_ms"], "p95 ms": chosen["p95_ms"],
+                "standard deviation ms": chosen["std_ms"],
+                "timed runs": chosen["n"], "warm-up runs": chosen["warmup"],
+                "predicted ms": chosen["predicted_ms"],
             }  # fmt: skip
     if latency is not None:
         target = read_json(latency / "target.json", "the target")
@@ -120,7 +124,9 @@ def split_metrics(metrics: dict[str, Any]) -> dict[str, float | None]:
     values |= {
         "test/misses": alarms["misses"]["count"],
         "test/miss_rate": alarms["misses"]["rate"],
-        "test/false_alarms_clean": alarms["false_alarms_clean"]["count"] if alarms["false_alarms_clean"]["of"] else None,
+        "test/false_alarms_clean": alarms["false_alarms_clean"]["count"]
+        if alarms["false_alarms_clean"]["of"]
+        else None,
         "test/false_alarm_rate_clean": alarms["false_alarms_clean"]["rate"],
         "test/false_alarms_defect": alarms["false_alarms_defect"]["count"],
     }

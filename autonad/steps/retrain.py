@@ -42,7 +42,8 @@ def retrain(
     Args:
         config: Section `retrain` decides; the input is the supernet's where weights are inherited.
         dataset: Dataset folder.
-        search: Search folder: `architecture.json`, and `inherited.safetensors` unless `retrain.weights` is scratch.
+        search: Search folder: `architecture.json`, and `inherited.safetensors` unless `retrain.weights` is
+            scratch.
         output: Model folder to write.
         resume: Continue from the folder's checkpoint, if there is one.
         execution: Groups runs in MLflow.

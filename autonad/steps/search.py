@@ -55,8 +55,9 @@ def search(
 ) -> SearchResult:
     """Evolve architectures, measure the finalists, and write the winner with its inherited weights.
 
-    Finalists are tried in the order of their scores; the first whose measured median keeps the budget wins. Without a
-    budget the choice therefore follows from seed, supernet and latency table alone, and measuring only reports.
+    Finalists are tried in the order of their scores; the first whose measured median keeps the budget wins.
+    Without a budget the choice therefore follows from seed, supernet and latency table alone, and measuring
+    only reports.
 
     Args:
         config: Section `search` decides.
@@ -69,7 +70,8 @@ def search(
         console: Where progress goes.
 
     Raises:
-        SearchError: No finalist keeps the latency budget; or, with `resume`, the state belongs to another search.
+        SearchError: No finalist keeps the latency budget; or, with `resume`, the state belongs to another
+            search.
     """
     from autonad.data.dataset import Dataset
     from autonad.evaluation.inherited import score
@@ -91,9 +93,12 @@ def search(
     source = Dataset.open(dataset)
     check_classes(source, spec, "the supernet")
     params = {
-        "seed": config.seed, "search": settings.model_dump(), "space": net.space.key, "target": target.name,
+        "seed": config.seed,
+        "search": settings.model_dump(),
+        "space": net.space.key,
+        "target": target.name,
         "sharing": net.sharing,
-    }  # fmt: skip
+    }
     tags = {"autonad.hardware_key": target.hardware_key, "dataset.fingerprint": source.fingerprint}
     with begin("search", config, execution=execution, console=console, params=params, tags=tags) as step:
         device = pick_device()
@@ -101,12 +106,16 @@ def search(
         validation = evaluation_data(source, spec, "val")
         values = settings.model_dump(exclude={"finalists"})
         evolution = Evolution(
-            net.space, settings=EvolutionSettings(**values), prior=load_prior(latency / "prior.json"), seed=config.seed
+            net.space,
+            settings=EvolutionSettings(**values),
+            prior=load_prior(latency / "prior.json"),
+            seed=config.seed,
         )
         inputs = {
-            "supernet": _sha256(supernet / "supernet.safetensors"), "latency": _sha256(latency / "table.parquet"),
+            "supernet": _sha256(supernet / "supernet.safetensors"),
+            "latency": _sha256(latency / "table.parquet"),
             "dataset": source.fingerprint,
-        }  # fmt: skip
+        }
         if resume and (output / STATE).is_file():
             _restore(evolution, output / STATE, inputs)
             console.report(f"resumed in generation {evolution.generation} of {settings.generations}")
@@ -128,43 +137,62 @@ def search(
             step.run.log(_generation_metrics(evolution), step=evolution.generation)
             best = evolution.best
             console.advance(
-                len(population), total,
+                len(population),
+                total,
                 f"generation {evolution.generation}: best inherited mIoU {100 * best.miou:.1f} % at "
                 f"{best.latency_ms:.2f} ms",
-            )  # fmt: skip
+            )
 
         winner, finalists = _measure_finalists(evolution, net, target, spec.size, config, console)
         network = net.extract(winner.architecture).cpu()
         population = evolution.table()
         write_atomic(output / "population.parquet", lambda path: population.to_parquet(path, index=False))
         plot_pareto_html(
-            population, output / "pareto.html", winner=winner.architecture.key,
+            population,
+            output / "pareto.html",
+            winner=winner.architecture.key,
             latency_budget_ms=settings.latency_budget_ms,
-        )  # fmt: skip
+        )
         save_weights(output / "inherited.safetensors", network.state_dict())
         write_text_atomic(output / "architecture.json", winner.architecture.to_json())
         measured = next(row for row in finalists if row["key"] == winner.architecture.key)
         write_json(
             output / "search.json",
             {
-                "architecture_key": winner.architecture.key, "parameters": network.num_parameters,
-                "miou": winner.miou, "latency_weight": evolution.latency_weight, "predicted_ms": winner.latency_ms,
-                "finalists": finalists, "hardware_key": target.hardware_key, "target": target.name,
-                "evaluations": len(population), "seed": config.seed, "inputs": inputs, "spec": spec.to_dict(),
-                "space_key": net.space.key, "sharing": net.sharing, "supernet": provenance,
+                "architecture_key": winner.architecture.key,
+                "parameters": network.num_parameters,
+                "miou": winner.miou,
+                "latency_weight": evolution.latency_weight,
+                "predicted_ms": winner.latency_ms,
+                "finalists": finalists,
+                "hardware_key": target.hardware_key,
+                "target": target.name,
+                "evaluations": len(population),
+                "seed": config.seed,
+                "inputs": inputs,
+                "spec": spec.to_dict(),
+                "space_key": net.space.key,
+                "sharing": net.sharing,
+                "supernet": provenance,
             },
-        )  # fmt: skip
+        )
         for name in (
-            "architecture.json", "inherited.safetensors", "population.parquet", "search.json", "pareto.html",
-        ):  # fmt: skip
+            "architecture.json",
+            "inherited.safetensors",
+            "population.parquet",
+            "search.json",
+            "pareto.html",
+        ):
             step.run.artifact(output / name)
         step.run.log(
             {
-                "latency/p50_ms": measured["measured_ms"], "latency/p95_ms": measured["p95_ms"],
-                "latency/predicted_ms": winner.latency_ms, "model/parameters": float(network.num_parameters),
+                "latency/p50_ms": measured["measured_ms"],
+                "latency/p95_ms": measured["p95_ms"],
+                "latency/predicted_ms": winner.latency_ms,
+                "model/parameters": float(network.num_parameters),
                 "val/miou": winner.miou,
             }
-        )  # fmt: skip
+        )
         return SearchResult(
             key=winner.architecture.key,
             miou=winner.miou,
@@ -186,23 +214,33 @@ def _measure_finalists(
     rows, winner = [], None
     for candidate in evolution.finalists(config.search.finalists):
         measured = measure_network(
-            net.extract(candidate.architecture).cpu(), target, input_shape=(1, 3, *size),
-            warmup=config.profile_latency.warmup, repeats=max(50, config.profile_latency.repeats),
-        )  # fmt: skip
+            net.extract(candidate.architecture).cpu(),
+            target,
+            input_shape=(1, 3, *size),
+            warmup=config.profile_latency.warmup,
+            repeats=max(50, config.profile_latency.repeats),
+        )
         rows.append(
             {
-                "key": candidate.architecture.key, "miou": candidate.miou, "predicted_ms": candidate.latency_ms,
-                "measured_ms": measured.median_ms, "p95_ms": measured.p95_ms, "std_ms": measured.std_ms,
-                "n": len(measured.samples_ms), "warmup": measured.warmup,
+                "key": candidate.architecture.key,
+                "miou": candidate.miou,
+                "predicted_ms": candidate.latency_ms,
+                "measured_ms": measured.median_ms,
+                "p95_ms": measured.p95_ms,
+                "std_ms": measured.std_ms,
+                "n": len(measured.samples_ms),
+                "warmup": measured.warmup,
             }
-        )  # fmt: skip
+        )
         if winner is None and (budget is None or measured.median_ms <= budget):
             winner = candidate
     if winner is None:
         fastest = min(float(row["measured_ms"]) for row in rows)
         raise SearchError(
-            f"none of the {len(rows)} finalists keeps search.latency_budget_ms = {budget:g}; the fastest takes {fastest:.2f} "
-            "ms. Raise the budget, search more generations or finalists, or use a smaller preset; --resume keeps what "
+            f"none of the {len(rows)} finalists keeps search.latency_budget_ms = {budget:g}; the fastest "
+            f"takes {fastest:.2f} "
+            "ms. Raise the budget, search more generations or finalists, or use a smaller preset; --resume "
+            "keeps what "
             "was evaluated"
         )
     return winner, rows
@@ -223,7 +261,8 @@ def _generation_metrics(evolution: Evolution) -> dict[str, float]:
         "search/mean_latency_ms": float(latest["latency_ms"].mean()),
         "search/evaluations": float(len(population)),
         "search/front_size": float(len(front(population))),
-        # Reference: no mIoU at all, and the slowest of the first population; it stays the same over generations.
+        # Reference: no mIoU at all, and the slowest of the first population; it stays the same over
+        # generations.
         "search/hypervolume": hypervolume(objectives(population), (1.0, float(first["latency_ms"].max()))),
         "search/lambda": evolution.latency_weight,
     }
@@ -236,7 +275,8 @@ def _restore(evolution: Evolution, path: Path, inputs: dict[str, str]) -> None:
     changed = sorted(name for name in inputs if saved.get("inputs", {}).get(name) != inputs[name])
     if changed:
         raise SearchError(
-            f"the search in {path.parent} was begun with another {' and '.join(changed)}; leave out --resume to start "
+            f"the search in {path.parent} was begun with another {' and '.join(changed)}; leave out --resume "
+            f"to start "
             "over, or choose another --output"
         )
     evolution.load_state_dict(saved["state"])

@@ -11,8 +11,8 @@ from autonad.network.spec import DetectorSpec
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from autonad.data.dataset import Dataset
     from autonad.data.loader import SegmentationData

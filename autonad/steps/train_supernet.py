@@ -67,7 +67,9 @@ def train_supernet(
     }
     source = Dataset.open(dataset)
     tags = {"dataset.fingerprint": source.fingerprint}
-    with begin("train-supernet", config, execution=execution, console=console, params=params, tags=tags) as step:
+    with begin(
+        "train-supernet", config, execution=execution, console=console, params=params, tags=tags
+    ) as step:
         space = SearchSpace.preset(config.space.preset, config.space.operators)
         spec = detector_spec(source, config.input)
         data = training_data(source, spec, settings, config.seed)
@@ -104,7 +106,8 @@ def train_supernet(
             records.rewind(0)
         identity = {
             "stage": "train-supernet", "seed": config.seed, "space": space.key, "classes": spec.num_classes,
-            "input": config.input.model_dump(), "settings": settings.model_dump(), "dataset": source.fingerprint,
+            "input": config.input.model_dump(), "settings": settings.model_dump(),
+            "dataset": source.fingerprint,
         }  # fmt: skip
         outcome = train(
             supernet,

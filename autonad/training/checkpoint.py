@@ -65,9 +65,13 @@ def load_weights(path: Path, what: str) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except FileNotFoundError as error:
-        raise CheckpointError(f"{what} is not at {path}; check the folder, or run the step that writes it") from error
+        raise CheckpointError(
+            f"{what} is not at {path}; check the folder, or run the step that writes it"
+        ) from error
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{what} at {path} is damaged: {error}; run the step that writes it again") from error
+        raise CheckpointError(
+            f"{what} at {path} is damaged: {error}; run the step that writes it again"
+        ) from error
 
 
 def load_into(module: nn.Module, weights: dict[str, Tensor], what: str) -> None:
@@ -82,7 +86,8 @@ def load_into(module: nn.Module, weights: dict[str, Tensor], what: str) -> None:
     if missing or unknown or wrong:
         first = (missing or unknown or sorted(wrong))[0]
         raise CheckpointError(
-            f"{what} does not fit the network: {len(missing)} tensors missing, {len(unknown)} unknown, {len(wrong)} of "
+            f"{what} does not fit the network: {len(missing)} tensors missing, {len(unknown)} unknown, "
+            f"{len(wrong)} of "
             f"another shape (first: {first}); use the weights of the same architecture, space and classes"
         )
     module.load_state_dict(weights)
@@ -93,7 +98,8 @@ class Checkpoints:
 
     Args:
         folder: Created when first written.
-        identity: What the run is (configuration, data, network), as JSON values; a checkpoint of another is refused.
+        identity: What the run is (configuration, data, network), as JSON values; a checkpoint of another is
+            refused.
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
@@ -119,7 +125,8 @@ class Checkpoints:
         if extra:
             save_weights(target / "extra.safetensors", extra)
         write_json(
-            self.folder / POINTER, {"checkpoint": name, "identity": self.identity, "progress": asdict(progress)}
+            self.folder / POINTER,
+            {"checkpoint": name, "identity": self.identity, "progress": asdict(progress)},
         )
         for old in self.folder.glob("step-*"):
             if old.name != name:
@@ -133,33 +140,43 @@ class Checkpoints:
         """Forget what is there."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Progress, dict[str, Tensor]]:
+    def restore(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer
+    ) -> tuple[Progress, dict[str, Tensor]]:
         """Put a run back to where its last checkpoint was taken.
 
         Returns:
             The progress, and the extra tensors that were saved with it.
 
         Raises:
-            CheckpointError: The checkpoint belongs to another configuration (says what differs), or is damaged.
+            CheckpointError: The checkpoint belongs to another configuration (says what differs), or is
+                damaged.
         """
         pointer = read_json(self.folder / POINTER, "the checkpoint")
         different = sorted(_differences(pointer["identity"], self.identity))
         if different:
             raise CheckpointError(
-                f"the checkpoint in {self.folder} belongs to another configuration; it differs in {', '.join(different)}. "
+                f"the checkpoint in {self.folder} belongs to another configuration; it differs in "
+                f"{', '.join(different)}. "
                 "Restore those settings, choose another --output, or leave out --resume to start over"
             )
         source = self.folder / pointer["checkpoint"]
-        load_into(model, load_weights(source / "model.safetensors", "the checkpoint's model"), "the checkpoint")
+        load_into(
+            model, load_weights(source / "model.safetensors", "the checkpoint's model"), "the checkpoint"
+        )
         state = optimizer.state_dict()
-        state["state"] = _unflatten(load_weights(source / "optimizer.safetensors", "the checkpoint's optimiser"))
+        state["state"] = _unflatten(
+            load_weights(source / "optimizer.safetensors", "the checkpoint's optimiser")
+        )
         optimizer.load_state_dict(state)
         random = load_weights(source / "random.safetensors", "the checkpoint's random state")
         torch.set_rng_state(random.pop("torch"))
         if torch.cuda.is_available() and random:
             torch.cuda.set_rng_state_all([random[name] for name in sorted(random)])
         extra = source / "extra.safetensors"
-        return Progress(**pointer["progress"]), load_weights(extra, "the checkpoint") if extra.is_file() else {}
+        return Progress(**pointer["progress"]), load_weights(
+            extra, "the checkpoint"
+        ) if extra.is_file() else {}
 
 
 def _flatten(state: dict[int, dict[str, Tensor]]) -> dict[str, Tensor]:

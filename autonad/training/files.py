@@ -76,7 +76,9 @@ def load_model(folder: Path) -> tuple[AutoNADNet, DetectorSpec, dict[str, Any]]:
     description = read_json(folder / "model.json", "the model")
     spec = DetectorSpec.from_dict(description["spec"])
     network = AutoNADNet(load_architecture(folder / "architecture.json"), spec.num_classes)
-    load_into(network, load_weights(folder / "model.safetensors", "the model's weights"), f"the model in {folder}")
+    load_into(
+        network, load_weights(folder / "model.safetensors", "the model's weights"), f"the model in {folder}"
+    )
     return network.eval(), spec, description["provenance"]
 
 
@@ -90,7 +92,9 @@ def load_architecture(path: Path) -> Architecture:
     try:
         return Architecture.from_json(path.read_text())
     except OSError as error:
-        raise StorageError(f"there is no architecture at {path}; run `autonad search` or name its folder") from error
+        raise StorageError(
+            f"there is no architecture at {path}; run `autonad search` or name its folder"
+        ) from error
 
 
 def pick_device() -> torch.device:

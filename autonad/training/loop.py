@@ -68,16 +68,17 @@ def train(
 ) -> Outcome:
     """Train a module and leave its best weights in it.
 
-    Each epoch: run its steps, validate when due, keep the best weights, log, save a checkpoint. A step sums the gradients
-    of all its paths. All randomness is derived from (seed, epoch, step), so a resumed run ends with the same weights.
+    Each epoch: run its steps, validate when due, keep the best weights, log, save a checkpoint. A step sums
+    the gradients of all its paths. All randomness is derived from (seed, epoch, step), so a resumed run ends
+    with the same weights.
 
     Args:
         module: What is optimised; on the device that it shall be trained on.
         data: Training images.
         config: Settings.
         seed: Seed of order and augmentation.
-        paths: For a step's number, the forward passes whose losses are summed: (B, 3, H, W) → logits. One for a
-            single network; one or more sampled architectures for a supernet.
+        paths: For a step's number, the forward passes whose losses are summed: (B, 3, H, W) → logits. One for
+            a single network; one or more sampled architectures for a supernet.
         validate: Metrics of the module (with averaged weights when `ema_decay` is set); `val/miou` decides.
         checkpoints: Where the state is kept.
         resume: Continue from the last checkpoint, if there is one; else start over.
@@ -119,7 +120,9 @@ def train(
             rate = learning_rate(config, progress.step, total)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            images, labels = (torch.from_numpy(part).to(device) for part in data.batch(indices.tolist(), epoch))
+            images, labels = (
+                torch.from_numpy(part).to(device) for part in data.batch(indices.tolist(), epoch)
+            )
             optimizer.zero_grad(set_to_none=True)
             losses.append(backward(paths(progress.step), images, labels, criterion, config.precision))
             if config.clip_norm is not None:
@@ -136,7 +139,8 @@ def train(
         }
         if not math.isfinite(row["train/loss"]):
             raise DatasetError(
-                f"the loss became {row['train/loss']} in epoch {progress.epoch}; lower learning_rate or set clip_norm, "
+                f"the loss became {row['train/loss']} in epoch {progress.epoch}; lower learning_rate or set "
+                f"clip_norm, "
                 "and check the dataset with `autonad audit`"
             )
         if progress.epoch % config.validate_every == 0 or progress.epoch == config.epochs:
@@ -172,7 +176,7 @@ def backward(
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast | nullcontext[None]:
-    """bf16 autocast on the device, or nothing for fp32. bf16 has the range of fp32: no loss scaling is needed."""
+    """bf16 autocast on the device, or nothing for fp32; bf16's range needs no loss scaling."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
@@ -180,7 +184,10 @@ def make_optimizer(module: nn.Module, config: TrainingConfig) -> torch.optim.Opt
     """Adam or AdamW; only weights of two or more axes decay (norms, biases and scales do not)."""
     weights = [p for p in module.parameters() if p.ndim >= 2]
     others = [p for p in module.parameters() if p.ndim < 2]
-    groups = [{"params": weights, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = [
+        {"params": weights, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     return kind(groups, lr=config.learning_rate)
 
@@ -215,12 +222,15 @@ def _steps(num_images: float, batch_size: int) -> int:
 class Average:
     """Exponential moving average of a module's weights; does nothing without a decay.
 
-    The decay rises with the number of updates, as min(decay, (1 + n) / (10 + n)), so early weights are forgotten.
+    The decay rises with the number of updates, as min(decay, (1 + n) / (10 + n)), so early weights are
+    forgotten.
     """
 
     def __init__(self, module: nn.Module, decay: float | None) -> None:
         self.decay, self.updates = decay, 0
-        self.shadow = {n: t.detach().clone() for n, t in module.state_dict().items()} if decay is not None else {}
+        self.shadow = (
+            {n: t.detach().clone() for n, t in module.state_dict().items()} if decay is not None else {}
+        )
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:

@@ -21,7 +21,8 @@ def make_criterion(*, cross_entropy: float, dice: float, class_weights: Tensor |
         class_weights: (C,) weight of each class in the cross-entropy; None weighs all alike.
 
     Returns:
-        A function of logits (B, C, H, W) and labels (B, H, W), 255 = ignore, to a scalar. It computes in float32.
+        A function of logits (B, C, H, W) and labels (B, H, W), 255 = ignore, to a scalar. It computes in
+        float32.
     """
 
     def criterion(logits: Tensor, labels: Tensor) -> Tensor:
@@ -38,9 +39,9 @@ def make_criterion(*, cross_entropy: float, dice: float, class_weights: Tensor |
 def dice_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """One minus the mean soft Dice over all classes of a batch (Milletari et al. 2016).
 
-    The sums run over the whole batch, and the mean over the classes that the batch shows: where most defects are rare, a
-    mean over all classes would mostly teach to predict none of them. False alarms of absent classes are left to the
-    cross-entropy.
+    The sums run over the whole batch, and the mean over the classes that the batch shows: where most defects
+    are rare, a mean over all classes would mostly teach to predict none of them. False alarms of absent
+    classes are left to the cross-entropy.
 
     Args:
         logits: (B, C, H, W).

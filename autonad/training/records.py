@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class LatencyRecords:
     """A file of one JSON line per training step: which architecture ran, and how long its forward pass took.
 
-    Lines are appended and flushed at every step, so a crash loses none. Training times are those of the training host
-    with its batch size; they say which operators are cheap relative to others, not what the target will take.
+    Lines are appended and flushed at every step, so a crash loses none. Training times are those of the
+    training host with its batch size; they say which operators are cheap relative to others, not what the
+    target will take.
 
     Args:
         path: The file; it grows.
@@ -31,7 +32,9 @@ class LatencyRecords:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def timed(self, forward: Callable[[Tensor], Tensor], architecture: Architecture, step: int) -> Callable[[Tensor], Tensor]:
+    def timed(
+        self, forward: Callable[[Tensor], Tensor], architecture: Architecture, step: int
+    ) -> Callable[[Tensor], Tensor]:
         """The same forward pass, leaving a record each time it runs."""
 
         def run(images: Tensor) -> Tensor:
@@ -83,3 +86,19 @@ def _synchronize(tensor: Tensor) -> None:
     """CUDA runs asynchronously: without this a clock sees only the launch."""
     if tensor.device.type == "cuda":
         torch.cuda.synchronize(tensor.device)
+
+
+def read_records(path: Path) -> pd.DataFrame:
+    """Read the `records.parquet` of a supernet folder.
+
+    Raises:
+        StorageError: It is missing or damaged.
+    """
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise StorageError(
+            f"there are no latency records at {path} ({error}); train the supernet first"
+        ) from error

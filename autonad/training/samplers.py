@@ -29,7 +29,8 @@ def epoch_order(repeats: NDArray[np.float64], seed: int, epoch: int) -> NDArray[
     """Image indices of one epoch, shuffled.
 
     Args:
-        repeats: (N,) how often each image is shown per epoch, at least 1; fractions are rounded up or down by chance.
+        repeats: (N,) how often each image is shown per epoch, at least 1; fractions are rounded up or down by
+            chance.
         seed: Seed of the run.
         epoch: Epoch, from 0; with the seed it decides the order alone.
     """
@@ -41,7 +42,8 @@ def epoch_order(repeats: NDArray[np.float64], seed: int, epoch: int) -> NDArray[
 def repeat_factors(pixels: Sequence[Sequence[int]], threshold: float) -> NDArray[np.float64]:
     """Repeat-factor sampling (Gupta et al. 2019, LVIS): rare classes are seen more often.
 
-    A class in a share f of the images has the factor max(1, √(threshold / f)); an image takes the largest of its classes.
+    A class in a share f of the images has the factor max(1, √(threshold / f)); an image takes the largest of
+    its classes.
 
     Args:
         pixels: Per image, the pixels of each class; class 0 is background.

@@ -21,6 +21,14 @@ evaluate: {resamples: 100, panels: 3}
 export: {parity_images: 4}
 """
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of these share one chain: a single worker builds it once."""
+    for item in items:
+        if "integration" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("chain"))
+
+
 Autonad = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -68,14 +76,43 @@ def chain(tmp_path_factory: pytest.TempPathFactory, autonad: Autonad) -> Path:
         ("describe-target", "--output", "targets/here.json", "--threads", 1),
         ("train-supernet", "--dataset", "dataset", "--output", "supernet"),
         ("profile-latency", "--target", "targets/here.json", "--output", "latency", "--num-classes", 3),
-        ("search", "--dataset", "dataset", "--supernet", "supernet", "--latency", "latency", "--output", "search"),
+        (
+            "search",
+            "--dataset",
+            "dataset",
+            "--supernet",
+            "supernet",
+            "--latency",
+            "latency",
+            "--output",
+            "search",
+        ),
         ("retrain", "--dataset", "dataset", "--search", "search", "--output", "model"),
         (
-            "evaluate", "--dataset", "dataset", "--model", "model", "--search", "search", "--latency", "latency",
-            "--output", "evaluation",
+            "evaluate",
+            "--dataset",
+            "dataset",
+            "--model",
+            "model",
+            "--search",
+            "search",
+            "--latency",
+            "latency",
+            "--output",
+            "evaluation",
         ),
-        ("export", "--model", "model", "--dataset", "dataset", "--evaluation", "evaluation", "--output", "export"),
-    ]  # fmt: skip
+        (
+            "export",
+            "--model",
+            "model",
+            "--dataset",
+            "dataset",
+            "--evaluation",
+            "evaluation",
+            "--output",
+            "export",
+        ),
+    ]
     with_run = {"train-supernet", "profile-latency", "search", "retrain", "evaluate", "export"}
     for step in steps:
         execution = ("--execution", "test") if step[0] in with_run else ()

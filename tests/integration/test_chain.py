@@ -19,12 +19,23 @@ def test_every_step_writes_what_the_design_names(chain):
         "dataset": ["manifest.parquet", "classes.json", "images", "masks"],
         "supernet": ["supernet.safetensors", "supernet.json", "records.parquet", "checkpoint"],
         "latency": ["table.parquet", "target.json", "prior.json", "prior.png"],
-        "search": ["architecture.json", "inherited.safetensors", "population.parquet", "search.json", "pareto.html"],
+        "search": [
+            "architecture.json",
+            "inherited.safetensors",
+            "population.parquet",
+            "search.json",
+            "pareto.html",
+        ],
         "model": ["model.safetensors", "architecture.json", "model.json", "history.parquet"],
         "evaluation": ["metrics.json", "per_image.parquet", "report.html"],
         "export": ["model.onnx", "parity.json", "MODEL_CARD.md"],
     }
-    missing = [f"{folder}/{name}" for folder, names in expected.items() for name in names if not (chain / folder / name).exists()]
+    missing = [
+        f"{folder}/{name}"
+        for folder, names in expected.items()
+        for name in names
+        if not (chain / folder / name).exists()
+    ]
     assert missing == []
 
 
@@ -87,7 +98,15 @@ def test_the_report_needs_nothing_from_outside(chain):
     assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", page)
     key = Architecture.from_json((chain / "model/architecture.json").read_text()).key
     assert key in page
-    for section in ("Summary", "Examples", "Architecture", "Latency prior", "Search", "Training", "Provenance"):
+    for section in (
+        "Summary",
+        "Examples",
+        "Architecture",
+        "Latency prior",
+        "Search",
+        "Training",
+        "Provenance",
+    ):
         assert section in page
 
 
@@ -105,7 +124,14 @@ def test_every_step_is_a_child_of_one_parent_run(chain):
     )
     assert set(wide["status"]) == {"FINISHED"}
     metrics = set(pd.read_sql("select distinct key from metrics", store)["key"])
-    assert {"train/loss", "val/miou", "search/best_score", "test/miou", "latency/p50_ms", "time/seconds"} <= metrics
+    assert {
+        "train/loss",
+        "val/miou",
+        "search/best_score",
+        "test/miou",
+        "latency/p50_ms",
+        "time/seconds",
+    } <= metrics
 
 
 def test_metrics_are_those_of_the_confusion_matrix(chain):
@@ -125,9 +151,28 @@ def test_one_seed_and_one_latency_table_give_identical_architecture_and_weights(
     autonad("train-supernet", "--dataset", chain / "dataset", "--output", "supernet", *options, cwd=tmp_path)
     assert same(tmp_path / "supernet/supernet.safetensors", chain / "supernet/supernet.safetensors")
     autonad(
-        "search", "--dataset", chain / "dataset", "--supernet", "supernet", "--latency", chain / "latency",
-        "--output", "search", *options, cwd=tmp_path,
-    )  # fmt: skip
+        "search",
+        "--dataset",
+        chain / "dataset",
+        "--supernet",
+        "supernet",
+        "--latency",
+        chain / "latency",
+        "--output",
+        "search",
+        *options,
+        cwd=tmp_path,
+    )
     assert same(tmp_path / "search/architecture.json", chain / "search/architecture.json")
-    autonad("retrain", "--dataset", chain / "dataset", "--search", "search", "--output", "model", *options, cwd=tmp_path)
+    autonad(
+        "retrain",
+        "--dataset",
+        chain / "dataset",
+        "--search",
+        "search",
+        "--output",
+        "model",
+        *options,
+        cwd=tmp_path,
+    )
     assert same(tmp_path / "model/model.safetensors", chain / "model/model.safetensors")

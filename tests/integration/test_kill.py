@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 
 def run_killing(start, arguments: list[object], cwd: Path, grows: Path, seed: int) -> int:
-    """Run a command, killing it some time after `grows` has begun to change, until it ends; returns the kills."""
+    """Run a command, killing it some time after `grows` begins to change; returns the kills."""
     rng, kills = random.Random(seed), 0
     for _ in range(12):
         process = start(*arguments, "--resume", cwd=cwd)
@@ -37,9 +37,16 @@ def run_killing(start, arguments: list[object], cwd: Path, grows: Path, seed: in
 @pytest.mark.parametrize("seed", [0, 1])
 def test_supernet(chain, start_autonad, tmp_path, seed):
     arguments = [
-        "train-supernet", "--dataset", chain / "dataset", "--output", "supernet", "--params", chain / "params.yaml",
-        "--set", "tracking.enabled=false",
-    ]  # fmt: skip
+        "train-supernet",
+        "--dataset",
+        chain / "dataset",
+        "--output",
+        "supernet",
+        "--params",
+        chain / "params.yaml",
+        "--set",
+        "tracking.enabled=false",
+    ]
     kills = run_killing(start_autonad, arguments, tmp_path, tmp_path / "supernet/records.jsonl", seed)
     assert kills > 0
     whole, cut = chain / "supernet", tmp_path / "supernet"
@@ -50,12 +57,25 @@ def test_supernet(chain, start_autonad, tmp_path, seed):
 
 def test_search(chain, start_autonad, tmp_path):
     arguments = [
-        "search", "--dataset", chain / "dataset", "--supernet", chain / "supernet", "--latency", chain / "latency",
-        "--output", "search", "--params", chain / "params.yaml", "--set", "tracking.enabled=false",
-    ]  # fmt: skip
+        "search",
+        "--dataset",
+        chain / "dataset",
+        "--supernet",
+        chain / "supernet",
+        "--latency",
+        chain / "latency",
+        "--output",
+        "search",
+        "--params",
+        chain / "params.yaml",
+        "--set",
+        "tracking.enabled=false",
+    ]
     kills = run_killing(start_autonad, arguments, tmp_path, tmp_path / "search/state.json", 0)
     assert kills > 0
     whole, cut = chain / "search", tmp_path / "search"
-    pd.testing.assert_frame_equal(*(pd.read_parquet(folder / "population.parquet") for folder in (whole, cut)))
+    pd.testing.assert_frame_equal(
+        *(pd.read_parquet(folder / "population.parquet") for folder in (whole, cut))
+    )
     for name in ("architecture.json", "inherited.safetensors"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes()

@@ -19,7 +19,13 @@ def fails(chain, autonad, tmp_path):
 
     def fails(*arguments: object, code: int = 2) -> str:
         done = autonad(
-            *arguments, "--params", chain / "params.yaml", "--set", "tracking.enabled=false", cwd=tmp_path, code=code
+            *arguments,
+            "--params",
+            chain / "params.yaml",
+            "--set",
+            "tracking.enabled=false",
+            cwd=tmp_path,
+            code=code,
         )
         lines = done.stderr.strip().splitlines()
         assert len(lines) == 1, done.stderr
@@ -46,18 +52,33 @@ def test_a_checkpoint_of_another_configuration(chain, fails, tmp_path):
     supernet = Path(shutil.copytree(chain / "supernet", tmp_path / "supernet"))
     before = (supernet / "supernet.safetensors").read_bytes()
     line = fails(
-        "train-supernet", "--dataset", chain / "dataset", "--output", supernet, "--resume",
-        "--set", "train_supernet.learning_rate=0.5",
-    )  # fmt: skip
+        "train-supernet",
+        "--dataset",
+        chain / "dataset",
+        "--output",
+        supernet,
+        "--resume",
+        "--set",
+        "train_supernet.learning_rate=0.5",
+    )
     assert "settings.learning_rate (0.002 there, 0.5 now)" in line
     assert (supernet / "supernet.safetensors").read_bytes() == before
 
 
 def test_a_budget_that_nothing_keeps(chain, fails):
     line = fails(
-        "search", "--dataset", chain / "dataset", "--supernet", chain / "supernet", "--latency", chain / "latency",
-        "--output", "search", "--set", "search.latency_budget_ms=0.0001",
-    )  # fmt: skip
+        "search",
+        "--dataset",
+        chain / "dataset",
+        "--supernet",
+        chain / "supernet",
+        "--latency",
+        chain / "latency",
+        "--output",
+        "search",
+        "--set",
+        "search.latency_budget_ms=0.0001",
+    )
     assert "none of the 2 finalists keeps search.latency_budget_ms = 0.0001" in line
 
 
@@ -112,9 +133,18 @@ def test_an_import_with_a_faulty_image_finishes_and_names_it(autonad, tmp_path):
         cv2.imwrite(str(source / f"masks/{number}.png"), mask)
     (source / "images/3.png").write_bytes(b"no image")
     done = autonad(
-        "import-data", "--format", "masks", "--source", source, "--classes", "crack", "--output", "data",
-        cwd=tmp_path, code=1,
-    )  # fmt: skip
+        "import-data",
+        "--format",
+        "masks",
+        "--source",
+        source,
+        "--classes",
+        "crack",
+        "--output",
+        "data",
+        cwd=tmp_path,
+        code=1,
+    )
     assert "3.png" in done.stdout
     assert len(pd.read_parquet(tmp_path / "data/manifest.parquet")) == 7
     assert any((tmp_path / "data/quarantine").iterdir())

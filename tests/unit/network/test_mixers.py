@@ -2,7 +2,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from autonad.network.mixers import Attention, Convolution, SpatialShift, SplitAttention, build_mixer, spatial_shift
+from autonad.network.mixers import (
+    Attention,
+    Convolution,
+    SpatialShift,
+    SplitAttention,
+    build_mixer,
+    spatial_shift,
+)
 from autonad.network.model import initialize
 from autonad.space import Block
 
@@ -57,7 +64,7 @@ def test_spatial_shift_reaches_the_four_neighbours_and_no_further():
 
 
 def test_split_attention_is_the_only_way_further():
-    """The whole operator differs far away only through the global re-weighting, which is the same at all positions."""
+    """The whole operator reaches further only through the global re-weighting."""
     module = ready(SpatialShift(WIDTH))
     assert changed(module).all()
     x = torch.randn(1, WIDTH, SIDE, SIDE, dtype=torch.float64)
@@ -66,7 +73,16 @@ def test_split_attention_is_the_only_way_further():
     with torch.no_grad():
         for excite in reweight.excite:
             excite.weight.zero_()  # Equal scores: every branch weighs a third, whatever the image.
-        expected = module.out(sum((spatial_shift(module.q(x), (0, 1, 2, 3)), spatial_shift(module.k(x), (2, 3, 0, 1)), module.v(x))) / 3)
+        expected = module.out(
+            sum(
+                (
+                    spatial_shift(module.q(x), (0, 1, 2, 3)),
+                    spatial_shift(module.k(x), (2, 3, 0, 1)),
+                    module.v(x),
+                )
+            )
+            / 3
+        )
         torch.testing.assert_close(module(x), expected)
     assert changed(module).sum() == 5
 
@@ -103,7 +119,8 @@ def test_convolution_is_equation_25(kernel):
         for a in range(kernel):
             for b in range(kernel):
                 maps = sum(
-                    torch.einsum("h,bhdij->bdij", w[:, a, b], part) for w, part in zip(weights, parts, strict=True)
+                    torch.einsum("h,bhdij->bdij", w[:, a, b], part)
+                    for w, part in zip(weights, parts, strict=True)
                 )
                 padded = nn.functional.pad(maps, (radius,) * 4)
                 shifted = padded[:, :, a : a + 7, b : b + 9]  # shift by (a, b), Eq. 9
@@ -126,7 +143,9 @@ def test_attention_equals_the_textbook_without_reduction():
         torch.testing.assert_close(module(x), expected)
 
 
-@pytest.mark.parametrize("block", [Block("attention", 1.0), Block("shift", 1.0), Block("convolution", 1.0, 5)])
+@pytest.mark.parametrize(
+    "block", [Block("attention", 1.0), Block("shift", 1.0), Block("convolution", 1.0, 5)]
+)
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (9, 4)])
 def test_any_feature_size(block, size):
     module = ready(build_mixer(block, WIDTH, HEAD, stage=0))

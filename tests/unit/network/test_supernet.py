@@ -16,7 +16,8 @@ def uniform(space: SearchSpace, operator: str, kernel: int | None = None) -> Arc
     """The largest architecture with one operator everywhere."""
     largest = space.largest()
     stages = tuple(
-        replace(s, blocks=tuple(Block(operator, b.ffn_ratio, kernel) for b in s.blocks)) for s in largest.stages
+        replace(s, blocks=tuple(Block(operator, b.ffn_ratio, kernel) for b in s.blocks))
+        for s in largest.stages
     )
     return replace(largest, stages=stages)
 
@@ -58,7 +59,11 @@ def test_narrow_weights_are_prefixes_of_wide_ones():
         narrow = replace(
             wide,
             stages=tuple(
-                replace(stage, width=min(choices.widths), blocks=tuple(replace(b, ffn_ratio=1.0) for b in stage.blocks))
+                replace(
+                    stage,
+                    width=min(choices.widths),
+                    blocks=tuple(replace(b, ffn_ratio=1.0) for b in stage.blocks),
+                )
                 for stage, choices in zip(wide.stages, TINY.stages, strict=True)
             ),
         )
@@ -112,7 +117,9 @@ def test_one_step_of_one_operator_moves_the_qkv_of_all_only_when_crossed(sharing
 def test_entangled_shares_sizes_and_classical_does_not():
     narrow, wide = TINY.smallest(), TINY.largest()
     same = replace(
-        wide, stages=tuple(replace(s, blocks=narrow.stages[0].blocks) for s in wide.stages), edges=narrow.edges
+        wide,
+        stages=tuple(replace(s, blocks=narrow.stages[0].blocks) for s in wide.stages),
+        edges=narrow.edges,
     )
     name = "encoder.stages.0.blocks.0.mixer.q.weight"
     for sharing, expected in (("cross", True), ("entangled", True), ("classical", False)):
@@ -126,7 +133,8 @@ def test_entangled_shares_sizes_and_classical_does_not():
 def test_gradients_flow_into_the_slices_that_ran_and_nowhere_else():
     torch.manual_seed(0)
     supernet, architecture = SuperNet(TINY, num_classes=2), TINY.smallest()
-    # 64 pixels: at 32 a single key is left after the spatial reduction, and a softmax over one has no gradient.
+    # 64 pixels: at 32 a single key is left after the spatial reduction, and a softmax over one has no
+    # gradient.
     supernet(torch.randn(1, 3, 64, 64), architecture).square().mean().backward()
     name, width = "encoder.stages.0.blocks.0.mixer.q.weight", architecture.stages[0].width
     gradient = supernet.parameter_of(architecture, name, (width, width, 1, 1)).grad

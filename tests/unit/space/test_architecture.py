@@ -26,7 +26,7 @@ def test_json_gives_back_an_equal_value_with_the_same_key(architecture):
 
 def test_key_does_not_depend_on_the_order_or_number_format_of_json(architecture):
     data = json.loads(architecture.to_json())
-    data["stages"][0]["blocks"][0]["ffn_ratio"] = int(2)
+    data["stages"][0]["blocks"][0]["ffn_ratio"] = 2
     shuffled = dict(reversed(list(data.items())))
     expected = Architecture.from_dict(data)
     assert Architecture.from_dict(shuffled).key == expected.key

@@ -116,7 +116,9 @@ def test_a_prior_decides_operators_in_sampling_and_mutation():
     assert {a.stages[0].blocks[0].operator for a in drawn} == {"shift"}
     assert {a.edges[EDGES.index("lateral1")] for a in drawn} == {"conv1x1", "conv3x3"}
     assert len({a.stages[1].blocks[0].operator for a in drawn}) == 3
-    start = next(a for a in (space.sample(rng) for _ in range(50)) if a.stages[0].blocks[0].operator == "attention")
+    start = next(
+        a for a in (space.sample(rng) for _ in range(50)) if a.stages[0].blocks[0].operator == "attention"
+    )
     mutants = [space.mutate(start, rng, 1.0, prior) for _ in range(20)]
     assert {a.stages[0].blocks[0].operator for a in mutants} == {"shift"}
 
@@ -154,7 +156,9 @@ def test_crossover_takes_every_gene_from_a_parent_and_from_both():
         for one, two, made in zip(low.stages, high.stages, child.stages, strict=True):
             assert made.width in (one.width, two.width)
             assert len(made.blocks) in (len(one.blocks), len(two.blocks))
-            assert all(block.ffn_ratio in (one.blocks[0].ffn_ratio, two.blocks[0].ffn_ratio) for block in made.blocks)
+            assert all(
+                block.ffn_ratio in (one.blocks[0].ffn_ratio, two.blocks[0].ffn_ratio) for block in made.blocks
+            )
         seen.update((child.edges, child.pools))
         assert all(edge in (a, b) for edge, a, b in zip(child.edges, low.edges, high.edges, strict=True))
     assert len(seen) > 50

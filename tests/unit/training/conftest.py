@@ -60,7 +60,12 @@ def run(tmp_path: Path) -> Callable[..., tuple[nn.Module, Outcome]]:
     """Train a small network; `stop` raises after that many checkpoints, like a kill between two steps."""
 
     def run(
-        folder: str = "a", *, resume: bool = False, stop: int | None = None, identity: object = 0, **settings: Any
+        folder: str = "a",
+        *,
+        resume: bool = False,
+        stop: int | None = None,
+        identity: object = 0,
+        **settings: Any,
     ) -> tuple[nn.Module, Outcome]:
         torch.manual_seed(0)
         module, saved = Small(), 0
