@@ -212,14 +212,17 @@ def inherit(net: SuperNet, spec: DetectorSpec, architecture: Architecture, folde
 def epochs_for(
     config: Config, dataset: Path, architecture: Architecture, spec: DetectorSpec, minutes: float
 ) -> int:
-    """Epochs of retraining that fit the minutes, from a few timed steps; validation is counted as a tenth."""
+    """Epochs of retraining that fit the minutes, validation counted as a tenth.
+
+    The fastest of some steps counts, so that what else the machine does has little influence.
+    """
     settings = config.retrain
     data = training_data(Dataset.open(dataset), spec, settings, 0)
     network = AutoNADNet(architecture, spec.num_classes)
     optimizer = make_optimizer(network, settings)
     criterion = make_criterion(cross_entropy=settings.cross_entropy, dice=settings.dice)
     durations = []
-    for step in range(8):
+    for step in range(12):
         started = time.monotonic()
         start = step * settings.batch_size
         indices = [i % len(data.images) for i in range(start, start + settings.batch_size)]
@@ -229,7 +232,7 @@ def epochs_for(
         optimizer.step()
         durations.append(time.monotonic() - started)
     shown = len(data.images) if data.repeats is None else float(data.repeats.sum())
-    epoch_seconds = float(np.median(durations[2:])) * shown / settings.batch_size
+    epoch_seconds = min(durations) * shown / settings.batch_size
     return max(1, int(0.9 * 60 * minutes / epoch_seconds))
 
 
