@@ -163,8 +163,7 @@ def train_supernet(
         )
     print(
         f"{output}: {result.parameters:,} shared weights, mean inherited validation mIoU "
-        f"{_percent(result.miou)} "
-        f"({result.seconds:.0f} s)"
+        f"{_percent(result.miou)} ({result.seconds:.0f} s)"
     )
 
 
@@ -228,8 +227,7 @@ def search(
     print(
         f"{output}: architecture {result.key}, {result.parameters:,} parameters, inherited validation mIoU "
         f"{_percent(result.miou)}, {result.measured_ms:.2f} ms measured ({result.predicted_ms:.2f} ms "
-        f"predicted), "
-        f"{result.evaluations} evaluated ({result.seconds:.0f} s)"
+        f"predicted), {result.evaluations} evaluated ({result.seconds:.0f} s)"
     )
 
 
@@ -281,8 +279,7 @@ def evaluate(
         )  # fmt: skip
     print(
         f"{output}: test mIoU {_percent(result.miou)}{_interval(result.interval)}, mF1 "
-        f"{_percent(result.mf1)}; "
-        f"open {result.report}"
+        f"{_percent(result.mf1)}; open {result.report}"
     )
 
 

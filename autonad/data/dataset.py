@@ -68,8 +68,8 @@ class Dataset:
             )
         if not is_dataset(root):
             raise DatasetError(
-                f"{root} is no dataset: it lacks {MANIFEST} or {CLASSES}; "
-                "make one from your images with `autonad import-data`"
+                f"{root} is no dataset: it lacks {MANIFEST} or {CLASSES}; make one from your images with "
+                "`autonad import-data`"
             )
         classes, about = _read_classes(root / CLASSES)
         manifest = _read_manifest(root / MANIFEST, len(classes))

@@ -64,8 +64,8 @@ def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 255:
             raise DatasetError(
-                f"mask {path} has values from {values.min()} to {values.max()}; "
-                "save it with 8 bits, one value from 0 to 255 per class"
+                f"mask {path} has values from {values.min()} to {values.max()}; save it with 8 bits, one "
+                "value from 0 to 255 per class"
             )
         return values.astype(np.uint8)
     colours = np.array(image.convert("RGB"))

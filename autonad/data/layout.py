@@ -141,8 +141,8 @@ def _labels(layout: Layout, record: Record, shape: tuple[int, int]) -> tuple[np.
                 raise _MaskFault(
                     "unknown-value",
                     f"mask {path.name} holds the values {unknown[:8]}; the classes "
-                    f"{', '.join(layout.classes)} have the indices 0 to {len(layout.classes) - 1}, and "
-                    "255 is ignored",
+                    f"{', '.join(layout.classes)} have the indices 0 to {len(layout.classes) - 1}, and 255 "
+                    "is ignored",
                 )
             return mask, False, 0
         if mask.ndim == 3:

@@ -111,9 +111,7 @@ def check_parity(path: Path, network: AutoNADNet, images: NDArray[np.float32], t
     if not largest <= tolerance:
         raise ExportError(
             f"ONNX Runtime and torch differ by {largest:.2g} in a logit on {len(images)} images, more than "
-            f"export.tolerance "
-            f"= {tolerance:g}; raise the tolerance only if the predictions agree (here "
-            f"{100 * parity.disagreement:.3f} % "
-            "of the pixels do not)"
+            f"export.tolerance = {tolerance:g}; raise the tolerance only if the predictions agree (here "
+            f"{100 * parity.disagreement:.3f} % of the pixels do not)"
         )
     return parity

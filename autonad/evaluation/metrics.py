@@ -67,8 +67,8 @@ def confusion(
     labels, predictions = np.asarray(labels), np.asarray(predictions)
     if labels.shape != predictions.shape:
         raise DatasetError(
-            f"a mask has shape {labels.shape} and its prediction {predictions.shape}; "
-            "they must cover the same pixels"
+            f"a mask has shape {labels.shape} and its prediction {predictions.shape}; they must cover the "
+            "same pixels"
         )
     valid = labels != ignore
     truth, guess = labels[valid].astype(np.int64), predictions[valid].astype(np.int64)

@@ -65,8 +65,7 @@ def check_images(images: Tensor) -> None:
     if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < MIN_SIDE:
         raise ArchitectureError(
             f"the input has shape {tuple(images.shape)}; the network needs (batch, 3, height, width) with "
-            f"height and "
-            f"width of at least {MIN_SIDE} pixels"
+            f"height and width of at least {MIN_SIDE} pixels"
         )
 
 

@@ -51,8 +51,8 @@ class Block:
             )
         if (self.kernel is not None) != (self.operator == "convolution"):
             raise ArchitectureError(
-                f"kernel is {self.kernel} for operator {self.operator!r}; "
-                "give a kernel to convolution blocks and to no others"
+                f"kernel is {self.kernel} for operator {self.operator!r}; give a kernel to convolution "
+                "blocks and to no others"
             )
         if self.kernel is not None and (self.kernel < 1 or self.kernel % 2 == 0):
             raise ArchitectureError(f"kernel is {self.kernel}; it must be an odd positive number")

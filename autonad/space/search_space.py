@@ -148,8 +148,9 @@ class SearchSpace:
                 for stage in values.pop("stages")
             )
             pools = tuple(tuple(int(side) for side in sides) for sides in values.pop("pool_sizes"))
-            lists = {name: tuple(values.pop(name)) for name in ("operators", "kernels", "edge_operators")}
-            return cls(stages=stages, pool_sizes=pools, **lists, **values)
+            for name in ("operators", "kernels", "edge_operators"):
+                values[name] = tuple(values[name])
+            return cls(stages=stages, pool_sizes=pools, **values)
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"the search space is malformed ({error}); compare it with a preset") from error
 
@@ -232,8 +233,8 @@ class SearchSpace:
             if value not in choices:
                 raise ArchitectureError(
                     f"architecture {architecture.key} does not belong to this search space: {what} is "
-                    f"{value}, "
-                    f"the space has {', '.join(map(str, choices))}; use the preset that it was searched in"
+                    f"{value}, the space has {', '.join(map(str, choices))}; use the preset that it was "
+                    "searched in"
                 )
 
         need("head_width", architecture.head_width, [self.head_width])

@@ -13,6 +13,8 @@ from autonad.steps.context import SILENT, Console, seed_everything
 if TYPE_CHECKING:
     import pandas as pd
 
+    from autonad.data.dataset import Dataset
+
 
 @dataclass(frozen=True)
 class DataResult:
@@ -136,6 +138,6 @@ def audit(
     ).faults
 
 
-def _result(dataset, faults: pd.DataFrame) -> DataResult:  # type: ignore[no-untyped-def]
+def _result(dataset: Dataset, faults: pd.DataFrame) -> DataResult:
     manifest = dataset.manifest
     return DataResult(len(manifest), manifest["group"].nunique(), dataset.classes, faults)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from autonad.config import Config, load_config
 from autonad.steps.context import SILENT, Console
@@ -82,13 +82,13 @@ def demo(config: Config, *, output: Path, execution: str, console: Console = SIL
         name: output / name
         for name in ("train-supernet", "profile-latency", "search", "retrain", "evaluate", "export")
     }
-    common = {"execution": execution, "console": console}
+    common: dict[str, Any] = {"execution": execution, "console": console}
     data = timed("synthesize", lambda: synthesize(config, output=dataset, console=console))
     timed("audit", lambda: audit(config, dataset=dataset))
     describe_target(name="this-machine", output=target, threads=config.threads)
     timed(
         "train-supernet",
-        lambda: train_supernet(config, dataset=dataset, output=folder["train-supernet"], **common),  # type: ignore[arg-type]
+        lambda: train_supernet(config, dataset=dataset, output=folder["train-supernet"], **common),
     )
     timed(
         "profile-latency",
@@ -97,14 +97,14 @@ def demo(config: Config, *, output: Path, execution: str, console: Console = SIL
             target=target,
             output=folder["profile-latency"],
             num_classes=len(data.classes),
-            **common,  # type: ignore[arg-type]
+            **common,
         ),
     )
     found = timed(
         "search",
         lambda: search(
             config, dataset=dataset, supernet=folder["train-supernet"], latency=folder["profile-latency"],
-            output=folder["search"], **common,  # type: ignore[arg-type]
+            output=folder["search"], **common,
         ),
     )  # fmt: skip
     timed(
@@ -114,7 +114,7 @@ def demo(config: Config, *, output: Path, execution: str, console: Console = SIL
             dataset=dataset,
             search=folder["search"],
             output=folder["retrain"],
-            **common,  # type: ignore[arg-type]
+            **common,
         ),
     )
     scored = timed(
@@ -122,14 +122,14 @@ def demo(config: Config, *, output: Path, execution: str, console: Console = SIL
         lambda: evaluate(
             config, dataset=dataset, model=folder["retrain"], output=folder["evaluate"],
             search=folder["search"],
-            latency=folder["profile-latency"], **common,  # type: ignore[arg-type]
+            latency=folder["profile-latency"], **common,
         ),
     )  # fmt: skip
     shipped = timed(
         "export",
         lambda: export(
             config, model=folder["retrain"], dataset=dataset, evaluation=folder["evaluate"],
-            output=folder["export"], **common,  # type: ignore[arg-type]
+            output=folder["export"], **common,
         ),
     )  # fmt: skip
     return DemoResult(

@@ -211,7 +211,8 @@ def _measure_finalists(
     from autonad.latency.measure import measure_network
 
     budget = config.search.latency_budget_ms
-    rows, winner = [], None
+    rows: list[dict[str, Any]] = []
+    winner = None
     for candidate in evolution.finalists(config.search.finalists):
         measured = measure_network(
             net.extract(candidate.architecture).cpu(),
@@ -235,13 +236,11 @@ def _measure_finalists(
         if winner is None and (budget is None or measured.median_ms <= budget):
             winner = candidate
     if winner is None:
-        fastest = min(float(row["measured_ms"]) for row in rows)
+        fastest = min(row["measured_ms"] for row in rows)
         raise SearchError(
             f"none of the {len(rows)} finalists keeps search.latency_budget_ms = {budget:g}; the fastest "
-            f"takes {fastest:.2f} "
-            "ms. Raise the budget, search more generations or finalists, or use a smaller preset; --resume "
-            "keeps what "
-            "was evaluated"
+            f"takes {fastest:.2f} ms. Raise the budget, search more generations or finalists, or use a "
+            "smaller preset; --resume keeps what was evaluated"
         )
     return winner, rows
 
@@ -275,9 +274,8 @@ def _restore(evolution: Evolution, path: Path, inputs: dict[str, str]) -> None:
     changed = sorted(name for name in inputs if saved.get("inputs", {}).get(name) != inputs[name])
     if changed:
         raise SearchError(
-            f"the search in {path.parent} was begun with another {' and '.join(changed)}; leave out --resume "
-            f"to start "
-            "over, or choose another --output"
+            f"the search in {path.parent} was begun with another {' and '.join(changed)}; leave out "
+            "--resume to start over, or choose another --output"
         )
     evolution.load_state_dict(saved["state"])
 

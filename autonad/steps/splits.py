@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from autonad.data.dataset import Dataset
     from autonad.data.loader import SegmentationData
+    from autonad.data.transforms import Augmentation
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,9 @@ def check_classes(dataset: Dataset, spec: DetectorSpec, what: str) -> None:
         )
 
 
-def _data(dataset: Dataset, spec: DetectorSpec, split: str, augmentation, seed: int) -> SegmentationData:  # type: ignore[no-untyped-def]
+def _data(
+    dataset: Dataset, spec: DetectorSpec, split: str, augmentation: Augmentation | None, seed: int
+) -> SegmentationData:
     from autonad.data.loader import Normalisation, SegmentationData
 
     rows = dataset.split(split)

@@ -87,8 +87,8 @@ def load_into(module: nn.Module, weights: dict[str, Tensor], what: str) -> None:
         first = (missing or unknown or sorted(wrong))[0]
         raise CheckpointError(
             f"{what} does not fit the network: {len(missing)} tensors missing, {len(unknown)} unknown, "
-            f"{len(wrong)} of "
-            f"another shape (first: {first}); use the weights of the same architecture, space and classes"
+            f"{len(wrong)} of another shape (first: {first}); use the weights of the same architecture, "
+            "space and classes"
         )
     module.load_state_dict(weights)
 
@@ -157,8 +157,8 @@ class Checkpoints:
         if different:
             raise CheckpointError(
                 f"the checkpoint in {self.folder} belongs to another configuration; it differs in "
-                f"{', '.join(different)}. "
-                "Restore those settings, choose another --output, or leave out --resume to start over"
+                f"{', '.join(different)}. Restore those settings, choose another --output, or leave out "
+                "--resume to start over"
             )
         source = self.folder / pointer["checkpoint"]
         load_into(

@@ -140,8 +140,7 @@ def train(
         if not math.isfinite(row["train/loss"]):
             raise DatasetError(
                 f"the loss became {row['train/loss']} in epoch {progress.epoch}; lower learning_rate or set "
-                f"clip_norm, "
-                "and check the dataset with `autonad audit`"
+                "clip_norm, and check the dataset with `autonad audit`"
             )
         if progress.epoch % config.validate_every == 0 or progress.epoch == config.epochs:
             module.eval()

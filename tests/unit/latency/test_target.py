@@ -112,9 +112,8 @@ def test_a_containers_quota_limits_the_cores(monkeypatch: pytest.MonkeyPatch, qu
 
 def test_describing_a_device_needs_neither_torch_nor_pandas() -> None:
     code = (
-        "import sys; from autonad.latency.runtime import onnx_session; "
-        "from autonad.latency.target import Target; "
-        "Target.describe('x'); print([m for m in ('torch', 'pandas') if m in sys.modules])"
+        "import sys; from autonad.latency.runtime import onnx_session; from autonad.latency.target import "
+        "Target; Target.describe('x'); print([m for m in ('torch', 'pandas') if m in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
