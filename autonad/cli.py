@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from autonad.errors import AutonadError, FaultyItems
+from autonad.options import Classes, DatasetDir, Execution, Groups, OutputDir, Params, Resume, Set
 
 if TYPE_CHECKING:
     from autonad.config import Config
@@ -24,35 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-Params = Annotated[
-    Path | None,
-    typer.Option("--params", help="Parameter file.", show_default="params.yaml where there is one"),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Override a parameter: section.key=value. Repeatable.", metavar="KEY=VALUE"),
-]
-DatasetDir = Annotated[Path, typer.Option("--dataset", help="Dataset folder.")]
-OutputDir = Annotated[Path, typer.Option("--output", help="Folder to write.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Continue from the output folder's checkpoint.")]
-Execution = Annotated[
-    str | None,
-    typer.Option(
-        "--execution",
-        envvar="AUTONAD_EXECUTION",
-        help="Name of the execution; steps with one name share a parent run in MLflow.",
-    ),
-]
-Groups = Annotated[
-    Path | None,
-    typer.Option(
-        "--groups", help="CSV of image,group: which images show one part. Default: SOURCE/groups.csv."
-    ),
-]
-Classes = Annotated[
-    str | None, typer.Option("--classes", help="Defect classes, comma separated, for voc and masks.")
-]
 
 
 @app.command("import-data")

@@ -1,0 +1,37 @@
+"""The command line's options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Params = Annotated[
+    Path | None,
+    typer.Option("--params", help="Parameter file.", show_default="params.yaml where there is one"),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a parameter: section.key=value. Repeatable.", metavar="KEY=VALUE"),
+]
+DatasetDir = Annotated[Path, typer.Option("--dataset", help="Dataset folder.")]
+OutputDir = Annotated[Path, typer.Option("--output", help="Folder to write.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue from the output folder's checkpoint.")]
+Execution = Annotated[
+    str | None,
+    typer.Option(
+        "--execution",
+        envvar="AUTONAD_EXECUTION",
+        help="Name of the execution; steps with one name share a parent run in MLflow.",
+    ),
+]
+Groups = Annotated[
+    Path | None,
+    typer.Option(
+        "--groups", help="CSV of image,group: which images show one part. Default: SOURCE/groups.csv."
+    ),
+]
+Classes = Annotated[
+    str | None, typer.Option("--classes", help="Defect classes, comma separated, for voc and masks.")
+]
