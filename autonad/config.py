@@ -157,6 +157,9 @@ PAPER_RETRAINING: dict[str, Any] = {
     "warmup": 0.0,
     "clip_norm": None,
     "dice": 0.0,
+    "class_balance": 0.0,
+    "repeat_threshold": 0.0,
+    "defect_crop": 0.0,
     "ema_decay": None,
 }
 

@@ -102,13 +102,14 @@ def train_supernet(
             records.rewind(progress.step)
             console.report(f"resumed after epoch {progress.epoch} of {settings.epochs}")
 
-        if not resume:
-            records.rewind(0)
         identity = {
             "stage": "train-supernet", "seed": config.seed, "space": space.key, "classes": spec.num_classes,
             "input": config.input.model_dump(), "settings": settings.model_dump(),
             "dataset": source.fingerprint,
         }  # fmt: skip
+        checkpoints = Checkpoints(output / "checkpoint", identity)
+        if not (resume and checkpoints.exists()):
+            records.rewind(0)
         outcome = train(
             supernet,
             data=data.images,
@@ -116,7 +117,7 @@ def train_supernet(
             seed=config.seed,
             paths=paths,
             validate=validate,
-            checkpoints=Checkpoints(output / "checkpoint", identity),
+            checkpoints=checkpoints,
             resume=resume,
             repeats=data.repeats,
             class_weights=data.class_weights,

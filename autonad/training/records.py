@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from autonad.errors import StorageError
+from autonad.files import write_text_atomic
 from autonad.space import Architecture
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ class LatencyRecords:
         """Drop the records of steps from `step` on: a resumed run takes them again."""
         lines = self.path.read_text().splitlines() if self.path.is_file() else []
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] < step]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text("".join(line + "\n" for line in kept))
+        write_text_atomic(self.path, "".join(line + "\n" for line in kept))
 
     def table(self) -> pd.DataFrame:
         """All records: step, key, architecture (JSON), ms, batch, height, width, device."""

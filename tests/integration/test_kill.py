@@ -27,7 +27,8 @@ def run_killing(start, arguments: list[object], cwd: Path, grows: Path, seed: in
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 kills += 1
-        error = process.stderr.read().decode() if process.stderr else ""
+        _, stderr = process.communicate()
+        error = stderr.decode()
         if process.returncode == 0:
             return kills
         assert process.returncode == -signal.SIGKILL, error
