@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -34,20 +35,25 @@ def import_data(
     output: OutputDir,
     groups: Groups = None,
     classes: Classes = None,
+    execution: Execution = None,
     params: Params = None,
     set: Set = None,
 ) -> None:
     """Import a published layout as a dataset, split by physical part."""
     from autonad import steps
+    from autonad.console import console
 
-    result = steps.import_data(
-        _config(params, set),
-        format=format,
-        source=source,
-        output=output,
-        groups_csv=groups,
-        classes=_names(classes),
-    )
+    with console() as screen:
+        result = steps.import_data(
+            _config(params, set),
+            format=format,
+            source=source,
+            output=output,
+            groups_csv=groups,
+            classes=_names(classes),
+            execution=execution,
+            console=screen,
+        )
     _print_faults(result.faults)
     print(f"{output}: {result.images} images of {result.groups} parts; classes {', '.join(result.classes)}")
     if result.num_errors:
@@ -57,11 +63,15 @@ def import_data(
 
 
 @app.command()
-def synthesize(output: OutputDir, params: Params = None, set: Set = None) -> None:
+def synthesize(
+    output: OutputDir, execution: Execution = None, params: Params = None, set: Set = None
+) -> None:
     """Generate a dataset of surfaces with defects."""
     from autonad import steps
+    from autonad.console import console
 
-    result = steps.synthesize(_config(params, set), output=output)
+    with console() as screen:
+        result = steps.synthesize(_config(params, set), output=output, execution=execution, console=screen)
     print(f"{output}: {result.images} images of {result.groups} parts; classes {', '.join(result.classes)}")
 
 
@@ -72,20 +82,25 @@ def audit(
     source: Annotated[Path | None, typer.Option("--source", help="Folder of that layout.")] = None,
     groups: Groups = None,
     classes: Classes = None,
+    execution: Execution = None,
     params: Params = None,
     set: Set = None,
 ) -> None:
     """Look for faults in a dataset, or in a layout before it is imported."""
     from autonad import steps
+    from autonad.console import console
 
-    faults = steps.audit(
-        _config(params, set),
-        dataset=dataset,
-        format=format,
-        source=source,
-        groups_csv=groups,
-        classes=_names(classes),
-    )
+    with console() as screen:
+        faults = steps.audit(
+            _config(params, set),
+            dataset=dataset,
+            format=format,
+            source=source,
+            groups_csv=groups,
+            classes=_names(classes),
+            execution=execution,
+            console=screen,
+        )
     _print_faults(faults)
     errors = int((faults["severity"] == "error").sum())
     print(f"{errors} errors, {len(faults) - errors} warnings")
@@ -311,13 +326,13 @@ def demo(
         print(f"{label:<28}{value}")
     print(f"\nreport   {result.report}\nmodel    {result.model}")
     if config.tracking.enabled:
-        print(f"MLflow   mlflow ui --backend-store-uri {config.tracking.uri}   (execution {name})")
+        mlflow = shutil.which("mlflow") or Path(sys.executable).with_name("mlflow")
+        print(f"MLflow   {mlflow} ui --backend-store-uri {config.tracking.uri}   (execution {name})")
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and an exit code, never a traceback."""
-    # Before anything imports numpy or torch; warnings of libraries are not for the user of a finished
-    # command.
+    # Else albumentations asks a server for its newest version and waits for the answer.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     try:
         # Typer turns an interrupt (130) or an `Exit` of a verb into a returned code; verbs return nothing.
@@ -339,7 +354,7 @@ def main() -> None:
     except Exception as error:
         _usage_error(error)
     if code == INTERRUPTED:
-        print("interrupted; what was written is kept, --resume continues", file=sys.stderr)
+        print("interrupted; what was written is kept", file=sys.stderr)
     sys.exit(code)
 
 

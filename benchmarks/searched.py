@@ -32,7 +32,7 @@ from autonad.latency.table import LatencyTable
 from autonad.network import AutoNADNet, SuperNet
 from autonad.network.spec import DetectorSpec
 from autonad.space import Architecture
-from autonad.steps.context import Console
+from autonad.steps.context import Console, seed_everything
 from autonad.steps.splits import training_data
 from autonad.training.checkpoint import save_weights
 from autonad.training.files import load_architecture, load_supernet
@@ -88,7 +88,10 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--params", type=Path)
     parser.add_argument("--set", action="append")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.folds and (options.supernet or options.search):
+        parser.error("with --folds every fold needs a supernet and a search of its own")
+    return options
 
 
 def run(config: Config, options: argparse.Namespace) -> dict[str, list[Path]]:
@@ -140,7 +143,6 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, list[Path]]:
             started = time.monotonic()
             steps.retrain(settings, dataset=dataset, search=place, output=place / "model", console=console)
             seconds = time.monotonic() - started
-            steps.evaluate(config, dataset=dataset, model=place / "model", output=place / "evaluation")
             table = LatencyTable.load(latency / "table.parquet")
             parameters = AutoNADNet(architecture, spec.num_classes).num_parameters
             write_json(
@@ -150,6 +152,7 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, list[Path]]:
                     "predicted_ms": table.predict(architecture),
                 },
             )  # fmt: skip
+            steps.evaluate(config, dataset=dataset, model=place / "model", output=place / "evaluation")
     return found
 
 
@@ -174,10 +177,11 @@ def folds(dataset: Path, output: Path, count: int, seed: int) -> list[Path]:
     paths = []
     for fold, (train, val, test) in enumerate(k_folds(manifest, count, seed)):
         path = output / f"fold{fold}" / "dataset"
-        if not path.exists():
-            path.mkdir(parents=True)
+        if not (path / "manifest.parquet").is_file():
+            path.mkdir(parents=True, exist_ok=True)
             for name in ("images", "masks", "classes.json"):
-                (path / name).symlink_to((dataset / name).resolve())
+                if not (path / name).exists():
+                    (path / name).symlink_to((dataset / name).resolve())
             table = manifest.copy()
             for split, rows in (("train", train), ("val", val), ("test", test)):
                 table.iloc[rows, table.columns.get_loc("split")] = split  # type: ignore[index]
@@ -216,7 +220,8 @@ def epochs_for(
 
     The fastest of some steps counts, so that what else the machine does has little influence.
     """
-    settings = config.retrain
+    seed_everything(config.seed, config.threads)
+    settings = config.retrain.resolved()
     data = training_data(Dataset.open(dataset), spec, settings, 0)
     network = AutoNADNet(architecture, spec.num_classes)
     optimizer = make_optimizer(network, settings)

@@ -62,8 +62,12 @@ def load_state(search: Evolution, state: dict[str, Any]) -> None:
 
 
 def _identity(search: Evolution) -> dict[str, Any]:
-    """What must be equal for a search to be the same; the number of generations may grow."""
-    settings = {name: value for name, value in asdict(search.settings).items() if name != "generations"}
+    """What must be equal for a search to be the same.
+
+    The number of generations may grow, and the latency budget may change: it only ranks what was evaluated.
+    """
+    free = ("generations", "latency_budget_ms")
+    settings = {name: value for name, value in asdict(search.settings).items() if name not in free}
     return {"space": search.space.key, "prior": _prior_key(search.prior), "seed": search.seed, **settings}
 
 

@@ -39,6 +39,13 @@ class Step:
     console: Console
     started: float = field(default_factory=time.monotonic)
 
+    def log_history(self, rows: list[dict[str, float]]) -> None:
+        """Log the epochs that an interrupted run had done: its curves continue in this run."""
+        for row in rows:
+            self.run.log(
+                {name: value for name, value in row.items() if name != "epoch"}, step=int(row["epoch"])
+            )
+
     @property
     def seconds(self) -> float:
         """Wall time since the step began."""
@@ -54,6 +61,7 @@ def begin(
     console: Console,
     params: dict[str, Any],
     tags: dict[str, str] | None = None,
+    learns: bool = True,
 ) -> Iterator[Step]:
     """Seed everything, open the stage's MLflow run, and close it however the step ends.
 
@@ -64,10 +72,12 @@ def begin(
         console: Where progress goes.
         params: What the run records as parameters.
         tags: Hexadecimal keys and the like.
+        learns: Whether the step needs torch, which is seeded then; data steps do without it.
     """
     from autonad.tracking import TrackingSettings, track
 
-    seed_everything(config.seed, config.threads)
+    if learns:
+        seed_everything(config.seed, config.threads)
     settings = TrackingSettings(
         uri=config.tracking.uri, experiment=config.tracking.experiment, enabled=config.tracking.enabled
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autonad.config import Config
 from autonad.errors import ConfigError
-from autonad.steps.context import SILENT, Console, seed_everything
+from autonad.steps.context import SILENT, Console, Step, begin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +46,7 @@ def import_data(
     output: Path,
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
+    execution: str | None = None,
     console: Console = SILENT,
 ) -> DataResult:
     """Read a published layout into a dataset; faulty images go to its quarantine and are named.
@@ -57,31 +58,39 @@ def import_data(
         output: Dataset folder to write.
         groups_csv: Which images show the same part; None looks for `groups.csv` in the source.
         classes: Class names, for layouts that do not carry them.
+        execution: Groups runs in MLflow.
         console: Where progress goes.
     """
     from autonad.data.formats import import_dataset
 
-    report = import_dataset(
-        format,
-        source,
-        output,
-        groups_csv=groups_csv,
-        seed=config.data.split_seed,
-        fractions=config.data.fractions,
-        include_defect_free=config.data.include_defect_free,
-        threshold=config.data.mask_threshold,
-        classes=classes,
-    )
-    return _result(report.dataset, report.faults)
+    params = {"data": config.data.model_dump(), "format": format}
+    with begin(
+        "import-data", config, execution=execution, console=console, params=params, learns=False
+    ) as step:
+        report = import_dataset(
+            format,
+            source,
+            output,
+            groups_csv=groups_csv,
+            seed=config.data.split_seed,
+            fractions=config.data.fractions,
+            include_defect_free=config.data.include_defect_free,
+            threshold=config.data.mask_threshold,
+            classes=classes,
+        )
+        result = _result(report.dataset, report.faults)
+        _log(step, result, report.dataset.fingerprint)
+        return result
 
 
-def synthesize(config: Config, *, output: Path, console: Console = SILENT) -> DataResult:
+def synthesize(
+    config: Config, *, output: Path, execution: str | None = None, console: Console = SILENT
+) -> DataResult:
     """Generate a dataset; section `synthesize` decides how it looks."""
     from autonad.data.faults import fault_table
     from autonad.data.synthetic import Appearance, synthesize
 
     settings = config.synthesize
-    seed_everything(config.seed, config.threads)
     appearance = Appearance(
         contrast=settings.contrast,
         size=settings.defect_size,
@@ -89,18 +98,24 @@ def synthesize(config: Config, *, output: Path, console: Console = SILENT) -> Da
         blur=settings.blur,
         noise=settings.noise,
     )
-    dataset = synthesize(
-        output,
-        num_images=settings.num_images,
-        size=(settings.image_side, settings.image_side),
-        materials=settings.materials,
-        classes=settings.classes,
-        seed=settings.seed,
-        appearance=appearance,
-        defect_free=settings.defect_free,
-        fractions=config.data.fractions,
-    )
-    return _result(dataset, fault_table([]))
+    params = {"synthesize": settings.model_dump()}
+    with begin(
+        "synthesize", config, execution=execution, console=console, params=params, learns=False
+    ) as step:
+        dataset = synthesize(
+            output,
+            num_images=settings.num_images,
+            size=(settings.image_side, settings.image_side),
+            materials=settings.materials,
+            classes=settings.classes,
+            seed=settings.seed,
+            appearance=appearance,
+            defect_free=settings.defect_free,
+            fractions=config.data.fractions,
+        )
+        result = _result(dataset, fault_table([]))
+        _log(step, result, dataset.fingerprint)
+        return result
 
 
 def audit(
@@ -111,6 +126,8 @@ def audit(
     source: Path | None = None,
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
+    execution: str | None = None,
+    console: Console = SILENT,
 ) -> pd.DataFrame:
     """Look for faults in a dataset, or in a layout before it is imported.
 
@@ -124,18 +141,30 @@ def audit(
 
     if (dataset is None) == (format is None and source is None):
         raise ConfigError("give either --dataset DIR, or --format NAME with --source DIR")
-    if dataset is not None:
-        return audit_dataset(dataset).faults
-    if format is None or source is None:
-        raise ConfigError("a layout needs both --format NAME and --source DIR")
-    return audit_layout(
-        format,
-        source,
-        groups_csv=groups_csv,
-        threshold=config.data.mask_threshold,
-        classes=classes,
-        include_defect_free=config.data.include_defect_free,
-    ).faults
+    params: dict[str, Any] = {"data": config.data.model_dump(), "format": format}
+    with begin("audit", config, execution=execution, console=console, params=params, learns=False) as step:
+        if dataset is not None:
+            report = audit_dataset(dataset)
+        elif format is not None and source is not None:
+            report = audit_layout(
+                format,
+                source,
+                groups_csv=groups_csv,
+                threshold=config.data.mask_threshold,
+                classes=classes,
+                include_defect_free=config.data.include_defect_free,
+            )
+        else:
+            raise ConfigError("a layout needs both --format NAME and --source DIR")
+        step.run.log({"data/images": report.num_images, "data/faults": len(report.faults)})
+        return report.faults
+
+
+def _log(step: Step, result: DataResult, fingerprint: str) -> None:
+    step.run.tag("dataset.fingerprint", fingerprint)
+    step.run.log(
+        {"data/images": result.images, "data/groups": result.groups, "data/faults": len(result.faults)}
+    )
 
 
 def _result(dataset: Dataset, faults: pd.DataFrame) -> DataResult:

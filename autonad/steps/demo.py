@@ -83,8 +83,8 @@ def demo(config: Config, *, output: Path, execution: str, console: Console = SIL
         for name in ("train-supernet", "profile-latency", "search", "retrain", "evaluate", "export")
     }
     common: dict[str, Any] = {"execution": execution, "console": console}
-    data = timed("synthesize", lambda: synthesize(config, output=dataset, console=console))
-    timed("audit", lambda: audit(config, dataset=dataset))
+    data = timed("synthesize", lambda: synthesize(config, output=dataset, **common))
+    timed("audit", lambda: audit(config, dataset=dataset, **common))
     describe_target(name="this-machine", output=target, threads=config.threads)
     timed(
         "train-supernet",

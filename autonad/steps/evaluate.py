@@ -58,11 +58,13 @@ def evaluate(
     from autonad.evaluation.predict import evaluate_network
     from autonad.evaluation.report import write_report
     from autonad.evaluation.result import write_evaluation
-    from autonad.steps.report import report_content, split_metrics
+    from autonad.files import sha256_file
+    from autonad.steps.report import read_inputs, report_content, split_metrics
     from autonad.steps.splits import check_classes, evaluation_data
     from autonad.training.files import load_model, pick_device
 
     settings = config.evaluate
+    inputs = read_inputs(search, latency)
     network, spec, provenance = load_model(model)
     source = Dataset.open(dataset)
     check_classes(source, spec, "the model")
@@ -86,6 +88,7 @@ def evaluate(
         metrics |= {
             "parameters": {
                 **metrics["parameters"], "model_parameters": network.num_parameters, "architecture": key,
+                "weights_sha256": sha256_file(model / "model.safetensors"),
                 "dataset": source.fingerprint, "seed": config.seed,
             }
         }  # fmt: skip
@@ -93,7 +96,7 @@ def evaluate(
         content = report_content(
             metrics=metrics, result=result, forward=forward, data=data, dataset=source, network=network,
             spec=spec,
-            provenance=provenance, model=model, search=search, latency=latency, panels=settings.panels,
+            provenance=provenance, model=model, inputs=inputs, panels=settings.panels,
         )  # fmt: skip
         write_report(output / "report.html", content)
         step.run.log(split_metrics(metrics))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autonad.config import Config
+from autonad.errors import ExportError
 from autonad.steps.context import SILENT, Console, begin
 
 
@@ -57,7 +58,7 @@ def export(
     from autonad.data.dataset import Dataset
     from autonad.deploy.export import check_parity, export_onnx
     from autonad.evaluation.card import model_card
-    from autonad.files import read_json, write_json, write_text_atomic
+    from autonad.files import read_json, sha256_file, write_json, write_text_atomic
     from autonad.latency.measure import measure_onnx
     from autonad.latency.target import Target
     from autonad.steps.splits import check_classes, evaluation_data
@@ -68,15 +69,25 @@ def export(
     check_classes(source, spec, "the model")
     metrics = read_json(evaluation / "metrics.json", "the evaluation")
     key = network.architecture.key
+    if metrics.get("parameters", {}).get("weights_sha256") != sha256_file(model / "model.safetensors"):
+        raise ExportError(
+            f"the evaluation in {evaluation} is of other weights than the model in {model}; run "
+            "`autonad evaluate` on this model first, its figures go on the model card"
+        )
     params = {"export": config.export.model_dump(), "architecture": key}
     with begin(
         "export", config, execution=execution, console=console, params=params, tags={"architecture.key": key}
     ) as step:
-        path = output / "model.onnx"
-        export_onnx(network, spec, path, provenance)
         data = evaluation_data(source, spec, "test")
         images, _ = data.batch(range(min(config.export.parity_images, len(data))), 0)
-        parity = check_parity(path, network, images, config.export.tolerance)
+        # A file that does not match its network never takes the place of one that does.
+        path, candidate = output / "model.onnx", output / ".model.onnx.tmp"
+        try:
+            export_onnx(network, spec, candidate, provenance)
+            parity = check_parity(candidate, network, images, config.export.tolerance)
+            candidate.replace(path)
+        finally:
+            candidate.unlink(missing_ok=True)
         write_json(output / "parity.json", parity.to_dict())
         here = Target.describe("this machine", "onnxruntime")
         measured = measure_onnx(path, here, input_shape=(1, 3, *spec.size))

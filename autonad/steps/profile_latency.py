@@ -111,7 +111,8 @@ def profile_latency(
         device.save(output / "target.json")
         save_prior(prior, output / "prior.json")
         plot_prior(prior, output / "prior.png")
-        step.run.artifacts(output)
+        for name in ("table.parquet", "target.json", "prior.json", "prior.png"):
+            step.run.artifact(output / name)
         step.run.log({"latency/rows": float(len(table.frame))})
         calibration = table.calibration
         return LatencyResult(

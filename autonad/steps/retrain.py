@@ -58,30 +58,34 @@ def retrain(
 
     from autonad.data.dataset import Dataset
     from autonad.evaluation.inherited import score
-    from autonad.files import read_json, write_atomic
+    from autonad.files import sha256_file, write_atomic
     from autonad.network import AutoNADNet
-    from autonad.network.spec import DetectorSpec
     from autonad.steps.splits import check_classes, detector_spec, evaluation_data, training_data
-    from autonad.training.checkpoint import Checkpoints, load_into, load_weights
-    from autonad.training.files import load_architecture, pick_device, save_model
+    from autonad.training.checkpoint import Checkpoints, Progress, load_into, load_weights
+    from autonad.training.files import load_architecture, load_search_spec, pick_device, save_model
     from autonad.training.loop import train
 
     settings = config.retrain.resolved()
     source = Dataset.open(dataset)
     architecture = load_architecture(search / "architecture.json")
+    inherited = settings.weights == "inherited"
+    if inherited:
+        # Weights know their images as the supernet saw them: input and normalisation come along.
+        spec = load_search_spec(search)
+        check_classes(source, spec, "the supernet")
+    else:
+        spec = detector_spec(source, config.input)
+    if (*spec.size, spec.keep_aspect) != (*config.input.size, config.input.keep_aspect):
+        console.report(
+            f"the supernet's input is kept: {spec.height} × {spec.width} pixels, keep_aspect "
+            f"{spec.keep_aspect}"
+        )
     params = {
-        "seed": config.seed, "input": config.input.model_dump(), "retrain": settings.model_dump(),
-        "architecture": architecture.key,
+        "seed": config.seed, "retrain": settings.model_dump(), "architecture": architecture.key,
+        "input": {"height": spec.height, "width": spec.width, "keep_aspect": spec.keep_aspect},
     }  # fmt: skip
     tags = {"dataset.fingerprint": source.fingerprint, "architecture.key": architecture.key}
     with begin("retrain", config, execution=execution, console=console, params=params, tags=tags) as step:
-        inherited = settings.weights == "inherited"
-        if inherited:
-            # Weights know their images as the supernet saw them: input and normalisation come along.
-            spec = DetectorSpec.from_dict(read_json(search / "search.json", "the search")["spec"])
-            check_classes(source, spec, "the supernet")
-        else:
-            spec = detector_spec(source, config.input)
         device = pick_device()
         network = AutoNADNet(architecture, spec.num_classes)
         if inherited:
@@ -105,7 +109,13 @@ def retrain(
         identity = {
             "stage": "retrain", "seed": config.seed, "architecture": architecture.key, "spec": spec.to_dict(),
             "settings": settings.model_dump(), "dataset": source.fingerprint,
+            "inherited": sha256_file(search / "inherited.safetensors") if inherited else None,
         }  # fmt: skip
+
+        def resumed(progress: Progress) -> None:
+            step.log_history(progress.history)
+            console.report(f"resumed after epoch {progress.epoch} of {settings.epochs}")
+
         outcome = train(
             network,
             data=data.images,
@@ -118,9 +128,7 @@ def retrain(
             repeats=data.repeats,
             class_weights=data.class_weights,
             log=log,
-            on_resume=lambda progress: console.report(
-                f"resumed after epoch {progress.epoch} of {settings.epochs}"
-            ),
+            on_resume=resumed,
         )
         progress = outcome.progress
         assert progress.best_miou is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import partial
@@ -10,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config import Config
-from autonad.errors import SearchError
+from autonad.errors import LatencyError, SearchError
 from autonad.steps.context import SILENT, Console, begin
 
 if TYPE_CHECKING:
+    from autonad.latency.table import LatencyTable
     from autonad.search.evolution import Evolution
 
 STATE = "state.json"
@@ -75,7 +75,7 @@ def search(
     """
     from autonad.data.dataset import Dataset
     from autonad.evaluation.inherited import score
-    from autonad.files import write_atomic, write_json, write_text_atomic
+    from autonad.files import sha256_file, write_atomic, write_json, write_text_atomic
     from autonad.latency.prior import load_prior
     from autonad.latency.table import LatencyTable
     from autonad.latency.target import Target
@@ -101,6 +101,10 @@ def search(
     }
     tags = {"autonad.hardware_key": target.hardware_key, "dataset.fingerprint": source.fingerprint}
     with begin("search", config, execution=execution, console=console, params=params, tags=tags) as step:
+        check_table(table, net.space.key, spec.size)
+        warning = target.verify_here()
+        if warning:
+            console.report(f"warning: {warning}")
         device = pick_device()
         net = net.to(device)
         validation = evaluation_data(source, spec, "val")
@@ -112,8 +116,8 @@ def search(
             seed=config.seed,
         )
         inputs = {
-            "supernet": _sha256(supernet / "supernet.safetensors"),
-            "latency": _sha256(latency / "table.parquet"),
+            "supernet": sha256_file(supernet / "supernet.safetensors"),
+            "latency": sha256_file(latency / "table.parquet"),
             "dataset": source.fingerprint,
         }
         if resume and (output / STATE).is_file():
@@ -153,6 +157,7 @@ def search(
             winner=winner.architecture.key,
             latency_budget_ms=settings.latency_budget_ms,
         )
+        (output / "search.json").unlink(missing_ok=True)  # It completes the folder, so an old one goes first.
         save_weights(output / "inherited.safetensors", network.state_dict())
         write_text_atomic(output / "architecture.json", winner.architecture.to_json())
         measured = next(row for row in finalists if row["key"] == winner.architecture.key)
@@ -204,6 +209,25 @@ def search(
         )
 
 
+def check_table(table: LatencyTable, space_key: str, size: tuple[int, int]) -> None:
+    """Make sure that a profiled table is of the space and input that are searched.
+
+    Raises:
+        LatencyError: It is of another; says which.
+    """
+    if table.source != "profile":
+        return
+    for what, there, here in (
+        ("search space", table.context["space"], space_key),
+        ("input size", list(table.context["input_size"]), list(size)),
+    ):
+        if there != here:
+            raise LatencyError(
+                f"the latency table was measured for {what} {there}, the supernet has {here}; run `autonad "
+                "profile-latency` with the supernet's parameters"
+            )
+
+
 def _measure_finalists(
     evolution: Evolution, net: Any, target: Any, size: tuple[int, int], config: Config, console: Console
 ) -> tuple[Any, list[dict[str, Any]]]:
@@ -239,8 +263,8 @@ def _measure_finalists(
         fastest = min(row["measured_ms"] for row in rows)
         raise SearchError(
             f"none of the {len(rows)} finalists keeps search.latency_budget_ms = {budget:g}; the fastest "
-            f"takes {fastest:.2f} ms. Raise the budget, search more generations or finalists, or use a "
-            "smaller preset; --resume keeps what was evaluated"
+            f"takes {fastest:.2f} ms. Raise the budget, the generations or the finalists and repeat "
+            "with --resume, which keeps what was evaluated; or use a smaller preset"
         )
     return winner, rows
 
@@ -278,8 +302,3 @@ def _restore(evolution: Evolution, path: Path, inputs: dict[str, str]) -> None:
             "--resume to start over, or choose another --output"
         )
     evolution.load_state_dict(saved["state"])
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -89,10 +89,6 @@ def _data(
     from autonad.data.loader import Normalisation, SegmentationData
 
     rows = dataset.split(split)
-    if rows.empty:
-        raise DatasetError(
-            f"the {split} split of {dataset.root} has no images; import more images or change data.fractions"
-        )
     return SegmentationData(
         dataset,
         rows,

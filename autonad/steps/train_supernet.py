@@ -99,6 +99,7 @@ def train_supernet(
             console.advance(epoch, settings.epochs, describe(metrics))
 
         def resumed(progress: Progress) -> None:
+            step.log_history(progress.history)
             records.rewind(progress.step)
             console.report(f"resumed after epoch {progress.epoch} of {settings.epochs}")
 
@@ -109,6 +110,8 @@ def train_supernet(
         }  # fmt: skip
         checkpoints = Checkpoints(output / "checkpoint", identity)
         if not (resume and checkpoints.exists()):
+            # First the checkpoint, then the records: a kill between them leaves nothing to resume.
+            checkpoints.clear()
             records.rewind(0)
         outcome = train(
             supernet,

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from autonad.errors import CheckpointError
-from autonad.files import read_json, write_atomic, write_json
+from autonad.files import read_json, remove_leftovers, write_atomic, write_json
 
 POINTER = "latest.json"
 
@@ -128,6 +128,7 @@ class Checkpoints:
             self.folder / POINTER,
             {"checkpoint": name, "identity": self.identity, "progress": asdict(progress)},
         )
+        remove_leftovers(self.folder)
         for old in self.folder.glob("step-*"):
             if old.name != name:
                 shutil.rmtree(old, ignore_errors=True)
@@ -137,7 +138,8 @@ class Checkpoints:
         return (self.folder / POINTER).is_file()
 
     def clear(self) -> None:
-        """Forget what is there."""
+        """Forget what is there; the pointer goes first, so that a kill leaves no pointer to nothing."""
+        (self.folder / POINTER).unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def restore(
@@ -153,6 +155,10 @@ class Checkpoints:
                 damaged.
         """
         pointer = read_json(self.folder / POINTER, "the checkpoint")
+        if not isinstance(pointer, dict) or pointer.keys() != {"checkpoint", "identity", "progress"}:
+            raise CheckpointError(
+                f"{self.folder / POINTER} is no checkpoint; leave out --resume to start over"
+            )
         different = sorted(_differences(pointer["identity"], self.identity))
         if different:
             raise CheckpointError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from autonad.errors import StorageError
+from autonad.errors import ArchitectureError, CheckpointError, StorageError
 from autonad.files import read_json, write_json, write_text_atomic
 from autonad.network import AutoNADNet, SuperNet
 from autonad.network.spec import DetectorSpec
@@ -17,6 +17,7 @@ from autonad.training.checkpoint import load_into, load_weights, save_weights
 
 def save_supernet(folder: Path, supernet: SuperNet, spec: DetectorSpec, provenance: dict[str, Any]) -> None:
     """Write `supernet.safetensors`, then `supernet.json`, which completes the folder."""
+    (folder / "supernet.json").unlink(missing_ok=True)  # An old one would describe new weights after a kill.
     save_weights(folder / "supernet.safetensors", supernet.state_dict())
     write_json(
         folder / "supernet.json",
@@ -40,7 +41,9 @@ def load_supernet(folder: Path) -> tuple[SuperNet, DetectorSpec, dict[str, Any]]
         StorageError: It is not there or incomplete.
         CheckpointError: Weights and description do not fit.
     """
-    description = read_json(folder / "supernet.json", "the supernet")
+    description = _description(
+        folder / "supernet.json", "the supernet", ("space", "sharing", "spec", "provenance")
+    )
     spec = DetectorSpec.from_dict(description["spec"])
     supernet = SuperNet(SearchSpace.from_dict(description["space"]), spec.num_classes, description["sharing"])
     weights = load_weights(folder / "supernet.safetensors", "the supernet's weights")
@@ -50,6 +53,7 @@ def load_supernet(folder: Path) -> tuple[SuperNet, DetectorSpec, dict[str, Any]]
 
 def save_model(folder: Path, network: AutoNADNet, spec: DetectorSpec, provenance: dict[str, Any]) -> None:
     """Write `model.safetensors`, `architecture.json`, then `model.json`, which completes the folder."""
+    (folder / "model.json").unlink(missing_ok=True)  # An old one would describe new weights after a kill.
     save_weights(folder / "model.safetensors", network.state_dict())
     write_text_atomic(folder / "architecture.json", network.architecture.to_json())
     write_json(
@@ -73,7 +77,7 @@ def load_model(folder: Path) -> tuple[AutoNADNet, DetectorSpec, dict[str, Any]]:
         StorageError: It is not there or incomplete.
         CheckpointError: Weights and architecture do not fit.
     """
-    description = read_json(folder / "model.json", "the model")
+    description = _description(folder / "model.json", "the model", ("spec", "provenance"))
     spec = DetectorSpec.from_dict(description["spec"])
     network = AutoNADNet(load_architecture(folder / "architecture.json"), spec.num_classes)
     load_into(
@@ -91,10 +95,31 @@ def load_architecture(path: Path) -> Architecture:
     """
     try:
         return Architecture.from_json(path.read_text())
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise StorageError(
-            f"there is no architecture at {path}; run `autonad search` or name its folder"
+            f"there is no readable architecture at {path}; run `autonad search` or name its folder"
         ) from error
+    except ArchitectureError as error:
+        raise ArchitectureError(f"{path}: {error}") from error
+
+
+def load_search_spec(folder: Path) -> DetectorSpec:
+    """Classes, input and normalisation that a search folder's inherited weights were trained with.
+
+    Raises:
+        StorageError: There is no `search.json`.
+        CheckpointError: It is none.
+    """
+    return DetectorSpec.from_dict(_description(folder / "search.json", "the search", ("spec",))["spec"])
+
+
+def _description(path: Path, what: str, fields: tuple[str, ...]) -> dict[str, Any]:
+    """A JSON object that has these fields."""
+    data = read_json(path, what)
+    missing = [name for name in fields if not isinstance(data, dict) or name not in data]
+    if missing:
+        raise CheckpointError(f"{path} lacks {', '.join(missing)}; run the step that writes {what} again")
+    return data
 
 
 def pick_device() -> torch.device:

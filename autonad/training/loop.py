@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -269,8 +268,3 @@ class _Swapped:
 
     def __exit__(self, *_: object) -> None:
         self.module.load_state_dict(self.own)
-
-
-def best_weights_path(checkpoints: Checkpoints) -> Path:
-    """Where the best weights of a run are while it goes on."""
-    return checkpoints.folder / "best.safetensors"

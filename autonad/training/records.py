@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -50,16 +51,22 @@ class LatencyRecords:
 
     def rewind(self, step: int) -> None:
         """Drop the records of steps from `step` on: a resumed run takes them again."""
-        lines = self.path.read_text().splitlines() if self.path.is_file() else []
-        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] < step]
-        write_text_atomic(self.path, "".join(line + "\n" for line in kept))
+        kept = [record for record in self._records() if record["step"] < step]
+        write_text_atomic(self.path, "".join(json.dumps(record) + "\n" for record in kept))
 
     def table(self) -> pd.DataFrame:
         """All records: step, key, architecture (JSON), ms, batch, height, width, device."""
         import pandas as pd
 
-        lines = self.path.read_text().splitlines() if self.path.is_file() else []
-        return pd.DataFrame([json.loads(line) for line in lines])
+        return pd.DataFrame(self._records())
+
+    def _records(self) -> list[dict[str, Any]]:
+        """What can be read; a line that a kill or a full disk tore is left out."""
+        records = []
+        for line in self.path.read_text().splitlines() if self.path.is_file() else []:
+            with contextlib.suppress(json.JSONDecodeError):
+                records.append(json.loads(line))
+        return records
 
     def _append(self, architecture: Architecture, step: int, ms: float, images: Tensor) -> None:
         record = {

@@ -120,7 +120,16 @@ def test_every_step_is_a_child_of_one_parent_run(chain):
     assert len(parents) == 1
     assert set(children["mlflow.parentRunId"]) == set(parents.index)
     assert sorted(children["autonad.stage"]) == sorted(
-        ["train-supernet", "profile-latency", "search", "retrain", "evaluate", "export"]
+        [
+            "synthesize",
+            "audit",
+            "train-supernet",
+            "profile-latency",
+            "search",
+            "retrain",
+            "evaluate",
+            "export",
+        ]
     )
     assert set(wide["status"]) == {"FINISHED"}
     metrics = set(pd.read_sql("select distinct key from metrics", store)["key"])

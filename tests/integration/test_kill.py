@@ -80,3 +80,14 @@ def test_search(chain, start_autonad, tmp_path):
     )
     for name in ("architecture.json", "inherited.safetensors"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_retraining(chain, start_autonad, tmp_path):
+    arguments = [
+        *("retrain", "--dataset", chain / "dataset", "--search", chain / "search", "--output", "model"),
+        *("--params", chain / "params.yaml", "--set", "tracking.enabled=false"),
+    ]
+    kills = run_killing(start_autonad, arguments, tmp_path, tmp_path / "model/checkpoint/latest.json", 0)
+    assert kills > 0
+    weights = "model.safetensors"
+    assert (tmp_path / "model" / weights).read_bytes() == (chain / "model" / weights).read_bytes()

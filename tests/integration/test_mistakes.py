@@ -11,6 +11,7 @@ import pytest
 from autonad.space import SearchSpace
 
 pytestmark = pytest.mark.slow
+UNTRACKED = ("--set", "tracking.enabled=false")
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_a_checkpoint_of_another_configuration(chain, fails, tmp_path):
     assert (supernet / "supernet.safetensors").read_bytes() == before
 
 
-def test_a_budget_that_nothing_keeps(chain, fails):
+def test_a_budget_that_nothing_keeps(chain, fails, autonad, tmp_path):
     line = fails(
         "search",
         "--dataset",
@@ -80,6 +81,17 @@ def test_a_budget_that_nothing_keeps(chain, fails):
         "search.latency_budget_ms=0.0001",
     )
     assert "none of the 2 finalists keeps search.latency_budget_ms = 0.0001" in line
+    assert "--resume" in line
+    state = (tmp_path / "search/state.json").read_bytes()
+    autonad(
+        "search",
+        *("--dataset", chain / "dataset", "--supernet", chain / "supernet", "--latency", chain / "latency"),
+        *("--output", "search", "--params", chain / "params.yaml", "--set", "tracking.enabled=false"),
+        *("--set", "search.latency_budget_ms=1000", "--resume"),
+        cwd=tmp_path,
+    )
+    assert (tmp_path / "search/architecture.json").is_file()
+    assert (tmp_path / "search/state.json").read_bytes() == state
 
 
 def test_a_dataset_with_other_classes(chain, fails, tmp_path):
@@ -118,7 +130,7 @@ def test_a_mask_with_an_unknown_value_is_an_error_of_the_audit(chain, autonad, d
     mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     mask[:3] = 9
     cv2.imwrite(str(path), mask)
-    done = autonad("audit", "--dataset", dataset, cwd=tmp_path, code=1)
+    done = autonad("audit", "--dataset", dataset, *UNTRACKED, cwd=tmp_path, code=1)
     assert any("error" in line and path.name in line and "9" in line for line in done.stdout.splitlines())
 
 
@@ -142,9 +154,58 @@ def test_an_import_with_a_faulty_image_finishes_and_names_it(autonad, tmp_path):
         "crack",
         "--output",
         "data",
+        *UNTRACKED,
         cwd=tmp_path,
         code=1,
     )
     assert "3.png" in done.stdout
     assert len(pd.read_parquet(tmp_path / "data/manifest.parquet")) == 7
     assert any((tmp_path / "data/quarantine").iterdir())
+
+
+def test_an_evaluation_of_other_weights_makes_no_model_card(chain, fails, tmp_path):
+    model = Path(shutil.copytree(chain / "model", tmp_path / "model"))
+    shutil.copy(chain / "search/inherited.safetensors", model / "model.safetensors")
+    line = fails(
+        *("export", "--model", model, "--dataset", chain / "dataset"),
+        *("--evaluation", chain / "evaluation", "--output", "export"),
+    )
+    assert "of other weights" in line
+    assert not (tmp_path / "export/model.onnx").exists()
+
+
+def test_a_failed_parity_check_keeps_the_previous_file(chain, fails, tmp_path):
+    exported = Path(shutil.copytree(chain / "export", tmp_path / "export"))
+    before = (exported / "model.onnx").read_bytes()
+    line = fails(
+        *("export", "--model", chain / "model", "--dataset", chain / "dataset"),
+        *("--evaluation", chain / "evaluation", "--output", exported, "--set", "export.tolerance=1e-12"),
+    )
+    assert "export.tolerance = 1e-12" in line
+    assert (exported / "model.onnx").read_bytes() == before
+    assert not list(exported.glob(".*"))
+
+
+def test_a_latency_table_of_another_input_size(chain, fails, tmp_path):
+    latency = Path(shutil.copytree(chain / "latency", tmp_path / "latency"))
+    from autonad.latency.table import LatencyTable
+
+    table = LatencyTable.load(latency / "table.parquet")
+    other = LatencyTable(
+        table.frame, table.source, table.calibration, {**table.context, "input_size": [96, 96]}
+    )
+    other.save(latency / "table.parquet")
+    line = fails(
+        *("search", "--dataset", chain / "dataset", "--supernet", chain / "supernet"),
+        *("--latency", latency, "--output", "search"),
+    )
+    assert "input size [96, 96], the supernet has [48, 48]" in line
+
+
+def test_a_search_folder_without_a_search(chain, fails, tmp_path):
+    (tmp_path / "empty").mkdir()
+    line = fails(
+        *("evaluate", "--dataset", chain / "dataset", "--model", chain / "model"),
+        *("--search", "empty", "--output", "evaluation"),
+    )
+    assert "the search is not at empty/search.json" in line

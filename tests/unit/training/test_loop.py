@@ -1,10 +1,12 @@
+import os
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from autonad.config import TrainingConfig
-from autonad.errors import CheckpointError, DatasetError
+from autonad.errors import CheckpointError, DatasetError, StorageError
 from autonad.training.checkpoint import Checkpoints
 from autonad.training.loop import Average, backward, batches, learning_rate, make_optimizer, train
 from autonad.training.losses import make_criterion
@@ -155,3 +157,25 @@ def test_no_images_and_diverging_losses_are_named(tmp_path, run):
         )  # fmt: skip
     with pytest.raises(DatasetError, match="lower learning_rate"):
         run("nan", learning_rate=1e30, clip_norm=None, optimizer="adam", warmup=0.0)
+
+
+@pytest.mark.parametrize("write", range(1, 16))
+def test_interrupted_at_any_write_it_resumes_to_the_same_bits(run, monkeypatch, write):
+    """Between two files of a checkpoint, or between the best weights and the checkpoint."""
+    settings = {"epochs": 3, "ema_decay": 0.9}
+    whole, _ = run("whole", **settings)
+    real, count = os.replace, 0
+
+    def replace(source: object, target: object) -> None:
+        nonlocal count
+        count += 1
+        if count == write:
+            raise InterruptedError
+        real(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("autonad.files.os.replace", replace)
+        with pytest.raises(StorageError):
+            run("cut", **settings)
+    resumed, _ = run("cut", resume=True, **settings)
+    assert equal(whole, resumed)

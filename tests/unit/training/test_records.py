@@ -26,6 +26,6 @@ def test_a_resumed_run_drops_what_it_will_take_again_and_a_torn_line(tmp_path):
     for step in range(5):
         records.timed(lambda x: x, TINY.smallest(), step)(torch.zeros(1, 3, 2, 2))
     with records.path.open("a") as handle:
-        handle.write('{"step": 9, "key"')
+        handle.write('{"step": 9, "architecture": "{}')
     records.rewind(3)
     assert records.table()["step"].tolist() == [0, 1, 2]
