@@ -20,6 +20,8 @@ from autonad.errors import FaultyItems, StorageError
 
 QUIET = ("--set", "tracking.enabled=false")
 TINY = ("--set", "synthesize.num_images=12", "--set", "synthesize.image_side=32")
+# Logging to MLflow has its own tests and would cost each of these seconds.
+DATA_VERBS = {"import-data", "synthesize", "audit"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_
     monkeypatch.setenv("NO_ALBUMENTATIONS_UPDATE", "1")
 
     def call(*arguments: object) -> Outcome:
+        if arguments and arguments[0] in DATA_VERBS:
+            arguments = (*arguments, *QUIET)
         monkeypatch.setattr(sys, "argv", ["autonad", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             main()
@@ -64,7 +68,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from autonad.config import load_config
 
     folder = tmp_path_factory.mktemp("data") / "generated"
-    steps.synthesize(load_config(None, TINY[1::2]), output=folder)
+    steps.synthesize(load_config(None, (*TINY[1::2], *QUIET[1::2])), output=folder)
     return folder
 
 
