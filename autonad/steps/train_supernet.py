@@ -92,6 +92,9 @@ def train_supernet(
                 "val/miou": sum(scores) / len(scores),
                 "val/miou_min": min(scores),
                 "val/miou_max": max(scores),
+                # The panel begins with the extremes of the space.
+                "val/miou_smallest": scores[0],
+                "val/miou_largest": scores[min(1, len(scores) - 1)],
             }
 
         def log(metrics: dict[str, float], epoch: int) -> None:
