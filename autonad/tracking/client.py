@@ -35,6 +35,8 @@ from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 # requests' exceptions are OSErrors.
 FAILURES: tuple[type[Exception], ...] = (MlflowException, SQLAlchemyError, OSError)
 PARENT_RUN = "mlflow.parentRunId"
+# Without it the user interface shows an experiment as one of language models, with traces and no runs.
+KIND = "mlflow.experimentKind"
 ROLE, PARENT = "autonad.role", "parent"
 EXECUTION = "autonad.execution"
 
@@ -180,7 +182,9 @@ def _experiment(client: MlflowClient, settings: TrackingSettings) -> str:
     path = _sqlite_path(settings.uri)
     location = None if path is None else (path.parent / "mlruns" / key(settings.experiment)).as_uri()
     try:
-        return client.create_experiment(settings.experiment, artifact_location=location)
+        return client.create_experiment(
+            settings.experiment, artifact_location=location, tags={KIND: "custom_model_development"}
+        )
     except MlflowException:
         found = client.get_experiment_by_name(settings.experiment)
         if found is None:

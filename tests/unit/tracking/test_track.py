@@ -109,6 +109,8 @@ def test_metrics_parameters_and_files_arrive(settings: TrackingSettings, client:
     assert len(data.params) == 153
     assert data.tags["dvc.md5"] == "ab12"
     assert "mlflow.parentRunId" not in data.tags
+    experiment = client.get_experiment(client.get_run(run_id).info.experiment_id)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     assert {item.path for item in client.list_artifacts(run_id)} == {"evaluation", "report.html"}
     assert [item.path for item in client.list_artifacts(run_id, "evaluation")] == ["evaluation/report.html"]
     assert not settings.unsent.exists()
