@@ -47,8 +47,8 @@ class Drift:
             three most different.
         images: Images compared: (reference, batch).
         groups: Parts compared: (reference, batch).
-        detectable: Smallest shift that the tests see in 80 % of batches of this size, in standard deviations
-            between parts; None if none can be seen.
+        detectable: Shift of one feature that is seen in at least 80 % of batches of this size, in standard
+            deviations between parts; None if none can be seen.
         note: What limits the comparison; empty if nothing does.
     """
 
@@ -183,8 +183,8 @@ def _limits(parts: Parts, active: np.ndarray, sides: tuple[int, ...], detectable
         found.append(f"too few parts ({fewer} in {which}) to see any shift")
     elif detectable > 1:
         found.append(
-            f"too few parts ({fewer} in {which}) to see small shifts: one of {detectable:.1f} standard "
-            "deviations between parts is seen in 80 % of such batches"
+            f"too few parts ({fewer} in {which}) to see small shifts: it takes {detectable:.1f} standard "
+            "deviations between parts in one feature to be seen in 80 % of such batches"
         )
     return found
 

@@ -1,4 +1,4 @@
-"""The smallest shift that a comparison of this size can see."""
+"""The smallest shift of one feature that a comparison of this size can see."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ POWER = 0.8
 def detectable_shift(
     strata: np.ndarray, in_batch: np.ndarray, active: np.ndarray, dimensions: float, level: float
 ) -> float | None:
-    """Shift between the means of batch and reference that a test sees with 80 % power.
+    """Shift of one feature, between batch and reference, that is seen with a power of at least 80 %.
 
     A squared distance of means in d independent directions is, in units of its variance, chi-squared with d
     degrees of freedom; a shift of δ standard deviations makes it noncentral by δ² Σ m n / (m + n), summed
-    over the strata with m and n parts. docs/results.md compares this with simulated shifts.
+    over the strata with m and n parts. A feature that moves alone moves further in units of what the others
+    predict of it, so that simulated shifts of this size are seen rather more often (docs/results.md).
 
     Args:
         strata: (N,).

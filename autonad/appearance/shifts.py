@@ -12,7 +12,7 @@ import numpy as np
 
 from autonad.appearance.features import FEATURES
 from autonad.appearance.parts import Parts, standardise
-from autonad.appearance.statistics import p_value, permute
+from autonad.appearance.statistics import p_value, permute, pieces
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,13 @@ def kolmogorov_smirnov(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     order = np.argsort(values, kind="stable")
     ranked = values[order]
     ends = np.flatnonzero(np.append(np.diff(ranked) > 1e-9, True))
-    below = np.cumsum(labels[:, order], axis=1, dtype=np.int32)[:, ends]
     m = int(labels[0].sum())
     n = labels.shape[1] - m
-    return np.abs(below / m - (ends + 1 - below) / n).max(axis=1)
+    found = []
+    for piece in pieces(labels):
+        below = np.cumsum(piece[:, order], axis=1, dtype=np.int32)[:, ends]
+        found.append(np.abs(below * (1 / m + 1 / n) - (ends + 1) / n).max(axis=1))
+    return np.concatenate(found)
 
 
 def class_mix(

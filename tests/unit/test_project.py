@@ -21,7 +21,8 @@ PACKAGE = ROOT / "autonad"
 # Imports point one way: a part may use those before it in this list (see docs/architecture.md).
 ORDER = (
     "errors", "files", "config", "config_file", "space", "data", "network", "training",
-    "latency", "search", "evaluation", "deploy", "appearance", "tracking", "steps", "console", "options", "cli",
+    "latency", "search", "evaluation", "deploy", "appearance", "tracking", "steps", "console", "options",
+    "cli",
 )  # fmt: skip
 HEAVY = {
     "torch",
