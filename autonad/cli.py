@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from autonad.errors import AutonadError, FaultyItems
-from autonad.options import Classes, DatasetDir, Execution, Groups, OutputDir, Params, Resume, Set
+from autonad.options import (
+    Classes,
+    DatasetDir,
+    Execution,
+    Groups,
+    OutputDir,
+    Params,
+    PinDir,
+    Resume,
+    ResumeOrRestart,
+    Set,
+)
 
 if TYPE_CHECKING:
     from autonad.config import Config
@@ -126,11 +137,46 @@ def describe_target(
     print(f"{output}: hardware key {key}")
 
 
+@app.command()
+def decide(
+    dataset: DatasetDir,
+    pin: Annotated[Path, typer.Option("--pin", help="Pin folder; written when the pin moves.")],
+    target: Annotated[Path, typer.Option("--target", help="Target file.")],
+    output: OutputDir,
+    search: Annotated[
+        Path | None, typer.Option("--search", help="Search folder of the last search, where there was one.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="ONNX file of the champion, for batches without masks.")
+    ] = None,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Decide whether the last search still holds, and pin the images of the next one."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.decide(
+            _config(params, set), dataset=dataset, pin=pin, target=target, output=output, search=search,
+            model=model, execution=execution, console=screen,
+        )  # fmt: skip
+    for note in result.notes:
+        print(f"note     {note}")
+    for reason in result.reasons:
+        print(f"reason   {reason}")
+    pinned = f"pin {result.pin_key} {'is new' if result.moved else 'stays'}"
+    print(f"{output}: action {result.action}; {pinned}; open {result.page}")
+
+
 @app.command("train-supernet")
 def train_supernet(
     dataset: DatasetDir,
     output: OutputDir,
+    pin: PinDir = None,
     resume: Resume = False,
+    restart: ResumeOrRestart = False,
     execution: Execution = None,
     params: Params = None,
     set: Set = None,
@@ -144,7 +190,8 @@ def train_supernet(
             _config(params, set),
             dataset=dataset,
             output=output,
-            resume=resume,
+            pin=pin,
+            resume="or-restart" if restart else resume,
             execution=execution,
             console=screen,
         )
@@ -196,7 +243,9 @@ def search(
     supernet: Annotated[Path, typer.Option("--supernet", help="Supernet folder.")],
     latency: Annotated[Path, typer.Option("--latency", help="Latency folder.")],
     output: OutputDir,
+    pin: PinDir = None,
     resume: Resume = False,
+    restart: ResumeOrRestart = False,
     execution: Execution = None,
     params: Params = None,
     set: Set = None,
@@ -208,8 +257,7 @@ def search(
     with console() as screen:
         result = steps.search(
             _config(params, set), dataset=dataset, supernet=supernet, latency=latency, output=output,
-            resume=resume,
-            execution=execution, console=screen,
+            pin=pin, resume="or-restart" if restart else resume, execution=execution, console=screen,
         )  # fmt: skip
     print(
         f"{output}: architecture {result.key}, {result.parameters:,} parameters, inherited validation mIoU "
@@ -224,6 +272,7 @@ def retrain(
     search: Annotated[Path, typer.Option("--search", help="Search folder.")],
     output: OutputDir,
     resume: Resume = False,
+    restart: ResumeOrRestart = False,
     execution: Execution = None,
     params: Params = None,
     set: Set = None,
@@ -234,9 +283,8 @@ def retrain(
 
     with console() as screen:
         result = steps.retrain(
-            _config(params, set), dataset=dataset, search=search, output=output, resume=resume,
-            execution=execution,
-            console=screen,
+            _config(params, set), dataset=dataset, search=search, output=output,
+            resume="or-restart" if restart else resume, execution=execution, console=screen,
         )  # fmt: skip
     print(
         f"{output}: {result.parameters:,} parameters, validation mIoU {_percent(result.miou)} after epoch "

@@ -144,6 +144,10 @@ class SupernetConfig(TrainingConfig):
     sharing: Literal["cross", "entangled", "classical"] = Field(
         "cross", description="weight sharing (Table VII)"
     )
+    growth: Fraction = Field(
+        0.4,
+        description="share of steps over which paths grow from the smallest architecture to the whole space",
+    )
     panel: Count = Field(
         4, description="architectures whose inherited mIoU is followed: the extremes and random ones"
     )
@@ -200,13 +204,33 @@ class SearchConfig(Section):
     crossover_rate: Fraction = Field(0.4, description="probability per pair, p_c")
     latency_weight: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
         "auto",
-        description="λ, mIoU fraction per ms; auto: 0.05 of mIoU per mean latency of the first population",
+        description="λ, mIoU fraction per ms; auto: σ(latency) costs half of σ(mIoU) in the first population",
     )
     latency_budget_ms: Positive | None = Field(
         None, description="median latency that must not be exceeded, ms"
     )
     finalists: Count = Field(
         3, description="best architectures whose latency is measured before one is returned"
+    )
+
+
+class DecideConfig(Section):
+    """Deciding whether the last search is still good."""
+
+    alpha: Annotated[float, Field(gt=0, le=0.2)] = Field(
+        0.01, description="false alarms that are accepted, share of decisions without any change"
+    )
+    permutations: Annotated[int, Field(ge=100)] = Field(2000, description="of whole parts, per test")
+    minimum_effect: Fraction = Field(
+        0.1, description="a difference that is smaller does not count, however certain: 2 AUC − 1"
+    )
+    window: Count = Field(3, description="newest batches that are looked at, n")
+    confirm: Count = Field(1, description="of these, how many must look different, k")
+    calibration_draws: Annotated[int, Field(ge=0)] = Field(
+        200, description="unchanged batches drawn from a new pin to measure the false alarms (0: none)"
+    )
+    force: Literal["none", "search", "train"] = Field(
+        "none", description="what is done whatever is found: a search, or supernet and search"
     )
 
 
@@ -248,6 +272,7 @@ class Config(Section):
     profile_latency: LatencyConfig = LatencyConfig()
     search: SearchConfig = SearchConfig()
     retrain: RetrainConfig = RetrainConfig()
+    decide: DecideConfig = DecideConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     export: ExportConfig = ExportConfig()
     tracking: TrackingConfig = TrackingConfig()

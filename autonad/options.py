@@ -18,6 +18,17 @@ Set = Annotated[
 DatasetDir = Annotated[Path, typer.Option("--dataset", help="Dataset folder.")]
 OutputDir = Annotated[Path, typer.Option("--output", help="Folder to write.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue from the output folder's checkpoint.")]
+ResumeOrRestart = Annotated[
+    bool,
+    typer.Option(
+        "--resume-or-restart",
+        help="Continue from a checkpoint of the same configuration, start over from any other.",
+    ),
+]
+PinDir = Annotated[
+    Path | None,
+    typer.Option("--pin", help="Pin folder: the images of the search. Default: the whole dataset."),
+]
 Execution = Annotated[
     str | None,
     typer.Option(

@@ -5,8 +5,36 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Sequence
 from html import escape
+from importlib import resources
 
-__all__ = ["cards", "escape", "heat_cell", "heat_table", "image", "legend", "percent", "section", "table"]
+from autonad import __version__
+
+__all__ = [
+    "cards", "escape", "heat_cell", "heat_table", "image", "legend", "page", "percent", "section", "table",
+]  # fmt: skip
+
+
+def page(title: str, kind: str, parts_html: Iterable[str], *, subtitle: str = "", nav_html: str = "") -> str:
+    """A whole page with its style: no script, no address outside.
+
+    Args:
+        title: Heading.
+        kind: What the page is, for the browser's tab ("report").
+        parts_html: Sections; empty ones are left out.
+        subtitle: One line below the heading.
+        nav_html: Links below that.
+    """
+    style = (resources.files("autonad.evaluation") / "report.css").read_text()
+    line = f"<p>{escape(subtitle)}</p>" if subtitle else ""
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)} – AutoNAD {escape(kind)}</title>"
+        f"<style>\n{style}</style></head>\n<body><header><div><h1>{escape(title)}</h1>{line}"
+        f"{nav_html}</div></header>\n<main>\n"
+        + "\n".join(part for part in parts_html if part)
+        + f"\n</main>\n<footer>Made by AutoNAD {escape(__version__)}.</footer></body></html>\n"
+    )
 
 
 def section(identifier: str, title: str, body_html: str) -> str:

@@ -137,9 +137,9 @@ def class_colour(index: int) -> str:
 
 def pictures(panel: Panel) -> Iterator[tuple[str, bytes]]:
     """The three pictures of a panel: what it is, and a JPEG of at most `PICTURE_SIDE` pixels a side."""
-    yield "image", _jpeg(panel.image)
-    yield "truth", _jpeg(overlay(panel.image, panel.truth))
-    yield "prediction", _jpeg(overlay(panel.image, panel.prediction))
+    yield "image", thumbnail(panel.image)
+    yield "truth", thumbnail(overlay(panel.image, panel.truth))
+    yield "prediction", thumbnail(overlay(panel.image, panel.prediction))
 
 
 def overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -170,7 +170,8 @@ def overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return result.astype(np.uint8)
 
 
-def _jpeg(image: np.ndarray) -> bytes:
+def thumbnail(image: np.ndarray) -> bytes:
+    """An image (H, W, 3) uint8 as a JPEG of at most `PICTURE_SIDE` pixels a side, for a page."""
     from PIL import Image
 
     picture = Image.fromarray(image)

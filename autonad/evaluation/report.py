@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autonad import __version__
 from autonad.evaluation import markup, sections
 from autonad.evaluation.panels import Panel
 from autonad.files import write_text_atomic
@@ -66,17 +64,8 @@ def render_report(content: ReportContent) -> str:
     links = "".join(
         f'<a href="#{_identifier(part)}">{markup.escape(name)}</a>' for name, part in parts.items()
     )
-    style = (resources.files("autonad.evaluation") / "report.css").read_text()
-    subtitle = f"<p>{markup.escape(content.subtitle)}</p>" if content.subtitle else ""
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{markup.escape(content.title)} – AutoNAD report</title>"
-        f"<style>\n{style}</style></head>\n<body><header><div><h1>{markup.escape(content.title)}</h1>{subtitle}"
-        f'<nav aria-label="Sections">{links}</nav></div></header>\n<main>\n'
-        + "\n".join(parts.values())
-        + f"\n</main>\n<footer>Made by AutoNAD {markup.escape(__version__)}.</footer></body></html>\n"
-    )
+    nav = f'<nav aria-label="Sections">{links}</nav>'
+    return markup.page(content.title, "report", parts.values(), subtitle=content.subtitle, nav_html=nav)
 
 
 def write_report(path: Path, content: ReportContent) -> None:

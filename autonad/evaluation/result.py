@@ -113,11 +113,16 @@ class EvaluationResult:
 
 
 def write_evaluation(folder: Path, metrics: dict[str, Any], per_image: pd.DataFrame) -> None:
-    """Write `metrics.json` and `per_image.parquet`, each in one step.
+    """Write `metrics.json`, `per_image.parquet` and `classes.csv` (for `dvc plots`), each in one step.
 
     Raises:
         StorageError: A file cannot be written.
     """
+    import pandas as pd
+
+    rows = [{"class": name, **entry} for name, entry in metrics["input"]["classes"].items()]
+    classes = pd.DataFrame(rows)
+    write_atomic(folder / "classes.csv", lambda path: classes.to_csv(path, index=False))
     write_json(folder / "metrics.json", metrics)
     write_atomic(folder / "per_image.parquet", lambda path: per_image.to_parquet(path, index=False))
 

@@ -30,8 +30,8 @@ from autonad.search.settings import EvolutionSettings
 from autonad.search.state import load_state, make_state
 from autonad.space import UNIFORM, Architecture, SamplingPrior, SearchSpace
 
-# λ "auto": the mean latency of the first population costs this much mIoU.
-AUTO_MIOU = 0.05
+# λ "auto": in the first population, one standard deviation of latency costs this share of one of mIoU.
+AUTO_SHARE = 0.5
 # Draws for one new architecture before giving up; a draw costs microseconds, an evaluation seconds.
 MAX_DRAWS = 200
 
@@ -236,9 +236,9 @@ class Evolution:
         return None
 
     def _auto_weight(self) -> float:
-        latencies = [item.latency_ms for item in self._evaluations()]
-        mean = float(np.mean(latencies)) if latencies else 0.0
-        return AUTO_MIOU / mean if mean > 0 else 0.0
+        found = [(item.miou, item.latency_ms) for item in self._evaluations()]
+        miou, latency_ms = np.std(found, axis=0) if found else (0.0, 0.0)
+        return float(AUTO_SHARE * miou / latency_ms) if latency_ms > 0 else 0.0
 
     def _pending(self) -> list[Record]:
         return [record for record in self._records.values() if record.evaluation is None]

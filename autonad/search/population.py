@@ -52,3 +52,27 @@ def population_table(records: Iterable[Record], ranking: Ranking) -> pd.DataFram
         if (told := record.evaluation) is not None
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def by_generation(population: pd.DataFrame) -> pd.DataFrame:
+    """How a search went, one row per generation.
+
+    Args:
+        population: `population_table(...)`.
+
+    Returns:
+        Columns generation, best_score (of all so far), mean_score, best_miou (of all so far), mean_miou,
+        mean_latency_ms, evaluations (so far).
+    """
+    grouped = population.groupby("generation")
+    table = pd.DataFrame(
+        {
+            "best_score": grouped["score"].max().cummax(),
+            "mean_score": grouped["score"].mean(),
+            "best_miou": grouped["miou"].max().cummax(),
+            "mean_miou": grouped["miou"].mean(),
+            "mean_latency_ms": grouped["latency_ms"].mean(),
+            "evaluations": grouped.size().cumsum(),
+        }
+    )
+    return table.reset_index()

@@ -52,8 +52,10 @@ class Ranking:
         return self.violation(evaluation) == 0.0
 
     def sort(self, evaluations: Iterable[Evaluation]) -> list[Evaluation]:
-        """Best first: within the budget by score, behind them the others by violation; ties as they came."""
-        return sorted(evaluations, key=lambda item: (self.violation(item), -self.score(item)))
+        """Best first: within the budget by score, behind them the others by violation; ties by latency."""
+        return sorted(
+            evaluations, key=lambda item: (self.violation(item), -self.score(item), item.latency_ms)
+        )
 
 
 def checked(evaluation: Evaluation) -> Evaluation:

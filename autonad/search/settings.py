@@ -18,8 +18,8 @@ class EvolutionSettings:
         top_k: Parents per generation.
         mutation_rate: Probability that a gene changes, p_m.
         crossover_rate: Probability that a pair of parents is crossed, p_c.
-        latency_weight: λ, in mIoU (a fraction) per ms; "auto" is 0.05 per mean latency of the first
-        population.
+        latency_weight: λ, in mIoU (a fraction) per ms; with "auto", one standard deviation of latency
+            costs half of one of mIoU in the first population.
         latency_budget_ms: Upper bound of the latency in ms; None without one.
     """
 

@@ -326,14 +326,22 @@ class SearchSpace:
         )
         return replace(architecture, stages=tuple(stages), edges=edges, pools=pools)
 
-    def crossover(self, first: Architecture, second: Architecture, rng: np.random.Generator) -> Architecture:
-        """Take every gene from either parent with equal probability (Algorithm 1, line 13).
+    def crossover(
+        self, first: Architecture, second: Architecture, rng: np.random.Generator, share: float = 0.5
+    ) -> Architecture:
+        """Take every gene from either parent (Algorithm 1, line 13).
 
         The depth of a stage is a gene too; a block that only one parent has comes from that parent.
+
+        Args:
+            first: One parent.
+            second: The other.
+            rng: Source of randomness.
+            share: Probability that a gene comes from the first.
         """
 
         def either(a: T, b: T) -> T:
-            return a if rng.random() < 0.5 else b
+            return a if rng.random() < share else b
 
         stages = []
         for one, two in zip(first.stages, second.stages, strict=True):

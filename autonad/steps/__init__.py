@@ -5,6 +5,7 @@ Importing this package is cheap; each step imports what it needs when it is call
 
 from autonad.steps.context import SILENT, Console
 from autonad.steps.data import audit, import_data, synthesize
+from autonad.steps.decide import decide
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
 from autonad.steps.profile_latency import describe_target, profile_latency
@@ -16,6 +17,7 @@ __all__ = [
     "SILENT",
     "Console",
     "audit",
+    "decide",
     "describe_target",
     "evaluate",
     "export",

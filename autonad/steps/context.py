@@ -7,12 +7,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from autonad.config import Config
 
+if TYPE_CHECKING:
+    from autonad.training.checkpoint import Checkpoints
+
 Report = Callable[[str], None]
 Advance = Callable[[int, int, str], None]
+
+
+Resume = bool | Literal["or-restart"]
+"""False starts over. True continues from the output folder's checkpoint and refuses one of another
+configuration. "or-restart" continues from one of the same configuration and starts over from any other, as a
+pipeline wants it."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,11 @@ def seed_everything(seed: int, threads: int | None) -> None:
     torch.manual_seed(seed)
     if threads is not None:
         torch.set_num_threads(threads)
+
+
+def resolve(resume: Resume, checkpoints: Checkpoints) -> bool:
+    """Whether to continue from what these checkpoints hold."""
+    return checkpoints.matches() if resume == "or-restart" else resume
 
 
 def peak_memory_mib() -> float:

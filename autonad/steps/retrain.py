@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autonad.config import Config
-from autonad.steps.context import SILENT, Console, begin
+from autonad.steps.context import SILENT, Console, Resume, begin, resolve
 from autonad.steps.train_supernet import describe
 
 
@@ -33,7 +33,7 @@ def retrain(
     dataset: Path,
     search: Path,
     output: Path,
-    resume: bool = False,
+    resume: Resume = False,
     execution: str | None = None,
     console: Console = SILENT,
 ) -> RetrainResult:
@@ -45,7 +45,7 @@ def retrain(
         search: Search folder: `architecture.json`, and `inherited.safetensors` unless `retrain.weights` is
             scratch.
         output: Model folder to write.
-        resume: Continue from the folder's checkpoint, if there is one.
+        resume: See `Resume`.
         execution: Groups runs in MLflow.
         console: Where progress goes.
 
@@ -116,6 +116,7 @@ def retrain(
             step.log_history(progress.history)
             console.report(f"resumed after epoch {progress.epoch} of {settings.epochs}")
 
+        checkpoints = Checkpoints(output / "checkpoint", identity)
         outcome = train(
             network,
             data=data.images,
@@ -123,8 +124,8 @@ def retrain(
             seed=config.seed,
             paths=lambda number: [network],
             validate=validate,
-            checkpoints=Checkpoints(output / "checkpoint", identity),
-            resume=resume,
+            checkpoints=checkpoints,
+            resume=resolve(resume, checkpoints),
             repeats=data.repeats,
             class_weights=data.class_weights,
             log=log,
@@ -135,6 +136,8 @@ def retrain(
         assert progress.best_epoch is not None
         history = pd.DataFrame(progress.history)
         write_atomic(output / "history.parquet", lambda path: history.to_parquet(path, index=False))
+        # The same for `dvc plots`, which does not read parquet.
+        write_atomic(output / "curves.csv", lambda path: history.to_csv(path, index=False))
         provenance = {
             "dataset": source.fingerprint, "seed": config.seed, "weights": settings.weights,
             "best_epoch": progress.best_epoch, "val_miou": progress.best_miou,

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config import Config
-from autonad.errors import LatencyError, SearchError
-from autonad.steps.context import SILENT, Console, begin
+from autonad.errors import LatencyError, SearchError, StorageError
+from autonad.steps.context import SILENT, Console, Resume, begin
 
 if TYPE_CHECKING:
     from autonad.latency.table import LatencyTable
@@ -49,7 +49,8 @@ def search(
     supernet: Path,
     latency: Path,
     output: Path,
-    resume: bool = False,
+    pin: Path | None = None,
+    resume: Resume = False,
     execution: str | None = None,
     console: Console = SILENT,
 ) -> SearchResult:
@@ -65,7 +66,8 @@ def search(
         supernet: Supernet folder.
         latency: Latency folder.
         output: Search folder to write.
-        resume: Continue from the folder's state, if there is one.
+        pin: Pin folder: the pinned images alone judge; None takes the whole dataset.
+        resume: See `Resume`; here it is the folder's `state.json` that is continued from.
         execution: Groups runs in MLflow.
         console: Where progress goes.
 
@@ -73,7 +75,6 @@ def search(
         SearchError: No finalist keeps the latency budget; or, with `resume`, the state belongs to another
             search.
     """
-    from autonad.data.dataset import Dataset
     from autonad.evaluation.inherited import score
     from autonad.files import sha256_file, write_atomic, write_json, write_text_atomic
     from autonad.latency.prior import load_prior
@@ -81,8 +82,10 @@ def search(
     from autonad.latency.target import Target
     from autonad.search.evolution import Evolution, EvolutionSettings
     from autonad.search.figures import plot_pareto_html
+    from autonad.search.population import by_generation
     from autonad.search.ranking import Evaluation
-    from autonad.steps.splits import check_classes, evaluation_data
+    from autonad.steps.settings import search_settings
+    from autonad.steps.splits import check_classes, evaluation_data, searched_images
     from autonad.training.checkpoint import save_weights
     from autonad.training.files import load_supernet, pick_device
 
@@ -90,7 +93,7 @@ def search(
     net, spec, provenance = load_supernet(supernet)
     table = LatencyTable.load(latency / "table.parquet")
     target = Target.load(latency / "target.json")
-    source = Dataset.open(dataset)
+    source, pin_key = searched_images(dataset, pin)
     check_classes(source, spec, "the supernet")
     params = {
         "seed": config.seed,
@@ -100,6 +103,7 @@ def search(
         "sharing": net.sharing,
     }
     tags = {"autonad.hardware_key": target.hardware_key, "dataset.fingerprint": source.fingerprint}
+    tags |= {"autonad.pin_key": pin_key} if pin_key else {}
     with begin("search", config, execution=execution, console=console, params=params, tags=tags) as step:
         check_table(table, net.space.key, spec.size)
         warning = target.verify_here()
@@ -120,8 +124,11 @@ def search(
             "latency": sha256_file(latency / "table.parquet"),
             "dataset": source.fingerprint,
         }
-        if resume and (output / STATE).is_file():
-            _restore(evolution, output / STATE, inputs)
+        if (
+            resume
+            and (output / STATE).is_file()
+            and _restore(evolution, output / STATE, inputs, restart=resume == "or-restart")
+        ):
             console.report(f"resumed in generation {evolution.generation} of {settings.generations}")
 
         def keep() -> None:
@@ -151,6 +158,8 @@ def search(
         network = net.extract(winner.architecture).cpu()
         population = evolution.table()
         write_atomic(output / "population.parquet", lambda path: population.to_parquet(path, index=False))
+        progress = by_generation(population)
+        write_atomic(output / "generations.csv", lambda path: progress.to_csv(path, index=False))
         plot_pareto_html(
             population,
             output / "pareto.html",
@@ -172,6 +181,12 @@ def search(
                 "finalists": finalists,
                 "hardware_key": target.hardware_key,
                 "target": target.name,
+                "pin_key": pin_key,
+                "settings": {
+                    "latency_budget_ms": settings.latency_budget_ms,
+                    "search": search_settings(config),
+                    "supernet": provenance.get("settings"),
+                },
                 "evaluations": len(population),
                 "seed": config.seed,
                 "inputs": inputs,
@@ -291,14 +306,21 @@ def _generation_metrics(evolution: Evolution) -> dict[str, float]:
     }
 
 
-def _restore(evolution: Evolution, path: Path, inputs: dict[str, str]) -> None:
+def _restore(evolution: Evolution, path: Path, inputs: dict[str, str], *, restart: bool) -> bool:
+    """Put a search back to where it was; False where it cannot be and `restart` is allowed."""
     from autonad.files import read_json
 
-    saved = read_json(path, "the search's state")
-    changed = sorted(name for name in inputs if saved.get("inputs", {}).get(name) != inputs[name])
-    if changed:
-        raise SearchError(
-            f"the search in {path.parent} was begun with another {' and '.join(changed)}; leave out "
-            "--resume to start over, or choose another --output"
-        )
-    evolution.load_state_dict(saved["state"])
+    try:
+        saved = read_json(path, "the search's state")
+        changed = sorted(name for name in inputs if saved.get("inputs", {}).get(name) != inputs[name])
+        if changed:
+            raise SearchError(
+                f"the search in {path.parent} was begun with another {' and '.join(changed)}; leave out "
+                "--resume to start over, or choose another --output"
+            )
+        evolution.load_state_dict(saved["state"])
+    except (SearchError, StorageError):
+        if restart:
+            return False
+        raise
+    return True

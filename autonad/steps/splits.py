@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autonad.config import InputConfig, TrainingConfig
@@ -26,6 +27,28 @@ class TrainingData:
     images: SegmentationData
     repeats: NDArray[np.float64] | None
     class_weights: Tensor | None
+
+
+def searched_images(dataset: Path, pin: Path | None) -> tuple[Dataset, str | None]:
+    """The images that a search is run on, and the key of their pin.
+
+    Args:
+        dataset: Dataset folder.
+        pin: Pin folder; None takes the whole dataset.
+
+    Raises:
+        DatasetError: A pinned image is not in the dataset as it was.
+        StorageError: The pin is missing or damaged.
+    """
+    from autonad.data.dataset import Dataset
+
+    source = Dataset.open(dataset)
+    if pin is None:
+        return source, None
+    from autonad.appearance.pin import Pin, pinned_dataset
+
+    found = Pin.load(pin)
+    return pinned_dataset(source, found), found.key
 
 
 def detector_spec(dataset: Dataset, config: InputConfig) -> DetectorSpec:

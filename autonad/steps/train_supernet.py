@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from autonad.config import Config
-from autonad.steps.context import SILENT, Console, begin
+from autonad.steps.context import SILENT, Console, Resume, begin, resolve
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ def train_supernet(
     *,
     dataset: Path,
     output: Path,
-    resume: bool = False,
+    pin: Path | None = None,
+    resume: Resume = False,
     execution: str | None = None,
     console: Console = SILENT,
 ) -> SupernetResult:
@@ -40,23 +41,25 @@ def train_supernet(
         config: Sections `space`, `input` and `train_supernet` decide.
         dataset: Dataset folder; its training split is learnt, its validation split judges.
         output: Supernet folder to write.
-        resume: Continue from the folder's checkpoint, if there is one.
+        pin: Pin folder: the pinned images alone are learnt; None takes the whole dataset.
+        resume: See `Resume`.
         execution: Groups runs in MLflow.
         console: Where progress goes.
     """
+    import pandas as pd
     import torch
 
-    from autonad.data.dataset import Dataset
     from autonad.evaluation.inherited import score
     from autonad.files import write_atomic
     from autonad.network import SuperNet
     from autonad.space import SearchSpace
-    from autonad.steps.splits import detector_spec, evaluation_data, training_data
+    from autonad.steps.settings import supernet_settings
+    from autonad.steps.splits import detector_spec, evaluation_data, searched_images, training_data
     from autonad.training.checkpoint import Checkpoints, Progress
     from autonad.training.files import pick_device, save_supernet
-    from autonad.training.loop import Forward, train
+    from autonad.training.loop import Forward, total_steps, train
     from autonad.training.records import LatencyRecords
-    from autonad.training.samplers import fixed_panel, sample_uniformly
+    from autonad.training.samplers import fixed_panel, sample_path
 
     settings = config.train_supernet
     params = {
@@ -65,8 +68,8 @@ def train_supernet(
         "input": config.input.model_dump(),
         "train_supernet": settings.model_dump(),
     }
-    source = Dataset.open(dataset)
-    tags = {"dataset.fingerprint": source.fingerprint}
+    source, pin_key = searched_images(dataset, pin)
+    tags = {"dataset.fingerprint": source.fingerprint} | ({"autonad.pin_key": pin_key} if pin_key else {})
     with begin(
         "train-supernet", config, execution=execution, console=console, params=params, tags=tags
     ) as step:
@@ -79,8 +82,10 @@ def train_supernet(
         panel = fixed_panel(space, settings.panel, config.seed)
         records = LatencyRecords(output / "records.jsonl")
 
+        growth_steps = settings.growth * total_steps(settings, len(data.images), data.repeats)
+
         def paths(number: int) -> list[Forward]:
-            architecture = sample_uniformly(space, config.seed, number)
+            architecture = sample_path(space, config.seed, number, growth_steps)
             return [records.timed(partial(supernet, architecture=architecture), architecture, number)]
 
         def validate(module: torch.nn.Module) -> dict[str, float]:
@@ -112,6 +117,7 @@ def train_supernet(
             "dataset": source.fingerprint,
         }  # fmt: skip
         checkpoints = Checkpoints(output / "checkpoint", identity)
+        resume = resolve(resume, checkpoints)
         if not (resume and checkpoints.exists()):
             # First the checkpoint, then the records: a kill between them leaves nothing to resume.
             checkpoints.clear()
@@ -132,14 +138,18 @@ def train_supernet(
         )
         table = records.table()
         write_atomic(output / "records.parquet", lambda path: table.to_parquet(path, index=False))
+        curves = pd.DataFrame(outcome.progress.history)
+        write_atomic(output / "curves.csv", lambda path: curves.to_csv(path, index=False))
         provenance = {
             "dataset": source.fingerprint,
+            "pin_key": pin_key,
+            "settings": supernet_settings(config),
             "seed": config.seed,
             "best_epoch": outcome.progress.best_epoch,
             "val_miou": outcome.progress.best_miou,
         }
         save_supernet(output, supernet.cpu(), spec, provenance)
-        for name in ("supernet.json", "supernet.safetensors", "records.parquet"):
+        for name in ("supernet.json", "supernet.safetensors", "records.parquet", "curves.csv"):
             step.run.artifact(output / name)
         parameters = sum(parameter.numel() for parameter in supernet.parameters())
         step.run.log({"model/parameters": float(parameters)}, step=0)

@@ -62,6 +62,11 @@ METRICS: dict[str, str] = {
     "data/images": "images of the dataset",
     "data/groups": "groups of the dataset",
     "data/faults": "errors and warnings of the audit",
+    "drift/newer_images": "images that are newer than the pin",
+    "drift/batches": "batches that were compared with the pin",
+    "drift/changed_batches": "batches that look different from the pin",
+    "drift/p_value": "smallest p-value of the appearance tests over the batches",
+    "drift/class_mix_p_value": "smallest p-value of the class mix over the batches",
     "time/seconds": "duration of the step, s",
     "memory/peak_mib": "peak resident memory of the process, MiB",
 }

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from autonad.errors import CheckpointError
+from autonad.errors import CheckpointError, StorageError
 from autonad.files import read_json, remove_leftovers, write_atomic, write_json
 
 POINTER = "latest.json"
@@ -136,6 +136,16 @@ class Checkpoints:
     def exists(self) -> bool:
         """Whether there is anything to resume."""
         return (self.folder / POINTER).is_file()
+
+    def matches(self) -> bool:
+        """Whether there is a checkpoint of this very run; a damaged or another run's one counts as none."""
+        if not self.exists():
+            return False
+        try:
+            pointer = read_json(self.folder / POINTER, "the checkpoint")
+        except StorageError:
+            return False
+        return isinstance(pointer, dict) and pointer.get("identity") == self.identity
 
     def clear(self) -> None:
         """Forget what is there; the pointer goes first, so that a kill leaves no pointer to nothing."""

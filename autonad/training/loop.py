@@ -107,8 +107,8 @@ def train(
         on_resume(progress)
     else:
         checkpoints.clear()
+    total = total_steps(config, len(data), repeats)
     repeats = np.ones(len(data)) if repeats is None else repeats
-    total = config.epochs * _steps(repeats.sum(), config.batch_size)
 
     for epoch in range(progress.epoch, config.epochs):
         module.train()
@@ -213,8 +213,10 @@ def batches(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
     return full or [order]
 
 
-def _steps(num_images: float, batch_size: int) -> int:
-    return max(1, math.floor(num_images) // batch_size)
+def total_steps(config: TrainingConfig, num_images: int, repeats: NDArray[np.float64] | None = None) -> int:
+    """Expected steps of a whole run; `repeats` says how often each image is shown per epoch (None: once)."""
+    shown = num_images if repeats is None else math.floor(repeats.sum())
+    return config.epochs * max(1, shown // config.batch_size)
 
 
 class Average:

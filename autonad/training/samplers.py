@@ -10,12 +10,27 @@ from numpy.typing import NDArray
 from autonad.space import Architecture, SearchSpace
 
 
-def sample_uniformly(space: SearchSpace, seed: int, step: int) -> Architecture:
-    """The path of one step (single path, uniform sampling: Guo et al. 2019).
+def sample_path(space: SearchSpace, seed: int, step: int, growth_steps: float = 0.0) -> Architecture:
+    """The path of one step (single path, uniform sampling: Guo et al. 2019), after a time of growth.
 
-    It depends on seed and step alone, so a resumed run draws the same paths.
+    Uniform paths of a large space hardly repeat, so that at first each undoes what the last one did; where
+    defects are rare the supernet then learns to predict none (docs/decisions/0014). During the first
+    `growth_steps` a gene is drawn only with a probability that rises from 0 to 1, and is the smallest
+    architecture's otherwise: one network learns to see defects, and the space grows around it.
+
+    It depends on its arguments alone, so a resumed run draws the same paths.
+
+    Args:
+        space: What to draw from.
+        seed: Seed of the run.
+        step: Steps done before this one.
+        growth_steps: Steps until all paths are equally likely; 0 begins there.
     """
-    return space.sample(np.random.default_rng([seed, step, 1]))
+    rng = np.random.default_rng([seed, step, 1])
+    drawn = space.sample(rng)
+    if step >= growth_steps:
+        return drawn
+    return space.crossover(drawn, space.smallest(), rng, share=step / growth_steps)
 
 
 def fixed_panel(space: SearchSpace, size: int, seed: int) -> list[Architecture]:

@@ -244,11 +244,11 @@ def test_the_budget_comes_before_the_score() -> None:
     assert latencies[len(latencies) - len(infeasible) :] == sorted(infeasible)
 
 
-def test_auto_weight_makes_the_first_populations_mean_latency_cost_five_points() -> None:
+def test_auto_weight_follows_the_spread_of_the_first_population() -> None:
     search = make(latency_weight="auto")
     first = [toy(architecture) for architecture in search.ask()]
     search.tell(first)
-    expected = 0.05 / np.mean([item.latency_ms for item in first])
+    expected = 0.5 * np.std([item.miou for item in first]) / np.std([item.latency_ms for item in first])
     assert search.latency_weight == pytest.approx(expected)
     run(search)
     assert search.latency_weight == pytest.approx(expected), "it is fixed after the first population"
@@ -257,6 +257,10 @@ def test_auto_weight_makes_the_first_populations_mean_latency_cost_five_points()
     free = make()
     free.tell([replace(toy(architecture), latency_ms=0.0) for architecture in free.ask()])
     assert free.latency_weight == 0.0
+    equal = make()
+    equal.tell([replace(toy(architecture), miou=0.5) for architecture in equal.ask()])
+    assert equal.latency_weight == 0.0
+    assert equal.best.latency_ms == equal.table()["latency_ms"].min(), "equal scores go to the faster one"
 
 
 def test_the_prior_biases_samples_and_mutations() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from autonad.space import SearchSpace
-from autonad.training.samplers import epoch_order, fixed_panel, repeat_factors, sample_uniformly
+from autonad.training.samplers import epoch_order, fixed_panel, repeat_factors, sample_path
 
 TINY = SearchSpace.preset("tiny")
 
@@ -32,10 +32,30 @@ def test_rare_classes_are_repeated_by_the_root_of_their_rarity():
 
 
 def test_the_path_of_a_step_depends_on_seed_and_step_alone():
-    first = [sample_uniformly(TINY, 3, step) for step in range(5)]
-    again = [sample_uniformly(TINY, 3, step) for step in reversed(range(5))][::-1]
+    first = [sample_path(TINY, 3, step, growth_steps=3) for step in range(8)]
+    again = [sample_path(TINY, 3, step, growth_steps=3) for step in reversed(range(8))][::-1]
     assert first == again
-    assert len(set(first)) == 5
+    assert len(set(first[1:])) == 7
+
+
+def test_paths_grow_from_the_smallest_architecture_to_the_whole_space():
+    space, steps = SearchSpace.preset("small"), 400
+    base = space.smallest()
+
+    def kept(step: int) -> float:
+        """Share of edges and pools that are the smallest architecture's."""
+        path = sample_path(space, 0, step, growth_steps=steps)
+        space.check(path)
+        genes = list(zip((*path.edges, *path.pools), (*base.edges, *base.pools), strict=True))
+        return sum(a == b for a, b in genes) / len(genes)
+
+    assert sample_path(space, 0, 0, growth_steps=steps) == base
+    early, late = (sum(kept(step) for step in range(start, start + 50)) / 50 for start in (50, 300))
+    assert early > late + 0.3
+
+
+def test_after_growth_paths_are_those_of_uniform_sampling():
+    assert sample_path(TINY, 3, 9, growth_steps=9) == sample_path(TINY, 3, 9)
 
 
 def test_the_panel_holds_the_extremes():
