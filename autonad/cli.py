@@ -6,15 +6,14 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+from autonad import cli_mlflow
 from autonad.errors import AutonadError, FaultyItems
 from autonad.options import Classes, DatasetDir, Execution, Groups, OutputDir, Params, Resume, Set
-
-if TYPE_CHECKING:
-    from autonad.config import Config
+from autonad.options import read_config as _config
 
 INTERRUPTED = 130
 
@@ -330,6 +329,9 @@ def demo(
         print(f"MLflow   {mlflow} ui --backend-store-uri {config.tracking.uri}   (execution {name})")
 
 
+cli_mlflow.add_to(app)
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one line and an exit code, never a traceback."""
     # Else albumentations asks a server for its newest version and waits for the answer.
@@ -365,13 +367,6 @@ def _usage_error(error: Exception) -> NoReturn:
         raise error
     show()
     sys.exit(getattr(error, "exit_code", 2))
-
-
-def _config(params: Path | None, overrides: list[str] | None) -> Config:
-    from autonad.config import load_config
-
-    default = Path("params.yaml")
-    return load_config(params or (default if default.is_file() else None), overrides or ())
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

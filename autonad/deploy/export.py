@@ -11,14 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from autonad.deploy.shipped import METADATA_KEY
 from autonad.errors import ExportError
 from autonad.files import write_bytes_atomic
 from autonad.network import AutoNADNet
 from autonad.network.onnx_bytes import module_to_onnx
 from autonad.network.spec import DetectorSpec
-
-# The one metadata property of the file; its value is JSON.
-METADATA_KEY = "autonad"
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autonad.config import Config
+
+if TYPE_CHECKING:
+    from autonad.data.dataset import Dataset
+    from autonad.tracking import TrackingSettings
 
 Report = Callable[[str], None]
 Advance = Callable[[int, int, str], None]
@@ -74,19 +78,35 @@ def begin(
         tags: Hexadecimal keys and the like.
         learns: Whether the step needs torch, which is seeded then; data steps do without it.
     """
-    from autonad.tracking import TrackingSettings, track
+    from autonad.tracking import track
 
     if learns:
         seed_everything(config.seed, config.threads)
-    settings = TrackingSettings(
-        uri=config.tracking.uri, experiment=config.tracking.experiment, enabled=config.tracking.enabled
-    )
     with track(
-        settings, stage=stage, execution=execution, params=params, tags=tags or {}, warn=console.report
+        tracking_settings(config),
+        stage=stage,
+        execution=execution,
+        params=params,
+        tags=tags or {},
+        warn=console.report,
     ) as run:
         step = Step(run, console)
         yield step
         run.log({"time/seconds": step.seconds, "memory/peak_mib": peak_memory_mib()}, step=0)
+
+
+def tracking_settings(config: Config) -> TrackingSettings:
+    """Where the configuration says that runs are logged."""
+    from autonad.tracking import TrackingSettings
+
+    return TrackingSettings(
+        uri=config.tracking.uri, experiment=config.tracking.experiment, enabled=config.tracking.enabled
+    )
+
+
+def dataset_name(config: Config, dataset: Dataset) -> str:
+    """What a dataset is called in MLflow, whatever its content: versions of it share the name."""
+    return config.tracking.dataset or dataset.root.resolve().name
 
 
 def seed_everything(seed: int, threads: int | None) -> None:

@@ -69,11 +69,13 @@ def export(
     check_classes(source, spec, "the model")
     metrics = read_json(evaluation / "metrics.json", "the evaluation")
     key = network.architecture.key
-    if metrics.get("parameters", {}).get("weights_sha256") != sha256_file(model / "model.safetensors"):
+    weights = sha256_file(model / "model.safetensors")
+    if metrics.get("parameters", {}).get("weights_sha256") != weights:
         raise ExportError(
             f"the evaluation in {evaluation} is of other weights than the model in {model}; run "
             "`autonad evaluate` on this model first, its figures go on the model card"
         )
+    provenance = {**provenance, "weights_sha256": weights}
     params = {"export": config.export.model_dump(), "architecture": key}
     with begin(
         "export", config, execution=execution, console=console, params=params, tags={"architecture.key": key}

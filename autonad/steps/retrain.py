@@ -62,7 +62,13 @@ def retrain(
     from autonad.network import AutoNADNet
     from autonad.steps.splits import check_classes, detector_spec, evaluation_data, training_data
     from autonad.training.checkpoint import Checkpoints, Progress, load_into, load_weights
-    from autonad.training.files import load_architecture, load_search_spec, pick_device, save_model
+    from autonad.training.files import (
+        load_architecture,
+        load_search_spec,
+        pick_device,
+        save_model,
+        searched_for,
+    )
     from autonad.training.loop import train
 
     settings = config.retrain.resolved()
@@ -137,7 +143,7 @@ def retrain(
         write_atomic(output / "history.parquet", lambda path: history.to_parquet(path, index=False))
         provenance = {
             "dataset": source.fingerprint, "seed": config.seed, "weights": settings.weights,
-            "best_epoch": progress.best_epoch, "val_miou": progress.best_miou,
+            "best_epoch": progress.best_epoch, "val_miou": progress.best_miou, **searched_for(search),
         }  # fmt: skip
         save_model(output, network.cpu(), spec, provenance)
         for name in ("model.json", "model.safetensors", "architecture.json", "history.parquet"):

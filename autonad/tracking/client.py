@@ -1,42 +1,30 @@
-"""Runs on an MLflow server or store. The only module that imports mlflow."""
+"""A step's run on an MLflow server or store."""
 
 from __future__ import annotations
 
-import os
-import re
-import sqlite3
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autonad.errors import TrackingError
 from autonad.tracking.buffer import MetricBuffer, Point
+from autonad.tracking.connection import (
+    CONNECT,
+    FAILURES,
+    OFF,
+    Metric,
+    MlflowClient,
+    Param,
+    RunTag,
+    check_sqlite,
+    clear_failures,
+    experiment_id,
+    open_store,
+)
 from autonad.tracking.names import check_names
 from autonad.tracking.run import TrackingSettings
-from autonad.tracking.values import MAX_TAG, flatten, key, one_line, redact, text
+from autonad.tracking.values import MAX_TAG, flatten, key, one_line, text
 
-# Set where the user has not: no telemetry, no chatter, and an answer within seconds.
-for _name, _value in {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-}.items():
-    os.environ.setdefault(_name, _value)
-
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities import Metric, Param, RunTag  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
-
-# requests' exceptions are OSErrors.
-FAILURES: tuple[type[Exception], ...] = (MlflowException, SQLAlchemyError, OSError)
 PARENT_RUN = "mlflow.parentRunId"
-# Without it the user interface shows an experiment as one of language models, with traces and no runs.
-KIND = "mlflow.experimentKind"
 ROLE, PARENT = "autonad.role", "parent"
 EXECUTION = "autonad.execution"
 
@@ -139,57 +127,23 @@ def open_run(
     Raises:
         TrackingError: The server or store cannot be used.
     """
-    _check_sqlite(settings.uri)
+    check_sqlite(settings.uri)
     texts = {key(tag): text(value, MAX_TAG) for tag, value in tags.items()}
     own_parent = None
-    try:
-        client = _connect(settings.uri)
+    with clear_failures(settings, f"{CONNECT}, or go without: {OFF}"):
+        client = open_store(settings.uri)
         if run_id is not None:
             client.update_run(run_id, status="RUNNING")
             client.log_batch(run_id, tags=[RunTag(tag, value) for tag, value in texts.items()])
         else:
-            experiment = _experiment(client, settings)
+            experiment = experiment_id(client, settings)
             if parent_id is None and execution is not None:
                 parent_id = own_parent = _parent(client, experiment, execution)
                 client.update_run(own_parent, status="RUNNING")
             if parent_id is not None:
                 texts[PARENT_RUN] = parent_id
             run_id = client.create_run(experiment, tags=texts, run_name=name).info.run_id
-    except FAILURES as error:
-        raise TrackingError(
-            f"MLflow at {redact(settings.uri)} cannot be used ({one_line(error)}); start the server, correct "
-            "tracking.uri, or go without: --set tracking.enabled=false"
-        ) from error
     return MlflowRun(client, run_id, parent_id=own_parent, unsent=settings.unsent, warn=warn)
-
-
-def _connect(uri: str) -> MlflowClient:
-    """A client whose store is open."""
-    # Opening a store makes MLflow load its tables, and its libraries complain about one another.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        client = MlflowClient(uri)
-        client.search_experiments(max_results=1)
-        return client
-
-
-def _experiment(client: MlflowClient, settings: TrackingSettings) -> str:
-    """Id of the experiment, created if need be."""
-    found = client.get_experiment_by_name(settings.experiment)
-    if found is not None:
-        return found.experiment_id
-    # Beside the database; MLflow's default depends on the working folder of whoever creates the experiment.
-    path = _sqlite_path(settings.uri)
-    location = None if path is None else (path.parent / "mlruns" / key(settings.experiment)).as_uri()
-    try:
-        return client.create_experiment(
-            settings.experiment, artifact_location=location, tags={KIND: "custom_model_development"}
-        )
-    except MlflowException:
-        found = client.get_experiment_by_name(settings.experiment)
-        if found is None:
-            raise
-        return found.experiment_id  # another step was quicker
 
 
 def _parent(client: MlflowClient, experiment: str, execution: str) -> str:
@@ -209,27 +163,3 @@ def _parent(client: MlflowClient, experiment: str, execution: str) -> str:
     if first != created:
         client.delete_run(created)
     return first
-
-
-def _sqlite_path(uri: str) -> Path | None:
-    match = re.fullmatch(r"sqlite:///([^?]+)(\?.*)?", uri)
-    return Path(match[1]).resolve() if match and match[1] != ":memory:" else None
-
-
-def _check_sqlite(uri: str) -> None:
-    """Find out now that a database file cannot be used: MLflow would try for minutes."""
-    path = _sqlite_path(uri)
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=10)
-        try:
-            connection.executescript("BEGIN IMMEDIATE; ROLLBACK")
-        finally:
-            connection.close()
-    except (OSError, sqlite3.Error) as error:
-        raise TrackingError(
-            f"the tracking database {path} cannot be used ({one_line(error)}); choose a writable place in "
-            "tracking.uri, move a damaged file away, or go without: --set tracking.enabled=false"
-        ) from error

@@ -21,7 +21,8 @@ PACKAGE = ROOT / "autonad"
 # Imports point one way: a part may use those before it in this list (see docs/architecture.md).
 ORDER = (
     "errors", "files", "config", "config_file", "space", "data", "network", "training",
-    "latency", "search", "evaluation", "deploy", "tracking", "steps", "console", "options", "cli",
+    "latency", "search", "evaluation", "deploy", "tracking", "steps", "console", "options", "cli_mlflow",
+    "cli",
 )  # fmt: skip
 HEAVY = {
     "torch",
@@ -146,7 +147,7 @@ def test_no_modules_import_each_other() -> None:
     [
         ("mlflow", ("autonad.tracking.",)),
         ("albumentations", ("autonad.data.transforms",)),
-        ("typer", ("autonad.cli.", "autonad.options.")),
+        ("typer", ("autonad.cli.", "autonad.cli_mlflow.", "autonad.options.")),
         ("onnx", ("autonad.deploy.",)),
     ],
 )
