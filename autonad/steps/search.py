@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from autonad.config import Config
 from autonad.errors import LatencyError, SearchError
-from autonad.steps.context import SILENT, Console, begin
+from autonad.steps.context import SILENT, Console, begin, dataset_name
 
 if TYPE_CHECKING:
     from autonad.latency.table import LatencyTable
@@ -83,6 +83,7 @@ def search(
     from autonad.search.figures import plot_pareto_html
     from autonad.search.ranking import Evaluation
     from autonad.steps.splits import check_classes, evaluation_data
+    from autonad.tracking import log_search
     from autonad.training.checkpoint import save_weights
     from autonad.training.files import load_supernet, pick_device
 
@@ -99,7 +100,11 @@ def search(
         "target": target.name,
         "sharing": net.sharing,
     }
-    tags = {"autonad.hardware_key": target.hardware_key, "dataset.fingerprint": source.fingerprint}
+    tags = {
+        "autonad.hardware_key": target.hardware_key,
+        "autonad.dataset": dataset_name(config, source),
+        "dataset.fingerprint": source.fingerprint,
+    }
     with begin("search", config, execution=execution, console=console, params=params, tags=tags) as step:
         check_table(table, net.space.key, spec.size)
         warning = target.verify_here()
@@ -181,14 +186,7 @@ def search(
                 "supernet": provenance,
             },
         )
-        for name in (
-            "architecture.json",
-            "inherited.safetensors",
-            "population.parquet",
-            "search.json",
-            "pareto.html",
-        ):
-            step.run.artifact(output / name)
+        log_search(step.run, {"supernet": supernet, "latency": latency, "search": output})
         step.run.log(
             {
                 "latency/p50_ms": measured["measured_ms"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from autonad.tracking.buffer import MetricBuffer, Point
@@ -19,7 +19,9 @@ from autonad.tracking.connection import (
     clear_failures,
     experiment_id,
     open_store,
+    patient,
 )
+from autonad.tracking.digests import DIGEST_TAG, DIGESTS, digests
 from autonad.tracking.names import check_names
 from autonad.tracking.run import TrackingSettings
 from autonad.tracking.values import MAX_TAG, flatten, key, one_line, text
@@ -74,6 +76,21 @@ class MlflowRun:
         """See `Run.artifacts`."""
         self._try(lambda: self._client.log_artifacts(self._run_id, str(path), folder))
 
+    def bundle(self, files: Mapping[str, Path], tags: Mapping[str, str]) -> bool:
+        """See `Run.bundle`."""
+        listing, digest = digests(dict(files))
+        texts = {key(name): text(value, MAX_TAG) for name, value in {**tags, DIGEST_TAG: digest}.items()}
+
+        def send() -> None:
+            with patient():
+                for name, path in files.items():
+                    folder = PurePosixPath(name).parent.as_posix()
+                    self._client.log_artifact(self._run_id, str(path), None if folder == "." else folder)
+                self._client.log_text(self._run_id, listing, DIGESTS)
+            self._client.log_batch(self._run_id, tags=[RunTag(name, value) for name, value in texts.items()])
+
+        return self._try(send)
+
     def end(self, status: str, tags: Mapping[str, str]) -> None:
         """Send what waits, and set the status of the run and of the parent that it keeps."""
         self._metrics.flush(final=True)
@@ -100,9 +117,10 @@ class MlflowRun:
         for start in range(0, len(fresh), 100):  # MLflow's limit per request
             self._client.log_batch(self._run_id, params=fresh[start : start + 100])
 
-    def _try(self, action: Callable[[], object]) -> None:
+    def _try(self, action: Callable[[], object]) -> bool:
         try:
             action()
+            return True
         except FAILURES as error:
             if not self._warned:
                 self._warned = True
@@ -110,6 +128,7 @@ class MlflowRun:
                     f"the tracking server does not take everything ({one_line(error)}); the work goes on, "
                     f"and run {self._run_id} will lack some of its tags or files"
                 )
+            return False
 
 
 def open_run(

@@ -24,6 +24,7 @@ for _name, _value in {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }.items():
     os.environ.setdefault(_name, _value)
+TIMEOUT, FILE_TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT", "120"
 
 from mlflow import MlflowClient  # noqa: E402
 from mlflow.entities import Metric, Param, RunTag  # noqa: E402
@@ -44,6 +45,7 @@ __all__ = [
     "connect",
     "experiment_id",
     "open_store",
+    "patient",
     "sqlite_path",
 ]
 
@@ -78,6 +80,17 @@ def clear_failures(settings: TrackingSettings, remedy: str) -> Iterator[None]:
         raise TrackingError(
             f"MLflow at {redact(settings.uri)} cannot be used ({reason}); {remedy}"
         ) from error
+
+
+@contextmanager
+def patient() -> Iterator[None]:
+    """Wait longer for answers: a server that passes a large file on to its store is silent meanwhile."""
+    before = os.environ[TIMEOUT]
+    os.environ[TIMEOUT] = str(max(int(before), int(FILE_TIMEOUT)))
+    try:
+        yield
+    finally:
+        os.environ[TIMEOUT] = before
 
 
 def connect(settings: TrackingSettings) -> MlflowClient:

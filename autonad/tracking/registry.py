@@ -22,6 +22,7 @@ from autonad.tracking.connection import (
     clear_failures,
     connect,
     experiment_id,
+    patient,
 )
 from autonad.tracking.digests import DIGEST_TAG, DIGESTS, digests, verify
 from autonad.tracking.model_files import model_folder
@@ -175,7 +176,8 @@ class Registry:
             model = self._client.create_logged_model(
                 experiment, name=name, source_run_id=run_id, model_type="segmentation"
             )
-            self._client.log_model_artifacts(model.model_id, str(folder))
+            with patient():
+                self._client.log_model_artifacts(model.model_id, str(folder))
             self._client.finalize_logged_model(model.model_id, "READY")
             self._create(name)
             all_tags = {**tags, ONNX_TAG: onnx, DIGEST_TAG: digest}
@@ -275,7 +277,8 @@ class Registry:
         folder.mkdir(parents=True, exist_ok=True)
         uri = f"{version.source}/{name}"
         try:
-            download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=self._settings.uri)
+            with patient():
+                download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=self._settings.uri)
         except FAILURES as error:
             with self._failures():
                 self._client.get_model_version(version.name, str(version.number))

@@ -55,6 +55,20 @@ class Run(Protocol):
     def artifacts(self, path: Path, folder: str | None = None) -> None:
         """Upload everything in a folder."""
 
+    def bundle(self, files: Mapping[str, Path], tags: Mapping[str, str]) -> bool:
+        """Upload files that belong together, with a list of their sha256.
+
+        Args:
+            files: Name among the run's artifacts ("pin/pin.json") → local file of the same last name.
+            tags: Set when all files have arrived, together with the sha256 of the list.
+
+        Returns:
+            Whether all arrived.
+
+        Raises:
+            StorageError: A file is missing.
+        """
+
 
 class NullRun:
     """A run that logs nothing; metric names are checked all the same."""
@@ -79,3 +93,7 @@ class NullRun:
 
     def artifacts(self, path: Path, folder: str | None = None) -> None:
         """Do nothing."""
+
+    def bundle(self, files: Mapping[str, Path], tags: Mapping[str, str]) -> bool:
+        """Do nothing."""
+        return False

@@ -74,24 +74,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return Shop(root)
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh database: MLflow takes seconds to create one, so that tests copy it."""
-    from autonad.tracking import TrackingSettings
-    from autonad.tracking.connection import connect
-
-    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    connect(TrackingSettings(uri=f"sqlite:///{path}"))
-    return path
-
-
 @pytest.fixture
-def config(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+def config(new_store: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Config:
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
-    shutil.copyfile(empty_store, tmp_path / "mlflow.db")
-    return load_config(
-        None, [f"tracking.uri=sqlite:///{tmp_path}/mlflow.db", "register.resamples=200", "threads=1"]
-    )
+    return load_config(None, [f"tracking.uri={new_store()}", "register.resamples=200", "threads=1"])
 
 
 Register = Callable[..., RegisterResult]
@@ -185,14 +171,11 @@ def test_the_version_can_be_loaded_by_mlflow_and_is_the_exported_file(
 
 
 def test_equal_inputs_give_equal_bytes(
-    register: Register, config: Config, tmp_path: Path, empty_store: Path
+    register: Register, config: Config, tmp_path: Path, new_store: Callable[..., str]
 ) -> None:
     register("poor", output="a")
     register("good", output="a")
-    shutil.copyfile(empty_store, tmp_path / "other.db")
-    other = with_(
-        config, tracking=config.tracking.model_copy(update={"uri": f"sqlite:///{tmp_path}/other.db"})
-    )
+    other = with_(config, tracking=config.tracking.model_copy(update={"uri": new_store("other.db")}))
     register("poor", config=other, output="b")
     register("good", config=other, output="b")
     assert (tmp_path / "a/registration.json").read_bytes() == (tmp_path / "b/registration.json").read_bytes()
