@@ -252,6 +252,9 @@ class TrackingConfig(Section):
     dataset: str | None = Field(
         None, description="what the dataset is called in MLflow; absent: its folder's name"
     )
+    system_seconds: Positive | None = Field(
+        10.0, description="seconds between two samples of the machine's load; absent: none"
+    )
 
 
 # pydantic warns of a field that is called like a method of its metaclass; instances do not see that method.

@@ -142,6 +142,13 @@ def pictures(panel: Panel) -> Iterator[tuple[str, bytes]]:
     yield "prediction", _jpeg(overlay(panel.image, panel.prediction))
 
 
+def side_by_side(panel: Panel) -> bytes:
+    """Image, truth and prediction next to one another, as one JPEG of that height."""
+    gap = np.full((panel.image.shape[0], 4, 3), 255, np.uint8)
+    parts = (panel.image, gap, overlay(panel.image, panel.truth), gap, overlay(panel.image, panel.prediction))
+    return _jpeg(np.concatenate(parts, axis=1), 3 * PICTURE_SIDE)
+
+
 def overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Colour an image by class: a tint inside, full colour on the outline; "ignore" is hatched in grey.
 
@@ -170,11 +177,11 @@ def overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return result.astype(np.uint8)
 
 
-def _jpeg(image: np.ndarray) -> bytes:
+def _jpeg(image: np.ndarray, side: int = PICTURE_SIDE) -> bytes:
     from PIL import Image
 
     picture = Image.fromarray(image)
-    scale = PICTURE_SIDE / max(picture.size)
+    scale = side / max(picture.size)
     if scale < 1:
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
         picture = picture.resize(size, Image.Resampling.LANCZOS)

@@ -37,11 +37,37 @@ SILENT = Console()
 
 @dataclass
 class Step:
-    """A step under way: its MLflow run and its console."""
+    """A step under way: its MLflow run, its console and the configuration."""
 
     run: Any
     console: Console
+    config: Config
+    said: str = ""
     started: float = field(default_factory=time.monotonic)
+
+    def uses(self, dataset: Dataset, context: str) -> None:
+        """Log a dataset as the run's input.
+
+        Args:
+            dataset: The dataset.
+            context: What it is used for: "training", "validation", "test".
+        """
+        from autonad.tracking.origin import dvc_md5
+        from autonad.tracking.run import DatasetFacts
+
+        facts = DatasetFacts(
+            name=dataset_name(self.config, dataset),
+            fingerprint=dataset.fingerprint,
+            dvc_md5=dvc_md5(dataset.root),
+            images=len(dataset.manifest),
+            groups=dataset.manifest["group"].nunique(),
+            classes=dataset.classes,
+        )
+        self.run.dataset(facts, context)
+
+    def headline(self, line: str) -> None:
+        """Say in one line what the step found; it becomes a note of the run and of its parent."""
+        self.said = line
 
     def log_history(self, rows: list[dict[str, float]]) -> None:
         """Log the epochs that an interrupted run had done: its curves continue in this run."""
@@ -90,8 +116,10 @@ def begin(
         tags=tags or {},
         warn=console.report,
     ) as run:
-        step = Step(run, console)
+        step = Step(run, console, config)
         yield step
+        if step.said:
+            run.headline(step.said)
         run.log({"time/seconds": step.seconds, "memory/peak_mib": peak_memory_mib()}, step=0)
 
 
@@ -100,7 +128,10 @@ def tracking_settings(config: Config) -> TrackingSettings:
     from autonad.tracking import TrackingSettings
 
     return TrackingSettings(
-        uri=config.tracking.uri, experiment=config.tracking.experiment, enabled=config.tracking.enabled
+        uri=config.tracking.uri,
+        experiment=config.tracking.experiment,
+        enabled=config.tracking.enabled,
+        system_seconds=config.tracking.system_seconds,
     )
 
 

@@ -80,6 +80,7 @@ def export(
     with begin(
         "export", config, execution=execution, console=console, params=params, tags={"architecture.key": key}
     ) as step:
+        step.uses(source, "test")
         data = evaluation_data(source, spec, "test")
         images, _ = data.batch(range(min(config.export.parity_images, len(data))), 0)
         # A file that does not match its network never takes the place of one that does.
@@ -109,6 +110,7 @@ def export(
         )  # fmt: skip
         for name in ("model.onnx", "parity.json", "latency.json", "MODEL_CARD.md"):
             step.run.artifact(output / name)
+        step.headline(f"{measured.median_ms:.2f} ms median on this machine, {megabytes:.1f} MB")
         return ExportResult(
             path, parity.max_difference, measured.median_ms, measured.p95_ms, megabytes, step.seconds
         )

@@ -107,6 +107,7 @@ def register(
         begin("register", config, execution=execution, console=console, params=params, tags=tags) as step,
         tempfile.TemporaryDirectory() as temporary,
     ):
+        step.uses(source, "test")
         registry = Registry(tracking_settings(config))
         champion = registry.champion(name)
         verdict = contest(config, registry, champion, challenger, source, Path(temporary), console)
@@ -126,6 +127,7 @@ def register(
         write_json(output / "registration.json", report)
         step.run.log(_metrics(verdict, latency, promote))
         step.run.artifact(output / "registration.json")
+        step.headline(f"{version} is {'in use' if promote else 'not in use'}: {reasons[0]}")
         return RegisterResult(name, version.number, promote, reasons)
 
 

@@ -60,6 +60,7 @@ def retrain(
     from autonad.evaluation.inherited import score
     from autonad.files import sha256_file, write_atomic
     from autonad.network import AutoNADNet
+    from autonad.steps.figures import log_history
     from autonad.steps.splits import check_classes, detector_spec, evaluation_data, training_data
     from autonad.training.checkpoint import Checkpoints, Progress, load_into, load_weights
     from autonad.training.files import (
@@ -92,6 +93,7 @@ def retrain(
     }  # fmt: skip
     tags = {"dataset.fingerprint": source.fingerprint, "architecture.key": architecture.key}
     with begin("retrain", config, execution=execution, console=console, params=params, tags=tags) as step:
+        step.uses(source, "training")
         device = pick_device()
         network = AutoNADNet(architecture, spec.num_classes)
         if inherited:
@@ -149,4 +151,9 @@ def retrain(
         for name in ("model.json", "model.safetensors", "architecture.json", "history.parquet"):
             step.run.artifact(output / name)
         step.run.log({"model/parameters": float(network.num_parameters)}, step=0)
+        log_history(step.run, progress.history)
+        step.headline(
+            f"validation mIoU {100 * progress.best_miou:.1f} % after epoch {progress.best_epoch}, "
+            f"{network.num_parameters:,} parameters"
+        )
         return RetrainResult(progress.best_miou, progress.best_epoch, network.num_parameters, step.seconds)

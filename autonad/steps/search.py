@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from autonad.config import Config
 from autonad.errors import LatencyError, SearchError
-from autonad.steps.context import SILENT, Console, begin, dataset_name
+from autonad.steps.context import SILENT, Console, begin
 
 if TYPE_CHECKING:
     from autonad.latency.table import LatencyTable
@@ -74,6 +74,7 @@ def search(
             search.
     """
     from autonad.data.dataset import Dataset
+    from autonad.evaluation.figures import search_figure
     from autonad.evaluation.inherited import score
     from autonad.files import sha256_file, write_atomic, write_json, write_text_atomic
     from autonad.latency.prior import load_prior
@@ -102,10 +103,10 @@ def search(
     }
     tags = {
         "autonad.hardware_key": target.hardware_key,
-        "autonad.dataset": dataset_name(config, source),
         "dataset.fingerprint": source.fingerprint,
     }
     with begin("search", config, execution=execution, console=console, params=params, tags=tags) as step:
+        step.uses(source, "validation")
         check_table(table, net.space.key, spec.size)
         warning = target.verify_here()
         if warning:
@@ -187,6 +188,11 @@ def search(
             },
         )
         log_search(step.run, {"supernet": supernet, "latency": latency, "search": output})
+        step.run.text(search_figure(population, winner.architecture.key), "figures/pareto.svg")
+        step.headline(
+            f"architecture {winner.architecture.key}, inherited mIoU {100 * winner.miou:.1f} %, "
+            f"{measured['measured_ms']:.2f} ms on {target.name}"
+        )
         step.run.log(
             {
                 "latency/p50_ms": measured["measured_ms"],

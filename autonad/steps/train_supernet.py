@@ -51,6 +51,7 @@ def train_supernet(
     from autonad.files import write_atomic
     from autonad.network import SuperNet
     from autonad.space import SearchSpace
+    from autonad.steps.figures import log_history
     from autonad.steps.splits import detector_spec, evaluation_data, training_data
     from autonad.training.checkpoint import Checkpoints, Progress
     from autonad.training.files import pick_device, save_supernet
@@ -70,6 +71,7 @@ def train_supernet(
     with begin(
         "train-supernet", config, execution=execution, console=console, params=params, tags=tags
     ) as step:
+        step.uses(source, "training")
         space = SearchSpace.preset(config.space.preset, config.space.operators)
         spec = detector_spec(source, config.input)
         data = training_data(source, spec, settings, config.seed)
@@ -144,6 +146,8 @@ def train_supernet(
         parameters = sum(parameter.numel() for parameter in supernet.parameters())
         step.run.log({"model/parameters": float(parameters)}, step=0)
         assert outcome.progress.best_miou is not None
+        log_history(step.run, outcome.progress.history)
+        step.headline(f"mean inherited validation mIoU {100 * outcome.progress.best_miou:.1f} %")
         return SupernetResult(outcome.progress.best_miou, parameters, step.seconds)
 
 

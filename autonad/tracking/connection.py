@@ -27,7 +27,7 @@ for _name, _value in {
 TIMEOUT, FILE_TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT", "120"
 
 from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities import Metric, Param, RunTag  # noqa: E402
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
@@ -35,6 +35,9 @@ __all__ = [
     "CONNECT",
     "FAILURES",
     "OFF",
+    "Dataset",
+    "DatasetInput",
+    "InputTag",
     "Metric",
     "MlflowClient",
     "MlflowException",

@@ -55,6 +55,7 @@ METRICS: dict[str, str] = {
     "test/groups": "groups of the test split",
     "test/iou/*": "IoU of a class on the test split, at input size (fraction)",
     "test/f1/*": "F1 of a class on the test split, at input size (fraction)",
+    "test/ap/*": "average precision of a class's pixels on the test split, at input size (fraction)",
     "model/parameters": "scalars in the network's tensors",
     "model/megabytes": "size of the exported network, MB",
     "export/max_difference": "largest difference of a logit between ONNX and torch",
@@ -67,6 +68,7 @@ METRICS: dict[str, str] = {
     "data/images": "images of the dataset",
     "data/groups": "groups of the dataset",
     "data/faults": "errors and warnings of the audit",
+    "system/*": "load of the machine while the step runs, as MLflow names it",
     "time/seconds": "duration of the step, s",
     "memory/peak_mib": "peak resident memory of the process, MiB",
 }
