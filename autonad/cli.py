@@ -6,16 +6,15 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from autonad import cli_data, cli_mlflow
 from autonad.errors import AutonadError, FaultyItems
 from autonad.options import (
-    Classes,
     DatasetDir,
     Execution,
-    Groups,
     OutputDir,
     Params,
     PinDir,
@@ -23,9 +22,7 @@ from autonad.options import (
     ResumeOrRestart,
     Set,
 )
-
-if TYPE_CHECKING:
-    from autonad.config import Config
+from autonad.options import read_config as _config
 
 INTERRUPTED = 130
 
@@ -37,86 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-
-@app.command("import-data")
-def import_data(
-    format: Annotated[str, typer.Option("--format", help="neu, mt, msd, neu-seg, voc or masks.")],
-    source: Annotated[Path, typer.Option("--source", help="Folder of the published layout.")],
-    output: OutputDir,
-    groups: Groups = None,
-    classes: Classes = None,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
-) -> None:
-    """Import a published layout as a dataset, split by physical part."""
-    from autonad import steps
-    from autonad.console import console
-
-    with console() as screen:
-        result = steps.import_data(
-            _config(params, set),
-            format=format,
-            source=source,
-            output=output,
-            groups_csv=groups,
-            classes=_names(classes),
-            execution=execution,
-            console=screen,
-        )
-    _print_faults(result.faults)
-    print(f"{output}: {result.images} images of {result.groups} parts; classes {', '.join(result.classes)}")
-    if result.num_errors:
-        raise FaultyItems(
-            f"{result.num_errors} items were faulty and are in {output / 'quarantine'}, named above"
-        )
-
-
-@app.command()
-def synthesize(
-    output: OutputDir, execution: Execution = None, params: Params = None, set: Set = None
-) -> None:
-    """Generate a dataset of surfaces with defects."""
-    from autonad import steps
-    from autonad.console import console
-
-    with console() as screen:
-        result = steps.synthesize(_config(params, set), output=output, execution=execution, console=screen)
-    print(f"{output}: {result.images} images of {result.groups} parts; classes {', '.join(result.classes)}")
-
-
-@app.command()
-def audit(
-    dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder.")] = None,
-    format: Annotated[str | None, typer.Option("--format", help="Layout to look at before import.")] = None,
-    source: Annotated[Path | None, typer.Option("--source", help="Folder of that layout.")] = None,
-    groups: Groups = None,
-    classes: Classes = None,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
-) -> None:
-    """Look for faults in a dataset, or in a layout before it is imported."""
-    from autonad import steps
-    from autonad.console import console
-
-    with console() as screen:
-        faults = steps.audit(
-            _config(params, set),
-            dataset=dataset,
-            format=format,
-            source=source,
-            groups_csv=groups,
-            classes=_names(classes),
-            execution=execution,
-            console=screen,
-        )
-    _print_faults(faults)
-    errors = int((faults["severity"] == "error").sum())
-    print(f"{errors} errors, {len(faults) - errors} warnings")
-    if errors:
-        raise FaultyItems(f"{errors} faults must be mended; they are named above")
 
 
 @app.command("describe-target")
@@ -135,39 +52,6 @@ def describe_target(
         name=output.stem, output=output, runtime=runtime, provider=provider, threads=threads
     )
     print(f"{output}: hardware key {key}")
-
-
-@app.command()
-def decide(
-    dataset: DatasetDir,
-    pin: Annotated[Path, typer.Option("--pin", help="Pin folder; written when the pin moves.")],
-    target: Annotated[Path, typer.Option("--target", help="Target file.")],
-    output: OutputDir,
-    search: Annotated[
-        Path | None, typer.Option("--search", help="Search folder of the last search, where there was one.")
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option("--model", help="ONNX file of the champion, for batches without masks.")
-    ] = None,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
-) -> None:
-    """Decide whether the last search still holds, and pin the images of the next one."""
-    from autonad import steps
-    from autonad.console import console
-
-    with console() as screen:
-        result = steps.decide(
-            _config(params, set), dataset=dataset, pin=pin, target=target, output=output, search=search,
-            model=model, execution=execution, console=screen,
-        )  # fmt: skip
-    for note in result.notes:
-        print(f"note     {note}")
-    for reason in result.reasons:
-        print(f"reason   {reason}")
-    pinned = f"pin {result.pin_key} {'is new' if result.moved else 'stays'}"
-    print(f"{output}: action {result.action}; {pinned}; open {result.page}")
 
 
 @app.command("train-supernet")
@@ -378,6 +262,10 @@ def demo(
         print(f"MLflow   {mlflow} ui --backend-store-uri {config.tracking.uri}   (execution {name})")
 
 
+cli_data.add_to(app)
+cli_mlflow.add_to(app)
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one line and an exit code, never a traceback."""
     # Else albumentations asks a server for its newest version and waits for the answer.
@@ -413,22 +301,6 @@ def _usage_error(error: Exception) -> NoReturn:
         raise error
     show()
     sys.exit(getattr(error, "exit_code", 2))
-
-
-def _config(params: Path | None, overrides: list[str] | None) -> Config:
-    from autonad.config import load_config
-
-    default = Path("params.yaml")
-    return load_config(params or (default if default.is_file() else None), overrides or ())
-
-
-def _names(text: str | None) -> tuple[str, ...] | None:
-    return tuple(name.strip() for name in text.split(",")) if text else None
-
-
-def _print_faults(faults: Any) -> None:
-    for fault in faults.itertuples():
-        print(f"{fault.severity:<8} {fault.kind:<20} {fault.item}: {fault.message}")
 
 
 def _percent(fraction: float | None) -> str:

@@ -5,6 +5,7 @@ Absent is None. Unknown keys and wrong types are errors that name the field.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -251,12 +252,37 @@ class ExportConfig(Section):
     parity_images: Count = Field(16, description="real images that both are run on")
 
 
+class RegisterConfig(Section):
+    """Champion and challenger."""
+
+    metric: Literal["miou", "foreground_miou", "mf1"] = Field(
+        "miou", description="what the two are compared by, at native size"
+    )
+    probability: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        0.95, description="P(better) that a challenger needs; an equal one wins at most 1 minus this often"
+    )
+    resamples: Annotated[int, Field(ge=100)] = Field(2000, description="bootstrap resamples over groups")
+    latency_tolerance: Annotated[float, Field(ge=0)] = Field(
+        0.05, description="share by which the measured median may exceed search.latency_budget_ms"
+    )
+
+
 class TrackingConfig(Section):
     """MLflow."""
 
     enabled: bool = Field(True, description="log to MLflow")
     uri: str = Field("sqlite:///mlflow.db", description="tracking server or store")
     experiment: str = Field("autonad", description="experiment name")
+    dataset: str | None = Field(
+        None, description="what the dataset is called in MLflow; absent: its folder's name"
+    )
+    system_seconds: Positive | None = Field(
+        10.0, description="seconds between two samples of the machine's load; absent: none"
+    )
+
+
+# pydantic warns of a field that is called like a method of its metaclass; instances do not see that method.
+warnings.filterwarnings("ignore", message='Field name "register" in "Config" shadows an attribute')
 
 
 class Config(Section):
@@ -275,6 +301,7 @@ class Config(Section):
     decide: DecideConfig = DecideConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     export: ExportConfig = ExportConfig()
+    register: RegisterConfig = RegisterConfig()
     tracking: TrackingConfig = TrackingConfig()
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from autonad.config import Config
 
 Params = Annotated[
     Path | None,
@@ -46,3 +49,11 @@ Groups = Annotated[
 Classes = Annotated[
     str | None, typer.Option("--classes", help="Defect classes, comma separated, for voc and masks.")
 ]
+
+
+def read_config(params: Path | None, overrides: list[str] | None) -> Config:
+    """The configuration that --params and --set ask for."""
+    from autonad.config import load_config
+
+    default = Path("params.yaml")
+    return load_config(params or (default if default.is_file() else None), overrides or ())

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from autonad.deploy.onnx_model import METADATA_KEY
+from autonad.deploy.shipped import METADATA_KEY
 from autonad.errors import ExportError
 from autonad.files import write_bytes_atomic
 from autonad.network import AutoNADNet

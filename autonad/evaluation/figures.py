@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 Parameters = ParamSpec("Parameters")
 
-_INK, _SOFT = "#1d2733", "#566573"
+INK, SOFT = "#1d2733", "#566573"
 _BEST, _MEAN, _CHOSEN = "#1a66b3", "#8a98a8", "#d55e00"
 _STYLE = {
     "font.size": 10,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
+    "text.color": INK,
+    "axes.labelcolor": INK,
     "axes.edgecolor": "#8a98a8",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -30,15 +30,15 @@ _STYLE = {
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "grid.color": "#e4e9ef",
-    "xtick.color": _SOFT,
-    "ytick.color": _SOFT,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
     "legend.frameon": False,
     # Equal data give equal bytes.
     "svg.hashsalt": "autonad",
 }
 
 
-def _styled(draw: Callable[Parameters, str]) -> Callable[Parameters, str]:
+def styled(draw: Callable[Parameters, str]) -> Callable[Parameters, str]:
     """Draw in the report's style, whatever the user's matplotlib is set to."""
 
     @functools.wraps(draw)
@@ -51,7 +51,7 @@ def _styled(draw: Callable[Parameters, str]) -> Callable[Parameters, str]:
     return styled
 
 
-@_styled
+@styled
 def training_figure(history: pd.DataFrame) -> str:
     """Loss and validation mIoU over epochs.
 
@@ -84,10 +84,10 @@ def training_figure(history: pd.DataFrame) -> str:
                 best["epoch"], best["val/miou"] * 100, "o", color=_BEST, markersize=8, mfc="white", mew=2
             )
         _finish(panel, title, "epoch")
-    return _svg(figure)
+    return svg_text(figure)
 
 
-@_styled
+@styled
 def search_figure(population: pd.DataFrame, chosen: str | None = None) -> str:
     """How the search went: mIoU and score per generation, and mIoU against latency.
 
@@ -122,7 +122,7 @@ def search_figure(population: pd.DataFrame, chosen: str | None = None) -> str:
     best_trades = front(points)
     scatter.step(
         best_trades["latency_ms"], best_trades["miou"] * 100,
-        where="post", color=_SOFT, lw=1, label="Pareto front",
+        where="post", color=SOFT, lw=1, label="Pareto front",
     )  # fmt: skip
     winner = points[points["key"] == chosen]
     if len(winner):
@@ -132,7 +132,7 @@ def search_figure(population: pd.DataFrame, chosen: str | None = None) -> str:
         )  # fmt: skip
     figure.colorbar(shown, ax=scatter, label="generation").outline.set_visible(False)
     _finish(scatter, "mIoU, % against latency", "latency, ms")
-    return _svg(figure)
+    return svg_text(figure)
 
 
 def _figure(columns: int) -> tuple[Any, list[Any]]:
@@ -160,7 +160,8 @@ def _marker(values: Any) -> str | None:
     return "o" if len(values) <= 12 else None
 
 
-def _svg(figure: Any) -> str:
+def svg_text(figure: Any) -> str:
+    """A figure as SVG; equal figures give equal text."""
     buffer = io.StringIO()
     figure.savefig(
         buffer, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None}

@@ -142,6 +142,13 @@ def pictures(panel: Panel) -> Iterator[tuple[str, bytes]]:
     yield "prediction", thumbnail(overlay(panel.image, panel.prediction))
 
 
+def side_by_side(panel: Panel) -> bytes:
+    """Image, truth and prediction next to one another, as one JPEG of that height."""
+    gap = np.full((panel.image.shape[0], 4, 3), 255, np.uint8)
+    parts = (panel.image, gap, overlay(panel.image, panel.truth), gap, overlay(panel.image, panel.prediction))
+    return thumbnail(np.concatenate(parts, axis=1), 3 * PICTURE_SIDE)
+
+
 def overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Colour an image by class: a tint inside, full colour on the outline; "ignore" is hatched in grey.
 
@@ -170,12 +177,12 @@ def overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return result.astype(np.uint8)
 
 
-def thumbnail(image: np.ndarray) -> bytes:
-    """An image (H, W, 3) uint8 as a JPEG of at most `PICTURE_SIDE` pixels a side, for a page."""
+def thumbnail(image: np.ndarray, side: int = PICTURE_SIDE) -> bytes:
+    """An image (H, W, 3) uint8 as a JPEG of at most `side` pixels a side, for a page."""
     from PIL import Image
 
     picture = Image.fromarray(image)
-    scale = PICTURE_SIDE / max(picture.size)
+    scale = side / max(picture.size)
     if scale < 1:
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
         picture = picture.resize(size, Image.Resampling.LANCZOS)

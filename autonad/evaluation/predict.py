@@ -30,6 +30,7 @@ def evaluate_network(
     num_classes: int,
     near_px: int = NEAR_PX,
     progress: Callable[[int, int], None] | None = None,
+    observe: Callable[[np.ndarray, np.ndarray], None] | None = None,
 ) -> EvaluationResult:
     """Evaluate a network on every image of a split.
 
@@ -41,6 +42,7 @@ def evaluate_network(
         num_classes: Classes including background.
         near_px: How far from a defect a prediction may lie and be no false alarm, in native pixels.
         progress: Called with (images done, images in all) after every batch.
+        observe: Called with (C, H, W) logits and (H, W) labels of every image, at input size.
 
     Raises:
         DatasetError: The split is empty, or model and dataset disagree on the classes.
@@ -66,6 +68,8 @@ def evaluate_network(
         for index, label, image_logits in zip(indices, _numpy(labels), logits, strict=True):
             native = dataset.read_mask(records[index])
             prediction = predict_native(image_logits, data.placement(index))
+            if observe is not None:
+                observe(image_logits, label)
             matrices["input"].append(confusion(label, image_logits.argmax(0), num_classes))
             matrices["native"].append(confusion(native, prediction, num_classes))
             verdicts.append(judge_image(native, prediction, num_classes, near_px=near_px))

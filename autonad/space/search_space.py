@@ -333,11 +333,7 @@ class SearchSpace:
 
         The depth of a stage is a gene too; a block that only one parent has comes from that parent.
 
-        Args:
-            first: One parent.
-            second: The other.
-            rng: Source of randomness.
-            share: Probability that a gene comes from the first.
+        Each comes from the first with probability `share`.
         """
 
         def either(a: T, b: T) -> T:

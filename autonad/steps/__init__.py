@@ -9,6 +9,7 @@ from autonad.steps.decide import decide
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
 from autonad.steps.profile_latency import describe_target, profile_latency
+from autonad.steps.register import register, rollback
 from autonad.steps.retrain import retrain
 from autonad.steps.search import search
 from autonad.steps.train_supernet import train_supernet
@@ -23,7 +24,9 @@ __all__ = [
     "export",
     "import_data",
     "profile_latency",
+    "register",
     "retrain",
+    "rollback",
     "search",
     "synthesize",
     "train_supernet",

@@ -133,10 +133,10 @@ def comparable(
     unlabelled = int((rows["mask"] == "").sum())
     if not unlabelled or model is None or not model.is_file():
         return pin.features, extract_features(source, rows), ""
-    from autonad.deploy.onnx_model import OnnxModel
+    from autonad.deploy.shipped import ShippedNetwork
 
-    champion = OnnxModel(model)
-    console.report(f"predicting masks with {champion.architecture_key}")
+    champion = ShippedNetwork.open(model)
+    console.report(f"predicting masks with {champion.architecture.key}")
 
     def predicted(row: Any) -> np.ndarray:
         return champion.mask(source.read_image(row))

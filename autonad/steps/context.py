@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from autonad.config import Config
 
 if TYPE_CHECKING:
+    from autonad.data.dataset import Dataset
+    from autonad.tracking import TrackingSettings
     from autonad.training.checkpoint import Checkpoints
 
 Report = Callable[[str], None]
@@ -42,11 +44,37 @@ SILENT = Console()
 
 @dataclass
 class Step:
-    """A step under way: its MLflow run and its console."""
+    """A step under way: its MLflow run, its console and the configuration."""
 
     run: Any
     console: Console
+    config: Config
+    said: str = ""
     started: float = field(default_factory=time.monotonic)
+
+    def uses(self, dataset: Dataset, context: str) -> None:
+        """Log a dataset as the run's input.
+
+        Args:
+            dataset: The dataset.
+            context: What it is used for: "training", "validation", "test".
+        """
+        from autonad.tracking.origin import dvc_md5
+        from autonad.tracking.run import DatasetFacts
+
+        facts = DatasetFacts(
+            name=dataset_name(self.config, dataset),
+            fingerprint=dataset.fingerprint,
+            dvc_md5=dvc_md5(dataset.root),
+            images=len(dataset.manifest),
+            groups=dataset.manifest["group"].nunique(),
+            classes=dataset.classes,
+        )
+        self.run.dataset(facts, context)
+
+    def headline(self, line: str) -> None:
+        """Say in one line what the step found; it becomes a note of the run and of its parent."""
+        self.said = line
 
     def log_history(self, rows: list[dict[str, float]]) -> None:
         """Log the epochs that an interrupted run had done: its curves continue in this run."""
@@ -83,19 +111,40 @@ def begin(
         tags: Hexadecimal keys and the like.
         learns: Whether the step needs torch, which is seeded then; data steps do without it.
     """
-    from autonad.tracking import TrackingSettings, track
+    from autonad.tracking import track
 
     if learns:
         seed_everything(config.seed, config.threads)
-    settings = TrackingSettings(
-        uri=config.tracking.uri, experiment=config.tracking.experiment, enabled=config.tracking.enabled
-    )
     with track(
-        settings, stage=stage, execution=execution, params=params, tags=tags or {}, warn=console.report
+        tracking_settings(config),
+        stage=stage,
+        execution=execution,
+        params=params,
+        tags=tags or {},
+        warn=console.report,
     ) as run:
-        step = Step(run, console)
+        step = Step(run, console, config)
         yield step
+        if step.said:
+            run.headline(step.said)
         run.log({"time/seconds": step.seconds, "memory/peak_mib": peak_memory_mib()}, step=0)
+
+
+def tracking_settings(config: Config) -> TrackingSettings:
+    """Where the configuration says that runs are logged."""
+    from autonad.tracking import TrackingSettings
+
+    return TrackingSettings(
+        uri=config.tracking.uri,
+        experiment=config.tracking.experiment,
+        enabled=config.tracking.enabled,
+        system_seconds=config.tracking.system_seconds,
+    )
+
+
+def dataset_name(config: Config, dataset: Dataset) -> str:
+    """What a dataset is called in MLflow, whatever its content: versions of it share the name."""
+    return config.tracking.dataset or dataset.root.resolve().name
 
 
 def seed_everything(seed: int, threads: int | None) -> None:

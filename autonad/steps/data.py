@@ -79,7 +79,7 @@ def import_data(
             classes=classes,
         )
         result = _result(report.dataset, report.faults)
-        _log(step, result, report.dataset.fingerprint)
+        _log(step, result, report.dataset)
         return result
 
 
@@ -114,7 +114,7 @@ def synthesize(
             fractions=config.data.fractions,
         )
         result = _result(dataset, fault_table([]))
-        _log(step, result, dataset.fingerprint)
+        _log(step, result, dataset)
         return result
 
 
@@ -160,8 +160,9 @@ def audit(
         return report.faults
 
 
-def _log(step: Step, result: DataResult, fingerprint: str) -> None:
-    step.run.tag("dataset.fingerprint", fingerprint)
+def _log(step: Step, result: DataResult, dataset: Dataset) -> None:
+    step.uses(dataset, "made")
+    step.headline(f"{result.images} images of {result.groups} parts, {len(result.faults)} faults")
     step.run.log(
         {"data/images": result.images, "data/groups": result.groups, "data/faults": len(result.faults)}
     )

@@ -15,6 +15,7 @@ from autonad.steps.data import audit, synthesize
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
 from autonad.steps.profile_latency import describe_target, profile_latency
+from autonad.steps.register import register
 from autonad.steps.retrain import retrain
 from autonad.steps.search import search
 from autonad.steps.train_supernet import train_supernet
@@ -80,7 +81,15 @@ def demo(config: Config, *, output: Path, execution: str, console: Console = SIL
     dataset, target = output / "dataset", output / "target.json"
     folder = {
         name: output / name
-        for name in ("train-supernet", "profile-latency", "search", "retrain", "evaluate", "export")
+        for name in (
+            "train-supernet",
+            "profile-latency",
+            "search",
+            "retrain",
+            "evaluate",
+            "export",
+            "register",
+        )
     }
     common: dict[str, Any] = {"execution": execution, "console": console}
     data = timed("synthesize", lambda: synthesize(config, output=dataset, **common))
@@ -130,6 +139,13 @@ def demo(config: Config, *, output: Path, execution: str, console: Console = SIL
         lambda: export(
             config, model=folder["retrain"], dataset=dataset, evaluation=folder["evaluate"],
             output=folder["export"], **common,
+        ),
+    )  # fmt: skip
+    timed(
+        "register",
+        lambda: register(
+            config, export=folder["export"], evaluation=folder["evaluate"], dataset=dataset,
+            output=folder["register"], **common,
         ),
     )  # fmt: skip
     return DemoResult(

@@ -55,12 +55,15 @@ def evaluate(
     import torch
 
     from autonad.data.dataset import Dataset
+    from autonad.evaluation.precision_recall import PrecisionRecall
     from autonad.evaluation.predict import evaluate_network
     from autonad.evaluation.report import write_report
     from autonad.evaluation.result import write_evaluation
     from autonad.files import sha256_file
+    from autonad.steps.figures import evaluation_headline, log_figures
     from autonad.steps.report import read_inputs, report_content, split_metrics
     from autonad.steps.splits import check_classes, evaluation_data
+    from autonad.tracking import class_metric
     from autonad.training.files import load_model, pick_device
 
     settings = config.evaluate
@@ -72,6 +75,7 @@ def evaluate(
     params = {"evaluate": settings.model_dump(), "architecture": key}
     tags = {"dataset.fingerprint": source.fingerprint, "architecture.key": key}
     with begin("evaluate", config, execution=execution, console=console, params=params, tags=tags) as step:
+        step.uses(source, "test")
         device = pick_device()
         network = network.to(device)
 
@@ -80,8 +84,9 @@ def evaluate(
             return network(torch.from_numpy(images).to(device))
 
         data = evaluation_data(source, spec, "test")
+        thresholds = PrecisionRecall(spec.num_classes)
         result = evaluate_network(
-            forward, data, source, batch_size=16, num_classes=spec.num_classes,
+            forward, data, source, batch_size=16, num_classes=spec.num_classes, observe=thresholds.update,
             progress=lambda done, total: console.advance(done, total, "images"),
         )  # fmt: skip
         metrics = result.metrics(resamples=settings.resamples, level=settings.confidence, seed=config.seed)
@@ -99,10 +104,14 @@ def evaluate(
             provenance=provenance, model=model, inputs=inputs, panels=settings.panels,
         )  # fmt: skip
         write_report(output / "report.html", content)
-        step.run.log(split_metrics(metrics))
+        curves = thresholds.curves(spec.classes)
+        averages = {class_metric("test/ap", name): average for name, (_, average) in curves.items()}
+        step.run.log(split_metrics(metrics) | averages)
         for name in ("metrics.json", "per_image.parquet", "report.html"):
             step.run.artifact(output / name)
+        log_figures(step.run, metrics, curves, content.panels)
         interval = metrics["intervals"]["input"]["miou"]
+        step.headline(evaluation_headline(metrics))
         return EvaluateResult(
             miou=metrics["input"]["miou"],
             mf1=metrics["input"]["mf1"],

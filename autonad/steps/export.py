@@ -69,15 +69,18 @@ def export(
     check_classes(source, spec, "the model")
     metrics = read_json(evaluation / "metrics.json", "the evaluation")
     key = network.architecture.key
-    if metrics.get("parameters", {}).get("weights_sha256") != sha256_file(model / "model.safetensors"):
+    weights = sha256_file(model / "model.safetensors")
+    if metrics.get("parameters", {}).get("weights_sha256") != weights:
         raise ExportError(
             f"the evaluation in {evaluation} is of other weights than the model in {model}; run "
             "`autonad evaluate` on this model first, its figures go on the model card"
         )
+    provenance = {**provenance, "weights_sha256": weights}
     params = {"export": config.export.model_dump(), "architecture": key}
     with begin(
         "export", config, execution=execution, console=console, params=params, tags={"architecture.key": key}
     ) as step:
+        step.uses(source, "test")
         data = evaluation_data(source, spec, "test")
         images, _ = data.batch(range(min(config.export.parity_images, len(data))), 0)
         # A file that does not match its network never takes the place of one that does.
@@ -107,6 +110,7 @@ def export(
         )  # fmt: skip
         for name in ("model.onnx", "parity.json", "latency.json", "MODEL_CARD.md"):
             step.run.artifact(output / name)
+        step.headline(f"{measured.median_ms:.2f} ms median on this machine, {megabytes:.1f} MB")
         return ExportResult(
             path, parity.max_difference, measured.median_ms, measured.p95_ms, megabytes, step.seconds
         )

@@ -115,6 +115,7 @@ def profile_latency(
             step.run.artifact(output / name)
         step.run.log({"latency/rows": float(len(table.frame))})
         calibration = table.calibration
+        step.headline(f"{len(table.frame)} costs on {device.name}")
         return LatencyResult(
             rows=len(table.frame),
             rank_correlation=calibration.rank_correlation if calibration else None,

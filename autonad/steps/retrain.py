@@ -60,9 +60,16 @@ def retrain(
     from autonad.evaluation.inherited import score
     from autonad.files import sha256_file, write_atomic
     from autonad.network import AutoNADNet
+    from autonad.steps.figures import log_history
     from autonad.steps.splits import check_classes, detector_spec, evaluation_data, training_data
     from autonad.training.checkpoint import Checkpoints, Progress, load_into, load_weights
-    from autonad.training.files import load_architecture, load_search_spec, pick_device, save_model
+    from autonad.training.files import (
+        load_architecture,
+        load_search_spec,
+        pick_device,
+        save_model,
+        searched_for,
+    )
     from autonad.training.loop import train
 
     settings = config.retrain.resolved()
@@ -86,6 +93,7 @@ def retrain(
     }  # fmt: skip
     tags = {"dataset.fingerprint": source.fingerprint, "architecture.key": architecture.key}
     with begin("retrain", config, execution=execution, console=console, params=params, tags=tags) as step:
+        step.uses(source, "training")
         device = pick_device()
         network = AutoNADNet(architecture, spec.num_classes)
         if inherited:
@@ -140,10 +148,15 @@ def retrain(
         write_atomic(output / "curves.csv", lambda path: history.to_csv(path, index=False))
         provenance = {
             "dataset": source.fingerprint, "seed": config.seed, "weights": settings.weights,
-            "best_epoch": progress.best_epoch, "val_miou": progress.best_miou,
+            "best_epoch": progress.best_epoch, "val_miou": progress.best_miou, **searched_for(search),
         }  # fmt: skip
         save_model(output, network.cpu(), spec, provenance)
         for name in ("model.json", "model.safetensors", "architecture.json", "history.parquet"):
             step.run.artifact(output / name)
         step.run.log({"model/parameters": float(network.num_parameters)}, step=0)
+        log_history(step.run, progress.history)
+        step.headline(
+            f"validation mIoU {100 * progress.best_miou:.1f} % after epoch {progress.best_epoch}, "
+            f"{network.num_parameters:,} parameters"
+        )
         return RetrainResult(progress.best_miou, progress.best_epoch, network.num_parameters, step.seconds)

@@ -75,6 +75,7 @@ def search(
         SearchError: No finalist keeps the latency budget; or, with `resume`, the state belongs to another
             search.
     """
+    from autonad.evaluation.figures import search_figure
     from autonad.evaluation.inherited import score
     from autonad.files import sha256_file, write_atomic, write_json, write_text_atomic
     from autonad.latency.prior import load_prior
@@ -86,6 +87,7 @@ def search(
     from autonad.search.ranking import Evaluation
     from autonad.steps.settings import search_settings
     from autonad.steps.splits import check_classes, evaluation_data, searched_images
+    from autonad.tracking import log_search
     from autonad.training.checkpoint import save_weights
     from autonad.training.files import load_supernet, pick_device
 
@@ -105,6 +107,7 @@ def search(
     tags = {"autonad.hardware_key": target.hardware_key, "dataset.fingerprint": source.fingerprint}
     tags |= {"autonad.pin_key": pin_key} if pin_key else {}
     with begin("search", config, execution=execution, console=console, params=params, tags=tags) as step:
+        step.uses(source, "validation")
         check_table(table, net.space.key, spec.size)
         warning = target.verify_here()
         if warning:
@@ -196,14 +199,13 @@ def search(
                 "supernet": provenance,
             },
         )
-        for name in (
-            "architecture.json",
-            "inherited.safetensors",
-            "population.parquet",
-            "search.json",
-            "pareto.html",
-        ):
-            step.run.artifact(output / name)
+        folders = {"supernet": supernet, "latency": latency, "search": output}
+        log_search(step.run, folders | ({"pin": pin} if pin is not None else {}))
+        step.run.text(search_figure(population, winner.architecture.key), "figures/pareto.svg")
+        step.headline(
+            f"architecture {winner.architecture.key}, inherited mIoU {100 * winner.miou:.1f} %, "
+            f"{measured['measured_ms']:.2f} ms on {target.name}"
+        )
         step.run.log(
             {
                 "latency/p50_ms": measured["measured_ms"],

@@ -53,6 +53,7 @@ def train_supernet(
     from autonad.files import write_atomic
     from autonad.network import SuperNet
     from autonad.space import SearchSpace
+    from autonad.steps.figures import log_history
     from autonad.steps.settings import supernet_settings
     from autonad.steps.splits import detector_spec, evaluation_data, searched_images, training_data
     from autonad.training.checkpoint import Checkpoints, Progress
@@ -73,6 +74,7 @@ def train_supernet(
     with begin(
         "train-supernet", config, execution=execution, console=console, params=params, tags=tags
     ) as step:
+        step.uses(source, "training")
         space = SearchSpace.preset(config.space.preset, config.space.operators)
         spec = detector_spec(source, config.input)
         data = training_data(source, spec, settings, config.seed)
@@ -154,6 +156,8 @@ def train_supernet(
         parameters = sum(parameter.numel() for parameter in supernet.parameters())
         step.run.log({"model/parameters": float(parameters)}, step=0)
         assert outcome.progress.best_miou is not None
+        log_history(step.run, outcome.progress.history)
+        step.headline(f"mean inherited validation mIoU {100 * outcome.progress.best_miou:.1f} %")
         return SupernetResult(outcome.progress.best_miou, parameters, step.seconds)
 
 

@@ -4,11 +4,26 @@
         run.log({"train/loss": 0.31}, step=4)
         run.artifacts(folder)
 
-Importing this package is cheap: only `client.py` imports mlflow, and only when a run starts.
+    found = last_search("steel", target.hardware_key, settings=settings)
+    load_search(found, folder, settings=settings)
+
+Importing this package is cheap: mlflow is imported when a run starts or a search is looked for.
 """
 
+from autonad.tracking.memory import FoundSearch, last_search, load_search, log_search
 from autonad.tracking.names import METRICS, class_metric
 from autonad.tracking.run import NullRun, Run, TrackingSettings
 from autonad.tracking.track import track
 
-__all__ = ["METRICS", "NullRun", "Run", "TrackingSettings", "class_metric", "track"]
+__all__ = [
+    "METRICS",
+    "FoundSearch",
+    "NullRun",
+    "Run",
+    "TrackingSettings",
+    "class_metric",
+    "last_search",
+    "load_search",
+    "log_search",
+    "track",
+]

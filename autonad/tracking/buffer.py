@@ -50,17 +50,24 @@ class MetricBuffer:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._send, self._failures, self._spill, self._warn, self._clock = send, failures, spill, warn, clock
-        self._pending = _read(spill)
+        self._pending = read_points(spill) if spill.exists() else []
         self._written = len(self._pending)
         self._flushed_at = clock()
         self._retry_at, self._wait = -math.inf, RETRY_SECONDS
         self._warned = False
 
-    def add(self, metrics: Mapping[str, float], step: int) -> None:
-        """Take values of one moment; send when a batch is full or old enough."""
-        now = time.time_ns() // 1_000_000
-        self._pending += [Point(name, float(value), step, now) for name, value in metrics.items()]
-        if len(self._pending) >= FLUSH_COUNT or self._clock() - self._flushed_at >= FLUSH_SECONDS:
+    def add(self, metrics: Mapping[str, float], step: int, timestamp_ms: int | None = None) -> None:
+        """Take values of one moment (None: now); send when a batch is full or old enough."""
+        moment = time.time_ns() // 1_000_000 if timestamp_ms is None else timestamp_ms
+        self._pending += [Point(name, float(value), step, moment) for name, value in metrics.items()]
+        if len(self._pending) - self._written >= FLUSH_COUNT:
+            self.flush()
+        else:
+            self.look()
+
+    def look(self) -> None:
+        """Send what waits if it is old enough."""
+        if self._clock() - self._flushed_at >= FLUSH_SECONDS:
             self.flush()
 
     def flush(self, *, final: bool = False) -> None:
@@ -108,13 +115,12 @@ class MetricBuffer:
         self._written = len(self._pending)
 
 
-def _read(path: Path) -> list[Point]:
-    """What a previous process left; a line that was cut off by a crash is skipped."""
+def read_points(path: Path) -> list[Point]:
+    """Metrics that a previous process left; other lines, and one cut off by a crash, are skipped."""
     points = []
-    if path.exists():
-        for line in path.read_text().splitlines():
-            try:
-                points.append(Point(**json.loads(line)))
-            except (ValueError, TypeError):
-                continue
+    for line in path.read_text().splitlines():
+        try:
+            points.append(Point(**json.loads(line)))
+        except (ValueError, TypeError):
+            continue
     return points

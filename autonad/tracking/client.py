@@ -1,44 +1,50 @@
-"""Runs on an MLflow server or store. The only module that imports mlflow."""
+"""A step's run on an MLflow server or store."""
 
 from __future__ import annotations
 
-import os
-import re
-import sqlite3
-import warnings
+import json
+import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
-from autonad.errors import TrackingError
+from autonad.tracking.background import Background
 from autonad.tracking.buffer import MetricBuffer, Point
+from autonad.tracking.connection import (
+    CONNECT,
+    FAILURES,
+    OFF,
+    Dataset,
+    DatasetInput,
+    InputTag,
+    MlflowClient,
+    Param,
+    RunTag,
+    check_sqlite,
+    clear_failures,
+    experiment_id,
+    open_store,
+    patient,
+)
+from autonad.tracking.digests import DIGEST_TAG, DIGESTS, digests
+from autonad.tracking.family import HEADLINE, NOTE, PARENT_RUN, parent_of, settle, update_parent
 from autonad.tracking.names import check_names
-from autonad.tracking.run import TrackingSettings
-from autonad.tracking.values import MAX_TAG, flatten, key, one_line, redact, text
+from autonad.tracking.outbox import END, TAG, keep, replay, send_points
+from autonad.tracking.run import DatasetFacts, TrackingSettings
+from autonad.tracking.system import SystemMetrics
+from autonad.tracking.values import MAX_TAG, flatten, key, one_line, text
 
-# Set where the user has not: no telemetry, no chatter, and an answer within seconds.
-for _name, _value in {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-}.items():
-    os.environ.setdefault(_name, _value)
+MAX_DIGEST = 36  # MLflow's limit
+# Tags of a step that its parent has too.
+SHARED = ("git.sha", "autonad.image", "kfp.run_id", "kfp.run_url")
 
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities import Metric, Param, RunTag  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
-# requests' exceptions are OSErrors.
-FAILURES: tuple[type[Exception], ...] = (MlflowException, SQLAlchemyError, OSError)
-PARENT_RUN = "mlflow.parentRunId"
-# Without it the user interface shows an experiment as one of language models, with traces and no runs.
-KIND = "mlflow.experimentKind"
-ROLE, PARENT = "autonad.role", "parent"
-EXECUTION = "autonad.execution"
+class Parent(NamedTuple):
+    """The run that a step belongs to; without an execution it is somebody else's, whose status is theirs."""
+
+    experiment: str
+    execution: str
+    run_id: str
 
 
 class MlflowRun:
@@ -49,15 +55,21 @@ class MlflowRun:
         client: MlflowClient,
         run_id: str,
         *,
-        parent_id: str | None,
-        unsent: Path,
+        parent: Parent | None,
+        settings: TrackingSettings,
         warn: Callable[[str], None],
     ) -> None:
-        self._client, self._run_id, self._parent_id, self._warn = client, run_id, parent_id, warn
+        self._client, self._run_id, self._parent, self._warn = client, run_id, parent, warn
+        self._unsent = settings.unsent
         self._warned = False
-        self._metrics = MetricBuffer(
-            self._send, failures=FAILURES, spill=unsent / f"{run_id}.jsonl", warn=warn
+        self._last: dict[str, float] = {}
+        buffer = MetricBuffer(
+            self._send, failures=FAILURES, spill=settings.unsent / f"{run_id}.jsonl", warn=warn
         )
+        self._metrics = Background(buffer)
+        self._system = None
+        if settings.system_seconds is not None:
+            self._system = SystemMetrics(self._metrics.add, settings.system_seconds)
 
     @property
     def id(self) -> str | None:
@@ -67,7 +79,9 @@ class MlflowRun:
     def log(self, metrics: Mapping[str, float | None], step: int = 0) -> None:
         """See `Run.log`."""
         check_names(metrics)
-        self._metrics.add({name: value for name, value in metrics.items() if value is not None}, step)
+        known = {name: float(value) for name, value in metrics.items() if value is not None}
+        self._last |= known
+        self._metrics.add(known, step)
 
     def params(self, values: Mapping[str, Any]) -> None:
         """See `Run.params`."""
@@ -76,7 +90,33 @@ class MlflowRun:
 
     def tag(self, name: str, value: object) -> None:
         """See `Run.tag`."""
-        self._try(lambda: self._client.set_tag(self._run_id, key(name), text(value, MAX_TAG)))
+        self._tags({name: value})
+
+    def headline(self, line: str) -> None:
+        """See `Run.headline`."""
+        self._tags({HEADLINE: line, NOTE: line})
+
+    def dataset(self, data: DatasetFacts, context: str) -> None:
+        """See `Run.dataset`."""
+        entity = Dataset(
+            name=data.name,
+            digest=(data.dvc_md5 or data.fingerprint)[:MAX_DIGEST],
+            source_type="dvc" if data.dvc_md5 else "local",
+            source=json.dumps({"path": data.name, "dvc_md5": data.dvc_md5, "fingerprint": data.fingerprint}),
+            profile=json.dumps({"images": data.images, "groups": data.groups, "classes": list(data.classes)}),
+        )
+        tags = [InputTag(key="mlflow.data.context", value=context)]
+        self._try(lambda: self._client.log_inputs(self._run_id, [DatasetInput(dataset=entity, tags=tags)]))
+        facts = {
+            "autonad.dataset": data.name,
+            "dataset.fingerprint": data.fingerprint,
+            "dvc.md5": data.dvc_md5,
+        }
+        self._tags({name: value for name, value in facts.items() if value is not None})
+
+    def text(self, content: str, name: str) -> None:
+        """See `Run.text`."""
+        self._try(lambda: self._client.log_text(self._run_id, content, name))
 
     def artifact(self, path: Path, folder: str | None = None) -> None:
         """See `Run.artifact`."""
@@ -86,19 +126,62 @@ class MlflowRun:
         """See `Run.artifacts`."""
         self._try(lambda: self._client.log_artifacts(self._run_id, str(path), folder))
 
+    def bundle(self, files: Mapping[str, Path], tags: Mapping[str, str]) -> bool:
+        """See `Run.bundle`."""
+        listing, digest = digests(dict(files))
+        texts = {key(name): text(value, MAX_TAG) for name, value in {**tags, DIGEST_TAG: digest}.items()}
+
+        def send() -> None:
+            with patient():
+                for name, path in files.items():
+                    folder = PurePosixPath(name).parent.as_posix()
+                    self._client.log_artifact(self._run_id, str(path), None if folder == "." else folder)
+                self._client.log_text(self._run_id, listing, DIGESTS)
+            self._client.log_batch(self._run_id, tags=[RunTag(name, value) for name, value in texts.items()])
+
+        return self._try(send)
+
     def end(self, status: str, tags: Mapping[str, str]) -> None:
-        """Send what waits, and set the status of the run and of the parent that it keeps."""
-        self._metrics.flush(final=True)
-        for name, value in tags.items():
-            self.tag(name, value)
-        for run_id in (self._run_id, self._parent_id):
-            if run_id is not None:
-                self._try(lambda run_id=run_id: self._client.set_terminated(run_id, status))  # type: ignore[misc]
+        """Send what waits, set the run's status, and show on the parent what the step found."""
+        if self._system is not None:
+            self._system.close()
+        self._metrics.close()
+        self._tags(tags)
+        if not self._try(lambda: self._client.set_terminated(self._run_id, status)):
+            self._later({END: status, "at": time.time_ns() // 1_000_000})
+        elif self._unsent.is_dir():
+            replay(self._client, self._unsent, self._warn, self._run_id)
+        if self._parent is not None:
+            self._try(lambda: self._tell_parent(status))
+
+    def _tell_parent(self, status: str) -> None:
+        client, (experiment, execution, parent) = self._client, self._parent or ("", "", "")
+        if execution:
+            counts = settle(client, experiment, execution, parent)
+            if counts != parent:
+                client.set_tag(self._run_id, PARENT_RUN, counts)
+                settle(client, experiment, execution, parent)
+            parent = counts
+        update_parent(client, experiment, parent, self._last)
+        if execution:
+            client.set_terminated(parent, status)
 
     def _send(self, points: Sequence[Point]) -> None:
-        for start in range(0, len(points), 1000):  # MLflow's limit per request
-            metrics = [Metric(p.name, p.value, p.timestamp_ms, p.step) for p in points[start : start + 1000]]
-            self._client.log_batch(self._run_id, metrics=metrics)
+        send_points(self._client, self._run_id, list(points))
+
+    def _tags(self, tags: Mapping[str, object]) -> None:
+        """Set tags in one request; what the server does not take is kept."""
+        texts = {key(name): text(value, MAX_TAG) for name, value in tags.items()}
+        batch = [RunTag(name, value) for name, value in texts.items()]
+        if batch and not self._try(lambda: self._client.log_batch(self._run_id, tags=batch)):
+            for name, value in texts.items():
+                self._later({TAG: name, "value": value})
+
+    def _later(self, line: dict[str, Any]) -> None:
+        try:
+            keep(self._unsent, self._run_id, line)
+        except OSError as error:
+            self._warn(f"{self._unsent} cannot be written either ({error.strerror or error})")
 
     def _send_params(self, new: Mapping[str, str]) -> None:
         # A continued run has parameters already, and MLflow refuses to change one: the first value stays.
@@ -112,16 +195,18 @@ class MlflowRun:
         for start in range(0, len(fresh), 100):  # MLflow's limit per request
             self._client.log_batch(self._run_id, params=fresh[start : start + 100])
 
-    def _try(self, action: Callable[[], object]) -> None:
+    def _try(self, action: Callable[[], object]) -> bool:
         try:
             action()
+            return True
         except FAILURES as error:
             if not self._warned:
                 self._warned = True
                 self._warn(
                     f"the tracking server does not take everything ({one_line(error)}); the work goes on, "
-                    f"and run {self._run_id} will lack some of its tags or files"
+                    f"and run {self._run_id} will lack some of its files, which are on disk all the same"
                 )
+            return False
 
 
 def open_run(
@@ -139,97 +224,24 @@ def open_run(
     Raises:
         TrackingError: The server or store cannot be used.
     """
-    _check_sqlite(settings.uri)
+    check_sqlite(settings.uri)
     texts = {key(tag): text(value, MAX_TAG) for tag, value in tags.items()}
-    own_parent = None
-    try:
-        client = _connect(settings.uri)
+    parent = None
+    with clear_failures(settings, f"{CONNECT}, or go without: {OFF}"):
+        client = open_store(settings.uri)
+        replay(client, settings.unsent, warn)
         if run_id is not None:
             client.update_run(run_id, status="RUNNING")
             client.log_batch(run_id, tags=[RunTag(tag, value) for tag, value in texts.items()])
         else:
-            experiment = _experiment(client, settings)
+            experiment = experiment_id(client, settings)
             if parent_id is None and execution is not None:
-                parent_id = own_parent = _parent(client, experiment, execution)
-                client.update_run(own_parent, status="RUNNING")
-            if parent_id is not None:
-                texts[PARENT_RUN] = parent_id
+                own = parent_of(client, experiment, execution, {k: texts[k] for k in SHARED if k in texts})
+                client.update_run(own, status="RUNNING")
+                parent = Parent(experiment, execution, own)
+            elif parent_id is not None:
+                parent = Parent(experiment, "", parent_id)
+            if parent is not None:
+                texts[PARENT_RUN] = parent.run_id
             run_id = client.create_run(experiment, tags=texts, run_name=name).info.run_id
-    except FAILURES as error:
-        raise TrackingError(
-            f"MLflow at {redact(settings.uri)} cannot be used ({one_line(error)}); start the server, correct "
-            "tracking.uri, or go without: --set tracking.enabled=false"
-        ) from error
-    return MlflowRun(client, run_id, parent_id=own_parent, unsent=settings.unsent, warn=warn)
-
-
-def _connect(uri: str) -> MlflowClient:
-    """A client whose store is open."""
-    # Opening a store makes MLflow load its tables, and its libraries complain about one another.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        client = MlflowClient(uri)
-        client.search_experiments(max_results=1)
-        return client
-
-
-def _experiment(client: MlflowClient, settings: TrackingSettings) -> str:
-    """Id of the experiment, created if need be."""
-    found = client.get_experiment_by_name(settings.experiment)
-    if found is not None:
-        return found.experiment_id
-    # Beside the database; MLflow's default depends on the working folder of whoever creates the experiment.
-    path = _sqlite_path(settings.uri)
-    location = None if path is None else (path.parent / "mlruns" / key(settings.experiment)).as_uri()
-    try:
-        return client.create_experiment(
-            settings.experiment, artifact_location=location, tags={KIND: "custom_model_development"}
-        )
-    except MlflowException:
-        found = client.get_experiment_by_name(settings.experiment)
-        if found is None:
-            raise
-        return found.experiment_id  # another step was quicker
-
-
-def _parent(client: MlflowClient, experiment: str, execution: str) -> str:
-    """Run id of an execution's parent, created if need be; of two created at once the older one stays."""
-    name = key(execution)
-    query = f"tags.`{EXECUTION}` = '{name}' AND tags.`{ROLE}` = '{PARENT}'"
-
-    def find() -> list[str]:
-        runs = client.search_runs([experiment], query, order_by=["attributes.start_time ASC"])
-        runs = sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id))
-        return [run.info.run_id for run in runs]
-
-    for known in find():
-        return known
-    created = client.create_run(experiment, tags={EXECUTION: name, ROLE: PARENT}, run_name=name).info.run_id
-    first = (find() or [created])[0]
-    if first != created:
-        client.delete_run(created)
-    return first
-
-
-def _sqlite_path(uri: str) -> Path | None:
-    match = re.fullmatch(r"sqlite:///([^?]+)(\?.*)?", uri)
-    return Path(match[1]).resolve() if match and match[1] != ":memory:" else None
-
-
-def _check_sqlite(uri: str) -> None:
-    """Find out now that a database file cannot be used: MLflow would try for minutes."""
-    path = _sqlite_path(uri)
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=10)
-        try:
-            connection.executescript("BEGIN IMMEDIATE; ROLLBACK")
-        finally:
-            connection.close()
-    except (OSError, sqlite3.Error) as error:
-        raise TrackingError(
-            f"the tracking database {path} cannot be used ({one_line(error)}); choose a writable place in "
-            "tracking.uri, move a damaged file away, or go without: --set tracking.enabled=false"
-        ) from error
+    return MlflowRun(client, run_id, parent=parent, settings=settings, warn=warn)

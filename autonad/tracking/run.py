@@ -18,13 +18,36 @@ class TrackingSettings:
         uri: Tracking server or store.
         experiment: Experiment name.
         enabled: False logs nothing, through the same interface.
-        unsent: Folder for metrics that the server did not take; made when it is needed.
+        unsent: Folder for what the server did not take; made when it is needed.
+        system_seconds: Time between two samples of the machine's load; None takes none.
     """
 
     uri: str = "sqlite:///mlflow.db"
     experiment: str = "autonad"
     enabled: bool = True
     unsent: Path = Path("mlflow-unsent")
+    system_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What a run says about a dataset that it used.
+
+    Attributes:
+        name: Versions of a dataset share it.
+        fingerprint: Sha256 of classes and manifest.
+        dvc_md5: What DVC calls its content; None if DVC does not know it.
+        images: Number of images.
+        groups: Number of physical parts.
+        classes: Names, background first.
+    """
+
+    name: str
+    fingerprint: str
+    dvc_md5: str | None
+    images: int
+    groups: int
+    classes: tuple[str, ...]
 
 
 class Run(Protocol):
@@ -49,11 +72,39 @@ class Run(Protocol):
     def tag(self, name: str, value: object) -> None:
         """Set a tag."""
 
+    def headline(self, line: str) -> None:
+        """Say in one line what the step found; the parent's note collects these lines."""
+
+    def dataset(self, data: DatasetFacts, context: str) -> None:
+        """Log a dataset as an input, and tag the run with its name, fingerprint and DVC md5.
+
+        Args:
+            data: The dataset.
+            context: What it was used for: "training", "validation", "test".
+        """
+
+    def text(self, content: str, name: str) -> None:
+        """Upload text as a file, such as a figure in SVG."""
+
     def artifact(self, path: Path, folder: str | None = None) -> None:
         """Upload a file, optionally into a folder of the run's artifacts."""
 
     def artifacts(self, path: Path, folder: str | None = None) -> None:
         """Upload everything in a folder."""
+
+    def bundle(self, files: Mapping[str, Path], tags: Mapping[str, str]) -> bool:
+        """Upload files that belong together, with a list of their sha256.
+
+        Args:
+            files: Name among the run's artifacts ("pin/pin.json") → local file of the same last name.
+            tags: Set when all files have arrived, together with the sha256 of the list.
+
+        Returns:
+            Whether all arrived.
+
+        Raises:
+            StorageError: A file is missing.
+        """
 
 
 class NullRun:
@@ -74,8 +125,21 @@ class NullRun:
     def tag(self, name: str, value: object) -> None:
         """Do nothing."""
 
+    def headline(self, line: str) -> None:
+        """Do nothing."""
+
+    def dataset(self, data: DatasetFacts, context: str) -> None:
+        """Do nothing."""
+
+    def text(self, content: str, name: str) -> None:
+        """Do nothing."""
+
     def artifact(self, path: Path, folder: str | None = None) -> None:
         """Do nothing."""
 
     def artifacts(self, path: Path, folder: str | None = None) -> None:
         """Do nothing."""
+
+    def bundle(self, files: Mapping[str, Path], tags: Mapping[str, str]) -> bool:
+        """Do nothing."""
+        return False

@@ -5,8 +5,9 @@ a server that vanishes later never costs a training: one warning, and metrics ar
 back.
 
 Whose run it is, first match: an explicit `run_id` (a resumed step), `MLFLOW_RUN_ID` (injected by an
-orchestrator, whose run is continued), a child of a given `parent_id`, a child of the execution's parent, a
-run of its own. The parent of an execution is found by its tag, and created by the first step that asks. It
+orchestrator, whose run is continued), a child of a given `parent_id` (or `AUTONAD_PARENT_RUN_ID`), a child of
+the execution's parent (see `origin` for what an execution is), a run of its own. The parent of an execution
+is found by its tag, and created by the first step that asks. It
 is running while a child runs and takes over the child's status afterwards: under `dvc repro` no step knows
 whether it is the last one.
 """
@@ -14,12 +15,12 @@ whether it is the last one.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from autonad.errors import FaultyItems
+from autonad.tracking.origin import execution_name, origin_tags
 from autonad.tracking.run import NullRun, Run, TrackingSettings
 from autonad.tracking.values import one_line
 
@@ -54,7 +55,8 @@ def track(
         parent_id: Run id of a parent that somebody else owns; its status is not touched.
         run_id: An existing run to continue, for a step that is resumed.
         warn: Told once when the server vanishes.
-        environment: Where an orchestrator injects `MLFLOW_RUN_ID`.
+        environment: Where an orchestrator injects `MLFLOW_RUN_ID` or `AUTONAD_PARENT_RUN_ID`, and says what
+            it runs; see `origin`.
 
     Raises:
         TrackingError: The server or store cannot be used at the start.
@@ -64,12 +66,18 @@ def track(
         return
     from autonad.tracking.client import open_run
 
+    execution = execution or execution_name(environment)
     run = open_run(
         settings,
         name=stage,
         execution=execution,
-        tags={STAGE: stage, **_given(EXECUTION, execution), **_given("git.sha", git_sha()), **(tags or {})},
-        parent_id=parent_id,
+        tags={
+            STAGE: stage,
+            **_given(EXECUTION, execution),
+            **origin_tags(environment),
+            **(tags or {}),
+        },
+        parent_id=parent_id or environment.get("AUTONAD_PARENT_RUN_ID") or None,
         run_id=run_id or environment.get("MLFLOW_RUN_ID") or None,
         warn=warn,
     )
@@ -86,17 +94,6 @@ def track(
         run.end("FAILED", {FAILURE: f"{type(error).__name__}: {one_line(error)}"})
         raise
     run.end("FINISHED", {})
-
-
-def git_sha() -> str | None:
-    """Commit of the repository around the working folder; None outside of one or without git."""
-    try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return found.stdout.strip()
 
 
 def _given(name: str, value: str | None) -> dict[str, str]:

@@ -113,6 +113,30 @@ def load_search_spec(folder: Path) -> DetectorSpec:
     return DetectorSpec.from_dict(_description(folder / "search.json", "the search", ("spec",))["spec"])
 
 
+def searched_for(folder: Path) -> dict[str, Any]:
+    """The target that a search folder's architecture was searched for, and its median latency there.
+
+    Returns:
+        `target` (name), `hardware_key` and `target_ms`; nothing if the folder holds an architecture alone.
+
+    Raises:
+        StorageError: `search.json` is damaged.
+    """
+    path = folder / "search.json"
+    if not path.is_file():
+        return {}
+    found = read_json(path, "the search")
+    winner: dict[str, Any] = next(
+        (f for f in found.get("finalists", ()) if f["key"] == found.get("architecture_key")), {}
+    )
+    facts = {
+        "target": found.get("target"),
+        "hardware_key": found.get("hardware_key"),
+        "target_ms": winner.get("measured_ms"),
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
 def _description(path: Path, what: str, fields: tuple[str, ...]) -> dict[str, Any]:
     """A JSON object that has these fields."""
     data = read_json(path, what)

@@ -112,6 +112,17 @@ def chain(tmp_path_factory: pytest.TempPathFactory, autonad: Autonad) -> Path:
             "--output",
             "export",
         ),
+        (
+            "register",
+            "--export",
+            "export",
+            "--evaluation",
+            "evaluation",
+            "--dataset",
+            "dataset",
+            "--output",
+            "registration",
+        ),
     ]
     for step in steps:
         execution = () if step[0] == "describe-target" else ("--execution", "test")

@@ -29,6 +29,7 @@ def test_every_step_writes_what_the_design_names(chain):
         "model": ["model.safetensors", "architecture.json", "model.json", "history.parquet"],
         "evaluation": ["metrics.json", "per_image.parquet", "report.html"],
         "export": ["model.onnx", "parity.json", "MODEL_CARD.md"],
+        "registration": ["registration.json"],
     }
     missing = [
         f"{folder}/{name}"
@@ -129,6 +130,7 @@ def test_every_step_is_a_child_of_one_parent_run(chain):
             "retrain",
             "evaluate",
             "export",
+            "register",
         ]
     )
     assert set(wide["status"]) == {"FINISHED"}

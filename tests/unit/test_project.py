@@ -22,7 +22,7 @@ PACKAGE = ROOT / "autonad"
 ORDER = (
     "errors", "files", "config", "config_file", "space", "data", "network", "training",
     "latency", "search", "evaluation", "deploy", "appearance", "tracking", "steps", "console",
-    "options", "cli",
+    "options", "cli_data", "cli_mlflow", "cli",
 )  # fmt: skip
 HEAVY = {
     "torch",
@@ -147,7 +147,7 @@ def test_no_modules_import_each_other() -> None:
     [
         ("mlflow", ("autonad.tracking.",)),
         ("albumentations", ("autonad.data.transforms",)),
-        ("typer", ("autonad.cli.", "autonad.options.")),
+        ("typer", ("autonad.cli.", "autonad.cli_data.", "autonad.cli_mlflow.", "autonad.options.")),
         ("onnx", ("autonad.deploy.",)),
     ],
 )

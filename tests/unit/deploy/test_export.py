@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from autonad.deploy.export import METADATA_KEY, check_parity, export_onnx
+from autonad.deploy.export import check_parity, export_onnx
+from autonad.deploy.shipped import METADATA_KEY
 from autonad.errors import ExportError
 from autonad.network import AutoNADNet
 from autonad.network.onnx_bytes import module_to_onnx

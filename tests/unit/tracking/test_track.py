@@ -9,7 +9,8 @@ import pytest
 
 from autonad.errors import FaultyItems, TrackingError
 from autonad.tracking import TrackingSettings, track
-from autonad.tracking.track import git_sha
+from autonad.tracking.origin import git_sha
+from autonad.tracking.run import DatasetFacts
 
 # The environment of the tests may itself be a tracked run.
 ALONE: dict[str, str] = {}
@@ -42,7 +43,7 @@ def settings(store: str, request: pytest.FixtureRequest, tmp_path: Path) -> Trac
 
 @pytest.fixture
 def client(settings: TrackingSettings) -> Any:
-    from autonad.tracking.client import MlflowClient
+    from autonad.tracking.connection import MlflowClient
 
     return MlflowClient(settings.uri)
 
@@ -188,7 +189,7 @@ def test_a_given_parent_keeps_its_own_status(settings: TrackingSettings, client:
 def test_of_two_parents_created_at_once_all_take_the_older(
     settings: TrackingSettings, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autonad.tracking.client import _parent
+    from autonad.tracking.family import parent_of
 
     experiment = client.create_experiment(settings.experiment)
     search, create = client.search_runs, client.create_run
@@ -196,11 +197,11 @@ def test_of_two_parents_created_at_once_all_take_the_older(
 
     def slow_create(*args: Any, **kwargs: Any) -> Any:
         monkeypatch.setattr(client, "create_run", create)
-        rival.append(_parent(client, experiment, "e"))  # another step comes between search and creation
+        rival.append(parent_of(client, experiment, "e", {}))  # another step comes between search and creation
         return create(*args, **kwargs)
 
     monkeypatch.setattr(client, "create_run", slow_create)
-    assert _parent(client, experiment, "e") == rival[0]
+    assert parent_of(client, experiment, "e", {}) == rival[0]
     assert [run.info.run_id for run in search([experiment])] == rival
 
 
@@ -220,15 +221,46 @@ def test_a_server_that_vanishes_costs_one_warning_and_no_metric(
             run.log({"train/loss": float(step)}, step)
         run.tag("a", "b")
         run.artifact(tmp_path)
-    # One for the metrics, which are kept, and one for the rest, which is not.
+    # One for the metrics, and one for the rest.
     assert len(warnings) == 2
     assert "server away" in warnings[0]
     assert len((settings.unsent / f"{run.id}.jsonl").read_text().splitlines()) == 200
     monkeypatch.undo()
-    with track(settings, stage="retrain", run_id=run.id, environment=ALONE) as again:
-        again.log({"train/loss": 200.0}, 200)
+    assert client.get_run(run.id).info.status == "RUNNING"
+    # Any later step that reaches the server delivers it all.
+    with track(settings, stage="evaluate", environment=ALONE):
+        pass
     assert run.id is not None
-    assert [point.step for point in client.get_metric_history(run.id, "train/loss")] == list(range(201))
+    assert [point.step for point in client.get_metric_history(run.id, "train/loss")] == list(range(200))
+    late = client.get_run(run.id)
+    assert (late.info.status, late.data.tags["a"]) == ("FINISHED", "b")
+    assert not settings.unsent.exists()
+
+
+def test_tags_of_an_outage_in_the_middle_arrive_at_the_end(
+    settings: TrackingSettings, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.exceptions import MlflowException
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise MlflowException("server away")
+
+    with track(settings, stage="retrain", environment=ALONE) as run:
+        monkeypatch.setattr("mlflow.MlflowClient.log_batch", refuse)
+        run.tag("a", "b")
+        monkeypatch.undo()
+        run.log({"train/loss": 1.0})
+    assert client.get_run(run.id).data.tags["a"] == "b"
+    assert not settings.unsent.exists()
+
+
+def test_what_belongs_to_another_server_stays(settings: TrackingSettings) -> None:
+    from autonad.tracking.outbox import keep
+
+    keep(settings.unsent, "0123", {"tag": "a", "value": "b"})
+    with track(settings, stage="search", environment=ALONE) as run:
+        run.log({"train/loss": 1.0})
+    assert [path.name for path in settings.unsent.iterdir()] == ["0123.later.jsonl"]
 
 
 def test_switched_off_it_logs_nothing_and_imports_nothing(tmp_path: Path) -> None:
@@ -266,3 +298,73 @@ def test_a_damaged_database_is_one_clear_line(tmp_path: Path) -> None:
         track(settings, stage="search", environment=ALONE),
     ):
         pytest.fail("the step must not start")
+
+
+def test_a_dataset_is_an_input_with_its_dvc_md5(settings: TrackingSettings, client: Any) -> None:
+    facts = DatasetFacts(
+        "steel", "f" * 64, "0123456789abcdef0123456789abcdef.dir", 12, 5, ("background", "crack")
+    )
+    with track(settings, stage="retrain", environment=ALONE) as run:
+        run.dataset(facts, "training")
+    found = client.get_run(run.id)
+    (given,) = found.inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.digest) == ("steel", facts.dvc_md5)
+    assert [(tag.key, tag.value) for tag in given.tags] == [("mlflow.data.context", "training")]
+    assert found.data.tags["autonad.dataset"] == "steel"
+    assert found.data.tags["dataset.fingerprint"] == "f" * 64
+    assert found.data.tags["dvc.md5"] == facts.dvc_md5
+
+
+def test_a_parent_shows_what_its_steps_found(settings: TrackingSettings, client: Any) -> None:
+    for stage, line, metrics in (
+        ("search", "architecture abc", {"search/best_miou": 0.5}),
+        ("evaluate", "test mIoU 60.0 %", {"test/miou": 0.6}),
+        ("evaluate", "test mIoU 61.0 %", {"test/miou": 0.61}),
+    ):
+        with track(
+            settings, stage=stage, execution="e", environment={"AUTONAD_IMAGE": "reg/autonad:1"}
+        ) as run:
+            run.headline(line)
+            run.log(metrics)
+    parent = next(r for r in _all(client, settings) if r.data.tags.get("autonad.role") == "parent")
+    note = "- **search**: architecture abc\n- **evaluate**: test mIoU 61.0 %"
+    assert parent.data.tags["mlflow.note.content"] == note
+    assert parent.data.metrics == {"test/miou": 0.61}
+    assert parent.data.tags["autonad.image"] == "reg/autonad:1"
+
+
+def _all(client: Any, settings: TrackingSettings) -> list[Any]:
+    experiment = client.get_experiment_by_name(settings.experiment)
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def test_a_step_whose_parent_lost_moves_over(settings: TrackingSettings, client: Any) -> None:
+    """Two machines made a parent at once, and the clock of one was behind: its parent is seen late."""
+    with track(settings, stage="search", execution="e", environment=ALONE) as run:
+        late = client.create_run(
+            client.get_run(run.id).info.experiment_id, start_time=1, run_name="e",
+            tags={"autonad.execution": "e", "autonad.role": "parent"},
+        ).info.run_id  # fmt: skip
+    assert client.get_run(run.id).data.tags["mlflow.parentRunId"] == late
+    parents = [r for r in _all(client, settings) if r.data.tags.get("autonad.role") == "parent"]
+    assert [(r.info.run_id, r.info.status) for r in parents] == [(late, "FINISHED")]
+
+
+def test_a_deleted_experiment_is_named(settings: TrackingSettings, client: Any) -> None:
+    gone = client.create_experiment(settings.experiment)
+    client.delete_experiment(gone)
+    with (
+        pytest.raises(TrackingError, match=f"was deleted in MLflow; .*restore --experiment-id {gone}"),
+        track(settings, stage="search", environment=ALONE),
+    ):
+        pytest.fail("the step must not start")
+
+
+def test_the_load_of_the_machine_is_sampled(settings: TrackingSettings, client: Any) -> None:
+    import dataclasses
+
+    with track(dataclasses.replace(settings, system_seconds=60.0), stage="retrain", environment=ALONE) as run:
+        pass
+    metrics = client.get_run(run.id).data.metrics
+    assert metrics["system/system_memory_usage_megabytes"] > 0
+    assert "system/cpu_utilization_percentage" in metrics

@@ -1,0 +1,57 @@
+"""The verbs about what MLflow remembers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autonad.options import DatasetDir, Execution, OutputDir, Params, Set, read_config
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these verbs to the command line."""
+    for verb in (register, rollback):
+        app.command()(verb)
+
+
+def register(
+    export: Annotated[Path, typer.Option("--export", help="Export folder.")],
+    evaluation: Annotated[Path, typer.Option("--evaluation", help="Evaluation folder.")],
+    dataset: DatasetDir,
+    output: OutputDir,
+    target: Annotated[
+        Path | None, typer.Option("--target", help="Target file; default: what the search was for.")
+    ] = None,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Register a detector in MLflow; it is put in use if it beats the one that is."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.register(
+            read_config(params, set), export=export, evaluation=evaluation, dataset=dataset, output=output,
+            target=target, execution=execution, console=screen,
+        )  # fmt: skip
+    decision = "not in use" if not result.champion else "in use: it has the alias champion"
+    if result.version is not None:
+        print(f"{result.model}: version {result.version}, {decision}")
+    for reason in result.reasons:
+        print(f"- {reason}")
+
+
+def rollback(
+    name: Annotated[str | None, typer.Option("--name", help="Registered model; needed if several.")] = None,
+    to: Annotated[int | None, typer.Option("--to", help="Version; default: the previous champion.")] = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Put the previous champion back in use."""
+    from autonad import steps
+
+    model, now, before = steps.rollback(read_config(params, set), name=name, to=to)
+    print(f"{model}: version {now} is in use" + ("" if before is None else f", version {before} was"))

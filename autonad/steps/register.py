@@ -1,0 +1,236 @@
+"""Register an exported detector, and put it in use if it beats the one that is."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autonad.config import Config
+from autonad.errors import ConfigError, ExportError, TrackingError
+from autonad.steps.contest import IMAGES, MODEL, contest
+from autonad.steps.context import SILENT, Console, begin, dataset_name, tracking_settings
+
+if TYPE_CHECKING:
+    from autonad.data.dataset import Dataset
+    from autonad.deploy.shipped import ShippedNetwork
+    from autonad.evaluation.challenge import Verdict
+    from autonad.tracking.registry import Registry, Version
+
+
+@dataclass(frozen=True)
+class RegisterResult:
+    """What was decided about a detector.
+
+    Attributes:
+        model: Registered model.
+        version: Its new version; None when tracking is off.
+        champion: Whether the detector is in use now.
+        reasons: Why, as sentences.
+    """
+
+    model: str
+    version: int | None
+    champion: bool
+    reasons: tuple[str, ...]
+
+
+def register(
+    config: Config,
+    *,
+    export: Path,
+    evaluation: Path,
+    dataset: Path,
+    output: Path,
+    target: Path | None = None,
+    execution: str | None = None,
+    console: Console = SILENT,
+) -> RegisterResult:
+    """Write `registration.json`: the version, whether it has the alias `champion`, and why.
+
+    Both detectors run on the test images of both, as exported. The challenger wins if it is better with the
+    probability that `register.probability` asks for, and keeps the latency budget. The first version that
+    keeps the budget wins without a rival. Apart from version numbers the file follows from the inputs alone.
+
+    Args:
+        config: Sections `register`, `search` (the budget) and `tracking` decide.
+        export: Export folder.
+        evaluation: Evaluation folder of the same model.
+        dataset: Dataset folder.
+        output: Registration folder to write.
+        target: Target file; None takes the target that the architecture was searched for.
+        execution: Groups runs in MLflow.
+        console: Where progress goes.
+
+    Raises:
+        ExportError: Export, evaluation and dataset do not belong together.
+        ConfigError: It is not known what the detector shall run on.
+        TrackingError: MLflow, or the champion in it, cannot be used.
+    """
+    from autonad.data.dataset import Dataset
+    from autonad.deploy.shipped import ShippedNetwork
+    from autonad.files import write_json
+    from autonad.latency.target import Target
+    from autonad.tracking.registry import Registry, model_name
+
+    settings = config.register
+    challenger = ShippedNetwork.open(export / MODEL, config.threads)
+    source = Dataset.open(dataset)
+    _check_evaluation(evaluation, challenger, source)
+    device = Target.load(target) if target is not None else None
+    facts = challenger.provenance
+    where = facts.get("target") if device is None else device.name
+    if where is None:
+        raise ConfigError(
+            f"{export} does not say which target its architecture was searched for; name one with --target "
+            "FILE"
+        )
+    name = model_name(dataset_name(config, source), where)
+    key = device.hardware_key if device is not None else facts.get("hardware_key")
+    latency = _latency(config, export, challenger, str(where), key)
+    report: dict[str, Any] = {
+        "model": name, "dataset": source.fingerprint, "architecture": challenger.architecture.key,
+        "latency": latency.figures,
+    }  # fmt: skip
+    if not config.tracking.enabled:
+        reasons: tuple[str, ...] = ("not registered: tracking is off (tracking.enabled)",)
+        write_json(
+            output / "registration.json", {**report, "version": None, "champion": False, "reasons": reasons}
+        )
+        return RegisterResult(name, None, False, reasons)
+    params = {"register": settings.model_dump(), "architecture": challenger.architecture.key, "model": name}
+    tags = {"dataset.fingerprint": source.fingerprint, "architecture.key": challenger.architecture.key}
+    if key is not None:
+        tags["autonad.hardware_key"] = key
+    with (
+        begin("register", config, execution=execution, console=console, params=params, tags=tags) as step,
+        tempfile.TemporaryDirectory() as temporary,
+    ):
+        step.uses(source, "test")
+        registry = Registry(tracking_settings(config))
+        champion = registry.champion(name)
+        verdict = contest(config, registry, champion, challenger, source, Path(temporary), console)
+        promote = latency.wins and verdict.wins
+        version = _add(registry, name, export, challenger, source, Path(temporary), tags, step.run.id)
+        reasons = (*verdict.reasons, *latency.reasons)
+        if champion is not None and champion.number == version.number:
+            promote, reasons = True, (f"{version} is the champion already", *latency.reasons)
+        registry.decide(version, promote=promote, description=_description(champion, promote, reasons))
+        report |= {
+            "version": version.number,
+            "champion": promote,
+            "compared_with": None if champion is None else champion.number,
+            "reasons": list(reasons),
+            "comparison": verdict.figures,
+        }
+        write_json(output / "registration.json", report)
+        step.run.log(_metrics(verdict, latency, promote))
+        step.run.artifact(output / "registration.json")
+        step.headline(f"{version} is {'in use' if promote else 'not in use'}: {reasons[0]}")
+        return RegisterResult(name, version.number, promote, reasons)
+
+
+def rollback(config: Config, *, name: str | None, to: int | None = None) -> tuple[str, int, int | None]:
+    """Give the alias `champion` back to the version that had it before.
+
+    Args:
+        config: Section `tracking` decides.
+        name: Registered model; None if there is only one.
+        to: Version; None takes the one with the alias `previous`.
+
+    Returns:
+        The model, its champion now, and the one before.
+
+    Raises:
+        ConfigError: Tracking is off, or there are several models and none is named.
+        TrackingError: There is nothing to go back to.
+    """
+    from autonad.tracking.registry import Registry
+
+    if not config.tracking.enabled:
+        raise ConfigError("tracking is off, and the registry is part of it; leave out tracking.enabled=false")
+    registry = Registry(tracking_settings(config))
+    if name is None:
+        known = registry.models()
+        if len(known) != 1:
+            raise ConfigError(
+                f"there are {len(known)} registered models; name one with --name "
+                f"({', '.join(known) or 'none'})"
+            )
+        (name,) = known
+    chosen, old = registry.rollback(name, to)
+    return name, chosen.number, None if old is None else old.number
+
+
+def _check_evaluation(evaluation: Path, challenger: ShippedNetwork, source: Dataset) -> None:
+    from autonad.files import read_json
+
+    told = read_json(evaluation / "metrics.json", "the evaluation").get("parameters", {})
+    weights = challenger.provenance.get("weights_sha256")
+    if told.get("weights_sha256") != weights or told.get("dataset") != source.fingerprint:
+        what = "other weights" if told.get("weights_sha256") != weights else "another dataset"
+        raise ExportError(
+            f"the evaluation in {evaluation} is of {what} than {challenger.path}; run `autonad evaluate` and "
+            "`autonad export` on this model and dataset first"
+        )
+
+
+def _latency(
+    config: Config, export: Path, challenger: ShippedNetwork, where: str, key: str | None
+) -> Verdict:
+    """The latency on the target: of this file if the target exported it, else as the search measured it."""
+    from autonad.evaluation.challenge import judge_latency
+    from autonad.files import read_json
+
+    here = read_json(export / "latency.json", "the exported network's latency")
+    if key is not None and here["hardware_key"] == key:
+        latency_ms = here["median_ms"]
+    elif key == challenger.provenance.get("hardware_key"):
+        latency_ms = challenger.provenance.get("target_ms")
+    else:
+        latency_ms = None
+    return judge_latency(
+        latency_ms, config.search.latency_budget_ms, config.register.latency_tolerance, where
+    )
+
+
+def _add(
+    registry: Registry, name: str, export: Path, challenger: ShippedNetwork, source: Dataset, temporary: Path,
+    tags: dict[str, str], run_id: str | None,
+) -> Version:  # fmt: skip
+    from autonad.files import write_text_atomic
+    from autonad.steps.splits import evaluation_data
+
+    images = temporary / IMAGES
+    source.manifest[["image", "group", "sha256", "split"]].to_parquet(images, index=False)
+    architecture = temporary / "architecture.json"
+    write_text_atomic(architecture, challenger.architecture.to_json())
+    files = {MODEL: export / MODEL, IMAGES: images, "architecture.json": architecture}
+    files |= {name: export / name for name in ("MODEL_CARD.md", "parity.json", "latency.json")}
+    missing = [name for name, path in files.items() if not path.is_file()]
+    if missing:
+        raise TrackingError(f"{export} lacks {', '.join(missing)}; run `autonad export` again")
+    example, _ = evaluation_data(source, challenger.spec, "test").batch([0])
+    return registry.add(
+        name, files, run_id=run_id, tags={"autonad.model": name, **tags}, example=example,
+        classes=challenger.spec.num_classes,
+    )  # fmt: skip
+
+
+def _description(champion: Version | None, promote: bool, reasons: tuple[str, ...]) -> str:
+    rival = "" if champion is None else f" against version {champion.number}"
+    head = f"In use{rival}." if promote else f"Refused{rival}: not in use."
+    return "\n".join((head, "", *(f"- {reason}" for reason in reasons)))
+
+
+def _metrics(verdict: Verdict, latency: Verdict, promote: bool) -> dict[str, float | None]:
+    compared = verdict.figures.get("sets", {}).get("all", {})
+    return {
+        "register/champion": float(promote),
+        "register/p_better": compared.get("probability"),
+        "register/p_value": verdict.figures.get("p_value"),
+        "register/difference": compared.get("difference"),
+        "register/images": compared.get("images"),
+        "latency/p50_ms": latency.figures["latency_ms"],
+    }

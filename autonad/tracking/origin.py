@@ -1,0 +1,114 @@
+"""Where a run comes from: the execution that it is part of, code, image and orchestrator.
+
+An execution is named by the first that applies:
+
+1. `--execution NAME` or `AUTONAD_EXECUTION`;
+2. under `dvc repro`: the invocation. DVC tells a stage its name (`DVC_STAGE`) but not which invocation it is
+   part of, so that is found among the ancestors of the process: the first one without `DVC_STAGE` is DVC
+   itself, and its process id and start name the invocation;
+3. on Kubeflow: `KFP_RUN_ID`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+STAGE = "DVC_STAGE"
+
+# Environment variable → tag. Whoever builds the image or submits the pipeline sets them.
+FROM_ENVIRONMENT = {
+    "AUTONAD_GIT_SHA": "git.sha",
+    "AUTONAD_IMAGE": "autonad.image",
+    "KFP_RUN_ID": "kfp.run_id",
+    "KFP_RUN_URL": "kfp.run_url",
+    STAGE: "dvc.stage",
+}
+
+
+def origin_tags(environment: Mapping[str, str]) -> dict[str, str]:
+    """Tags that say where a run comes from; what is not known is left out."""
+    tags = {tag: environment[name] for name, tag in FROM_ENVIRONMENT.items() if environment.get(name)}
+    if "git.sha" not in tags and (sha := git_sha()) is not None:
+        tags["git.sha"] = sha
+    return tags
+
+
+def execution_name(environment: Mapping[str, str]) -> str | None:
+    """The execution that an orchestrator implies; None for a step that was started by hand."""
+    if environment.get(STAGE):
+        return dvc_invocation(environment)
+    return environment.get("KFP_RUN_ID") or None
+
+
+def dvc_invocation(environment: Mapping[str, str]) -> str | None:
+    """A name of the running `dvc repro`, for example "dvc-20250601-101500-3f2a"; None if DVC is not found."""
+    import psutil
+
+    try:
+        for process in psutil.Process().parents():
+            if STAGE not in process.environ():
+                started = process.create_time()
+                unique = (platform.node(), environment.get("DVC_ROOT"), process.pid, started)
+                digest = hashlib.sha256(repr(unique).encode()).hexdigest()[:4]
+                when = datetime.datetime.fromtimestamp(started, datetime.UTC)
+                return f"dvc-{when:%Y%m%d-%H%M%S}-{digest}"
+    except (psutil.Error, OSError):
+        pass
+    return None
+
+
+def git_sha() -> str | None:
+    """Commit of the repository around the working folder; None outside of one or without git."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
+
+
+def dvc_md5(folder: Path) -> str | None:
+    """What DVC calls a folder's content: from `<folder>.dvc`, else from the `dvc.lock` around it.
+
+    Returns:
+        The md5, with ".dir" at its end for a folder; None if DVC does not know the folder.
+    """
+    folder = folder.resolve()
+    own = _yaml(folder.with_name(folder.name + ".dvc"))
+    for out in own.get("outs") or ():
+        if out.get("path") == folder.name and out.get("md5"):
+            return str(out["md5"])
+    for parent in folder.parents:
+        if (parent / "dvc.lock").is_file():
+            return _locked(_yaml(parent / "dvc.lock"), folder.relative_to(parent).as_posix())
+        if (parent / ".dvc").is_dir():
+            break
+    return None
+
+
+def _locked(lock: dict[str, Any], path: str) -> str | None:
+    """Md5 of a path in dvc.lock; of an output before a dependency, which may be older."""
+    stages = [stage for stage in (lock.get("stages") or {}).values() if isinstance(stage, dict)]
+    for kind in ("outs", "deps"):
+        for stage in stages:
+            for entry in stage.get(kind) or ():
+                if entry.get("path") == path and entry.get("md5"):
+                    return str(entry["md5"])
+    return None
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,63 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from autonad.tracking.origin import dvc_md5, execution_name, origin_tags
+
+CODE = "import os; from autonad.tracking.origin import execution_name; print(execution_name(os.environ))"
+
+
+def invocation(stages: int = 2) -> list[str]:
+    """What the stages of one invocation take for its name: a parent without DVC_STAGE starts them in a "
+    "shell."""
+    parent = (
+        "import os, subprocess, sys\n"
+        f"for stage in range({stages}):\n"
+        "    env = {**os.environ, 'DVC_STAGE': f's{stage}', 'DVC_ROOT': '/x'}\n"
+        f"    subprocess.run(['/bin/sh', '-c', '{sys.executable} -c \"$CODE\"; true'], env=env, check=True)\n"
+    )
+    env = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")} | {"CODE": CODE}
+    done = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, check=True, env=env)
+    return done.stdout.split()
+
+
+def test_the_stages_of_one_invocation_share_a_name_and_the_next_has_another() -> None:
+    first, second = invocation(), invocation(1)
+    assert len(set(first)) == 1
+    assert first[0].startswith("dvc-")
+    assert second[0] != first[0]
+
+
+def test_what_implies_an_execution() -> None:
+    assert execution_name({}) is None
+    assert execution_name({"KFP_RUN_ID": "0a1b"}) == "0a1b"
+
+
+def test_the_environment_says_where_a_run_comes_from() -> None:
+    given = {
+        "AUTONAD_GIT_SHA": "abc", "AUTONAD_IMAGE": "reg/autonad@sha256:0", "KFP_RUN_ID": "r",
+        "KFP_RUN_URL": "http://kfp/#/runs/details/r", "DVC_STAGE": "search", "OTHER": "x",
+    }  # fmt: skip
+    assert origin_tags(given) == {
+        "git.sha": "abc", "autonad.image": "reg/autonad@sha256:0", "kfp.run_id": "r",
+        "kfp.run_url": "http://kfp/#/runs/details/r", "dvc.stage": "search",
+    }  # fmt: skip
+
+
+def test_dvc_knows_a_folder_by_its_own_file_or_by_the_lock(tmp_path: Path) -> None:
+    data = tmp_path / "data" / "steel"
+    data.mkdir(parents=True)
+    assert dvc_md5(data) is None
+    stages = {
+        "train": {"cmd": "x", "deps": [{"path": "data/steel", "md5": "old.dir"}]},
+        "import": {"cmd": "y", "outs": [{"path": "data/steel", "md5": "new.dir"}]},
+    }
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+    assert dvc_md5(data) == "new.dir"
+    (tmp_path / "data/steel.dvc").write_text("outs:\n- md5: own.dir\n  path: steel\n")
+    assert dvc_md5(data) == "own.dir"
+    (tmp_path / "data/steel.dvc").write_text("outs: [[")
+    assert dvc_md5(data) == "new.dir"
