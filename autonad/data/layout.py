@@ -95,27 +95,29 @@ class Decoded:
 def decode(layout: Layout) -> Iterator[Decoded]:
     """Read the records of a layout one after the other; a faulty one carries its fault."""
     for record in layout.records:
-        try:
-            content = record.image.read_bytes()
-            image = decode_image(content, Path(record.item))
-        except OSError as error:
-            yield _faulty(record, "unreadable", f"the image cannot be read: {error.strerror}")
-            continue
-        except DatasetError as error:
-            yield _faulty(record, "unreadable", str(error))
-            continue
-        try:
-            mask, grey, overlap = _labels(layout, record, (image.shape[0], image.shape[1]))
-        except _MaskFault as fault:
-            yield _faulty(record, fault.kind, str(fault))
-            continue
-        found = []
-        if overlap:
-            found.append(Fault(
-                "warning", "overlap", record.item,
-                f"{overlap} pixels belong to several classes; they are ignored (255)",
-            ))  # fmt: skip
-        yield Decoded(record, content, image, mask, grey, tuple(found))
+        yield decode_record(layout, record)
+
+
+def decode_record(layout: Layout, record: Record) -> Decoded:
+    """Read one record of a layout; a faulty one carries its fault."""
+    try:
+        content = record.image.read_bytes()
+        image = decode_image(content, Path(record.item))
+    except OSError as error:
+        return _faulty(record, "unreadable", f"the image cannot be read: {error.strerror}")
+    except DatasetError as error:
+        return _faulty(record, "unreadable", str(error))
+    try:
+        mask, grey, overlap = _labels(layout, record, (image.shape[0], image.shape[1]))
+    except _MaskFault as fault:
+        return _faulty(record, fault.kind, str(fault))
+    found = []
+    if overlap:
+        found.append(Fault(
+            "warning", "overlap", record.item,
+            f"{overlap} pixels belong to several classes; they are ignored (255)",
+        ))  # fmt: skip
+    return Decoded(record, content, image, mask, grey, tuple(found))
 
 
 def _labels(layout: Layout, record: Record, shape: tuple[int, int]) -> tuple[np.ndarray, bool, int]:
