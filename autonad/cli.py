@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from autonad.errors import AutonadError, FaultyItems
-from autonad.options import Classes, DatasetDir, Execution, Groups, OutputDir, Params, Resume, Set
+from autonad.options import Classes, DatasetDir, Execution, Groups, OutputDir, Params, Resume, Set, Source
 
 if TYPE_CHECKING:
     from autonad.config import Config
@@ -106,6 +106,40 @@ def audit(
     print(f"{errors} errors, {len(faults) - errors} warnings")
     if errors:
         raise FaultyItems(f"{errors} faults must be mended; they are named above")
+
+
+@app.command()
+def ingest(
+    source: Source,
+    dataset: DatasetDir,
+    format: Annotated[
+        str, typer.Option("--format", help="Layout of the batch, as for import-data.")
+    ] = "masks",
+    batch: Annotated[
+        str | None, typer.Option("--batch", help="Name of the batch.", show_default="the date")
+    ] = None,
+    groups: Groups = None,
+    classes: Classes = None,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Extend a dataset by what is new in a production batch."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.ingest(
+            _config(params, set), source=source, dataset=dataset, format=format, batch=batch,
+            groups_csv=groups, classes=_names(classes), execution=execution, console=screen,
+        )  # fmt: skip
+    _print_faults(result.faults)
+    print(f"{dataset}: {result.text}")
+    if result.num_errors:
+        raise FaultyItems(
+            f"{result.num_errors} items were faulty, named above; what could be read of them is in "
+            f"{dataset / 'quarantine'}"
+        )
 
 
 @app.command("describe-target")

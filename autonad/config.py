@@ -47,6 +47,17 @@ class DataConfig(Section):
     split_seed: int = Field(0, description="seed of the split")
 
 
+class IngestConfig(Section):
+    """Ingesting a production batch."""
+
+    connections: Annotated[int, Field(ge=1, le=256)] = Field(16, description="downloads at the same time")
+    attempts: Annotated[int, Field(ge=1, le=20)] = Field(
+        4, description="tries of a request, and of a download that breaks off"
+    )
+    max_megabytes: Positive = Field(100.0, description="larger files are refused, MiB")
+    workers: Count = Field(2, description="threads that decode images while others arrive")
+
+
 class SynthesizeConfig(Section):
     """The generated dataset."""
 
@@ -241,6 +252,7 @@ class Config(Section):
     seed: int = Field(0, description="seed of everything that has no seed of its own")
     threads: Count | None = Field(None, description="CPU threads of torch; absent: all cores")
     data: DataConfig = DataConfig()
+    ingest: IngestConfig = IngestConfig()
     synthesize: SynthesizeConfig = SynthesizeConfig()
     input: InputConfig = InputConfig()
     space: SpaceConfig = SpaceConfig()

@@ -54,6 +54,7 @@ class Layout:
         groups: Group by item, if the layout or a groups.csv says so.
         threshold: In masks of one class, larger values are defect.
         colours: Meaning of colours in colour-coded index masks.
+        assumed: Whether the masks were listed as index or binary masks without having been read.
     """
 
     format: str
@@ -64,6 +65,7 @@ class Layout:
     groups: Mapping[str, str] | None = None
     threshold: int = 127
     colours: Mapping[tuple[int, int, int], int] | None = None
+    assumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Decoded:
         image: uint8 (H, W, 3).
         mask: uint8 (H, W) of class indices, 255 = ignore.
         grey: Whether a mask of one class held more than two values.
+        values: bool (256,), the values in the mask's file; None unless it is a single grey one.
         faults: Found while reading.
     """
 
@@ -84,6 +87,7 @@ class Decoded:
     image: np.ndarray | None = None
     mask: np.ndarray | None = None
     grey: bool = False
+    values: np.ndarray | None = None
     faults: tuple[Fault, ...] = ()
 
     @property
@@ -108,7 +112,7 @@ def decode_record(layout: Layout, record: Record) -> Decoded:
     except DatasetError as error:
         return _faulty(record, "unreadable", str(error))
     try:
-        mask, grey, overlap = _labels(layout, record, (image.shape[0], image.shape[1]))
+        mask, grey, overlap, values = _labels(layout, record, (image.shape[0], image.shape[1]))
     except _MaskFault as fault:
         return _faulty(record, fault.kind, str(fault))
     found = []
@@ -117,14 +121,16 @@ def decode_record(layout: Layout, record: Record) -> Decoded:
             "warning", "overlap", record.item,
             f"{overlap} pixels belong to several classes; they are ignored (255)",
         ))  # fmt: skip
-    return Decoded(record, content, image, mask, grey, tuple(found))
+    return Decoded(record, content, image, mask, grey, values, tuple(found))
 
 
-def _labels(layout: Layout, record: Record, shape: tuple[int, int]) -> tuple[np.ndarray, bool, int]:
-    """Index mask, whether a one-class mask was grey, and how many pixels several classes claim."""
+def _labels(
+    layout: Layout, record: Record, shape: tuple[int, int]
+) -> tuple[np.ndarray, bool, int, np.ndarray | None]:
+    """Index mask, whether a one-class mask was grey, pixels claimed by several classes, the file's values."""
     result = np.zeros(shape, dtype=np.uint8)
     claims = np.zeros(shape, dtype=np.uint8)
-    grey = False
+    grey, values = False, None
     for path, index in record.masks:
         try:
             mask = read_mask(path)
@@ -146,19 +152,24 @@ def _labels(layout: Layout, record: Record, shape: tuple[int, int]) -> tuple[np.
                     f"{', '.join(layout.classes)} have the indices 0 to {len(layout.classes) - 1}, and 255 "
                     "is ignored",
                 )
-            return mask, False, 0
+            return mask, False, 0, _values(mask)
         if mask.ndim == 3:
             raise _MaskFault(
                 "colour-mask", f"mask {path.name} is a colour image; save it as grey values 0 and 255"
             )
         # A one-bit or 0/1 mask has no value above the threshold, and means every non-zero pixel.
         defect = mask > (layout.threshold if mask.max(initial=0) > 1 else 0)
-        grey |= len(np.unique(mask)) > 2
+        values = _values(mask)
+        grey |= int(values.sum()) > 2
         result[defect] = index
         claims += defect
     overlap = claims > 1
     result[overlap] = IGNORE
-    return result, grey, int(overlap.sum())
+    return result, grey, int(overlap.sum()), values if len(record.masks) == 1 else None
+
+
+def _values(mask: np.ndarray) -> np.ndarray:
+    return np.bincount(mask.ravel(), minlength=256) > 0
 
 
 def _indices(layout: Layout, path: Path, mask: np.ndarray) -> np.ndarray:

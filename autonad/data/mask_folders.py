@@ -22,9 +22,7 @@ from autonad.data.layout import Layout, Record
 from autonad.errors import DatasetError
 
 
-def read_masks(
-    source: Path, *, classes: Sequence[str] | None, known: Sequence[str] | None = None
-) -> Layout:
+def read_masks(source: Path, *, classes: Sequence[str] | None, known: Sequence[str] | None = None) -> Layout:
     """List a folder of images and one of masks.
 
     Args:
@@ -90,7 +88,8 @@ def read_masks(
                     f"it has no mask; expected masks/{key}.png, all zero if it shows no defect",
                 )
             )
-    return Layout("masks", source, names, tuple(records), tuple(faults))
+    assumed = known is not None and not folders
+    return Layout("masks", source, names, tuple(records), tuple(faults), assumed=assumed)
 
 
 def _class_folders(images: Path, masks: Path, classes: Sequence[str] | None) -> set[str]:

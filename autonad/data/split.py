@@ -118,9 +118,7 @@ def _shares(fractions: Sequence[float]) -> np.ndarray:
     return shares
 
 
-def _deal(
-    table: pd.DataFrame, shares: np.ndarray, seed: int, dealt: np.ndarray | None = None
-) -> np.ndarray:
+def _deal(table: pd.DataFrame, shares: np.ndarray, seed: int, dealt: np.ndarray | None = None) -> np.ndarray:
     """Part (index into shares) of every row; `dealt` has the part of rows that keep theirs, else -1."""
     names, group_of_row = np.unique(table["group"].astype(str).to_numpy(), return_inverse=True)
     if len(names) < len(shares):

@@ -7,6 +7,7 @@ from autonad.steps.context import SILENT, Console
 from autonad.steps.data import audit, import_data, synthesize
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
+from autonad.steps.ingest import ingest
 from autonad.steps.profile_latency import describe_target, profile_latency
 from autonad.steps.retrain import retrain
 from autonad.steps.search import search
@@ -20,6 +21,7 @@ __all__ = [
     "evaluate",
     "export",
     "import_data",
+    "ingest",
     "profile_latency",
     "retrain",
     "search",

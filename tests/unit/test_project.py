@@ -20,7 +20,7 @@ PACKAGE = ROOT / "autonad"
 
 # Imports point one way: a part may use those before it in this list (see docs/architecture.md).
 ORDER = (
-    "errors", "files", "config", "config_file", "space", "data", "network", "training",
+    "errors", "files", "storage", "config", "config_file", "space", "data", "network", "training",
     "latency", "search", "evaluation", "deploy", "tracking", "steps", "console", "options", "cli",
 )  # fmt: skip
 HEAVY = {
@@ -146,6 +146,8 @@ def test_no_modules_import_each_other() -> None:
     [
         ("mlflow", ("autonad.tracking.",)),
         ("albumentations", ("autonad.data.transforms",)),
+        ("boto3", ("autonad.storage.",)),
+        ("botocore", ("autonad.storage.",)),
         ("typer", ("autonad.cli.", "autonad.options.")),
         ("onnx", ("autonad.deploy.",)),
     ],
