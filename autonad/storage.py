@@ -130,6 +130,8 @@ class Store:
                 config=ClientConfig(
                     retries={"mode": "standard", "total_max_attempts": attempts},
                     max_pool_connections=connections,
+                    # Without it botocore composes this header anew for every request.
+                    user_agent="autonad",
                     connect_timeout=10,
                     read_timeout=60,
                     **checksums,
@@ -262,7 +264,7 @@ class Store:
             _Broken: The body ended early or is not what the ETag says.
         """
         try:
-            answer = self._client.get_object(Bucket=bucket, Key=item.key, IfMatch=f'"{item.etag}"')
+            answer = self._client.get_object(Bucket=bucket, Key=item.key)
         except ClientError as error:
             if _code(error) in _GONE:
                 return Download(item, "it vanished or changed while it was read; repeat the command")
@@ -274,11 +276,11 @@ class Store:
             body.close()
             return Download(item, "it changed while it was read; repeat the command")
         md5 = hashlib.md5(usedforsecurity=False)
-        temporary = path.with_name(f"{path.name}.{threading.get_ident()}.tmp")
+        temporary = f"{path}.{threading.get_ident()}.tmp"
         try:
             length = 0
-            with temporary.open("wb") as file:
-                for chunk in _chunks(body):
+            with open(temporary, "wb") as file:
+                for chunk in _chunks(body, item.size):
                     length += len(chunk)
                     md5.update(chunk)
                     file.write(chunk)
@@ -291,10 +293,11 @@ class Store:
             if plain and _MD5_ETAG.fullmatch(item.etag) and md5.hexdigest() != item.etag:
                 raise _Broken("its MD5 is not its ETag")
             os.replace(temporary, path)
-        finally:
+        except BaseException:
             body.close()
             with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+                os.unlink(temporary)
+            raise
         return Download(item)
 
     @property
@@ -365,8 +368,11 @@ class _Broken(Exception):
     """A body that did not come as announced."""
 
 
-def _chunks(body: Any) -> Iterator[bytes]:
+def _chunks(body: Any, size: int) -> Iterator[bytes]:
     try:
+        if size <= _MEBIBYTE:  # one call for all of it is much quicker
+            yield body.read()
+            return
         while chunk := body.read(_MEBIBYTE):
             yield chunk
     except _DROPPED as error:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from autonad.data.dataset import count_pixels
 from autonad.data.faults import Fault
 from autonad.data.fingerprints import Fingerprint
 from autonad.data.images import IGNORE, encode_png, is_portable
@@ -79,13 +79,18 @@ class Digester:
     num_classes: int
     made: Path
 
+    @cached_property
+    def _renames(self) -> bool:
+        count = len(self.layout.classes)
+        return self.indices[:count].tolist() != list(range(count))
+
     def digest(self, record: Record) -> Digest:
         """Read one record; a faulty one carries its fault."""
         found = decode_record(self.layout, record)
         if found.image is None or found.mask is None:
             return Digest(record, found.faults, found.grey)
         labelled = record.item not in self.unlabelled
-        mask = self.indices[found.mask] if labelled else None
+        mask = (self.indices[found.mask] if self._renames else found.mask) if labelled else None
         name = hashlib.sha256(record.item.encode()).hexdigest()[:32]
         image, content = record.image, found.content
         if not is_portable(content):
@@ -102,19 +107,20 @@ class Digester:
         )  # fmt: skip
         if mask is None:
             return digest
+        counts = np.bincount(mask.ravel(), minlength=256)
         kept, mask_content = self._keep(record, found.mask, mask, name)
         return replace(
             digest,
             values=found.values,
-            pixels=tuple(count_pixels(mask, self.num_classes)),
+            pixels=tuple(counts[: self.num_classes].tolist()),
             mask=kept,
             mask_sha256=hashlib.sha256(mask_content).hexdigest(),
-            empty=found.empty,
+            empty=not counts[1:IGNORE].any(),
         )
 
     def _keep(self, record: Record, raw: np.ndarray, mask: np.ndarray, name: str) -> tuple[Path, bytes]:
         """The mask's file and content: the one that came, if it is an index mask of the dataset already."""
-        if len(record.masks) == 1 and record.masks[0][1] is None and np.array_equal(raw, mask):
+        if len(record.masks) == 1 and record.masks[0][1] is None and mask is raw:
             path = record.masks[0][0]
             content = path.read_bytes()
             if _is_index_png(content):

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from autonad.data.dataset import unknown_values
 from autonad.data.faults import Fault
 from autonad.data.images import IGNORE, IMAGE_SUFFIXES, decode_image, read_mask
 from autonad.errors import DatasetError
@@ -144,7 +143,9 @@ def _labels(
             )
         if index is None:
             mask = _indices(layout, path, mask)
-            unknown = unknown_values(mask, len(layout.classes))
+            values = _values(mask)
+            first = len(layout.classes)
+            unknown = [first + int(v) for v in np.flatnonzero(values[first:IGNORE])]
             if unknown:
                 raise _MaskFault(
                     "unknown-value",
@@ -152,7 +153,7 @@ def _labels(
                     f"{', '.join(layout.classes)} have the indices 0 to {len(layout.classes) - 1}, and 255 "
                     "is ignored",
                 )
-            return mask, False, 0, _values(mask)
+            return mask, False, 0, values
         if mask.ndim == 3:
             raise _MaskFault(
                 "colour-mask", f"mask {path.name} is a colour image; save it as grey values 0 and 255"
