@@ -22,12 +22,13 @@ from autonad.data.dataset import CLASSES, MANIFEST, NEXT_CLASSES
 from autonad.data.sources import key_fault
 from autonad.data.staging import FOLDER
 from autonad.errors import StorageError
-from autonad.files import read_json, sha256_file, write_json
+from autonad.files import read_json, remove_leftovers, sha256_file, write_json
 
 QUARANTINE = "quarantine"
 REASONS = "reasons.csv"
 _JOURNAL = "journal.json"
 _NEXT = "commit"
+_PLACES = ("images", "masks", QUARANTINE)
 
 
 @dataclass
@@ -84,6 +85,8 @@ def recover(root: Path) -> None:
         StorageError: The disk refuses.
     """
     folder = root / FOLDER
+    for place in (root, folder, *(root / name for name in _PLACES)):
+        remove_leftovers(place)
     if not (folder / _JOURNAL).is_file():
         shutil.rmtree(folder / _NEXT, ignore_errors=True)
         return
@@ -134,7 +137,7 @@ def _reasons(root: Path, added: list[dict[str, str]]) -> pd.DataFrame:
 
 def _link(root: Path, added: Mapping[str, str]) -> None:
     """Put new files under their names; a link costs no space, and the waiting file stays for a repeat."""
-    for name in ("images", "masks", QUARANTINE):
+    for name in _PLACES:
         (root / name).mkdir(exist_ok=True)
     for place, waiting in added.items():
         target, source = root / _inside(place), root / _inside(waiting)

@@ -15,11 +15,11 @@ from autonad.storage import Location, Store, StoredObject, parse_url
 
 def fill(bucket: str, folder: Path, count: int = 6, size: int = 5000) -> dict[str, bytes]:
     rng = np.random.default_rng(0)
-    contents = {f"in/{number:02d}.bin": rng.bytes(size + number) for number in range(count)}
+    store, contents = Store(), {f"in/{number:02d}.bin": rng.bytes(size + number) for number in range(count)}
     for key, content in contents.items():
         path = folder / "source.bin"
         path.write_bytes(content)
-        Store().upload(path, bucket, key)
+        store.upload(path, bucket, key)
     return contents
 
 
@@ -56,9 +56,9 @@ def test_what_was_put_comes_back(bucket: str, tmp_path: Path) -> None:
 
 def test_a_listing_of_many_pages_is_complete(bucket: str, s3_wire: Wire, tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"x")
-    for number in range(25):
-        Store().upload(tmp_path / "empty", bucket, f"many/{number:03d}")
     store = Store()
+    for number in range(25):
+        store.upload(tmp_path / "empty", bucket, f"many/{number:03d}")
     store._client.meta.events.register(
         "before-parameter-build.s3.ListObjectsV2", lambda params, **_: params.__setitem__("MaxKeys", 10)
     )
