@@ -8,7 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from autonad.errors import FaultyItems
-from autonad.options import Classes, DatasetDir, Execution, Groups, OutputDir, Params, Set, read_config
+from autonad.options import (
+    Classes,
+    DatasetDir,
+    Execution,
+    Groups,
+    OutputDir,
+    Params,
+    Set,
+    Source,
+    read_config,
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
         "import-data": import_data,
         "synthesize": synthesize,
         "audit": audit,
+        "ingest": ingest,
         "decide": decide,
     }.items():
         app.command(name)(verb)
@@ -99,6 +110,39 @@ def audit(
     print(f"{errors} errors, {len(faults) - errors} warnings")
     if errors:
         raise FaultyItems(f"{errors} faults must be mended; they are named above")
+
+
+def ingest(
+    source: Source,
+    dataset: DatasetDir,
+    format: Annotated[
+        str, typer.Option("--format", help="Layout of the batch, as for import-data.")
+    ] = "masks",
+    batch: Annotated[
+        str | None, typer.Option("--batch", help="Name of the batch.", show_default="the date")
+    ] = None,
+    groups: Groups = None,
+    classes: Classes = None,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Extend a dataset by what is new in a production batch."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.ingest(
+            read_config(params, set), source=source, dataset=dataset, format=format, batch=batch,
+            groups_csv=groups, classes=_names(classes), execution=execution, console=screen,
+        )  # fmt: skip
+    _print_faults(result.faults)
+    print(f"{dataset}: {result.text}")
+    if result.num_errors:
+        raise FaultyItems(
+            f"{result.num_errors} items were faulty, named above; what could be read of them is in "
+            f"{dataset / 'quarantine'}"
+        )
 
 
 def decide(

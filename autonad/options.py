@@ -46,6 +46,7 @@ Groups = Annotated[
         "--groups", help="CSV of image,group: which images show one part. Default: SOURCE/groups.csv."
     ),
 ]
+Source = Annotated[str, typer.Option("--source", help="Folder, or s3://bucket/prefix.")]
 Classes = Annotated[
     str | None, typer.Option("--classes", help="Defect classes, comma separated, for voc and masks.")
 ]

@@ -22,7 +22,7 @@ import torch
 
 from autonad import steps
 from autonad.config import Config, load_config
-from autonad.data.dataset import Dataset
+from autonad.data.dataset import UNLABELLED, Dataset
 from autonad.data.split import k_folds
 from autonad.evaluation.bootstrap import bootstrap_values
 from autonad.evaluation.metrics import compute_metrics
@@ -174,6 +174,7 @@ def folds(dataset: Path, output: Path, count: int, seed: int) -> list[Path]:
     if not count:
         return [dataset]
     manifest = Dataset.open(dataset).manifest
+    manifest = manifest[manifest["split"] != UNLABELLED].reset_index(drop=True)
     paths = []
     for fold, (train, val, test) in enumerate(k_folds(manifest, count, seed)):
         path = output / f"fold{fold}" / "dataset"

@@ -83,6 +83,13 @@ def wait_for_port(port: int, alive: Callable[[], bool], log: Path, seconds: floa
     raise AssertionError(f"the server does not answer: {log.read_text(errors='replace')}")
 
 
+_DENIAL = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+DENIED = (
+    b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nConnection: close\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(_DENIAL), _DENIAL)
+)
+
+
 @dataclass
 class Wire:
     """A TCP proxy in front of a store.
@@ -90,11 +97,12 @@ class Wire:
     Attributes:
         port: Where it listens.
         upstream: Port of the store.
-        answers: Number of answers so far that carried an object (requests of GET /bucket/key).
         reads: Paths that were asked for with GET, in order.
         drop: Told the path of a GET; how many bytes of the answer are passed on before the connection is
             cut, or None for all of them.
         rewrite: Changes the body of a listing.
+        rewrite_object: Changes the body of an object.
+        deny: Answer every request with AccessDenied.
     """
 
     port: int
@@ -102,6 +110,8 @@ class Wire:
     reads: list[str] = field(default_factory=list)
     drop: Callable[[str], int | None] = lambda path: None
     rewrite: Callable[[bytes], bytes] | None = None
+    rewrite_object: Callable[[bytes], bytes] | None = None
+    deny: bool = False
 
     @property
     def endpoint(self) -> str:
@@ -121,23 +131,24 @@ class Wire:
                            if h.startswith(b"content-length:")), 0)  # fmt: skip
             while len(body) < length:
                 body += connection.recv(65536)
+            method, path, _ = head.split(b"\r\n")[0].decode().split(" ")
+            if self.deny:
+                connection.sendall(DENIED)
+                return
             store.sendall(head + b"\r\nConnection: close\r\n\r\n" + body)
             answer = b""
             while received := store.recv(65536):
                 answer += received
-            method, path, _ = head.split(b"\r\n")[0].decode().split(" ")
             if method == "GET":
                 self.reads.append(path)
-                if self.rewrite is not None and "list-type=2" in path:
-                    top, _, listing = answer.partition(b"\r\n\r\n")
+                change = self.rewrite if "list-type=2" in path else self.rewrite_object
+                top, _, content = answer.partition(b"\r\n\r\n")
+                if change is not None:
+                    content = change(content)
                     lines = [h for h in top.split(b"\r\n") if not h.lower().startswith(b"content-length")]
-                    listing = self.rewrite(listing)
-                    lines += [b"content-length: %d" % len(listing)]
-                    answer = b"\r\n".join(lines) + b"\r\n\r\n" + listing
+                    top = b"\r\n".join([*lines, b"content-length: %d" % len(content)])
                 limit = self.drop(path)
-                if limit is not None:
-                    top, _, rest = answer.partition(b"\r\n\r\n")
-                    answer = top + b"\r\n\r\n" + rest[:limit]
+                answer = top + b"\r\n\r\n" + content[:limit]
             connection.sendall(answer)
 
 

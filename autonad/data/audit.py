@@ -25,7 +25,7 @@ from autonad.data.copies import (
     remember,
     straddling_near,
 )
-from autonad.data.dataset import SPLITS, Dataset, count_pixels
+from autonad.data.dataset import SPLITS, UNLABELLED, Dataset, count_pixels
 from autonad.data.faults import Fault, Severity, fault_table
 from autonad.data.formats import PUBLISHED, read_layout, reject, summarise
 from autonad.data.layout import decode
@@ -63,8 +63,10 @@ def audit_dataset(root: Path | str) -> AuditReport:
     faults = list(_import_faults(dataset))
     seen: list[Seen] = []
     for row in _rows(dataset.manifest):
+        labelled = row.split != UNLABELLED
         try:
-            image, mask = dataset.read_image(row), dataset.read_mask(row)
+            image = dataset.read_image(row)
+            mask = dataset.read_mask(row) if labelled else np.zeros(image.shape[:2], dtype=np.uint8)
         except DatasetError as error:
             faults.append(Fault("error", _kind(str(error)), row.image, str(error)))
             continue
@@ -77,6 +79,8 @@ def audit_dataset(root: Path | str) -> AuditReport:
                     "its content is not what the manifest says; import it again",
                 )
             )
+        if not labelled:
+            continue
         counts = count_pixels(mask, dataset.num_classes)
         if counts != [int(n) for n in row.pixels]:
             faults.append(
@@ -90,7 +94,7 @@ def audit_dataset(root: Path | str) -> AuditReport:
         if sum(counts) == 0:
             faults.append(Fault("warning", "ignored", row.image, "all pixels of its mask are ignored (255)"))
         seen.append(remember(row.image, image, mask, dataset.classes, group=row.group, split=row.split))
-    faults += _splits(dataset.manifest, dataset.classes)
+    faults += _splits(dataset.manifest[dataset.manifest["split"] != UNLABELLED], dataset.classes)
     conflict: Severity = "warning" if dataset.about.get("format") in PUBLISHED else "error"
     faults += equal_images(seen, conflict=conflict, straddling="error")
     faults += straddling_near(seen, find_near(seen))

@@ -7,6 +7,10 @@
     images/  masks/    PNG, JPEG or BMP; index PNG of the same size, 255 = ignore
     quarantine/        faulty items with the reason for each; never read by training
 
+Ingested batches add batches.json, ingested.parquet and fingerprints.parquet (see `ledger.py` and
+`fingerprints.py`). An image that still waits for its mask is in the split "unlabelled", with an empty `mask`
+and no pixels; training and evaluation never see it.
+
 Readers of published layouts and the generator of synthetic images all write this layout; everything else
 reads it.
 """
@@ -29,11 +33,14 @@ from autonad.files import read_json
 
 BACKGROUND = "background"
 SPLITS = ("train", "val", "test")
+UNLABELLED = "unlabelled"
 COLUMNS = (
     "image", "mask", "group", "batch", "split", "sha256", "mask_sha256", "height", "width", "pixels",
 )  # fmt: skip
 MANIFEST = "manifest.parquet"
 CLASSES = "classes.json"
+# While an ingest brings new classes, classes.json names both lists; the manifest decides which one holds.
+NEXT_CLASSES = "next_classes"
 
 
 class Dataset:
@@ -72,7 +79,8 @@ class Dataset:
                 "`autonad import-data`"
             )
         classes, about = _read_classes(root / CLASSES)
-        manifest = _read_manifest(root / MANIFEST, len(classes))
+        upcoming = tuple(about.pop(NEXT_CLASSES, classes))
+        manifest, classes = _read_manifest(root / MANIFEST, classes, upcoming)
         if manifest.empty:
             raise DatasetError(f"dataset {root} holds no images; import some with `autonad import-data`")
         return cls(root, classes, manifest, about)
@@ -118,10 +126,15 @@ class Dataset:
         """Mask of a manifest row (or of a path relative to the root) as uint8 (H, W); 255 is "ignore".
 
         Raises:
-            DatasetError: The file is missing or unreadable, has another size than its image, or holds a value
-                that is neither a class index nor 255.
+            DatasetError: The image has no mask yet, or the file is missing or unreadable, has another size
+                than its image, or holds a value that is neither a class index nor 255.
         """
         path = self._path(row, "mask")
+        if path == self.root:
+            raise DatasetError(
+                f"an image of {self.root} has no mask yet: it is unlabelled; ingest its mask, or leave the "
+                f"split {UNLABELLED!r} out"
+            )
         mask = read_mask(path)
         if mask.ndim != 2:
             raise DatasetError(f"mask {path} is a colour image; save one class index per pixel")
@@ -198,7 +211,10 @@ def _read_classes(path: Path) -> tuple[tuple[str, ...], dict[str, Any]]:
     return check_classes(names), {key: value for key, value in about.items() if key != "classes"}
 
 
-def _read_manifest(path: Path, num_classes: int) -> pd.DataFrame:
+def _read_manifest(
+    path: Path, classes: tuple[str, ...], upcoming: tuple[str, ...]
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The manifest and the classes that it counts: the present ones, or those of an ingest cut short."""
     remedy = "restore it, or import the data again"
     try:
         manifest = pd.read_parquet(path)
@@ -211,12 +227,14 @@ def _read_manifest(path: Path, num_classes: int) -> pd.DataFrame:
     if missing:
         raise DatasetError(f"{path} lacks the columns {', '.join(missing)}; {remedy}")
     lengths = {len(value) for value in manifest["pixels"]}
-    if lengths - {num_classes}:
+    if lengths == {len(upcoming)}:
+        classes = upcoming
+    if lengths - {len(classes)}:
         raise DatasetError(
-            f"{path} counts pixels of {sorted(lengths)} classes, {CLASSES} names {num_classes}; {remedy}"
+            f"{path} counts pixels of {sorted(lengths)} classes, {CLASSES} names {len(classes)}; {remedy}"
         )
     for column in ("image", "mask"):
         for value in manifest[column]:
             if Path(value).is_absolute() or ".." in Path(value).parts:
                 raise DatasetError(f"{path} names {value!r}, which lies outside of the dataset; {remedy}")
-    return manifest.sort_values("image", kind="stable").reset_index(drop=True)
+    return manifest.sort_values("image", kind="stable").reset_index(drop=True), classes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -61,29 +61,44 @@ def read_layout(
         DatasetError: The format is unknown, a folder is missing, the layout is empty or groups.csv is
             malformed.
     """
-    if format not in FORMATS:
-        raise DatasetError(f"format {format!r} is unknown; use one of {', '.join(FORMATS)}")
     if not 0 <= threshold <= 254:
         raise DatasetError(f"the mask threshold is {threshold}; it must lie between 0 and 254")
+    layout = list_layout(format, source, include_defect_free=include_defect_free, classes=classes)
+    if not layout.records:
+        named = f" ({layout.faults[0].item}: {layout.faults[0].message})" if layout.faults else ""
+        raise DatasetError(f"{source} holds no usable image with a mask in the layout {format!r}{named}")
+    groups, faults = _groups(layout, groups_csv)
+    return replace(layout, faults=(*layout.faults, *faults), groups=groups, threshold=threshold)
+
+
+def list_layout(
+    format: str, source: Path, *, include_defect_free: bool, classes: Sequence[str] | None,
+    known: Sequence[str] | None = None,
+) -> Layout:  # fmt: skip
+    """List the records of a layout, of which there may be none, without groups.
+
+    Args:
+        format: One of `FORMATS`.
+        source: Its folder.
+        include_defect_free: See `read_layout`.
+        classes: See `read_layout`.
+        known: See `read_masks`; of no effect in other formats.
+
+    Raises:
+        DatasetError: The format is unknown, or a folder is missing.
+    """
+    if format not in FORMATS:
+        raise DatasetError(f"format {format!r} is unknown; use one of {', '.join(FORMATS)}")
     if classes is not None and format not in _OWN:
         raise DatasetError(f"format {format!r} has classes of its own; leave them out")
     if not source.is_dir():
         raise DatasetError(f"source folder {source} does not exist; check the path")
     if format == "voc":
-        layout = read_voc(source, classes=classes)
-    elif format == "masks":
-        layout = read_masks(source, classes=classes)
-    else:
-        readers = {"neu": read_neu, "mt": read_mt, "msd": read_msd, "neu-seg": read_neu_seg}
-        layout = readers[format](source, include_defect_free=include_defect_free)
-    if not layout.records:
-        named = f" ({layout.faults[0].item}: {layout.faults[0].message})" if layout.faults else ""
-        raise DatasetError(f"{source} holds no usable image with a mask in the layout {format!r}{named}")
-    groups, faults = _groups(layout, groups_csv)
-    return Layout(
-        layout.format, source, layout.classes, layout.records, (*layout.faults, *faults), groups, threshold,
-        layout.colours,
-    )  # fmt: skip
+        return read_voc(source, classes=classes)
+    if format == "masks":
+        return read_masks(source, classes=classes, known=known)
+    readers = {"neu": read_neu, "mt": read_mt, "msd": read_msd, "neu-seg": read_neu_seg}
+    return readers[format](source, include_defect_free=include_defect_free)
 
 
 def import_dataset(

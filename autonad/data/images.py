@@ -36,12 +36,13 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
 def decode_image(content: bytes, path: Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode the bytes of an image file; `path` only names it in messages. See `read_image`."""
-    image = ImageOps.exif_transpose(_open(content, path, "image", max_pixels))
+    image = _open(content, path, "image", max_pixels)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I") or image.mode == "F":
         # Pillow clips 16-bit samples at 255 instead of scaling them.
         grey = np.asarray(image).astype(np.float64) / (257.0 if image.mode.startswith("I") else 1.0)
         return np.repeat(np.clip(grey + 0.5, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
-    return np.array(image.convert("RGB"))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:

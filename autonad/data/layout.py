@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from autonad.data.dataset import unknown_values
 from autonad.data.faults import Fault
 from autonad.data.images import IGNORE, IMAGE_SUFFIXES, decode_image, read_mask
 from autonad.errors import DatasetError
@@ -54,6 +53,7 @@ class Layout:
         groups: Group by item, if the layout or a groups.csv says so.
         threshold: In masks of one class, larger values are defect.
         colours: Meaning of colours in colour-coded index masks.
+        assumed: Whether the masks were listed as index or binary masks without having been read.
     """
 
     format: str
@@ -64,6 +64,7 @@ class Layout:
     groups: Mapping[str, str] | None = None
     threshold: int = 127
     colours: Mapping[tuple[int, int, int], int] | None = None
+    assumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Decoded:
         image: uint8 (H, W, 3).
         mask: uint8 (H, W) of class indices, 255 = ignore.
         grey: Whether a mask of one class held more than two values.
+        values: bool (256,), the values in the mask's file; None unless it is a single grey one.
         faults: Found while reading.
     """
 
@@ -84,6 +86,7 @@ class Decoded:
     image: np.ndarray | None = None
     mask: np.ndarray | None = None
     grey: bool = False
+    values: np.ndarray | None = None
     faults: tuple[Fault, ...] = ()
 
     @property
@@ -95,34 +98,38 @@ class Decoded:
 def decode(layout: Layout) -> Iterator[Decoded]:
     """Read the records of a layout one after the other; a faulty one carries its fault."""
     for record in layout.records:
-        try:
-            content = record.image.read_bytes()
-            image = decode_image(content, Path(record.item))
-        except OSError as error:
-            yield _faulty(record, "unreadable", f"the image cannot be read: {error.strerror}")
-            continue
-        except DatasetError as error:
-            yield _faulty(record, "unreadable", str(error))
-            continue
-        try:
-            mask, grey, overlap = _labels(layout, record, (image.shape[0], image.shape[1]))
-        except _MaskFault as fault:
-            yield _faulty(record, fault.kind, str(fault))
-            continue
-        found = []
-        if overlap:
-            found.append(Fault(
-                "warning", "overlap", record.item,
-                f"{overlap} pixels belong to several classes; they are ignored (255)",
-            ))  # fmt: skip
-        yield Decoded(record, content, image, mask, grey, tuple(found))
+        yield decode_record(layout, record)
 
 
-def _labels(layout: Layout, record: Record, shape: tuple[int, int]) -> tuple[np.ndarray, bool, int]:
-    """Index mask, whether a one-class mask was grey, and how many pixels several classes claim."""
+def decode_record(layout: Layout, record: Record) -> Decoded:
+    """Read one record of a layout; a faulty one carries its fault."""
+    try:
+        content = record.image.read_bytes()
+        image = decode_image(content, Path(record.item))
+    except OSError as error:
+        return _faulty(record, "unreadable", f"the image cannot be read: {error.strerror}")
+    except DatasetError as error:
+        return _faulty(record, "unreadable", str(error))
+    try:
+        mask, grey, overlap, values = _labels(layout, record, (image.shape[0], image.shape[1]))
+    except _MaskFault as fault:
+        return _faulty(record, fault.kind, str(fault))
+    found = []
+    if overlap:
+        found.append(Fault(
+            "warning", "overlap", record.item,
+            f"{overlap} pixels belong to several classes; they are ignored (255)",
+        ))  # fmt: skip
+    return Decoded(record, content, image, mask, grey, values, tuple(found))
+
+
+def _labels(
+    layout: Layout, record: Record, shape: tuple[int, int]
+) -> tuple[np.ndarray, bool, int, np.ndarray | None]:
+    """Index mask, whether a one-class mask was grey, pixels claimed by several classes, the file's values."""
     result = np.zeros(shape, dtype=np.uint8)
     claims = np.zeros(shape, dtype=np.uint8)
-    grey = False
+    grey, values = False, None
     for path, index in record.masks:
         try:
             mask = read_mask(path)
@@ -136,7 +143,9 @@ def _labels(layout: Layout, record: Record, shape: tuple[int, int]) -> tuple[np.
             )
         if index is None:
             mask = _indices(layout, path, mask)
-            unknown = unknown_values(mask, len(layout.classes))
+            values = _values(mask)
+            first = len(layout.classes)
+            unknown = [first + int(v) for v in np.flatnonzero(values[first:IGNORE])]
             if unknown:
                 raise _MaskFault(
                     "unknown-value",
@@ -144,19 +153,24 @@ def _labels(layout: Layout, record: Record, shape: tuple[int, int]) -> tuple[np.
                     f"{', '.join(layout.classes)} have the indices 0 to {len(layout.classes) - 1}, and 255 "
                     "is ignored",
                 )
-            return mask, False, 0
+            return mask, False, 0, values
         if mask.ndim == 3:
             raise _MaskFault(
                 "colour-mask", f"mask {path.name} is a colour image; save it as grey values 0 and 255"
             )
         # A one-bit or 0/1 mask has no value above the threshold, and means every non-zero pixel.
         defect = mask > (layout.threshold if mask.max(initial=0) > 1 else 0)
-        grey |= len(np.unique(mask)) > 2
+        values = _values(mask)
+        grey |= int(values.sum()) > 2
         result[defect] = index
         claims += defect
     overlap = claims > 1
     result[overlap] = IGNORE
-    return result, grey, int(overlap.sum())
+    return result, grey, int(overlap.sum()), values if len(record.masks) == 1 else None
+
+
+def _values(mask: np.ndarray) -> np.ndarray:
+    return np.bincount(mask.ravel(), minlength=256) > 0
 
 
 def _indices(layout: Layout, path: Path, mask: np.ndarray) -> np.ndarray:

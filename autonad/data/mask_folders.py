@@ -22,13 +22,15 @@ from autonad.data.layout import Layout, Record
 from autonad.errors import DatasetError
 
 
-def read_masks(source: Path, *, classes: Sequence[str] | None) -> Layout:
+def read_masks(source: Path, *, classes: Sequence[str] | None, known: Sequence[str] | None = None) -> Layout:
     """List a folder of images and one of masks.
 
     Args:
         source: Folder with `images/` and `masks/`; both may have the same sub-folders.
         classes: Names of the defects; else classes.txt (one per line), else the sub-folders of `masks/`, else
             "defect" for 0/255 masks.
+        known: Classes that index masks mean where nothing else names them. With these no mask is read:
+            those of a single class are listed as binary ones (see `is_index`).
 
     Raises:
         DatasetError: A folder is missing, or the classes cannot be told from the masks.
@@ -62,15 +64,19 @@ def read_masks(source: Path, *, classes: Sequence[str] | None) -> Layout:
             for name in sorted(folders - set(names))
         ]
     else:
-        known = _by_key(masks)
-        names, binary = _interpret(known, classes, masks)
-        sources, faults = [(known, 1 if binary else None)], []
+        files = _by_key(masks)
+        if known is not None:
+            names = check_classes(classes if classes is not None else known)
+            binary = len(names) == 2
+        else:
+            names, binary = _interpret(files, classes, masks)
+        sources, faults = [(files, 1 if binary else None)], []
 
     records = []
     for path in paths:
         key = path.relative_to(images).with_suffix("").as_posix()
         item = path.relative_to(source).as_posix()
-        found = tuple((known[key], index) for known, index in sources if key in known)
+        found = tuple((files[key], index) for files, index in sources if key in files)
         if found:
             records.append(Record(path, item, found))
         else:
@@ -82,7 +88,8 @@ def read_masks(source: Path, *, classes: Sequence[str] | None) -> Layout:
                     f"it has no mask; expected masks/{key}.png, all zero if it shows no defect",
                 )
             )
-    return Layout("masks", source, names, tuple(records), tuple(faults))
+    assumed = known is not None and not folders
+    return Layout("masks", source, names, tuple(records), tuple(faults), assumed=assumed)
 
 
 def _class_folders(images: Path, masks: Path, classes: Sequence[str] | None) -> set[str]:
@@ -100,6 +107,29 @@ def _by_key(folder: Path) -> dict[str, Path]:
         path.relative_to(folder).with_suffix("").as_posix().removesuffix("_mask"): path
         for path in list_images(folder, recursive=True)
     }
+
+
+def refuse_binary(values: np.ndarray, num_classes: int, folder: Path | str) -> None:
+    """Make sure that index masks of several classes hold more than 0 and 255.
+
+    Args:
+        values: bool (256,), the values that occur in any mask.
+        num_classes: Classes including the background.
+        folder: Where the masks lie, for the message.
+
+    Raises:
+        DatasetError: They do not, so they are binary masks and cannot tell the classes.
+    """
+    if num_classes > 2 and np.flatnonzero(values).tolist() == [0, IGNORE]:
+        raise DatasetError(
+            f"the masks in {folder} hold 0 and 255 only, which cannot tell {num_classes - 1} classes; "
+            "save one index per pixel, or make one sub-folder of masks per class"
+        )
+
+
+def is_index(values: np.ndarray) -> bool:
+    """Whether masks of one class with these values, bool (256,), are index masks: 1 occurs, no grey does."""
+    return bool(values[1] and not values[2:IGNORE].any())
 
 
 def _interpret(
@@ -120,11 +150,7 @@ def _interpret(
     present = [int(v) for v in np.flatnonzero(values)]
     names = None if classes is None else check_classes(classes)
     if names is not None and len(names) > 2:
-        if present == [0, IGNORE]:
-            raise DatasetError(
-                f"the masks in {folder} hold 0 and 255 only, which cannot tell {len(names) - 1} classes; "
-                "save one index per pixel, or make one sub-folder of masks per class"
-            )
+        refuse_binary(values, len(names), folder)
         return names, False
     # With one class, 1 is its index and 255 its mask; {0, 1, 255} is an index mask that ignores.
     index = max(v for v in (0, *present) if v != IGNORE)

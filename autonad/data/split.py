@@ -38,19 +38,41 @@ def split_by_group(table: pd.DataFrame, fractions: Sequence[float], seed: int) -
     Raises:
         DatasetError: The fractions are not three shares, or there are fewer groups than splits.
     """
-    shares = np.asarray(fractions, dtype=float)
-    if (
-        shares.shape != (len(SPLITS),)
-        or not np.isfinite(shares).all()
-        or (shares < 0).any()
-        or shares[0] <= 0
-    ):
-        raise DatasetError(
-            f"split fractions are {list(fractions)}; give shares of train, val and test, train above 0"
-        )
+    shares = _shares(fractions)
     used = np.flatnonzero(shares > 0)
     positions = _deal(table, shares[used] / shares.sum(), seed)
     return pd.Series([SPLITS[used[p]] for p in positions], index=table.index, name="split")
+
+
+def extend_split(table: pd.DataFrame, fractions: Sequence[float], seed: int) -> pd.Series:
+    """Assign a split to the rows that have none, towards the fractions of the whole table.
+
+    A row that has a split keeps it, and so does its whole group: no part ever changes its split.
+
+    Args:
+        table: Manifest rows with the columns `group`, `pixels` and `split`; "" where there is none yet.
+        fractions: See `split_by_group`.
+        seed: Of the order in which equal groups are dealt out.
+
+    Returns:
+        The split of each row, with the table's index.
+
+    Raises:
+        DatasetError: The fractions are not three shares, or there are fewer groups than splits.
+    """
+    shares = _shares(fractions)
+    used = np.flatnonzero(shares > 0)
+    dealt = table[table["split"] != ""].drop_duplicates("group").set_index("group")["split"]
+    split = table["split"].where(table["split"] != "", table["group"].map(dealt)).fillna("")
+    if (split != "").all():
+        return split.rename("split")
+    # Rows in a split that gets no share any more take no part: nothing is dealt out there.
+    names = [SPLITS[u] for u in used]
+    part = pd.Series([names.index(s) if s in names else -1 for s in split], index=table.index)
+    taking = (part >= 0) | (split == "")
+    positions = _deal(table[taking], shares[used] / shares.sum(), seed, part[taking].to_numpy())
+    split[taking] = [names[p] for p in positions]
+    return split.rename("split")
 
 
 def k_folds(rows: pd.DataFrame, k: int, seed: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -82,8 +104,22 @@ def k_folds(rows: pd.DataFrame, k: int, seed: int) -> list[tuple[np.ndarray, np.
     ]
 
 
-def _deal(table: pd.DataFrame, shares: np.ndarray, seed: int) -> np.ndarray:
-    """Part (index into shares) of every row."""
+def _shares(fractions: Sequence[float]) -> np.ndarray:
+    shares = np.asarray(fractions, dtype=float)
+    if (
+        shares.shape != (len(SPLITS),)
+        or not np.isfinite(shares).all()
+        or (shares < 0).any()
+        or shares[0] <= 0
+    ):
+        raise DatasetError(
+            f"split fractions are {list(fractions)}; give shares of train, val and test, train above 0"
+        )
+    return shares
+
+
+def _deal(table: pd.DataFrame, shares: np.ndarray, seed: int, dealt: np.ndarray | None = None) -> np.ndarray:
+    """Part (index into shares) of every row; `dealt` has the part of rows that keep theirs, else -1."""
     names, group_of_row = np.unique(table["group"].astype(str).to_numpy(), return_inverse=True)
     if len(names) < len(shares):
         raise DatasetError(
@@ -97,27 +133,38 @@ def _deal(table: pd.DataFrame, shares: np.ndarray, seed: int) -> np.ndarray:
     )  # (groups, classes + 1); the last column counts images
     np.add.at(counts, group_of_row, np.column_stack([present, np.ones(len(present))]))
 
+    fixed = np.full(len(names), -1)
+    if dealt is not None:
+        np.maximum.at(fixed, group_of_row, dealt)
     rng = np.random.default_rng(seed)
     number = int(np.clip(_GROUPS_IN_ALL // len(names), 1, _MOST_ATTEMPTS))
-    attempts = (_greedy(counts, shares, rng) for _ in range(number))
+    attempts = (_greedy(counts, shares, rng, fixed) for _ in range(number))
     return min(attempts, key=lambda part: _cost(counts, shares, part))[group_of_row]
 
 
-def _greedy(counts: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Part of every group, rarest class first, its largest group first, to the part that lacks it most."""
-    part = np.full(len(counts), -1)
+def _greedy(
+    counts: np.ndarray, shares: np.ndarray, rng: np.random.Generator, fixed: np.ndarray
+) -> np.ndarray:
+    """Part of every group, rarest class first, its largest group first, to the part that lacks it most.
+
+    Groups with a part in `fixed` (else -1) keep it and count towards what that part has.
+    """
+    part = fixed.copy()
     # (parts, columns): what each part still wants of each class and of images.
     wanted = shares[:, None] * counts.sum(axis=0)
     has = counts[:, :-1] > 0
     shown = np.zeros((len(shares), has.shape[1]), dtype=bool)  # which part has which class already
-    left = has.sum(axis=0)
+    for p in range(len(shares)):
+        wanted[p] -= counts[fixed == p].sum(axis=0)
+        shown[p] = has[fixed == p].any(axis=0)
+    left = has[fixed < 0].sum(axis=0)
     jitter = rng.random(len(counts))
     queues = [
         iter(np.flatnonzero(has[:, c])[np.lexsort((jitter[has[:, c]], -counts[has[:, c], c]))].tolist())
         for c in range(has.shape[1])
     ]
     ties = rng.random((len(counts), len(shares)))
-    for _ in range(len(counts)):
+    for _ in range(int((fixed < 0).sum())):
         rarest = int(np.argmin(np.where(left > 0, left, len(counts) + 1)))
         group = next(g for g in queues[rarest] if part[g] < 0)
         want = wanted[:, rarest].copy()

@@ -177,14 +177,19 @@ class DatasetWriter:
         shutil.rmtree(old, ignore_errors=True)
 
     def _unique(self, name: str) -> str:
-        # Letters of every language stay; what file systems and shells dislike becomes "-".
-        stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "image"
-        stem, number = stem[:150], 2
-        candidate = stem
-        while candidate.casefold() in self._names:
-            candidate, number = f"{stem}-{number}", number + 1
-        self._names.add(candidate.casefold())
-        return candidate
+        return unique_name(name, self._names)
+
+
+def unique_name(name: str, taken: set[str]) -> str:
+    """A safe file name without suffix that is not `taken` (case-folded names) yet, and is from now on."""
+    # Letters of every language stay; what file systems and shells dislike becomes "-".
+    stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "image"
+    stem, number = stem[:150], 2
+    candidate = stem
+    while candidate.casefold() in taken:
+        candidate, number = f"{stem}-{number}", number + 1
+    taken.add(candidate.casefold())
+    return candidate
 
 
 class _storage:

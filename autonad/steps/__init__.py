@@ -8,6 +8,7 @@ from autonad.steps.data import audit, import_data, synthesize
 from autonad.steps.decide import decide
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
+from autonad.steps.ingest import ingest
 from autonad.steps.profile_latency import describe_target, profile_latency
 from autonad.steps.register import register, rollback
 from autonad.steps.retrain import retrain
@@ -23,6 +24,7 @@ __all__ = [
     "evaluate",
     "export",
     "import_data",
+    "ingest",
     "profile_latency",
     "register",
     "retrain",

@@ -1,35 +1,17 @@
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-# A chain of seconds: tiny space, small images, few epochs. `threads` fixes the order of sums.
-SETTINGS = """
-seed: 3
-threads: 1
-synthesize: {num_images: 40, image_side: 48, classes: [crack, blowhole]}
-input: {height: 48, width: 48}
-space: {preset: tiny}
-train_supernet: {epochs: 4, batch_size: 4, validate_every: 2, panel: 2}
-profile_latency: {warmup: 1, repeats: 5, networks: 4}
-search: {population: 6, generations: 3, top_k: 3, finalists: 2}
-retrain: {epochs: 3, batch_size: 4, validate_every: 1}
-evaluate: {resamples: 100, panels: 3}
-export: {parity_images: 4}
-"""
+from commands import SETTINGS, Autonad, command, environment
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of these share one chain: a single worker builds it once."""
+    """What several tests share is built once: users of the chain and each other file keep to one worker."""
     for item in items:
         if "integration" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("chain"))
-
-
-Autonad = Callable[..., "subprocess.CompletedProcess[str]"]
+            group = "chain" if "chain" in getattr(item, "fixturenames", ()) else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
@@ -55,14 +37,6 @@ def start_autonad() -> Callable[..., "subprocess.Popen[bytes]"]:
         )
 
     return start
-
-
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "autonad.cli", *map(str, arguments)]
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,10 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from autonad.config import PAPER_RETRAINING, Config, load_config
+from autonad.config import Config, load_config
 from autonad.config_file import params_yaml
 from autonad.errors import ConfigError
+from autonad.sections import PAPER_RETRAINING
 from autonad.steps.demo import demo_config
 
 ROOT = Path(__file__).parents[2]

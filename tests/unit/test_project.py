@@ -20,7 +20,7 @@ PACKAGE = ROOT / "autonad"
 
 # Imports point one way: a part may use those before it in this list (see docs/architecture.md).
 ORDER = (
-    "errors", "files", "config", "config_file", "space", "data", "network", "training",
+    "errors", "files", "storage", "sections", "config", "config_file", "space", "data", "network", "training",
     "latency", "search", "evaluation", "deploy", "appearance", "tracking", "steps", "console",
     "options", "cli_data", "cli_mlflow", "cli",
 )  # fmt: skip
@@ -148,6 +148,8 @@ def test_no_modules_import_each_other() -> None:
         ("mlflow", ("autonad.tracking.",)),
         ("albumentations", ("autonad.data.transforms",)),
         ("typer", ("autonad.cli.", "autonad.cli_data.", "autonad.cli_mlflow.", "autonad.options.")),
+        ("boto3", ("autonad.storage.",)),
+        ("botocore", ("autonad.storage.",)),
         ("onnx", ("autonad.deploy.",)),
     ],
 )

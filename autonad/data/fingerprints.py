@@ -1,0 +1,110 @@
+"""What comparing images needs, kept beside the manifest so that no image is decoded twice.
+
+`fingerprints.parquet` has one row per image: `sha256` and `mask_sha256` of the files it was made of,
+`content` (sha256 of the pixels), `labels` (sha256 of the mask's pixels; "" without a mask), and `descriptor`
+(half precision, see `similarity.describe`). A row whose files have changed is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from autonad.data.dataset import UNLABELLED, Dataset
+from autonad.data.similarity import describe
+
+FINGERPRINTS = "fingerprints.parquet"
+_COLUMNS = ("image", "sha256", "mask_sha256", "content", "labels", "descriptor")
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """How one image is recognised.
+
+    Attributes:
+        content: sha256 of its pixels.
+        labels: sha256 of its mask's pixels; empty without a mask.
+        descriptor: float16 (1024,), for near-duplicates.
+    """
+
+    content: str
+    labels: str
+    descriptor: np.ndarray
+
+    @classmethod
+    def of(cls, image: np.ndarray, mask: np.ndarray | None) -> Fingerprint:
+        """Fingerprint of an image uint8 (H, W, 3) with its index mask uint8 (H, W)."""
+        digest = hashlib.sha256(repr(image.shape).encode())
+        digest.update(np.ascontiguousarray(image).data)
+        return cls(digest.hexdigest(), labels_of(mask), describe(image).astype(np.float16))
+
+
+def labels_of(mask: np.ndarray | None) -> str:
+    """sha256 of an index mask's pixels; empty without a mask."""
+    return "" if mask is None else hashlib.sha256(np.ascontiguousarray(mask).data).hexdigest()
+
+
+def fingerprints_of(
+    dataset: Dataset, pool: Executor, advance: Callable[[int, int], None] = lambda done, total: None
+) -> list[Fingerprint]:
+    """Fingerprint of each row of a dataset's manifest; what is not on file is made from the images.
+
+    Args:
+        dataset: The dataset.
+        pool: Where images are decoded.
+        advance: Told how many of how many images were decoded.
+
+    Raises:
+        DatasetError: An image or a mask cannot be read.
+    """
+    stored = _read(dataset)
+    rows: list[Any] = list(dataset.manifest.itertuples())
+    keys = [(row.image, row.sha256, row.mask_sha256) for row in rows]
+    missing = [row for row, key in zip(rows, keys, strict=True) if key not in stored]
+
+    def make(row: Any) -> Fingerprint:
+        mask = None if row.split == UNLABELLED else dataset.read_mask(row)
+        return Fingerprint.of(dataset.read_image(row), mask)
+
+    for done, (row, made) in enumerate(zip(missing, pool.map(make, missing), strict=True), start=1):
+        stored[row.image, row.sha256, row.mask_sha256] = made
+        advance(done, len(missing))
+    return [stored[key] for key in keys]
+
+
+def fingerprint_table(manifest: pd.DataFrame, fingerprints: dict[str, Fingerprint]) -> pd.DataFrame:
+    """The content of `fingerprints.parquet` for a manifest, given the fingerprint of each of its images."""
+    found = [fingerprints[image] for image in manifest["image"]]
+    return pd.DataFrame({
+        **{name: manifest[name].to_numpy() for name in ("image", "sha256", "mask_sha256")},
+        "content": [one.content for one in found],
+        "labels": [one.labels for one in found],
+        "descriptor": [one.descriptor.tobytes() for one in found],
+    })  # fmt: skip
+
+
+def _read(dataset: Dataset) -> dict[tuple[str, str, str], Fingerprint]:
+    """Fingerprints on file by image and the hashes of its files; none if the file is absent or damaged."""
+    path = dataset.root / FINGERPRINTS
+    if not path.is_file():
+        return {}
+    try:
+        table = pd.read_parquet(path, columns=list(_COLUMNS))
+    except Exception:  # pyarrow raises its own, OSError or ValueError; the images hold everything needed
+        return {}
+    return {
+        (row.image, row.sha256, row.mask_sha256): Fingerprint(
+            row.content, row.labels, np.frombuffer(row.descriptor, dtype=np.float16)
+        )
+        for row in _rows(table)
+    }
+
+
+def _rows(table: pd.DataFrame) -> Any:
+    return table.itertuples()

@@ -1,0 +1,188 @@
+"""Extend a dataset by a production batch, from a folder or a bucket."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autonad.config import Config
+from autonad.steps.context import SILENT, Console, begin
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from autonad.data.ingest import IngestReport
+    from autonad.data.ledger import Batch
+    from autonad.data.sources import Arrival, Entry, Source
+    from autonad.storage import Location, Store
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """What an ingest did.
+
+    Attributes:
+        batch: Name and counts of the batch.
+        is_new: Whether there was anything new.
+        images: Images that the dataset has now.
+        fetched: Files that were fetched.
+        fingerprint: Of the dataset, now.
+        before: Its fingerprint before.
+        faults: Table of severity, kind, item, message; empty when nothing was found.
+    """
+
+    batch: Batch
+    is_new: bool
+    images: int
+    fetched: int
+    fingerprint: str
+    before: str
+    faults: pd.DataFrame
+
+    @property
+    def num_errors(self) -> int:
+        """Faults that are errors."""
+        return int((self.faults["severity"] == "error").sum())
+
+    @property
+    def text(self) -> str:
+        """What was done, in one line."""
+        if not self.is_new:
+            held = f" (it is batch {self.batch.name} of {self.batch.date})" if self.batch.name else ""
+            return f"nothing new in {self.batch.source}{held}; {self.images} images as before"
+        done = [
+            f"{self.batch.labelled} new images with masks",
+            *(f"{n} {what}" for n, what in (
+                (self.batch.unlabelled, "without"),
+                (self.batch.upgraded, "that now have their mask"),
+                (self.batch.relabelled, "relabelled"),
+                (self.batch.copies, "copies skipped"),
+                (self.batch.defect_free, "without defects left out"),
+                (self.batch.quarantined, "faulty"),
+            ) if n),
+        ]  # fmt: skip
+        return f"batch {self.batch.name}: {', '.join(done)}; {self.images} images in all"
+
+
+def ingest(
+    config: Config,
+    *,
+    source: str,
+    dataset: Path,
+    format: str = "masks",
+    batch: str | None = None,
+    groups_csv: Path | None = None,
+    classes: tuple[str, ...] | None = None,
+    execution: str | None = None,
+    console: Console = SILENT,
+) -> IngestResult:
+    """Ingest what is new in a batch; faulty items go to the dataset's quarantine and are named.
+
+    Args:
+        config: Sections `ingest` and `data` decide.
+        source: A folder, or s3://bucket/prefix; credentials and endpoint come from the AWS_* variables.
+        dataset: Dataset folder to extend.
+        format: The batch's layout.
+        batch: Name of the batch; None takes the date.
+        groups_csv: Which images show the same part; None looks for `groups.csv` in the batch.
+        classes: Names of the batch's defect classes, for index masks that mean others than the dataset's.
+        execution: Groups runs in MLflow.
+        console: Where progress goes.
+    """
+    from autonad.data.ingest import IngestSettings, ingest_batch
+
+    settings = IngestSettings(
+        format=format,
+        classes=classes,
+        groups_csv=groups_csv,
+        include_defect_free=config.data.include_defect_free,
+        threshold=config.data.mask_threshold,
+        fractions=config.data.fractions,
+        seed=config.data.split_seed,
+        max_bytes=int(config.ingest.max_megabytes * 2**20),
+        workers=config.ingest.workers,
+    )
+    origin = open_source(source, config)
+    params = {"data": config.data.model_dump(), "ingest": config.ingest.model_dump(), "format": format}
+    with begin("ingest", config, execution=execution, console=console, params=params, learns=False) as step:
+        report = ingest_batch(
+            dataset, origin, settings, name=batch, date=datetime.date.today(), advance=console.advance
+        )
+        result = IngestResult(
+            report.batch, report.is_new, len(report.dataset.manifest), report.fetched,
+            report.dataset.fingerprint, report.before, report.faults,
+        )  # fmt: skip
+        step.run.tag("dataset.fingerprint", result.fingerprint)
+        step.run.tag("dataset.before", result.before)
+        step.run.tag("batch", result.batch.name)
+        step.run.log(_metrics(report))
+        return result
+
+
+def open_source(source: str, config: Config) -> Source:
+    """The folder or bucket of an address.
+
+    Raises:
+        DatasetError: It is no folder.
+        StorageError: It is no address of a bucket, or the AWS_* variables cannot be used.
+    """
+    from autonad.data.sources import FolderSource
+
+    if "://" not in source:
+        return FolderSource(Path(source))
+    from autonad.storage import Store, parse_url
+
+    location = parse_url(source)
+    store = Store(attempts=config.ingest.attempts, connections=config.ingest.connections)
+    return BucketSource(store, location)
+
+
+class BucketSource:
+    """A batch below a prefix of a bucket."""
+
+    def __init__(self, store: Store, location: Location) -> None:
+        self._store, self._location = store, location
+
+    @property
+    def name(self) -> str:
+        """s3://bucket/prefix."""
+        return self._location.url
+
+    def entries(self) -> list[Entry]:
+        """All objects below the prefix."""
+        from autonad.data.sources import Entry
+
+        bucket, prefix = self._location.bucket, self._location.prefix
+        return [
+            Entry(found.key.removeprefix(prefix), f"s3://{bucket}/{found.key}", found.size, found.etag)
+            for found in self._store.list_objects(self._location)
+        ]
+
+    def fetch(self, wanted: Sequence[tuple[Entry, Path]]) -> Iterator[Arrival]:
+        """Download objects, several at a time."""
+        from autonad.data.sources import Arrival
+        from autonad.storage import StoredObject
+
+        prefix = self._location.prefix
+        entries = {prefix + entry.key: entry for entry, _ in wanted}
+        objects = [(StoredObject(prefix + entry.key, entry.size, entry.etag), path) for entry, path in wanted]
+        for download in self._store.download(self._location.bucket, objects):
+            yield Arrival(entries[download.object.key], download.problem)
+
+
+def _metrics(report: IngestReport) -> dict[str, float]:
+    counts = (
+        ("images", "labelled", "upgraded", "relabelled", "copies", "defect_free", "quarantined")
+        if report.is_new
+        else ()
+    )
+    return {
+        **{f"batch/{name}": float(getattr(report.batch, name)) for name in counts},
+        "batch/fetched": float(report.fetched),
+        "data/images": float(len(report.dataset.manifest)),
+        "data/groups": float(report.dataset.manifest["group"].nunique()),
+        "data/faults": float(len(report.faults)),
+    }
