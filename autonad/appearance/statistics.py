@@ -163,8 +163,10 @@ def areas(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     scale = np.maximum(np.abs(scores).max(axis=1, keepdims=True), 1e-200)
     keys = np.rint(scores * (2.0**40 / scale)).astype(np.int64) * 2
     position = np.arange(1.0, scores.shape[1] + 1)
-    last = (np.sort(keys + labels, axis=1) & 1) @ position  # positives come last in a run of ties
-    first = position.sum() - (np.sort(keys + ~labels, axis=1) & 1) @ position  # and here first
+    ordered = np.sort(keys + labels, axis=1)
+    last = first = (ordered & 1) @ position  # positives come last in a run of ties
+    if (ordered[:, 1:] ^ ordered[:, :-1] == 1).any():  # a tie of a positive and a negative
+        first = position.sum() - (np.sort(keys + ~labels, axis=1) & 1) @ position  # and here first
     return ((first + last) / 2 - m * (m + 1) / 2) / (m * n)
 
 

@@ -51,9 +51,10 @@ def test_too_many_alarms_are_said() -> None:
     assert "30 images" not in bad.warning
 
 
-def test_a_part_that_stands_out_can_still_be_drawn_or_not(make_table: MakeTable) -> None:
-    with pytest.raises(DatasetError, match="permutations"):
-        calibrate(make_table(0, 10), permutations=10)
+def test_levels_that_cannot_be_reached_are_refused(make_table: MakeTable) -> None:
+    for arguments in ({"permutations": 10}, {"alpha": 0.0}, {"alpha": 1.5}):
+        with pytest.raises(DatasetError, match="permutations"):
+            calibrate(make_table(0, 10), **arguments)  # type: ignore[arg-type]
 
 
 def test_drawn_parts_are_whole_and_leave_one() -> None:
