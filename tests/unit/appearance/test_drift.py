@@ -177,6 +177,8 @@ def test_parts_on_both_sides_count_once(make_table: MakeTable) -> None:
     drift = compare(shared, batch)
 
     assert drift.groups == (60, 20)
+    assert drift.images == (len(reference), len(batch))
+    assert drift.statistics == compare(reference, batch).statistics
     assert f"{len(batch)} images of the reference show parts of the batch" in drift.note
     with pytest.raises(DatasetError, match="every part"):
         compare(batch, batch)
@@ -187,7 +189,7 @@ def test_order_and_names_do_not_matter_and_results_repeat(make_table: MakeTable)
     first = compare(reference, batch)
     again = compare(reference.sample(frac=1, random_state=0), batch.iloc[::-1])
     renamed = compare(
-        reference.assign(group="z" + reference["group"]), batch.assign(group="a" + batch["group"])
+        reference.assign(group="a" + reference["group"]), batch.assign(group="z" + batch["group"])
     )
 
     assert json.dumps(again.to_dict()) == json.dumps(first.to_dict())
