@@ -6,6 +6,7 @@ measured all the same: whole parts are drawn as a batch and compared with the re
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -76,7 +77,7 @@ def calibrate(
     batch_images: Sequence[int] = (30, 100),
     alpha: float = 0.01,
     draws: int = 200,
-    permutations: int = 399,
+    permutations: int | None = None,
     seed: int = 0,
     minimum_effect: float = MINIMUM_EFFECT,
 ) -> Calibration:
@@ -87,13 +88,15 @@ def calibrate(
         batch_images: Sizes of the batches; one above half of the images is not drawn.
         alpha: Level of the tests.
         draws: Batches per size.
-        permutations: Random labellings of each; fewer than a comparison uses are enough for the rate.
+        permutations: Random labellings of each; None: the fewest that alpha allows, which a rate does not
+            suffer from.
         seed: Of everything random.
         minimum_effect: As in `compare`.
 
     Raises:
         DatasetError: The table lacks columns or images, or the numbers are out of range.
     """
+    permutations = math.ceil(2 / alpha) - 1 if permutations is None and alpha > 0 else permutations or 0
     check_level(alpha, permutations)
     table = check_table(features, "table of features")
     parts = make_parts(table, table.iloc[:0], labelled=not unlabelled(table).any())

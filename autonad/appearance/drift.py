@@ -29,6 +29,7 @@ from autonad.appearance.shifts import ClassMix, Shift, class_mix, feature_shifts
 from autonad.errors import DatasetError
 
 MINIMUM_EFFECT = 0.1
+NAMING = 500  # labellings that are enough to name features
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,11 @@ class Drift:
         statistics: The tests; empty if no part could be compared.
         new_classes: Class indices that the batch shows and the reference does not.
         class_mix: Frequencies of classes; None without labels. It does not decide.
-        shifted: Features that differ (adjusted p ≤ 0.05); of a change that no single feature shows, the
-            three most different.
+        shifted: What changed, if a test says that something did: the features that differ (adjusted p ≤
+            0.05), or the three most different of a change that no single feature shows.
         images: Images compared: (reference, batch).
         groups: Parts compared: (reference, batch).
-        detectable: Shift of one feature that is seen in at least 80 % of batches of this size, in standard
+        detectable: Shift of one feature that is seen in about 80 % of batches of this size, in standard
             deviations between parts; None if none can be seen.
         note: What limits the comparison; empty if nothing does.
     """
@@ -107,8 +108,8 @@ def compare(
     sides = tuple(int((test.active & (parts.in_batch == side)).sum()) for side in (False, True))
     detectable = detectable_shift(parts.strata, parts.in_batch, test.active, pool.dimensions, alpha / 2)
     notes += _limits(parts, test.active, sides, detectable)
-    shifts = feature_shifts(parts, test.active, test.labels, pool.names) if test.statistics else []
-    named = [shift for shift in shifts if shift.p <= 0.05] or (shifts[:3] if found else [])
+    shifts = feature_shifts(parts, test.active, test.labels[:NAMING], pool.names) if found else []
+    named = [shift for shift in shifts if shift.p <= 0.05] or shifts[:3]
     mix = None
     if parts.labelled:
         shares = [_shares(table) for table in compared]
@@ -156,7 +157,7 @@ def _parts(
         tables = (reference[~bare_reference], batch[~bare])
         parts = make_parts(*tables, labelled=True)
         known = set(parts.strata[~parts.in_batch])
-        fresh = set(parts.classes) - set(np.array(parts.classes)[parts.shares[~parts.in_batch].any(axis=0)])
+        fresh = shown_classes(tables[1]) - shown_classes(tables[0])
         ours = [stratum for stratum in parts.strata[parts.in_batch] if stratum not in fresh]
         if not ours or sum(stratum in known for stratum in ours) >= len(ours) / 2:
             if left_out:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import chi2, ncx2
+from scipy.stats import f, ncf
 
 POWER = 0.8
 
@@ -14,12 +14,12 @@ POWER = 0.8
 def detectable_shift(
     strata: np.ndarray, in_batch: np.ndarray, active: np.ndarray, dimensions: float, level: float
 ) -> float | None:
-    """Shift of one feature, between batch and reference, that is seen with a power of at least 80 %.
+    """Shift of one feature, between batch and reference, that is seen with a power of about 80 %.
 
-    A squared distance of means in d independent directions is, in units of its variance, chi-squared with d
-    degrees of freedom; a shift of δ standard deviations makes it noncentral by δ² Σ m n / (m + n), summed
-    over the strata with m and n parts. A feature that moves alone moves further in units of what the others
-    predict of it, so that simulated shifts of this size are seen rather more often (docs/results.md).
+    The squared distance of two means in d directions follows, in units of its estimated variance, an F
+    distribution (Hotelling's T²); a shift of δ standard deviations makes it noncentral by δ² Σ m n / (m + n),
+    summed over the strata with m and n parts. Where features go together, a feature that moves alone moves
+    further than this says; docs/results.md has simulated shifts.
 
     Args:
         strata: (N,).
@@ -39,6 +39,9 @@ def detectable_shift(
         labellings += math.lgamma(m + n + 1) - math.lgamma(m + 1) - math.lgamma(n + 1)
     if not weight or labellings < math.log(1 / level):
         return None
-    critical = chi2.ppf(1 - level, dimensions)
-    noncentrality = brentq(lambda value: ncx2.sf(critical, dimensions, value) - POWER, 1e-6, 1e4)
+    free = int(active.sum()) - len(np.unique(strata[active]))
+    directions = min(dimensions, max(1.0, free / 2))
+    rest = max(1.0, free - directions)
+    critical = f.ppf(1 - level, directions, rest)
+    noncentrality = brentq(lambda value: ncf.sf(critical, directions, rest, value) - POWER, 1e-6, 1e5)
     return float(math.sqrt(noncentrality / weight))

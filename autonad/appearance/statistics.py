@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LANDMARKS, RANK = 384, 96
+LANDMARKS, RANK = 256, 96
 BANDWIDTHS = (1.0, 4.0)  # squared, relative to the median squared distance
 SHRINKAGE = 0.1  # of a whitened view's spectrum towards its mean
 PENALTIES = (0.1, 1.0)  # of the ridge, relative to the mean eigenvalue
@@ -160,11 +160,13 @@ def areas(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     m, n = _sizes(labels)
     # Whole numbers that carry the label in their last bit: one sort, no ranks, and rounding makes no order.
-    scale = np.maximum(np.abs(scores).max(axis=1, keepdims=True), 1e-300)
+    scale = np.maximum(np.abs(scores).max(axis=1, keepdims=True), 1e-200)
     keys = np.rint(scores * (2.0**40 / scale)).astype(np.int64) * 2
     position = np.arange(1.0, scores.shape[1] + 1)
-    last = (np.sort(keys + labels, axis=1) & 1) @ position  # positives come last in a run of ties
-    first = position.sum() - (np.sort(keys + ~labels, axis=1) & 1) @ position  # and here first
+    ordered = np.sort(keys + labels, axis=1)
+    last = first = (ordered & 1) @ position  # positives come last in a run of ties
+    if (ordered[:, 1:] ^ ordered[:, :-1] == 1).any():  # a tie of a positive and a negative
+        first = position.sum() - (np.sort(keys + ~labels, axis=1) & 1) @ position  # and here first
     return ((first + last) / 2 - m * (m + 1) / 2) / (m * n)
 
 
@@ -190,7 +192,7 @@ def p_value(statistic: np.ndarray) -> float:
 def _embedding(features: np.ndarray) -> np.ndarray:
     """Nyström features (N, R) of a sum of Gaussian kernels around the median distance.
 
-    Exact in rank up to 384 parts; beyond, evenly spaced ones are the landmarks, so that memory stays linear.
+    All of up to 256 parts are landmarks; of more, evenly spaced ones are, so that memory stays linear.
     """
     count = len(features)
     chosen = np.unique(np.linspace(0, count - 1, min(count, LANDMARKS)).astype(int))

@@ -163,7 +163,7 @@ def _direction(grey: np.ndarray) -> dict[str, float]:
     smooth = cv2.GaussianBlur(grey, (0, 0), sigmaX=1.0)
     dx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8)
     dy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
-    steepness = cv2.magnitude(dx, dy)
+    steepness = np.sqrt(dx * dx + dy * dy)  # OpenCV's own depends on where the array lies in memory
     mean = float(steepness.mean(dtype=np.float64))
     xx, yy, xy = (float((a * b).mean(dtype=np.float64)) for a, b in ((dx, dx), (dy, dy), (dx, dy)))
     total = max(xx + yy, FLOOR**2)
