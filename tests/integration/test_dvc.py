@@ -78,10 +78,7 @@ def surfaces(autonad: Autonad, output: Path, **settings: object) -> Path:
         cwd=output.parent,
     )  # fmt: skip
     manifest = pd.read_parquet(output / "manifest.parquet")
-    groups = pd.DataFrame(
-        {"image": manifest["image"].map(lambda name: Path(name).name), "group": manifest["group"]}
-    )
-    groups.to_csv(output / "groups.csv", index=False)
+    manifest[["image", "group"]].to_csv(output / "groups.csv", index=False)
     return output
 
 
