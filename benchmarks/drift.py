@@ -63,8 +63,7 @@ def main() -> None:
                     "seconds": round(seconds, 1),
                 }
             )  # fmt: skip
-            print(".", end="", flush=True, file=sys.stderr)
-    print(file=sys.stderr)
+            print(*rows[-1].values(), sep="\t", flush=True, file=sys.stderr)
     print(pd.DataFrame(rows).to_string(index=False))
     minutes = round((time.monotonic() - started) / 60, 1)
     settings = {"alpha": options.alpha, "permutations": options.permutations, "minutes": minutes}

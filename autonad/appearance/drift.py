@@ -97,8 +97,8 @@ def compare(
     check_level(alpha, permutations)
     reference, batch = check_table(reference, "reference"), check_table(batch, "batch")
     notes: list[str] = []
-    reference = _without_shared(reference, batch, notes)
     new = tuple(sorted(shown_classes(batch) - shown_classes(reference)))
+    reference = _without_shared(reference, batch, notes)
     parts, compared = _parts(reference, batch, notes)
     pool = Pool(parts.values, parts.strata, labelled=parts.labelled)
     rng = np.random.default_rng(seed)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from autonad.appearance.features import FEATURES
+from autonad.appearance.texture import TEXTURE
 from autonad.errors import DatasetError
 
 # A few images without a mask are left out; with more of them, textures alone are compared, of all images.
@@ -59,6 +60,11 @@ def check_table(table: pd.DataFrame, what: str) -> pd.DataFrame:
     if missing or table.empty:
         raise DatasetError(
             f"the {what} lacks {', '.join(missing[:3]) or 'images'}; make the table with `extract_features`"
+        )
+    broken = table["image"][~np.isfinite(table[list(TEXTURE)].to_numpy(dtype=float)).all(axis=1)]
+    if len(broken):
+        raise DatasetError(
+            f"the {what} has no finite texture for {broken.iloc[0]}; make it anew with `extract_features`"
         )
     classes = pd.Series([_classes(value) for value in table["classes"]], index=table.index, dtype=object)
     return table.assign(classes=classes)

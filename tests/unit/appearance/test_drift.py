@@ -180,6 +180,9 @@ def test_parts_on_both_sides_count_once(make_table: MakeTable) -> None:
     assert drift.images == (len(reference), len(batch))
     assert drift.statistics == compare(reference, batch).statistics
     assert f"{len(batch)} images of the reference show parts of the batch" in drift.note
+    batch["classes"] = [(3,)] * len(batch)
+    again = batch.assign(image="again " + batch["image"])
+    assert compare(pd.concat([reference, again]), batch).new_classes == ()
     with pytest.raises(DatasetError, match="every part"):
         compare(batch, batch)
 
@@ -222,6 +225,7 @@ def test_classes_may_come_from_parquet(make_table: MakeTable, tmp_path: object) 
     [
         (lambda table: table.drop(columns="noise_log2"), "lacks noise_log2"),
         (lambda table: table[:0], "lacks images"),
+        (lambda table: table.assign(grey_p50=float("nan")), "no finite texture for images/new0000-0"),
     ],
 )
 def test_tables_are_checked(
