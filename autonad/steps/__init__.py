@@ -3,6 +3,7 @@
 Importing this package is cheap; each step imports what it needs when it is called.
 """
 
+from autonad.steps.compare import compare
 from autonad.steps.context import SILENT, Console
 from autonad.steps.data import audit, import_data, synthesize
 from autonad.steps.decide import decide
@@ -19,6 +20,7 @@ __all__ = [
     "SILENT",
     "Console",
     "audit",
+    "compare",
     "decide",
     "describe_target",
     "evaluate",
