@@ -12,7 +12,7 @@ from autonad.options import DatasetDir, Execution, OutputDir, Params, Set, read_
 
 def add_to(app: typer.Typer) -> None:
     """Add these verbs to the command line."""
-    for verb in (register, rollback, compare):
+    for verb in (register, rollback, compare, gc):
         app.command()(verb)
 
 
@@ -83,3 +83,22 @@ def compare(
     for line in result.changes:
         print(f"  {line}")
     print(f"\nopen {result.page}")
+
+
+def gc(
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Remove it; without this, it is only listed.")
+    ] = False,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """List what the retention rule does not keep in MLflow, or remove it; a champion's lineage stays."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        found = steps.gc(read_config(params, set), delete=delete, console=screen)
+    for leftover in found:
+        print(f"{leftover.num_bytes / 1e6:10.1f} MB  {leftover}: {leftover.why}")
+    total = f"{len(found)} of them, {sum(leftover.num_bytes for leftover in found) / 1e6:.1f} MB in all"
+    print(f"removed: {total}" if delete else f"would go: {total}; nothing was changed, --delete removes them")

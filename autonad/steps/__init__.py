@@ -9,6 +9,7 @@ from autonad.steps.data import audit, import_data, synthesize
 from autonad.steps.decide import decide
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
+from autonad.steps.gc import gc
 from autonad.steps.ingest import ingest
 from autonad.steps.profile_latency import describe_target, profile_latency
 from autonad.steps.register import register, rollback
@@ -25,6 +26,7 @@ __all__ = [
     "describe_target",
     "evaluate",
     "export",
+    "gc",
     "import_data",
     "ingest",
     "profile_latency",
