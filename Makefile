@@ -8,8 +8,11 @@ STAMP := $(VENV)/installed
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 
+# Where `make mlflow` listens.
+MLFLOW_PORT ?= 5000
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format params venv clean
+.PHONY: help demo test check format params mlflow venv clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +31,10 @@ format: $(STAMP) ## Format the code and mend what can be mended
 
 params: $(STAMP) ## Write params.yaml from the defaults in autonad/config.py
 	$(BIN)/python -m autonad.config_file params.yaml
+
+mlflow: $(STAMP) ## Start an MLflow server here: sqlite and local artifacts
+	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --port $(MLFLOW_PORT) \
+	    --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlartifacts
 
 venv: $(STAMP) ## Make the virtual environment
 
