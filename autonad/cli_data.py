@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,13 +24,14 @@ from autonad.options import (
 
 def add_to(app: typer.Typer) -> None:
     """Add these verbs to the command line."""
-    for name, verb in {
+    verbs: dict[str, Callable[..., None]] = {
         "import-data": import_data,
         "synthesize": synthesize,
         "audit": audit,
         "ingest": ingest,
         "decide": decide,
-    }.items():
+    }
+    for name, verb in verbs.items():
         app.command(name)(verb)
 
 

@@ -32,6 +32,7 @@ def train_supernet(
     output: Path,
     pin: Path | None = None,
     resume: Resume = False,
+    checkpoints: str | None = None,
     execution: str | None = None,
     console: Console = SILENT,
 ) -> SupernetResult:
@@ -43,6 +44,7 @@ def train_supernet(
         output: Supernet folder to write.
         pin: Pin folder: the pinned images alone are learnt; None takes the whole dataset.
         resume: See `Resume`.
+        checkpoints: Where copies of the checkpoints are kept for another machine; see `Mirror`.
         execution: Groups runs in MLflow.
         console: Where progress goes.
     """
@@ -54,9 +56,10 @@ def train_supernet(
     from autonad.network import SuperNet
     from autonad.space import SearchSpace
     from autonad.steps.figures import log_history
+    from autonad.steps.mirror import Mirror
     from autonad.steps.settings import supernet_settings
     from autonad.steps.splits import detector_spec, evaluation_data, searched_images, training_data
-    from autonad.training.checkpoint import Checkpoints, Progress
+    from autonad.training.checkpoint import POINTER, Checkpoints, Progress
     from autonad.training.files import pick_device, save_supernet
     from autonad.training.loop import Forward, total_steps, train
     from autonad.training.records import LatencyRecords
@@ -118,11 +121,17 @@ def train_supernet(
             "input": config.input.model_dump(), "settings": settings.model_dump(),
             "dataset": source.fingerprint,
         }  # fmt: skip
-        checkpoints = Checkpoints(output / "checkpoint", identity)
-        resume = resolve(resume, checkpoints)
-        if not (resume and checkpoints.exists()):
+        mirror = Mirror(
+            checkpoints, stage="train-supernet", identity=identity, output=output,
+            names=("checkpoint", records.path.name), pointer=f"checkpoint/{POINTER}", warn=console.report,
+        )  # fmt: skip
+        if resume:
+            mirror.pull()
+        kept = Checkpoints(output / "checkpoint", identity)
+        resume = resolve(resume, kept)
+        if not (resume and kept.exists()):
             # First the checkpoint, then the records: a kill between them leaves nothing to resume.
-            checkpoints.clear()
+            kept.clear()
             records.rewind(0)
         outcome = train(
             supernet,
@@ -131,11 +140,12 @@ def train_supernet(
             seed=config.seed,
             paths=paths,
             validate=validate,
-            checkpoints=checkpoints,
+            checkpoints=kept,
             resume=resume,
             repeats=data.repeats,
             class_weights=data.class_weights,
             log=log,
+            on_checkpoint=lambda progress: mirror.push(),
             on_resume=resumed,
         )
         table = records.table()
