@@ -22,7 +22,7 @@ from servers import ObjectStore
 
 from autonad.storage import Store
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parents[2]
 SEARCH = ["train-supernet", "profile-latency", "search"]
