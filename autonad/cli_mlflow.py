@@ -12,7 +12,7 @@ from autonad.options import DatasetDir, Execution, OutputDir, Params, Set, read_
 
 def add_to(app: typer.Typer) -> None:
     """Add these verbs to the command line."""
-    for verb in (register, rollback):
+    for verb in (register, rollback, compare, gc):
         app.command()(verb)
 
 
@@ -55,3 +55,50 @@ def rollback(
 
     model, now, before = steps.rollback(read_config(params, set), name=name, to=to)
     print(f"{model}: version {now} is in use" + ("" if before is None else f", version {before} was"))
+
+
+def compare(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="RUN...", help="Names of executions, or run ids.", show_default=False),
+    ] = None,
+    last: Annotated[
+        int | None, typer.Option("--last", min=2, help="Instead of RUN: the newest finished executions.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", help="Page to write.")] = Path("compare.html"),
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Compare executions side by side: figures, Pareto fronts, architectures, what changed."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.compare(
+            read_config(params, set), runs=runs or (), last=last, output=output, console=screen
+        )
+    print(result.table)
+    if result.changes:
+        print("\nwhat changed")
+    for line in result.changes:
+        print(f"  {line}")
+    print(f"\nopen {result.page}")
+
+
+def gc(
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Remove it; without this, it is only listed.")
+    ] = False,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """List what the retention rule does not keep in MLflow, or remove it; a champion's lineage stays."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        found = steps.gc(read_config(params, set), delete=delete, console=screen)
+    for leftover in found:
+        print(f"{leftover.num_bytes / 1e6:10.1f} MB  {leftover}: {leftover.why}")
+    total = f"{len(found)} of them, {sum(leftover.num_bytes for leftover in found) / 1e6:.1f} MB in all"
+    print(f"removed: {total}" if delete else f"would go: {total}; nothing was changed, --delete removes them")

@@ -20,6 +20,7 @@ from autonad.sections import (
     DecideConfig,
     EvaluateConfig,
     ExportConfig,
+    GcConfig,
     IngestConfig,
     InputConfig,
     LatencyConfig,
@@ -40,6 +41,7 @@ __all__ = [
     "DecideConfig",
     "EvaluateConfig",
     "ExportConfig",
+    "GcConfig",
     "IngestConfig",
     "InputConfig",
     "LatencyConfig",
@@ -79,6 +81,7 @@ class Config(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     export: ExportConfig = ExportConfig()
     register: RegisterConfig = RegisterConfig()
+    gc: GcConfig = GcConfig()
     tracking: TrackingConfig = TrackingConfig()
 
 

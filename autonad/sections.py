@@ -269,6 +269,18 @@ class RegisterConfig(Section):
     )
 
 
+class GcConfig(Section):
+    """What `autonad gc` leaves in MLflow, beside everything that a champion came from."""
+
+    keep_searches: Count = Field(
+        3, description="newest finished searches, per dataset and target, whose weights are kept"
+    )
+    keep_challengers: Annotated[int, Field(ge=0)] = Field(
+        5, description="newest versions that are kept, per registered model, beside those with an alias"
+    )
+    min_age_days: Annotated[float, Field(ge=0)] = Field(14.0, description="nothing younger goes, days")
+
+
 class TrackingConfig(Section):
     """MLflow."""
 

@@ -3,6 +3,7 @@
 Importing this package is cheap; each step imports what it needs when it is called.
 """
 
+from autonad.steps.compare import compare
 from autonad.steps.configure import config_text, configure
 from autonad.steps.context import SILENT, Console
 from autonad.steps.data import audit, import_data, synthesize
@@ -10,6 +11,7 @@ from autonad.steps.decide import decide
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
 from autonad.steps.fetch_dataset import fetch_dataset
+from autonad.steps.gc import gc
 from autonad.steps.ingest import ingest
 from autonad.steps.load_search import load_search, require_search
 from autonad.steps.profile_latency import describe_target, profile_latency
@@ -24,6 +26,7 @@ __all__ = [
     "Console",
     "Source",
     "audit",
+    "compare",
     "config_text",
     "configure",
     "decide",
@@ -31,6 +34,7 @@ __all__ = [
     "evaluate",
     "export",
     "fetch_dataset",
+    "gc",
     "import_data",
     "ingest",
     "load_search",

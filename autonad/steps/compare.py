@@ -1,0 +1,64 @@
+"""Compare runs: a table for the terminal, and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autonad.config import Config
+from autonad.errors import ConfigError
+from autonad.steps.context import SILENT, Console, tracking_settings
+
+
+@dataclass(frozen=True)
+class CompareResult:
+    """What a comparison says.
+
+    Attributes:
+        table: One line per run.
+        changes: What was not the same, a line each; the page has all of it.
+        page: The page.
+    """
+
+    table: str
+    changes: list[str]
+    page: Path
+
+
+def compare(
+    config: Config,
+    *,
+    output: Path,
+    runs: Sequence[str] = (),
+    last: int | None = None,
+    console: Console = SILENT,
+) -> CompareResult:
+    """Write a self-contained page about several executions, or single runs.
+
+    Args:
+        config: Section `tracking` decides where they are looked for.
+        output: The page to write.
+        runs: Names of executions, or run ids; the first one is what the others are compared with.
+        last: Instead of `runs`: the newest finished executions, this many.
+        console: Where notes go.
+
+    Raises:
+        ConfigError: Fewer than two runs, one of them twice, or both `runs` and `last`.
+        TrackingError: A run is not there, or the server cannot be used.
+        StorageError: The page cannot be written.
+    """
+    from autonad.evaluation.comparison import changes_text, render_comparison, text_table
+    from autonad.files import write_text_atomic
+    from autonad.tracking.executions import Executions
+
+    if (last is None) == (not runs):
+        raise ConfigError("name the runs to compare, or ask for the newest with --last N; not both")
+    if (last if last is not None else len(runs)) < 2:
+        raise ConfigError("a comparison needs at least two runs; name two, or give --last 2 or more")
+    executions = Executions(tracking_settings(config), console.report)
+    found = executions.newest(last) if last is not None else executions.named(runs)
+    if len({run.run_id for run in found}) < len(found):
+        raise ConfigError("the same run is named twice; name each of them once")
+    write_text_atomic(output, render_comparison(found))
+    return CompareResult(text_table(found), changes_text(found), output)
