@@ -12,16 +12,19 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do $$p -c '
 MLFLOW_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format params mlflow venv clean
+.PHONY: help demo test acceptance check format params mlflow s3 venv clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## Generate a dataset and run the whole chain on it
 	$(BIN)/autonad demo
 
-test: $(STAMP) ## Run all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+test: $(STAMP) ## Run the tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not acceptance'
+
+acceptance: $(STAMP) ## Run the pipelines and servers for real; some minutes more
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m acceptance
 
 check: $(STAMP) ## Check format, style and types
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
@@ -35,6 +38,16 @@ params: $(STAMP) ## Write params.yaml from the defaults in autonad/config.py
 mlflow: $(STAMP) ## Start an MLflow server here: sqlite and local artifacts
 	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --port $(MLFLOW_PORT) \
 	    --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlartifacts
+
+s3: $(STAMP) ## Start an object store on this machine, to try S3 with
+	@mkdir -p s3
+	@echo 'An object store at http://127.0.0.1:9000, kept in s3/. In the shell that uses it:'
+	@echo '  export AWS_ENDPOINT_URL=http://127.0.0.1:9000 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local-secret'
+	@echo '  export AWS_DEFAULT_REGION=us-east-1'
+	@echo '  export AWS_REQUEST_CHECKSUM_CALCULATION=when_required AWS_RESPONSE_CHECKSUM_VALIDATION=when_required'
+	@echo 'Every folder in s3/ is a bucket. Ctrl-C stops it.'
+	@exec "$$($(BIN)/python -c 'import importlib.util as u; print(u.find_spec("rclone_api").submodule_search_locations[0])')/bin/rclone" \
+		serve s3 --addr 127.0.0.1:9000 --auth-key local,local-secret --config /dev/null s3
 
 venv: $(STAMP) ## Make the virtual environment
 

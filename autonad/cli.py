@@ -59,6 +59,10 @@ def train_supernet(
     dataset: DatasetDir,
     output: OutputDir,
     pin: PinDir = None,
+    initial: Annotated[
+        Path | None,
+        typer.Option("--initial", help="Start from this supernet's weights; its classes may be others."),
+    ] = None,
     resume: Resume = False,
     restart: ResumeOrRestart = False,
     execution: Execution = None,
@@ -75,6 +79,7 @@ def train_supernet(
             dataset=dataset,
             output=output,
             pin=pin,
+            initial=initial,
             resume="or-restart" if restart else resume,
             execution=execution,
             console=screen,

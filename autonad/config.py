@@ -55,6 +55,7 @@ __all__ = [
     "TrackingConfig",
     "TrainingConfig",
     "load_config",
+    "parse_config",
 ]
 
 
@@ -94,26 +95,42 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ConfigError: The file is missing or not YAML, a key is unknown, or a value is of the wrong type.
     """
-    data: Any = {}
+    text = ""
     if path is not None:
         try:
-            data = yaml.safe_load(path.read_text()) or {}
+            text = path.read_text()
         except FileNotFoundError as error:
             raise ConfigError(
                 f"there is no parameter file {path}; create it or name another with --params"
             ) from error
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from error
-        if not isinstance(data, dict):
-            raise ConfigError(
-                f"{path} holds a {type(data).__name__}; it must hold sections such as 'search:'"
-            )
+    sources = [str(path)] * (path is not None) + ["--set"] * bool(overrides)
+    return parse_config(text, overrides, source=" with ".join(sources))
+
+
+def parse_config(text: str, overrides: Sequence[str] = (), *, source: str) -> Config:
+    """The configuration that a YAML text describes, with `section.key=value` overrides.
+
+    Args:
+        text: Sections as in params.yaml.
+        overrides: See `load_config`.
+        source: What the text is to the user, for messages.
+
+    Raises:
+        ConfigError: See `load_config`.
+    """
+    try:
+        data: Any = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source} cannot be read as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{source} holds a {type(data).__name__}; it must hold sections such as 'search:'")
     for override in overrides:
         _assign(data, override)
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        source = " with ".join([str(path)] * (path is not None) + ["--set"] * bool(overrides))
         raise ConfigError(f"{source}: {_explain(error)}") from error
 
 

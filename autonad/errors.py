@@ -9,6 +9,7 @@
     ├── SearchError              a search that cannot go on
     ├── ExportError              an export that does not match the network
     ├── TrackingError            MLflow cannot be reached or answers unexpectedly
+    ├── PipelineError            a Kubeflow pipeline that fails, or a server that cannot be used
     └── StorageError             a disk or store that refuses to take a file
 
 A message says what we got, what we need and how to mend it. The command line prints it as one line, without
@@ -55,6 +56,10 @@ class ExportError(AutonadError):
 
 class TrackingError(AutonadError):
     """MLflow cannot be reached or answers unexpectedly."""
+
+
+class PipelineError(AutonadError):
+    """A pipeline failed, or Kubeflow cannot be reached."""
 
 
 class StorageError(AutonadError):

@@ -183,6 +183,11 @@ class Store:
                 cause = error.__context__
                 raise (cause if isinstance(cause, ClientError | BotoCoreError) else error) from None
 
+    def delete(self, bucket: str, key: str) -> None:
+        """Remove an object; one that is gone already is no error. StorageError as for `upload`."""
+        with self._explained(f"removing {SCHEME}{bucket}/{key}"):
+            self._client.delete_object(Bucket=bucket, Key=key)
+
     def create_bucket(self, bucket: str) -> None:
         """Make a bucket.
 
@@ -192,9 +197,7 @@ class Store:
         with self._explained(f"making the bucket {SCHEME}{bucket}"):
             self._client.create_bucket(Bucket=bucket)
 
-    def download(
-        self, bucket: str, objects: Iterable[tuple[StoredObject, Path]]
-    ) -> Iterator[Download]:  # fmt: skip
+    def download(self, bucket: str, objects: Iterable[tuple[StoredObject, Path]]) -> Iterator[Download]:
         """Download objects to files, several at a time, in the order in which they arrive.
 
         Each file appears at once and whole: length and, where the ETag is one, MD5 were compared. Closing

@@ -76,6 +76,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--supernet", type=Path, help="supernet folder to use instead of training one (no folds)"
     )
+    parser.add_argument("--initial", type=Path, help="supernet folder that every fold's supernet starts from")
     parser.add_argument("--latency", type=Path, help="latency folder to use instead of profiling")
     parser.add_argument("--search", type=Path, help="search folder to use instead of searching (no folds)")
     parser.add_argument("--minutes", type=float, default=3.0, help="retraining of each architecture")
@@ -107,7 +108,9 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, list[Path]]:
             continue
         supernet, search = options.supernet or folder / "supernet", options.search or folder / "search"
         if not (supernet / "supernet.json").is_file():
-            steps.train_supernet(config, dataset=dataset, output=supernet, resume=True, console=console)
+            steps.train_supernet(
+                config, dataset=dataset, output=supernet, initial=options.initial, resume=True, console=console
+            )
         if not (latency / "table.parquet").is_file():
             num_classes = Dataset.open(dataset).num_classes
             steps.profile_latency(

@@ -56,21 +56,27 @@ def object_store(data: Path) -> Iterator[ObjectStore]:
     try:
         wait_for_port(port, lambda: server.poll() is None, log)
         endpoint = f"http://127.0.0.1:{port}"
-        yield ObjectStore(endpoint, client_environment(endpoint, key, secret))
+        yield ObjectStore(
+            endpoint, client_environment(endpoint, key, secret, data.with_name(f"{data.name}.aws"))
+        )
     finally:
         server.terminate()
         server.wait(10)
 
 
-def client_environment(endpoint: str, key: str, secret: str) -> dict[str, str]:
+def client_environment(endpoint: str, key: str, secret: str, settings: Path) -> dict[str, str]:
+    """What boto3 and DVC need; `settings` becomes the empty file that stands for ~/.aws."""
+    settings.touch()
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": key,
         "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_CONFIG_FILE": str(settings),
+        "AWS_SHARED_CREDENTIALS_FILE": str(settings),
+        "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+        "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
     }
 
 

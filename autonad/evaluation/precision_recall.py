@@ -72,6 +72,31 @@ class PrecisionRecall:
         steps = np.diff(curve["recall"].to_numpy(), prepend=0.0)
         return float(steps @ curve["precision"].to_numpy())
 
+    def roc(self, points: int = 100) -> pd.DataFrame:
+        """How well pixels of any defect are told from the background, by falling threshold.
+
+        Args:
+            points: Thresholds, evenly spaced among those that something reaches.
+
+        Returns:
+            Columns threshold (of the probability of being a defect), false_alarm_rate (share of background
+            pixels at or above it), detection_rate (share of defect pixels); it begins at (0, 0) and ends at
+            (1, 1). Empty without pixels of both kinds.
+        """
+        # The background's probability p in bins from 0: a defect's probability is 1 - p, falling.
+        defect, background = (np.cumsum(counts) for counts in self._counts[0])
+        if not defect[-1] or not background[-1]:
+            return pd.DataFrame({"threshold": [], "false_alarm_rate": [], "detection_rate": []})
+        reached = np.flatnonzero(np.diff(defect + background, prepend=0))
+        chosen = reached[np.unique(np.linspace(0, len(reached) - 1, points).round().astype(int))]
+        return pd.DataFrame(
+            {
+                "threshold": np.append(1.0, 1 - (chosen + 1) / self._bins),
+                "false_alarm_rate": np.append(0.0, background[chosen] / background[-1]),
+                "detection_rate": np.append(0.0, defect[chosen] / defect[-1]),
+            }
+        )
+
     def curves(self, classes: Sequence[str]) -> dict[str, tuple[pd.DataFrame, float]]:
         """Curve and average precision of every class but the background that occurs."""
         found = {}

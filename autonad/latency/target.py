@@ -132,6 +132,21 @@ class Target(BaseModel):
         """
         return _validated(cls, read_json(path, "the target"), f"the target at {path}")
 
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """Read a target from the text of its file.
+
+        Raises:
+            LatencyError: It is no JSON or no target; the message names the field.
+        """
+        try:
+            return _validated(cls, json.loads(text), "the target")
+        except ValueError as error:
+            raise LatencyError(
+                f"the target is not JSON ({error}); give the text of a file that `autonad describe-target` "
+                "wrote"
+            ) from error
+
     def save(self, path: Path) -> None:
         """Write the target as JSON, in one step.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from autonad.errors import ConfigError
+from autonad.errors import CheckpointError, ConfigError
 from autonad.network.model import AutoNADNet, initialize
 from autonad.network.sharing import STRATEGIES, Sharing, covering, store_key, take
 from autonad.space import Architecture, SearchSpace
@@ -88,6 +88,37 @@ class SuperNet(nn.Module):
             for name, parameter in network.named_parameters():
                 parameter.copy_(weights[name])
         return network.train(self.training)
+
+    def adopt(self, other: SuperNet) -> list[str]:
+        """Start from another supernet's weights; what depends on the classes keeps its own.
+
+        Args:
+            other: A supernet of the same space and sharing; its classes may be others.
+
+        Returns:
+            Names of the tensors that were not taken, because their shapes differ.
+
+        Raises:
+            CheckpointError: Space or sharing differ.
+        """
+        for what, ours, theirs in (
+            ("space", self.space.key, other.space.key),
+            ("sharing", self.sharing, other.sharing),
+        ):
+            if ours != theirs:
+                raise CheckpointError(
+                    f"the initial supernet's {what} is {theirs}, this one's is {ours}; take a supernet of the "
+                    "same space and sharing, or start without one"
+                )
+        kept = []
+        with torch.no_grad():
+            for key, parameter in self.store.items():
+                source = other.store[key]
+                if source.shape == parameter.shape:
+                    parameter.copy_(source)
+                else:
+                    kept.append(key.replace("/", "."))
+        return kept
 
     def _structure(self, architecture: Architecture) -> AutoNADNet:
         """`AutoNADNet` on the meta device, cached."""

@@ -4,33 +4,43 @@ Importing this package is cheap; each step imports what it needs when it is call
 """
 
 from autonad.steps.compare import compare
+from autonad.steps.configure import config_text, configure
 from autonad.steps.context import SILENT, Console
 from autonad.steps.data import audit, import_data, synthesize
 from autonad.steps.decide import decide
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
+from autonad.steps.fetch_dataset import fetch_dataset
 from autonad.steps.gc import gc
 from autonad.steps.ingest import ingest
+from autonad.steps.load_search import load_search, require_search
 from autonad.steps.profile_latency import describe_target, profile_latency
 from autonad.steps.register import register, rollback
 from autonad.steps.retrain import retrain
 from autonad.steps.search import search
+from autonad.steps.sources import Source
 from autonad.steps.train_supernet import train_supernet
 
 __all__ = [
     "SILENT",
     "Console",
+    "Source",
     "audit",
     "compare",
+    "config_text",
+    "configure",
     "decide",
     "describe_target",
     "evaluate",
     "export",
+    "fetch_dataset",
     "gc",
     "import_data",
     "ingest",
+    "load_search",
     "profile_latency",
     "register",
+    "require_search",
     "retrain",
     "rollback",
     "search",

@@ -40,7 +40,7 @@ def evaluate(
     execution: str | None = None,
     console: Console = SILENT,
 ) -> EvaluateResult:
-    """Write `metrics.json`, `per_image.parquet` and `report.html`.
+    """Write `metrics.json`, `per_image.parquet`, `roc.json` and `report.html`.
 
     Args:
         config: Section `evaluate` decides.
@@ -59,7 +59,7 @@ def evaluate(
     from autonad.evaluation.predict import evaluate_network
     from autonad.evaluation.report import write_report
     from autonad.evaluation.result import write_evaluation
-    from autonad.files import sha256_file
+    from autonad.files import sha256_file, write_json
     from autonad.steps.figures import evaluation_headline, log_figures
     from autonad.steps.report import read_inputs, report_content, split_metrics
     from autonad.steps.splits import check_classes, evaluation_data
@@ -98,6 +98,7 @@ def evaluate(
             }
         }  # fmt: skip
         write_evaluation(output, metrics, result.per_image())
+        write_json(output / "roc.json", thresholds.roc().to_dict("list"))
         content = report_content(
             metrics=metrics, result=result, forward=forward, data=data, dataset=source, network=network,
             spec=spec,

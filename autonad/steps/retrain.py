@@ -34,6 +34,7 @@ def retrain(
     search: Path,
     output: Path,
     resume: Resume = False,
+    checkpoints: str | None = None,
     execution: str | None = None,
     console: Console = SILENT,
 ) -> RetrainResult:
@@ -46,6 +47,7 @@ def retrain(
             scratch.
         output: Model folder to write.
         resume: See `Resume`.
+        checkpoints: Where copies of the checkpoints are kept for another machine; see `Mirror`.
         execution: Groups runs in MLflow.
         console: Where progress goes.
 
@@ -61,8 +63,9 @@ def retrain(
     from autonad.files import sha256_file, write_atomic
     from autonad.network import AutoNADNet
     from autonad.steps.figures import log_history
+    from autonad.steps.mirror import Mirror
     from autonad.steps.splits import check_classes, detector_spec, evaluation_data, training_data
-    from autonad.training.checkpoint import Checkpoints, Progress, load_into, load_weights
+    from autonad.training.checkpoint import POINTER, Checkpoints, Progress, load_into, load_weights
     from autonad.training.files import (
         load_architecture,
         load_search_spec,
@@ -124,7 +127,13 @@ def retrain(
             step.log_history(progress.history)
             console.report(f"resumed after epoch {progress.epoch} of {settings.epochs}")
 
-        checkpoints = Checkpoints(output / "checkpoint", identity)
+        mirror = Mirror(
+            checkpoints, stage="retrain", identity=identity, output=output, names=("checkpoint",),
+            pointer=f"checkpoint/{POINTER}", warn=console.report,
+        )  # fmt: skip
+        if resume:
+            mirror.pull()
+        kept = Checkpoints(output / "checkpoint", identity)
         outcome = train(
             network,
             data=data.images,
@@ -132,11 +141,12 @@ def retrain(
             seed=config.seed,
             paths=lambda number: [network],
             validate=validate,
-            checkpoints=checkpoints,
-            resume=resolve(resume, checkpoints),
+            checkpoints=kept,
+            resume=resolve(resume, kept),
             repeats=data.repeats,
             class_weights=data.class_weights,
             log=log,
+            on_checkpoint=lambda progress: mirror.push(),
             on_resume=resumed,
         )
         progress = outcome.progress

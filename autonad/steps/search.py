@@ -51,6 +51,7 @@ def search(
     output: Path,
     pin: Path | None = None,
     resume: Resume = False,
+    checkpoints: str | None = None,
     execution: str | None = None,
     console: Console = SILENT,
 ) -> SearchResult:
@@ -68,6 +69,7 @@ def search(
         output: Search folder to write.
         pin: Pin folder: the pinned images alone judge; None takes the whole dataset.
         resume: See `Resume`; here it is the folder's `state.json` that is continued from.
+        checkpoints: Where a copy of it is kept for another machine, after each generation; see `Mirror`.
         execution: Groups runs in MLflow.
         console: Where progress goes.
 
@@ -85,6 +87,7 @@ def search(
     from autonad.search.figures import plot_pareto_html
     from autonad.search.population import by_generation
     from autonad.search.ranking import Evaluation
+    from autonad.steps.mirror import Mirror
     from autonad.steps.settings import search_settings
     from autonad.steps.splits import check_classes, evaluation_data, searched_images
     from autonad.tracking import log_search
@@ -127,6 +130,12 @@ def search(
             "latency": sha256_file(latency / "table.parquet"),
             "dataset": source.fingerprint,
         }
+        mirror = Mirror(
+            checkpoints, stage="search", identity={**inputs, **params}, output=output, names=(STATE,),
+            pointer=STATE, warn=console.report,
+        )  # fmt: skip
+        if resume:
+            mirror.pull()
         if (
             resume
             and (output / STATE).is_file()
@@ -147,6 +156,7 @@ def search(
                 )
                 evolution.tell([Evaluation(architecture, metrics.miou, table.predict(architecture))])
                 keep()
+            mirror.push()
             population = evolution.table()
             step.run.log(_generation_metrics(evolution), step=evolution.generation)
             best = evolution.best

@@ -31,7 +31,9 @@ def train_supernet(
     dataset: Path,
     output: Path,
     pin: Path | None = None,
+    initial: Path | None = None,
     resume: Resume = False,
+    checkpoints: str | None = None,
     execution: str | None = None,
     console: Console = SILENT,
 ) -> SupernetResult:
@@ -42,22 +44,29 @@ def train_supernet(
         dataset: Dataset folder; its training split is learnt, its validation split judges.
         output: Supernet folder to write.
         pin: Pin folder: the pinned images alone are learnt; None takes the whole dataset.
+        initial: Supernet folder whose weights are the start, of other images and classes perhaps; None starts
+            from random ones.
         resume: See `Resume`.
+        checkpoints: Where copies of the checkpoints are kept for another machine; see `Mirror`.
         execution: Groups runs in MLflow.
         console: Where progress goes.
+
+    Raises:
+        CheckpointError: The initial supernet is of another space or sharing, or the checkpoint of another run.
     """
     import pandas as pd
     import torch
 
     from autonad.evaluation.inherited import score
-    from autonad.files import write_atomic
+    from autonad.files import sha256_file, write_atomic
     from autonad.network import SuperNet
     from autonad.space import SearchSpace
     from autonad.steps.figures import log_history
+    from autonad.steps.mirror import Mirror
     from autonad.steps.settings import supernet_settings
     from autonad.steps.splits import detector_spec, evaluation_data, searched_images, training_data
-    from autonad.training.checkpoint import Checkpoints, Progress
-    from autonad.training.files import pick_device, save_supernet
+    from autonad.training.checkpoint import POINTER, Checkpoints, Progress
+    from autonad.training.files import load_supernet, pick_device, save_supernet
     from autonad.training.loop import Forward, total_steps, train
     from autonad.training.records import LatencyRecords
     from autonad.training.samplers import fixed_panel, sample_path
@@ -80,7 +89,12 @@ def train_supernet(
         data = training_data(source, spec, settings, config.seed)
         validation = evaluation_data(source, spec, "val")
         device = pick_device()
-        supernet = SuperNet(space, spec.num_classes, settings.sharing).to(device)
+        supernet = SuperNet(space, spec.num_classes, settings.sharing)
+        origin = None
+        if initial is not None:
+            supernet.adopt(load_supernet(initial)[0])
+            origin = sha256_file(initial / "supernet.safetensors")
+        supernet.to(device)
         panel = fixed_panel(space, settings.panel, config.seed)
         records = LatencyRecords(output / "records.jsonl")
 
@@ -116,13 +130,19 @@ def train_supernet(
         identity = {
             "stage": "train-supernet", "seed": config.seed, "space": space.key, "classes": spec.num_classes,
             "input": config.input.model_dump(), "settings": settings.model_dump(),
-            "dataset": source.fingerprint,
+            "dataset": source.fingerprint, "initial": origin,
         }  # fmt: skip
-        checkpoints = Checkpoints(output / "checkpoint", identity)
-        resume = resolve(resume, checkpoints)
-        if not (resume and checkpoints.exists()):
+        mirror = Mirror(
+            checkpoints, stage="train-supernet", identity=identity, output=output,
+            names=("checkpoint", records.path.name), pointer=f"checkpoint/{POINTER}", warn=console.report,
+        )  # fmt: skip
+        if resume:
+            mirror.pull()
+        kept = Checkpoints(output / "checkpoint", identity)
+        resume = resolve(resume, kept)
+        if not (resume and kept.exists()):
             # First the checkpoint, then the records: a kill between them leaves nothing to resume.
-            checkpoints.clear()
+            kept.clear()
             records.rewind(0)
         outcome = train(
             supernet,
@@ -131,11 +151,12 @@ def train_supernet(
             seed=config.seed,
             paths=paths,
             validate=validate,
-            checkpoints=checkpoints,
+            checkpoints=kept,
             resume=resume,
             repeats=data.repeats,
             class_weights=data.class_weights,
             log=log,
+            on_checkpoint=lambda progress: mirror.push(),
             on_resume=resumed,
         )
         table = records.table()
@@ -145,6 +166,7 @@ def train_supernet(
         provenance = {
             "dataset": source.fingerprint,
             "pin_key": pin_key,
+            "initial": origin,
             "settings": supernet_settings(config),
             "seed": config.seed,
             "best_epoch": outcome.progress.best_epoch,

@@ -22,7 +22,7 @@ from servers import ObjectStore
 
 from autonad.storage import Store
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parents[2]
 SEARCH = ["train-supernet", "profile-latency", "search"]
@@ -101,7 +101,8 @@ def first(tmp_path_factory: pytest.TempPathFactory, autonad: Autonad) -> Path:
     """A repository in which `dvc repro` ran once, committed."""
     repo = tmp_path_factory.mktemp("dvc") / "repo"
     shutil.copytree(ROOT / "autonad", repo / "autonad", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", ".gitignore", ".dvcignore"):
+    (repo / "data").mkdir()
+    for name in ("dvc.yaml", ".gitignore", ".dvcignore", "data/.gitignore"):
         shutil.copy(ROOT / name, repo / name)
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
     # Without MLflow, which these tests do not look at and every stage would wait for.
@@ -111,7 +112,6 @@ def first(tmp_path_factory: pytest.TempPathFactory, autonad: Autonad) -> Path:
     (repo / "params.yaml").write_text(yaml.safe_dump(settings))
     run("git", "init", "-q", "-b", "main", cwd=repo)
     run("dvc", "init", "-q", cwd=repo)
-    (repo / "data").mkdir()
     folder = surfaces(autonad, repo / "data" / "current", materials="[steel]")
     (folder / "groups.csv").unlink()
     folder.with_suffix(".yaml").unlink()
@@ -226,13 +226,13 @@ def pushed(first: Path, s3: ObjectStore) -> dict[str, str]:
     run("dvc", "remote", "add", "-q", "-f", "-d", "store", "s3://versions/cache", cwd=first)
     run("dvc", "remote", "modify", "store", "endpointurl", s3.endpoint, cwd=first)
     commit(first, "a remote")
-    run("dvc", "push", "-q", cwd=first, extra=s3.environment)
+    run("dvc", "push", cwd=first, extra=s3.environment)
     return s3.environment
 
 
 def test_a_fresh_clone_that_pulls_runs_nothing(first: Path, pushed: dict[str, str], tmp_path: Path) -> None:
     run("git", "clone", "-q", first, "clone", cwd=tmp_path)
-    run("dvc", "pull", "-q", cwd=tmp_path / "clone", extra=pushed)
+    run("dvc", "pull", cwd=tmp_path / "clone", extra=pushed)
 
     assert repro(tmp_path / "clone") == []
 
@@ -242,7 +242,7 @@ def test_a_fresh_clone_without_the_pin_says_so_and_searches_nothing(
 ) -> None:
     clone = tmp_path / "clone"
     run("git", "clone", "-q", first, "clone", cwd=tmp_path)
-    run("dvc", "pull", "-q", "data/current.dvc", cwd=clone, extra=pushed)
+    run("dvc", "pull", "data/current.dvc", cwd=clone, extra=pushed)
 
     output = run("dvc", "repro", cwd=clone, code=255)
     assert "dvc pull" in output

@@ -14,7 +14,7 @@ from autonad.tracking import TrackingSettings, track
 from autonad.tracking.run import DatasetFacts
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.acceptance,
     pytest.mark.timeout(1200),
     pytest.mark.skipif(chromium() is None, reason="Chromium is not installed (apt-get install chromium)"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

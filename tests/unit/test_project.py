@@ -22,7 +22,7 @@ PACKAGE = ROOT / "autonad"
 ORDER = (
     "errors", "files", "storage", "sections", "config", "config_file", "space", "data", "network", "training",
     "latency", "search", "evaluation", "deploy", "appearance", "tracking", "steps", "console",
-    "options", "cli_data", "cli_mlflow", "cli",
+    "kubeflow", "options", "cli_data", "cli_mlflow", "cli",
 )  # fmt: skip
 HEAVY = {
     "torch",
@@ -151,6 +151,7 @@ def test_no_modules_import_each_other() -> None:
         ("boto3", ("autonad.storage.",)),
         ("botocore", ("autonad.storage.",)),
         ("onnx", ("autonad.deploy.",)),
+        ("kfp", ("autonad.kubeflow.",)),
     ],
 )
 def test_a_library_is_imported_in_one_place(library: str, allowed: tuple[str, ...]) -> None:

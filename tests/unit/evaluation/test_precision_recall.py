@@ -2,7 +2,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from autonad.evaluation.class_figures import confusion_figure, precision_recall_figure
 from autonad.evaluation.precision_recall import PrecisionRecall
@@ -61,3 +61,27 @@ def test_figures_are_drawn_whatever_occurs() -> None:
     matrix = np.array([[90, 10, 0], [3, 7, 0], [0, 0, 0]])
     ET.fromstring(confusion_figure(matrix, CLASSES))
     assert confusion_figure(matrix, CLASSES) == confusion_figure(matrix, CLASSES)
+
+
+def test_the_roc_curve_is_the_reference_within_the_bins() -> None:
+    found = PrecisionRecall(3, bins=4000)
+    logits, labels = scene(0)
+    found.update(logits, labels)
+    curve = found.roc(points=400)
+    odds = np.exp(logits) / np.exp(logits).sum(0)
+    defect = 1 - odds[0][labels != 255]
+    expected = roc_auc_score(labels[labels != 255] > 0, defect)
+
+    area = np.trapezoid(curve["detection_rate"], curve["false_alarm_rate"])
+    assert area == pytest.approx(expected, abs=2e-3)
+    assert tuple(curve.iloc[0]) == (1.0, 0.0, 0.0)
+    assert tuple(curve.iloc[-1])[1:] == (1.0, 1.0)
+    assert curve["threshold"].is_monotonic_decreasing
+    assert len(curve) <= 401
+
+
+def test_without_defects_there_is_no_roc_curve() -> None:
+    found = PrecisionRecall(3)
+    found.update(scene(0)[0], np.zeros((40, 50), dtype=int))
+
+    assert found.roc().empty

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from autonad.errors import ArchitectureError, ConfigError
+from autonad.errors import ArchitectureError, CheckpointError, ConfigError
 from autonad.network import AutoNADNet, SuperNet
 from autonad.network.sharing import STRATEGIES, covering, store_key, take
 from autonad.space import Architecture, Block, SearchSpace
@@ -179,3 +179,26 @@ def test_strangers_and_unknown_strategies_are_refused():
         SuperNet(TINY, 2, "none")
     with pytest.raises(ArchitectureError, match="does not belong to this search space"):
         SuperNet(TINY, 2)(torch.randn(1, 3, 32, 32), SearchSpace.preset("small").smallest())
+
+
+def test_adopting_takes_everything_but_what_the_classes_decide():
+    torch.manual_seed(0)
+    source, supernet = SuperNet(TINY, num_classes=2), SuperNet(TINY, num_classes=5)
+    before = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
+    kept = supernet.adopt(source)
+
+    assert sorted(kept) == ["classify.bias", "classify.weight"]
+    theirs = source.state_dict()
+    for name, tensor in supernet.state_dict().items():
+        own = name.removeprefix("store.").replace("/", ".") in kept
+        assert torch.equal(tensor, before[name] if own else theirs[name]), name
+    assert not SuperNet(TINY, num_classes=2).adopt(source)
+
+
+@pytest.mark.parametrize(
+    ("space", "sharing", "named"), [("small", "cross", "space"), ("tiny", "entangled", "sharing")]
+)
+def test_adopting_from_another_space_or_sharing_is_refused(space, sharing, named):
+    other = SuperNet(SearchSpace.preset(space), num_classes=2, sharing=sharing)
+    with pytest.raises(CheckpointError, match=f"initial supernet's {named}"):
+        SuperNet(TINY, num_classes=2).adopt(other)

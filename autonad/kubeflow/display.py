@@ -1,0 +1,90 @@
+"""What the Kubeflow interface shows of a step: figures, curves, pages."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from autonad.files import read_json, write_text_atomic
+
+# The interface compares runs by these.
+FIGURES = ("miou", "mf1", "foreground_miou")
+
+
+def show_page(page: Path, artifact: Any) -> None:
+    """A self-contained HTML page as an artifact.
+
+    Args:
+        page: The file.
+        artifact: An output of type `dsl.HTML`.
+    """
+    Path(artifact.path).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(page, artifact.path)
+
+
+def show_evaluation(folder: Path, *, metrics: Any, confusion: Any, roc: Any, report: Any) -> None:
+    """An evaluation's figures, confusion matrix, ROC curve and report.
+
+    Args:
+        folder: Evaluation folder.
+        metrics: An output of type `dsl.Metrics`.
+        confusion: An output of type `dsl.ClassificationMetrics`.
+        roc: Likewise.
+        report: An output of type `dsl.HTML`.
+    """
+    found = read_json(folder / "metrics.json", "the evaluation")
+    show_figures(metrics, **{name: found["input"].get(name) for name in FIGURES})
+    show_figures(metrics, **{f"native_{name}": found["native"].get(name) for name in FIGURES})
+    confusion.log_confusion_matrix(found["classes"], found["input"]["confusion"])
+    curve = read_json(folder / "roc.json", "the evaluation's ROC curve")
+    roc.log_roc_curve(curve["false_alarm_rate"], curve["detection_rate"], curve["threshold"])
+    show_page(folder / "report.html", report)
+
+
+def show_figures(artifact: Any, **figures: float | None) -> None:
+    """Figures that the interface lists and compares; what is not known is left out.
+
+    Args:
+        artifact: An output of type `dsl.Metrics`.
+        figures: By name.
+    """
+    for name, value in figures.items():
+        if value is not None:
+            artifact.log_metric(name, round(float(value), 6))
+
+
+def show_summary(artifact: Any, search: str, evaluation: str, export: str, registration: str) -> None:
+    """The outcome of a pipeline as Markdown: what a person asks first.
+
+    Args:
+        artifact: An output of type `dsl.Markdown`.
+        search: Search folder.
+        evaluation: Evaluation folder.
+        export: Export folder.
+        registration: Registration folder.
+    """
+    searched = read_json(Path(search) / "search.json", "the search")
+    metrics = read_json(Path(evaluation) / "metrics.json", "the evaluation")
+    latency = read_json(Path(export) / "latency.json", "the export's latency")
+    decided = read_json(Path(registration) / "registration.json", "the registration")
+    interval = metrics["intervals"]["input"]["miou"]
+    between = f" ({_percent(interval['low'])} to {_percent(interval['high'])})" if interval else ""
+    rows = [
+        ("detector", f"{decided['model']}, version {decided['version'] or '–'}"),
+        ("in use", "yes" if decided["champion"] else "no"),
+        ("test mIoU", f"{_percent(metrics['input']['miou'])}{between}"),
+        ("test mF1", _percent(metrics["input"]["mf1"])),
+        ("test images", f"{metrics['images']} of {metrics['groups']} parts"),
+        ("architecture", f"{searched['architecture_key']}, {searched['parameters']:,} parameters"),
+        ("target", str(searched["target"])),
+        ("latency in this pod", f"{latency['median_ms']:.2f} ms median, {latency['p95_ms']:.2f} ms p95"),
+    ]
+    table = ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]
+    reasons = [f"- {reason}" for reason in decided["reasons"]]
+    text = "\n".join(("# The new detector", "", *table, "", *reasons)) + "\n"
+    write_text_atomic(Path(artifact.path), text)
+
+
+def _percent(fraction: float | None) -> str:
+    return "n/a" if fraction is None else f"{100 * fraction:.1f} %"

@@ -1,0 +1,136 @@
+"""Compiled pipelines: the YAML that is run, uploaded and scheduled, with another image if need be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from autonad.errors import ConfigError
+from autonad.files import write_text_atomic
+
+PIPELINES = ("autonad", "retrain")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A compiled pipeline.
+
+    Attributes:
+        spec: The first document: what runs.
+        platform: The second one: how Kubernetes runs it.
+    """
+
+    spec: dict[str, Any]
+    platform: dict[str, Any]
+
+    @classmethod
+    def load(cls, name: str) -> Package:
+        """One of the pipelines that come with AutoNAD, or a YAML file.
+
+        Raises:
+            ConfigError: There is no such pipeline, or the file is none.
+        """
+        path = _shipped(name) if name in PIPELINES else Path(name)
+        try:
+            documents = list(yaml.safe_load_all(path.read_text()))
+            spec, platform = documents
+            spec["root"]["inputDefinitions"]["parameters"], platform["platforms"]
+        except OSError as error:
+            raise ConfigError(
+                f"there is no pipeline {name!r}; use {', '.join(PIPELINES)}, or a file that "
+                "`autonad pipeline compile` wrote"
+            ) from error
+        except (yaml.YAMLError, ValueError, TypeError, KeyError) as error:
+            raise ConfigError(
+                f"{path} is no compiled pipeline of two documents; write it with `autonad pipeline compile`"
+            ) from error
+        return cls(spec, platform)
+
+    @property
+    def name(self) -> str:
+        """What Kubeflow calls the pipeline."""
+        return str(self.spec["pipelineInfo"]["name"])
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Parameters with their defaults."""
+        parameters = self.spec["root"]["inputDefinitions"]["parameters"]
+        return {name: _default(entry) for name, entry in parameters.items()}
+
+    def arguments(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Values for parameters, checked; text is read as YAML where the parameter is no text.
+
+        Raises:
+            ConfigError: A parameter is unknown, or a value is of the wrong type.
+        """
+        parameters = self.spec["root"]["inputDefinitions"]["parameters"]
+        unknown = sorted(given.keys() - parameters.keys())
+        if unknown:
+            raise ConfigError(
+                f"pipeline {self.name} has no parameter {unknown[0]}; it has {', '.join(sorted(parameters))}"
+            )
+        return {name: _typed(name, parameters[name]["parameterType"], value) for name, value in given.items()}
+
+    def with_image(self, image: str) -> Package:
+        """The same pipeline with its tasks in another image."""
+        deployment = self.spec["deploymentSpec"]
+        executors = {
+            name: {**entry, "container": {**entry["container"], "image": image}}
+            for name, entry in deployment["executors"].items()
+        }
+        spec = {**self.spec, "deploymentSpec": {**deployment, "executors": executors}}
+        return Package(spec, self.platform)
+
+    def with_retries(self, number: int, backoff: str = "1s") -> Package:
+        """The same pipeline with another number of retries, and another wait before the first."""
+        policy = {"maxRetryCount": number, "backoffDuration": backoff, "backoffFactor": 2.0}
+
+        def change(value: Any) -> Any:
+            if not isinstance(value, dict):
+                return value
+            return {
+                key: policy if key == "retryPolicy" else change(inner)
+                for key, inner in value.items()
+                if number or key != "retryPolicy"
+            }
+
+        return Package(change(self.spec), self.platform)
+
+    def save(self, path: Path) -> None:
+        """Write both documents."""
+        write_text_atomic(path, yaml.safe_dump_all([self.spec, self.platform], sort_keys=True))
+
+
+def _shipped(name: str) -> Path:
+    """Beside the package in a checkout, inside it when installed."""
+    inside = Path(str(resources.files("autonad"))) / "pipelines" / f"{name}_pipeline.yaml"
+    beside = Path(str(resources.files("autonad"))).parent / "pipelines" / inside.name
+    return inside if inside.is_file() else beside
+
+
+def _default(entry: dict[str, Any]) -> Any:
+    value = entry.get("defaultValue")
+    return int(value) if entry["parameterType"] == "NUMBER_INTEGER" and value is not None else value
+
+
+_KINDS: dict[str, Any] = {
+    "STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": (int, float), "STRUCT": dict, "LIST": list,
+}  # fmt: skip
+
+
+def _typed(name: str, kind: str, value: Any) -> Any:
+    if kind == "STRING":
+        return str(value)
+    if isinstance(value, str):
+        try:
+            value = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"parameter {name}: {value!r} cannot be read as YAML") from error
+    if not isinstance(value, _KINDS[kind]) or isinstance(value, bool):
+        needed = kind.lower().replace("_", " ").replace("struct", "mapping")
+        raise ConfigError(f"parameter {name} is {value!r}; it needs a {needed}")
+    return float(value) if kind == "NUMBER_DOUBLE" else value

@@ -1,0 +1,74 @@
+"""Bring the dataset of a pipeline into a folder: the same content for all of its tasks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from autonad.config import Config
+from autonad.steps.context import SILENT, Console, begin
+from autonad.steps.data import synthesize
+from autonad.steps.sources import GENERATED, Source, pull
+
+
+@dataclass(frozen=True)
+class FetchResult:
+    """The dataset that was fetched.
+
+    Attributes:
+        fingerprint: Sha256 of classes and manifest.
+        images: Number of images.
+        groups: Number of physical parts.
+        classes: Names, background first.
+    """
+
+    fingerprint: str
+    images: int
+    groups: int
+    classes: tuple[str, ...]
+
+
+def fetch_dataset(
+    config: Config, *, source: Source, output: Path, execution: str | None = None, console: Console = SILENT
+) -> FetchResult:
+    """Generate a dataset, copy a folder, or pull a version from the DVC remote that keeps it.
+
+    Args:
+        config: Section `synthesize` decides what is generated.
+        source: From `sources.resolve`.
+        output: Dataset folder to write.
+        execution: Groups runs in MLflow.
+        console: Where progress goes.
+
+    Raises:
+        DatasetError: What was fetched is no dataset.
+        StorageError: The remote cannot be used, or lacks a file of that version.
+    """
+    from autonad.data.dataset import Dataset
+
+    if source.location == GENERATED:
+        synthesize(config, output=output, execution=execution, console=console)
+    else:
+        params = {"source": source.location, "md5": source.md5}
+        with begin(
+            "fetch-dataset", config, execution=execution, console=console, params=params, learns=False
+        ) as step:
+            if source.md5:
+                pull(source, output)
+                step.run.tag("dvc.md5", source.md5)
+            else:
+                shutil.copytree(source.location, output, copy_function=_link_or_copy, dirs_exist_ok=True)
+            step.uses(Dataset.open(output), "training")
+    found = Dataset.open(output)
+    groups = int(found.manifest["group"].nunique())
+    return FetchResult(found.fingerprint, len(found.manifest), groups, found.classes)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Files of a dataset are replaced, never changed, so a link is as good as a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
