@@ -19,7 +19,7 @@ from mlflow_team import verb
 
 pytestmark = [
     pytest.mark.acceptance,
-    pytest.mark.timeout(1200),
+    pytest.mark.timeout(1800),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

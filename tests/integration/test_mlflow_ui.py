@@ -15,7 +15,7 @@ from autonad.tracking.run import DatasetFacts
 
 pytestmark = [
     pytest.mark.acceptance,
-    pytest.mark.timeout(1200),
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(chromium() is None, reason="Chromium is not installed (apt-get install chromium)"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
