@@ -5,7 +5,8 @@ Everything runs against an MLflow server that is started here (sqlite, as `make 
 1. steps of supernet training with and without tracking, in turns; one step in ten is logged;
 2. a component that logs a few metrics, parameters and a file, against the same without tracking;
 3. `last_search` among many runs;
-4. seeded challengers that are worse than the champion, or equal to it: who has the alias afterwards.
+4. the server killed for two minutes in the middle of training: what is missing afterwards;
+5. seeded challengers that are worse than the champion, or equal to it: who has the alias afterwards.
 
 Prints a table, then one JSON line.
 """
@@ -20,7 +21,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from detectors import decide
-from mlflow_servers import running, sqlite_server
+from mlflow_servers import MlflowServer, running, sqlite_server
 
 from autonad.network import SuperNet
 from autonad.space import SearchSpace
@@ -54,6 +57,7 @@ def main() -> None:
             **component_cost(server.uri, options.repeats, Path(folder)),
             **lookup(settings, options.runs),
             **challengers(settings, options.simulations),
+            **outage(settings, server, options.outage, options.preset),
         }
     for name, value in figures.items():
         print(f"{name:<44}{value:>12.4g}")
@@ -69,41 +73,61 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--preset", default="small", help="search space of the supernet")
     parser.add_argument("--repeats", type=int, default=5, help="components of each kind")
     parser.add_argument("--runs", type=int, default=2000, help="runs to find the last search among")
+    parser.add_argument("--outage", type=float, default=120.0, help="seconds without a server")
     parser.add_argument("--simulations", type=int, default=100, help="challengers of each kind")
     return parser.parse_args()
 
 
-def step_cost(settings: TrackingSettings, steps: int, rounds: int, preset: str) -> dict[str, float]:
-    """Share of a training step that tracking takes, from rounds in turns; the order changes every time."""
+def training(preset: str) -> Callable[[int], float]:
+    """One step of supernet training, by its number: the same number samples the same architecture."""
     space = SearchSpace.preset(preset)
     net = SuperNet(space, 4, "cross")
     optimiser = torch.optim.AdamW(net.parameters(), lr=1e-3)
     images, masks = torch.randn(8, 3, 128, 128), torch.randint(0, 4, (8, 128, 128))
 
+    def step(number: int) -> float:
+        optimiser.zero_grad()
+        architecture = space.sample(np.random.default_rng(number))
+        loss = torch.nn.functional.cross_entropy(net(images, architecture), masks)
+        loss.backward()
+        optimiser.step()
+        return float(loss)
+
+    return step
+
+
+def step_cost(settings: TrackingSettings, steps: int, rounds: int, preset: str) -> dict[str, float]:
+    """Share of a training step that tracking takes, from rounds with and without it in turns."""
+    one_step = training(preset)
+
     def train(log: Any, number: int) -> float:
         """Seconds of one round; the same architectures in every one."""
-        rng = np.random.default_rng(0)
         begun = time.perf_counter()
         for step in range(steps):
-            optimiser.zero_grad()
-            loss = torch.nn.functional.cross_entropy(net(images, space.sample(rng)), masks)
-            loss.backward()
-            optimiser.step()
+            loss = one_step(step)
             if step % EVERY == 0:
-                log({"train/loss": float(loss), "train/learning_rate": 1e-3}, number * steps + step)
+                log({"train/loss": loss, "train/learning_rate": 1e-3}, number * steps + step)
         return time.perf_counter() - begun
 
     def silent(metrics: dict[str, float], step: int) -> None:
         pass
 
+    def tracked(number: int) -> float:
+        with track(settings, stage="train-supernet", environment=ALONE) as run:
+            return train(run.log, number)
+
+    def untracked(number: int) -> float:
+        return train(silent, number)
+
     ratios, plain = [], []
+    untracked(0)
+    for number in range(rounds):
+        # The order changes, so that a machine that grows slower or faster spoils nothing.
+        first, second = (untracked, tracked) if number % 2 else (tracked, untracked)
+        seconds = {first: first(number), second: second(number)}
+        ratios.append(seconds[tracked] / seconds[untracked] - 1)
+        plain.append(seconds[untracked] / steps)
     with track(settings, stage="train-supernet", environment=ALONE) as run:
-        train(silent, 0)
-        for number in range(rounds):
-            order = (silent, run.log) if number % 2 else (run.log, silent)
-            seconds = {log: train(log, number) for log in order}
-            ratios.append(seconds[run.log] / seconds[silent] - 1)
-            plain.append(seconds[silent] / steps)
         begun = time.perf_counter()
         for step in range(1000):
             run.log({"train/loss": 0.1, "train/learning_rate": 1e-3}, step)
@@ -208,6 +232,47 @@ def challengers(settings: TrackingSettings, count: int) -> dict[str, float]:
         "worse by 5 points of recall: put in use": float(taken("worse", 0.75)),
         "equal: put in use (5 % are allowed)": float(taken("equal", 0.8)),
         "better by 10 points: put in use": float(taken("better", 0.9)),
+    }
+
+
+def outage(settings: TrackingSettings, server: MlflowServer, seconds: float, preset: str) -> dict[str, float]:
+    """Kill the server while a supernet is trained, start it again, and count what is missing at the end."""
+    one_step = training(preset)
+    slowest: dict[str, float] = {"before": 0.0, "outage": 0.0, "after": 0.0}
+    steps = 0
+
+    def train_until(over: Callable[[], bool], phase: str) -> None:
+        nonlocal steps
+        while not over():
+            begun = time.perf_counter()
+            run.log({"train/loss": one_step(steps)}, steps)
+            steps += 1
+            slowest[phase] = max(slowest[phase], time.perf_counter() - begun)
+
+    def after(wait: float) -> Callable[[], bool]:
+        end = time.monotonic() + wait
+        return lambda: time.monotonic() >= end
+
+    with track(settings, stage="train-supernet", environment=ALONE) as run:
+        one_step(0)
+        train_until(after(15), "before")
+        server.kill()
+        killed = time.monotonic()
+        train_until(after(seconds), "outage")
+        starting = threading.Thread(target=server.start)
+        starting.start()
+        train_until(lambda: not starting.is_alive(), "outage")
+        away = time.monotonic() - killed
+        train_until(after(15), "after")
+    assert run.id is not None
+    kept = [point.step for point in MlflowClient(settings.uri).get_metric_history(run.id, "train/loss")]
+    return {
+        "outage, s": away,
+        "values logged around and in it": float(steps),
+        "missing afterwards": float(len(set(range(steps)) - set(kept))),
+        "twice afterwards": float(len(kept) - len(set(kept))),
+        "slowest step before, ms": 1000 * slowest["before"],
+        "slowest step in the outage, ms": 1000 * slowest["outage"],
     }
 
 
