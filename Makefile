@@ -36,7 +36,8 @@ params: $(STAMP) ## Write params.yaml from the defaults in autonad/config.py
 	$(BIN)/python -m autonad.config_file params.yaml
 
 mlflow: $(STAMP) ## Start an MLflow server here: sqlite and local artifacts
-	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --port $(MLFLOW_PORT) \
+	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+	    $(BIN)/mlflow server --port $(MLFLOW_PORT) --workers 2 --uvicorn-opts '--timeout-worker-healthcheck 60' \
 	    --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlartifacts
 
 s3: $(STAMP) ## Start an object store on this machine, to try S3 with

@@ -213,11 +213,11 @@ def challengers(settings: TrackingSettings, count: int) -> dict[str, float]:
     def taken(name: str, recall: float) -> int:
         """Challengers of this recall against champions of 0.8, one after the other."""
         client.create_registered_model(name)
-        first = client.create_model_version(name, "file:///champion")
+        first = client.create_model_version(name, "s3://nowhere/champion")
         client.set_registered_model_alias(name, CHAMPION, first.version)
         promoted = 0
         for seed in range(count):
-            client.create_model_version(name, f"file:///{seed}")
+            client.create_model_version(name, f"s3://nowhere/{seed}")
             version = registry.versions(name)[-1]
             verdict = decide(seed, recall, 0.8, 24)
             registry.decide(version, promote=verdict.wins, description=verdict.reasons[0])

@@ -116,7 +116,7 @@ class MlflowServer:
                 self.command, cwd=self.folder, env=variables, stdout=output, stderr=output,
                 start_new_session=True,
             )  # fmt: skip
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300  # on a machine with other work
         while time.monotonic() < deadline and self._process.poll() is None:
             with suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=2):
                 return
@@ -143,11 +143,12 @@ def running(server: MlflowServer) -> Iterator[MlflowServer]:
         server.kill()
 
 
-def sqlite_server(folder: Path, workers: int = 1) -> MlflowServer:
+def sqlite_server(folder: Path) -> MlflowServer:
     """A server as `make mlflow` starts it: sqlite and local artifacts."""
     command = [
         *("mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
-        *("--artifacts-destination", f"{folder}/mlartifacts", "--workers", str(workers)),
+        *("--artifacts-destination", f"{folder}/mlartifacts", "--workers", "2"),
+        *("--uvicorn-opts", "--timeout-worker-healthcheck 60"),
     ]
     return MlflowServer(command, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, folder)
 

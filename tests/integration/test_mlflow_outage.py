@@ -82,7 +82,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, M
     with pytest.MonkeyPatch.context() as patch:
         for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "AUTONAD_PARENT_RUN_ID", "AUTONAD_EXECUTION"):
             patch.delenv(name, raising=False)
-        with running(sqlite_server(root / "server", workers=4)) as server:
+        with running(sqlite_server(root / "server")) as server:
             (root / "params.yaml").write_text(f"{SETTINGS}tracking: {{uri: '{server.uri}'}}\n")
             verb(root, "synthesize", "--output", "steel", "--set", "tracking.enabled=false")
             yield root, server

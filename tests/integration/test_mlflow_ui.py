@@ -45,7 +45,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cockpit, An
         client = MlflowClient(server.uri)
         client.create_registered_model(MODEL)
         for alias, text in (("champion", "In use."), (None, "Refused against version 1: not in use.")):
-            version = client.create_model_version(MODEL, "file:///nowhere", description=text)
+            version = client.create_model_version(MODEL, "s3://nowhere/model", description=text)
             if alias:
                 client.set_registered_model_alias(MODEL, alias, version.version)
         with cockpit(server.uri, client.get_experiment_by_name("autonad").experiment_id) as browser:
