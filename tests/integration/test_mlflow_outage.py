@@ -19,7 +19,7 @@ from mlflow_team import verb
 
 pytestmark = [
     pytest.mark.acceptance,
-    pytest.mark.timeout(1800),
+    pytest.mark.timeout(2400),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -42,7 +42,7 @@ class Training:
         return len(path.read_text().splitlines()) // 6 if path.exists() else 0
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 900
         while not condition():
             assert self.process.poll() is None, f"training ended before {what}"
             assert time.monotonic() < deadline, what
@@ -115,7 +115,7 @@ def test_a_server_that_is_killed_for_a_while_misses_no_metric(training: Training
     process.send_signal(signal.SIGSTOP)  # a slow start of the server must not outlast the training
     server.start()
     process.send_signal(signal.SIGCONT)
-    assert process.wait(300) == 0
+    assert process.wait(900) == 0
     training.check_nothing_is_missing()
     assert not (training.root / "mlflow-unsent").exists()
 
@@ -126,7 +126,7 @@ def test_a_server_that_stays_away_gets_everything_from_the_next_step(
     home, server = workshop
     training.wait_for(lambda: bool(training.steps("train/loss")), "the first loss was logged")
     server.kill()
-    assert training.process.wait(400) == 0
+    assert training.process.wait(900) == 0
     assert (training.root / "supernet/supernet.safetensors").is_file()
     assert list((training.root / "mlflow-unsent").glob("*.jsonl"))
     server.start()
@@ -166,7 +166,7 @@ def test_four_components_at_once_lose_nothing_on_a_sqlite_server(
         for number in range(4)
     ]  # fmt: skip
     for component in started:
-        output, _ = component.communicate(timeout=600)
+        output, _ = component.communicate(timeout=900)
         assert component.returncode == 0, output
     from autonad.tracking.connection import MlflowClient
 
