@@ -37,7 +37,7 @@ from mlflow_servers import MlflowServer, running, sqlite_server
 from autonad.network import SuperNet
 from autonad.space import SearchSpace
 from autonad.tracking import TrackingSettings, last_search, track
-from autonad.tracking.connection import MlflowClient
+from autonad.tracking.connection import MlflowClient, experiment_id
 from autonad.tracking.digests import DIGEST_TAG
 from autonad.tracking.memory import DATASET, HARDWARE_KEY
 from autonad.tracking.registry import CHAMPION, Registry
@@ -52,13 +52,16 @@ def main() -> None:
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder, running(sqlite_server(Path(folder))) as server:
         settings = TrackingSettings(uri=server.uri, unsent=Path(folder) / "unsent", system_seconds=10.0)
-        figures = {
-            **step_cost(settings, options.steps, options.rounds, options.preset),
-            **component_cost(server.uri, options.repeats, Path(folder)),
-            **lookup(settings, options.runs),
-            **challengers(settings, options.simulations),
-            **outage(settings, server, options.outage, options.preset),
+        parts: dict[str, Callable[[], dict[str, float]]] = {
+            "steps": lambda: step_cost(settings, options.steps, options.rounds, options.preset),
+            "component": lambda: component_cost(server.uri, options.repeats, Path(folder)),
+            "lookup": lambda: lookup(settings, options.runs),
+            "outage": lambda: outage(settings, server, options.outage, options.preset),
+            "challengers": lambda: challengers(settings, options.simulations),
         }
+        figures: dict[str, float] = {}
+        for part in options.parts or parts:
+            figures |= parts[part]()
     for name, value in figures.items():
         print(f"{name:<44}{value:>12.4g}")
     print(json.dumps({"benchmark": "tracking", **figures}))
@@ -75,6 +78,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=2000, help="runs to find the last search among")
     parser.add_argument("--outage", type=float, default=120.0, help="seconds without a server")
     parser.add_argument("--simulations", type=int, default=100, help="challengers of each kind")
+    parser.add_argument(
+        "--parts", nargs="+", choices=("steps", "component", "lookup", "outage", "challengers"),
+        help="these alone; default: all",
+    )  # fmt: skip
     return parser.parse_args()
 
 
@@ -91,7 +98,7 @@ def training(preset: str) -> Callable[[int], float]:
         loss = torch.nn.functional.cross_entropy(net(images, architecture), masks)
         loss.backward()
         optimiser.step()
-        return float(loss)
+        return float(loss.detach())
 
     return step
 
@@ -188,7 +195,7 @@ def component_cost(uri: str, repeats: int, folder: Path) -> dict[str, float]:
 def lookup(settings: TrackingSettings, count: int) -> dict[str, float]:
     """Seconds to find the last search among runs of all kinds, one in five of them a search."""
     client = MlflowClient(settings.uri)
-    experiment = client.get_experiment_by_name(settings.experiment).experiment_id
+    experiment = experiment_id(client, settings)
     for number in range(count):
         search = number % 5 == 0
         tags = {"autonad.stage": "search" if search else "retrain", DATASET: "steel", HARDWARE_KEY: "aa"}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-SIZE = {"width": 1280, "height": 760}
+SIZE = {"width": 1500, "height": 780}
 # Seconds for one page on a busy machine.
 PATIENCE = 180
 COLUMNS = ("test/miou", "test/mf1", "latency/p50_ms", "model/parameters", "register/champion")
@@ -65,13 +65,18 @@ class Cockpit:
         self._open(f"compare-runs?runs={runs}&experiments={experiments}")
         for metric in metrics:
             self._see(metric)
-        self.page.get_by_text(metrics[0], exact=True).last.scroll_into_view_if_needed()
+        # The table's first column scrolls by itself: the heading is what may be scrolled to.
+        heading = self.page.get_by_text("Metrics", exact=True).last
+        heading.evaluate("element => element.scrollIntoView({block: 'start'})")
 
     def model(self, name: str, texts: Sequence[str]) -> None:
         """A registered model with its versions and aliases."""
         self._open(f"models/{name}")
         for text in texts:
             self._see(text)
+        self.page.get_by_text("Versions", exact=True).first.evaluate(
+            "element => element.scrollIntoView({block: 'start'})"
+        )
 
     def picture(self, path: Path) -> None:
         """Save what is seen, in few colours: a page of text needs no more."""

@@ -193,15 +193,21 @@ class MlflowRun:
 
     def _send_params(self, new: Mapping[str, str]) -> None:
         # A continued run has parameters already, and MLflow refuses to change one: the first value stays.
-        old = self._client.get_run(self._run_id).data.params if new else {}
-        changed = sorted(name for name in new.keys() & old.keys() if new[name] != old[name])
+        changed = self._add_params(self._run_id, new)
         if changed:
             self._warn(
                 f"run {self._run_id} was started with other values of {', '.join(changed)}; it keeps them"
             )
+        if self._parent is not None and self._parent.execution:  # so that executions compare
+            self._add_params(self._parent.run_id, new)
+
+    def _add_params(self, run_id: str, new: Mapping[str, str]) -> list[str]:
+        """Send what a run does not have yet; returns names that it has with another value."""
+        old = self._client.get_run(run_id).data.params if new else {}
         fresh = [Param(name, value) for name, value in new.items() if name not in old]
         for start in range(0, len(fresh), 100):  # MLflow's limit per request
-            self._client.log_batch(self._run_id, params=fresh[start : start + 100])
+            self._client.log_batch(run_id, params=fresh[start : start + 100])
+        return sorted(name for name in new.keys() & old.keys() if new[name] != old[name])
 
     def _try(self, action: Callable[[], object]) -> bool:
         try:
