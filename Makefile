@@ -9,7 +9,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test acceptance check format params s3 venv clean
+.PHONY: help demo test acceptance check image format params s3 venv clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,17 @@ acceptance: $(STAMP) ## Run the pipelines and servers for real; some minutes mor
 
 check: $(STAMP) ## Check format, style and types
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+# The first container engine that is there. To choose: make image ENGINE=podman
+ENGINE ?= $(shell for e in docker podman buildah; do command -v $$e >/dev/null && $$e info >/dev/null 2>&1 && echo $$e && break; done)
+IMAGE ?= autonad
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' autonad/__init__.py)
+REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+
+image: ## Build the images autonad and autonad-detector with docker, podman or buildah
+	@[ -n '$(ENGINE)' ] || { echo 'no container engine answers; start Docker, or install podman or buildah' >&2; exit 1; }
+	$(ENGINE) build $(BUILD_ARGS) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --target detector -t $(IMAGE)-detector:$(VERSION) .
+	$(ENGINE) build $(BUILD_ARGS) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --target full -t $(IMAGE):$(VERSION) .
 
 format: $(STAMP) ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
