@@ -35,7 +35,7 @@ ARG TORCH_INDEX=
 RUN if [ -n "${TORCH_INDEX}" ]; then \
         /opt/autonad/bin/python -m pip install --no-cache-dir -c constraints.txt --index-url "${TORCH_INDEX}" torch; \
     fi && \
-    /opt/autonad/bin/python -m pip install --no-cache-dir -c constraints.txt ".[server]"
+    /opt/autonad/bin/python -m pip install --no-cache-dir -c constraints.txt ".[full]"
 
 # -- what is kept ---------------------------------------------------------------------------------------------
 

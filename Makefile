@@ -8,8 +8,11 @@ STAMP := $(VENV)/installed
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 
+# Where `make mlflow` listens.
+MLFLOW_PORT ?= 5000
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test acceptance check image format params s3 venv clean
+.PHONY: help demo test acceptance check image format params mlflow s3 venv clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +45,11 @@ format: $(STAMP) ## Format the code and mend what can be mended
 
 params: $(STAMP) ## Write params.yaml from the defaults in autonad/config.py
 	$(BIN)/python -m autonad.config_file params.yaml
+
+mlflow: $(STAMP) ## Start an MLflow server here: sqlite and local artifacts
+	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+	    $(BIN)/mlflow server --port $(MLFLOW_PORT) --workers 2 --uvicorn-opts '--timeout-worker-healthcheck 60' \
+	    --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlartifacts
 
 s3: $(STAMP) ## Start an object store on this machine, to try S3 with
 	@mkdir -p s3

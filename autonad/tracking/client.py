@@ -29,6 +29,7 @@ from autonad.tracking.connection import (
 from autonad.tracking.digests import DIGEST_TAG, DIGESTS, digests
 from autonad.tracking.family import HEADLINE, NOTE, PARENT_RUN, parent_of, settle, update_parent
 from autonad.tracking.names import check_names
+from autonad.tracking.origin import interface_tags
 from autonad.tracking.outbox import END, TAG, keep, replay, send_points
 from autonad.tracking.run import DatasetFacts, TrackingSettings
 from autonad.tracking.system import SystemMetrics
@@ -36,7 +37,10 @@ from autonad.tracking.values import MAX_TAG, flatten, key, one_line, text
 
 MAX_DIGEST = 36  # MLflow's limit
 # Tags of a step that its parent has too.
-SHARED = ("git.sha", "autonad.image", "kfp.run_id", "kfp.run_url")
+SHARED = (
+    "git.sha", "autonad.image", "kfp.run_id", "kfp.run_url", "mlflow.user", "mlflow.source.git.commit",
+    "mlflow.source.type",
+)  # fmt: skip
 
 
 class Parent(NamedTuple):
@@ -106,7 +110,11 @@ class MlflowRun:
             profile=json.dumps({"images": data.images, "groups": data.groups, "classes": list(data.classes)}),
         )
         tags = [InputTag(key="mlflow.data.context", value=context)]
-        self._try(lambda: self._client.log_inputs(self._run_id, [DatasetInput(dataset=entity, tags=tags)]))
+        given = [DatasetInput(dataset=entity, tags=tags)]
+        self._try(lambda: self._client.log_inputs(self._run_id, given))
+        if self._parent is not None and self._parent.execution:  # the list of executions shows it
+            parent = self._parent.run_id
+            self._try(lambda: self._client.log_inputs(parent, given))
         facts = {
             "autonad.dataset": data.name,
             "dataset.fingerprint": data.fingerprint,
@@ -235,6 +243,7 @@ def open_run(
             client.log_batch(run_id, tags=[RunTag(tag, value) for tag, value in texts.items()])
         else:
             experiment = experiment_id(client, settings)
+            texts |= interface_tags(name, texts.get("git.sha"))
             if parent_id is None and execution is not None:
                 own = parent_of(client, experiment, execution, {k: texts[k] for k in SHARED if k in texts})
                 client.update_run(own, status="RUNNING")

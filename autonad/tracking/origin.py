@@ -11,8 +11,11 @@ An execution is named by the first that applies:
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import getpass
 import hashlib
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -36,6 +39,17 @@ def origin_tags(environment: Mapping[str, str]) -> dict[str, str]:
     tags = {tag: environment[name] for name, tag in FROM_ENVIRONMENT.items() if environment.get(name)}
     if "git.sha" not in tags and (sha := git_sha()) is not None:
         tags["git.sha"] = sha
+    return tags
+
+
+def interface_tags(stage: str, git_sha: str | None) -> dict[str, str]:
+    """What MLflow's user interface shows as a run's source, version and creator."""
+    tags = {"mlflow.source.name": f"autonad {stage}", "mlflow.source.type": "LOCAL"}
+    if git_sha is not None:
+        tags["mlflow.source.git.commit"] = git_sha
+    # In a container the user id may have no name.
+    with contextlib.suppress(OSError, KeyError):
+        tags["mlflow.user"] = os.environ.get("MLFLOW_TRACKING_USERNAME") or getpass.getuser()
     return tags
 
 

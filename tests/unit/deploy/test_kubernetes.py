@@ -150,5 +150,5 @@ def test_images_have_a_fixed_version() -> None:
         c["image"] for pod in pods(base()) for c in (*pod["containers"], *pod.get("initContainers", []))
     }
 
-    assert f"autonad:{__version__}" in images
+    assert f"autonad-mlflow:{__version__}" in images
     assert all(":" in image and not image.endswith(":latest") for image in images)

@@ -333,6 +333,23 @@ def test_a_parent_shows_what_its_steps_found(settings: TrackingSettings, client:
     assert parent.data.tags["autonad.image"] == "reg/autonad:1"
 
 
+def test_the_interface_finds_source_commit_creator_and_the_parents_data(
+    settings: TrackingSettings, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "line-3")
+    facts = DatasetFacts("steel", "f" * 64, None, 10, 5, ("background", "crack"))
+    environment = {"AUTONAD_GIT_SHA": "0a1b2c"}
+    for stage, context in (("search", "validation"), ("evaluate", "test")):
+        with track(settings, stage=stage, execution="shown", environment=environment) as run:
+            run.dataset(facts, context)
+    runs = _runs(client, settings)
+    assert runs["search"].data.tags["mlflow.source.name"] == "autonad search"
+    for run in (runs["search"], runs["shown"]):
+        assert run.data.tags["mlflow.source.git.commit"] == "0a1b2c"
+        assert run.data.tags["mlflow.user"] == "line-3"
+    assert {given.dataset.name for given in runs["shown"].inputs.dataset_inputs} == {"steel"}
+
+
 def _all(client: Any, settings: TrackingSettings) -> list[Any]:
     experiment = client.get_experiment_by_name(settings.experiment)
     return list(client.search_runs([experiment.experiment_id]))
