@@ -35,10 +35,13 @@ IMAGE ?= autonad
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' autonad/__init__.py)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 
+TARGETS ?= detector full
+NAME_detector = $(IMAGE)-detector
+NAME_full = $(IMAGE)
+
 image: ## Build the images autonad and autonad-detector with docker, podman or buildah
 	@[ -n '$(ENGINE)' ] || { echo 'no container engine answers; start Docker, or install podman or buildah' >&2; exit 1; }
-	$(ENGINE) build $(BUILD_ARGS) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --target detector -t $(IMAGE)-detector:$(VERSION) .
-	$(ENGINE) build $(BUILD_ARGS) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --target full -t $(IMAGE):$(VERSION) .
+	$(foreach target,$(TARGETS),$(ENGINE) build $(BUILD_ARGS) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --target $(target) -t $(NAME_$(target)):$(VERSION) . &&) true
 
 format: $(STAMP) ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .

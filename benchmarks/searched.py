@@ -109,9 +109,8 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, list[Path]]:
         supernet, search = options.supernet or folder / "supernet", options.search or folder / "search"
         if not (supernet / "supernet.json").is_file():
             steps.train_supernet(
-                config, dataset=dataset, output=supernet, initial=options.initial, resume=True,
-                console=console,
-            )  # fmt: skip
+                config, dataset=dataset, output=supernet, initial=options.initial, resume=True, console=console
+            )
         if not (latency / "table.parquet").is_file():
             num_classes = Dataset.open(dataset).num_classes
             steps.profile_latency(
