@@ -109,7 +109,12 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, list[Path]]:
         supernet, search = options.supernet or folder / "supernet", options.search or folder / "search"
         if not (supernet / "supernet.json").is_file():
             steps.train_supernet(
-                config, dataset=dataset, output=supernet, initial=options.initial, resume=True, console=console
+                config,
+                dataset=dataset,
+                output=supernet,
+                initial=options.initial,
+                resume=True,
+                console=console,
             )
         if not (latency / "table.parquet").is_file():
             num_classes = Dataset.open(dataset).num_classes
