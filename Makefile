@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do $$p -c '
 MLFLOW_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test acceptance check format params mlflow s3 venv clean
+.PHONY: help demo test acceptance check image format params mlflow s3 venv clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,20 @@ acceptance: $(STAMP) ## Run the pipelines and servers for real; some minutes mor
 
 check: $(STAMP) ## Check format, style and types
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+# The first container engine that is there. To choose: make image ENGINE=podman
+ENGINE ?= $(shell for e in docker podman buildah; do command -v $$e >/dev/null && $$e info >/dev/null 2>&1 && echo $$e && break; done)
+IMAGE ?= autonad
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' autonad/__init__.py)
+REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+
+TARGETS ?= detector full
+NAME_detector = $(IMAGE)-detector
+NAME_full = $(IMAGE)
+
+image: ## Build the images autonad and autonad-detector with docker, podman or buildah
+	@[ -n '$(ENGINE)' ] || { echo 'no container engine answers; start Docker, or install podman or buildah' >&2; exit 1; }
+	$(foreach target,$(TARGETS),$(ENGINE) build $(BUILD_ARGS) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --target $(target) -t $(NAME_$(target)):$(VERSION) . &&) true
 
 format: $(STAMP) ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .

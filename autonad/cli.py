@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from autonad import cli_data, cli_mlflow
+from autonad import cli_data, cli_mlflow, cli_pipeline
 from autonad.errors import AutonadError, FaultyItems
 from autonad.options import (
     DatasetDir,
@@ -269,6 +269,7 @@ def demo(
 
 cli_data.add_to(app)
 cli_mlflow.add_to(app)
+cli_pipeline.add_to(app)
 
 
 def main() -> None:

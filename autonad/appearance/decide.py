@@ -153,7 +153,7 @@ def decide(
             found.append(
                 Reason(
                     "appearance_changed",
-                    f"{len(changed)} of the {len(batches)} newest batches look different: "
+                    f"{len(changed)} of {len(batches)} new batches differ in appearance: "
                     f"{', '.join(finding.batch for finding in changed)}",
                 )
             )

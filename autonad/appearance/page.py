@@ -25,7 +25,8 @@ HEADLINES = {
     "search": "Search again with the supernet that there is",
     "reuse": "Reuse the last search",
 }
-SHOWN = 6
+SHOWN = 6  # images in a gallery
+FIRST = 8  # features before the fold
 
 
 def write_page(
@@ -142,8 +143,7 @@ def _shifts(finding: BatchFinding) -> str:
     assert finding.drift is not None
     rows = [
         (
-            entry["feature"],
-            FEATURES.get(entry["feature"], ""),
+            f"{FEATURES.get(entry['feature'], '')} ({entry['feature']})".lstrip(),
             f"{entry['ks']:.2f}",
             _p(entry["p"]),
             f"{entry['reference']:.4g}",
@@ -153,13 +153,14 @@ def _shifts(finding: BatchFinding) -> str:
     ]
     if not rows:
         return ""
-    header = ("feature", "meaning", "KS", "p", "median, pin", "median, batch")
-    caption = f"What differs most in batch {finding.batch}: this names the change, the tests above judge it"
-    return markup.section(
-        f"shifts-{finding.batch}",
-        f"Batch {finding.batch}",
-        markup.table(header, rows, caption=caption, kind="facts"),
-    )
+    header = ("feature", "KS", "p", "median, pin", "median, batch")
+    first, others = rows[:FIRST], rows[FIRST:]
+    caption = "What differs most: this names the change, the tests above judge it"
+    body = markup.table(header, first, caption=caption)
+    if others:
+        rest = markup.table(header, others, caption="The other features that differ")
+        body += f"<details><summary>{len(others)} more</summary>{rest}</details>"
+    return markup.section(f"shifts-{finding.batch}", f"What changed in batch {finding.batch}", body)
 
 
 def _gallery(identifier: str, title: str, dataset: Dataset, rows: list[int], features: pd.DataFrame) -> str:

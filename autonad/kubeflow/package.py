@@ -105,6 +105,12 @@ class Package:
         write_text_atomic(path, yaml.safe_dump_all([self.spec, self.platform], sort_keys=True))
 
 
+def image_of(package: Package) -> str:
+    """The image of a pipeline's tasks."""
+    executors = package.spec["deploymentSpec"]["executors"].values()
+    return str(next(iter(executors))["container"]["image"])
+
+
 def _shipped(name: str) -> Path:
     """Beside the package in a checkout, inside it when installed."""
     inside = Path(str(resources.files("autonad"))) / "pipelines" / f"{name}_pipeline.yaml"

@@ -107,8 +107,8 @@ class SuperNet(nn.Module):
         ):
             if ours != theirs:
                 raise CheckpointError(
-                    f"the initial supernet's {what} is {theirs}, this one's is {ours}; take a supernet of the "
-                    "same space and sharing, or start without one"
+                    f"the initial supernet's {what} is {theirs}, this one's is {ours}; take a supernet of "
+                    "the same space and sharing, or start without one"
                 )
         kept = []
         with torch.no_grad():

@@ -4,7 +4,7 @@ Importing this package is cheap; each step imports what it needs when it is call
 """
 
 from autonad.steps.compare import compare
-from autonad.steps.configure import config_text, configure
+from autonad.steps.configure import PipelineInput, config_text, configure
 from autonad.steps.context import SILENT, Console
 from autonad.steps.data import audit, import_data, synthesize
 from autonad.steps.decide import decide
@@ -24,6 +24,7 @@ from autonad.steps.train_supernet import train_supernet
 __all__ = [
     "SILENT",
     "Console",
+    "PipelineInput",
     "Source",
     "audit",
     "compare",

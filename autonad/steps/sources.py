@@ -58,6 +58,42 @@ def resolve(repository: str, revision: str, path: str) -> Source:
     return Source(remote, md5, name)
 
 
+def from_folder(folder: Path, *, in_place: bool) -> tuple[str, str, str]:
+    """What a pipeline is told about a dataset folder: repository, revision and path.
+
+    Args:
+        folder: Dataset folder.
+        in_place: The pipeline runs where the folder is. If not, it needs its version in DVC's remote.
+
+    Raises:
+        DatasetError: There is no such dataset, or DVC has no version of it in a remote.
+    """
+    from autonad.data.dataset import is_dataset
+    from autonad.tracking.origin import dvc_md5
+
+    folder = folder.resolve()
+    if not is_dataset(folder):
+        raise DatasetError(f"{folder} is no dataset; make one with `autonad import-data` or `synthesize`")
+    if in_place:
+        return str(folder.parent), "", folder.name
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    md5 = dvc_md5(folder)
+    try:
+        with Repo(str(folder.parent)) as repo:
+            name = repo.config["core"].get("remote")
+            remote = repo.config["remote"][name]["url"] if name else None
+    except DvcException:
+        remote = None
+    if md5 is None or remote is None:
+        raise DatasetError(
+            f"DVC has no version of {folder} in a default remote, and a cluster cannot read this machine's "
+            "folders; run `dvc add`, `dvc remote add -d` and `dvc push`"
+        )
+    return str(remote), md5, folder.name
+
+
 def pull(source: Source, output: Path) -> None:
     """Put the content of a DVC version into a folder, without its repository and without git.
 

@@ -52,7 +52,8 @@ def train_supernet(
         console: Where progress goes.
 
     Raises:
-        CheckpointError: The initial supernet is of another space or sharing, or the checkpoint of another run.
+        CheckpointError: The initial supernet is of another space or sharing, or the checkpoint of another
+            run.
     """
     import pandas as pd
     import torch

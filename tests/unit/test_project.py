@@ -22,7 +22,7 @@ PACKAGE = ROOT / "autonad"
 ORDER = (
     "errors", "files", "storage", "sections", "config", "config_file", "space", "data", "network", "training",
     "latency", "search", "evaluation", "deploy", "appearance", "tracking", "steps", "console",
-    "kubeflow", "options", "cli_data", "cli_mlflow", "cli",
+    "kubeflow", "options", "cli_data", "cli_mlflow", "cli_pipeline", "cli",
 )  # fmt: skip
 HEAVY = {
     "torch",
@@ -147,7 +147,16 @@ def test_no_modules_import_each_other() -> None:
     [
         ("mlflow", ("autonad.tracking.",)),
         ("albumentations", ("autonad.data.transforms",)),
-        ("typer", ("autonad.cli.", "autonad.cli_data.", "autonad.cli_mlflow.", "autonad.options.")),
+        (
+            "typer",
+            (
+                "autonad.cli.",
+                "autonad.cli_data.",
+                "autonad.cli_mlflow.",
+                "autonad.cli_pipeline.",
+                "autonad.options.",
+            ),
+        ),
         ("boto3", ("autonad.storage.",)),
         ("botocore", ("autonad.storage.",)),
         ("onnx", ("autonad.deploy.",)),
@@ -201,7 +210,9 @@ def requirements(*extras: str) -> set[str]:
 
 def test_every_imported_library_is_declared() -> None:
     distributions = packages_distributions()
-    used = {found.module.split(".")[0] for found in IMPORTS} - sys.stdlib_module_names - {"autonad"}
+    used = (
+        {found.module.split(".")[0] for found in IMPORTS} - sys.stdlib_module_names - {"autonad", "pipelines"}
+    )
     declared = requirements("full")
 
     assert {name for name in used if not {normal(d) for d in distributions[name]} & declared} == set()
@@ -360,7 +371,8 @@ def test_no_python_file_is_much_too_long() -> None:
 def verbs() -> set[str]:
     from autonad.cli import app
 
-    return {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    single = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    return single | {str(group.name) for group in app.registered_groups}
 
 
 def test_the_readme_names_every_verb_and_no_other() -> None:
@@ -378,6 +390,9 @@ def test_options_in_the_documentation_exist() -> None:
 
     commands = get_command(app).commands  # type: ignore[attr-defined]
     options = {name: {opt for p in command.params for opt in p.opts} for name, command in commands.items()}
+    for name, command in commands.items():
+        for inner, one in getattr(command, "commands", {}).items():
+            options[f"{name} {inner}"] = {opt for p in one.params for opt in p.opts}
     seen = 0
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))):
         text = path.read_text().replace("\\\n", " ")
@@ -385,6 +400,8 @@ def test_options_in_the_documentation_exist() -> None:
             if verb not in options and not rest.strip().startswith("--"):
                 continue  # prose: "autonad searches ..."
             assert verb in options, f"{path.name} uses the unknown verb {verb!r}"
+            inner = f"{verb} {(rest.split() or [''])[0]}"
+            verb = inner if inner in options else verb
             for option in re.findall(r"(?<![\w-])--[a-z-]+", rest):
                 assert option in options[verb] | {"--help"}, f"{path.name}: autonad {verb} has no {option}"
                 seen += 1

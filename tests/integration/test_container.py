@@ -1,0 +1,146 @@
+"""The image, built without a registry, and the pipeline in it, through podman's Docker API."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from commands import SETTINGS, Autonad, command, environment
+
+pytestmark = [
+    pytest.mark.acceptance,
+    pytest.mark.container,
+    pytest.mark.slow,
+    pytest.mark.timeout(5400),
+    pytest.mark.skipif(
+        not all(map(shutil.which, ("podman", "runc", "debootstrap"))) or os.geteuid() != 0,
+        reason="podman, runc and debootstrap are not here, or this is not root",
+    ),
+]
+
+ROOT = Path(__file__).parents[2]
+BASE, TAG = "localhost/autonad-test-base:bookworm", "test"
+ULIMITS = 'default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]'
+
+
+def podman(*arguments: object, **options: Any) -> str:
+    done = subprocess.run(
+        ["podman", "--runtime", "runc", *map(str, arguments)], text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, **options,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module", autouse=True)
+def limits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Limits that a container within a container may set, in a configuration of this test's own."""
+    path = tmp_path_factory.mktemp("podman") / "containers.conf"
+    path.write_text(f"[containers]\n{ULIMITS}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTAINERS_CONF", str(path))
+        yield
+
+
+@pytest.fixture(scope="module")
+def base(limits: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Debian with Python, in place of the image that a registry would give."""
+    if subprocess.run(["podman", "image", "exists", BASE]).returncode:
+        folder = tmp_path_factory.mktemp("base")
+        packages = "--include=ca-certificates,python3,python3-venv"
+        subprocess.run(["debootstrap", "--variant=minbase", packages, "bookworm", folder], check=True)
+        archive = folder.with_suffix(".tar")
+        subprocess.run(["tar", "-C", folder, "-cf", archive, "."], check=True)
+        podman("import", archive, BASE)
+    return BASE
+
+
+def build(base: str, target: str) -> str:
+    """Build with what this machine tells pip; the answer is the image's name."""
+    image = "localhost/autonad-test"
+    name = f"{image}-detector:{TAG}" if target == "detector" else f"{image}:{TAG}"
+    found = subprocess.run(
+        ["make", "image", "ENGINE=podman --runtime runc", f"IMAGE={image}", f"TARGETS={target}",
+         f"VERSION={TAG}", f"BUILD_ARGS=--network host --build-arg BASE_IMAGE={base} {pip_arguments()}"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
+    return name
+
+
+def pip_arguments() -> str:
+    """A folder of wheels that pip of this machine is told to look in is shown to the build as well."""
+    wheels = os.environ.get("PIP_FIND_LINKS", "")
+    if not Path(wheels).is_dir():
+        return ""
+    certificates = "--volume /etc/ssl/certs:/etc/ssl/certs:ro"
+    return f"--build-arg PIP_FIND_LINKS={wheels} --volume {wheels}:{wheels}:ro {certificates}"
+
+
+def test_the_detectors_image_is_small_and_runs_as_any_user(base: str) -> None:
+    name = build(base, "detector")
+    plain = ("run", "--rm", "--user", "12345:0", "--network", "none", name)
+
+    assert "Designs the defect detector" in podman(*plain, "--help")
+    loaded = podman(
+        "run", "--rm", "--user", "12345:0", "--entrypoint", "python", name, "-c",
+        "import importlib.util as u; print([n for n in ('torch', 'mlflow', 'kfp') if u.find_spec(n)])",
+    )  # fmt: skip
+    assert loaded.strip() == "[]"
+
+
+@pytest.fixture(scope="module")
+def image(base: str) -> str:
+    return build(base, "full")
+
+
+def test_the_image_runs_as_any_user_and_holds_no_compiler(image: str) -> None:
+    script = (
+        "set -e; id -u; id -g; touch $HOME/file; autonad pipeline run --help > /dev/null; "
+        "for tool in gcc cc g++ make; do ! command -v $tool; done; ls /src 2>/dev/null || echo no sources"
+    )
+    output = podman("run", "--rm", "--user", "12345:0", image, "sh", "-c", script).split("\n")
+
+    assert output[:3] == ["12345", "0", "no sources"]
+    labels = podman("image", "inspect", "--format", "{{json .Labels}}", image)
+    assert "org.opencontainers.image.version" in labels
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Podman's Docker API."""
+    socket = tmp_path / "podman.sock"
+    server = subprocess.Popen(
+        ["podman", "--runtime", "runc", "system", "service", "--time", "0", f"unix://{socket}"]
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not socket.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{socket}")
+        yield
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def test_the_pipeline_runs_in_containers(image: str, engine: None, tmp_path: Path, autonad: Autonad) -> None:
+    settings = yaml.safe_load(SETTINGS) | {"decide": {"calibration_draws": 0}}
+    settings["tracking"] = {"uri": f"sqlite:///{tmp_path / 'runs'}/mlflow.db", "system_seconds": None}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
+    (tmp_path / "runs").mkdir()
+    done = subprocess.run(
+        command("pipeline", "run", "--docker", "--image", image, "--output", "runs", "--name", "contained"),
+        cwd=tmp_path, env={**environment(), "DOCKER_HOST": os.environ["DOCKER_HOST"]}, capture_output=True,
+        text=True,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "| in use | yes |" in done.stdout
