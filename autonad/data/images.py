@@ -15,6 +15,8 @@ from autonad.errors import DatasetError
 # Larger images are refused before they are decoded: a few bytes of PNG can claim gigabytes of pixels.
 MAX_PIXELS = 50_000_000
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+# Pillow knows many more; some of them start other programs (EPS) or are seldom looked after.
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 IGNORE = 255
 
 
@@ -123,7 +125,7 @@ def _open(content: bytes, path: Path, what: str, max_pixels: int) -> Image.Image
         with warnings.catch_warnings():
             # Pillow has its own, other limit; ours is checked below, before anything is decoded.
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(content))
+            image = Image.open(io.BytesIO(content), formats=_FORMATS)
             width, height = image.size
             if width * height <= max_pixels:
                 image.load()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ from kfp import dsl
 from autonad import steps
 from autonad.config import parse_config
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,10 +49,9 @@ class Outputs:
         return kind(name=name, uri=str(path))
 
 
-def call(name: str, **inputs: Any) -> Any:
-    import importlib
-
-    return getattr(importlib.import_module(f"components.{name}"), name).python_func(**inputs)
+def call(component: str, /, **inputs: Any) -> Any:
+    module = importlib.import_module(f"components.{component}")
+    return getattr(module, component).python_func(**inputs)
 
 
 def configured(text: str, folder: Path, target: str = "here") -> Any:

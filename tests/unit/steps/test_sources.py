@@ -19,7 +19,7 @@ from autonad.steps.sources import Source, from_folder, pull, resolve
 from autonad.storage import Store
 
 SMALL = "synthesize: {num_images: 8, image_side: 32}\ntracking: {enabled: false}\n"
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.acceptance, pytest.mark.filterwarnings("ignore")]
 
 
 def run(*command: object, cwd: Path) -> None:
