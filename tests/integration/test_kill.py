@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.acceptance
 
 
 def run_killing(start, arguments: list[object], cwd: Path, grows: Path, seed: int) -> int:

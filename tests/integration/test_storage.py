@@ -12,6 +12,8 @@ from servers import Wire, free_port
 from autonad.errors import StorageError
 from autonad.storage import Location, Store, StoredObject, parse_url
 
+pytestmark = pytest.mark.acceptance
+
 
 def fill(bucket: str, folder: Path, count: int = 6, size: int = 5000) -> dict[str, bytes]:
     rng = np.random.default_rng(0)
