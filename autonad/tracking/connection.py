@@ -6,9 +6,10 @@ import os
 import re
 import sqlite3
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from autonad.errors import TrackingError
 from autonad.tracking.run import TrackingSettings
@@ -44,6 +45,7 @@ __all__ = [
     "MlflowException",
     "Param",
     "RunTag",
+    "all_pages",
     "check_sqlite",
     "clear_failures",
     "connect",
@@ -59,6 +61,18 @@ FAILURES: tuple[type[Exception], ...] = (MlflowException, SQLAlchemyError, OSErr
 KIND = "mlflow.experimentKind"
 CONNECT = "start the server, or correct tracking.uri"
 OFF = "--set tracking.enabled=false"
+
+
+def all_pages(search: Callable[..., Any], *arguments: Any, **options: Any) -> list[Any]:
+    """Everything that one of the client's searches finds, page by page."""
+    found: list[Any] = []
+    token = None
+    while True:
+        page = search(*arguments, **options, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from autonad.tracking.connection import (
     FAILURES,
     MlflowClient,
     MlflowException,
+    all_pages,
     clear_failures,
     connect,
     experiment_id,
@@ -79,15 +80,8 @@ class Registry:
 
     def versions(self, name: str) -> list[Version]:
         """All versions of a model, oldest first; none if there is no such model."""
-        found: list[Any] = []
-        token = None
         with self._failures():
-            while True:
-                page = self._client.search_model_versions(f"name = '{name}'", page_token=token)
-                found += page
-                token = page.token
-                if not token:
-                    break
+            found = all_pages(self._client.search_model_versions, f"name = '{name}'")
         return sorted((_version(one) for one in found), key=lambda version: version.number)
 
     def alias(self, name: str, alias: str) -> Version | None:

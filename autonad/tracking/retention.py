@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from autonad.errors import ConfigError, TrackingError
-from autonad.tracking.connection import CONNECT, MlflowClient, clear_failures, connect, patient
+from autonad.tracking.connection import CONNECT, MlflowClient, all_pages, clear_failures, connect, patient
 from autonad.tracking.digests import DIGEST_TAG
 from autonad.tracking.family import PARENT_RUN, STAGE
 from autonad.tracking.memory import ARCHITECTURE, DATASET, HARDWARE_KEY
@@ -202,27 +202,14 @@ class Retention:
                 f"experiment {self._settings.experiment!r} is not in MLflow, or was deleted there; name "
                 "another in tracking.experiment"
             )
-        found: list[Any] = []
-        token = None
-        while True:
-            page = self._client.search_runs(
-                [experiment.experiment_id], query, order_by=["attributes.start_time DESC"], page_token=token
-            )
-            found += page
-            token = page.token
-            if not token:
-                return found
+        return all_pages(
+            self._client.search_runs, [experiment.experiment_id], query,
+            order_by=["attributes.start_time DESC"],
+        )  # fmt: skip
 
     def _versions(self, name: str) -> list[Any]:
         """All versions of a model, newest first."""
-        found: list[Any] = []
-        token = None
-        while True:
-            page = self._client.search_model_versions(f"name = '{name}'", page_token=token)
-            found += page
-            token = page.token
-            if not token:
-                break
+        found = all_pages(self._client.search_model_versions, f"name = '{name}'")
         return sorted(found, key=lambda version: -int(version.version))
 
     def _used(self, name: str) -> set[str]:
