@@ -68,6 +68,7 @@ class Config(Section):
 
     seed: int = Field(0, description="seed of everything that has no seed of its own")
     threads: Count | None = Field(None, description="CPU threads of torch; absent: all cores")
+    processes: Count | None = Field(None, description="processes that train together; absent: one per GPU")
     data: DataConfig = DataConfig()
     ingest: IngestConfig = IngestConfig()
     synthesize: SynthesizeConfig = SynthesizeConfig()

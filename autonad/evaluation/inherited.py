@@ -9,6 +9,7 @@ from torch import Tensor
 
 from autonad.data.loader import SegmentationData
 from autonad.evaluation.metrics import ConfusionMatrix, Metrics, compute_metrics
+from autonad.training.world import ALONE, World
 
 
 @torch.no_grad()
@@ -19,6 +20,7 @@ def score(
     classes: tuple[str, ...],
     device: torch.device,
     batch_size: int = 16,
+    world: World = ALONE,
 ) -> Metrics:
     """Metrics at input size over a whole split, from one confusion matrix.
 
@@ -28,10 +30,11 @@ def score(
         classes: Names, background first.
         device: Where `forward` expects its images.
         batch_size: Images per pass.
+        world: The processes that share the images; all get the same metrics.
     """
     confusion = ConfusionMatrix(len(classes))
-    for start in range(0, len(data), batch_size):
+    for start in range(world.rank * batch_size, len(data), world.size * batch_size):
         images, labels = data.batch(range(start, min(start + batch_size, len(data))), 0)
         predictions = forward(torch.from_numpy(images).to(device)).argmax(1)
         confusion.update(labels, predictions.cpu().numpy())
-    return compute_metrics(confusion.matrix, classes)
+    return compute_metrics(world.total(confusion.matrix), classes)

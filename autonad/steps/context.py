@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from autonad.config import Config
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.tracking import TrackingSettings
     from autonad.training.checkpoint import Checkpoints
+    from autonad.training.world import World
 
 Report = Callable[[str], None]
 Advance = Callable[[int, int, str], None]
@@ -99,6 +100,7 @@ def begin(
     params: dict[str, Any],
     tags: dict[str, str] | None = None,
     learns: bool = True,
+    world: World | None = None,
 ) -> Iterator[Step]:
     """Seed everything, open the stage's MLflow run, and close it however the step ends.
 
@@ -110,13 +112,17 @@ def begin(
         params: What the run records as parameters.
         tags: Hexadecimal keys and the like.
         learns: Whether the step needs torch, which is seeded then; data steps do without it.
+        world: The processes that do the step together, of which one logs and reports; None is this one alone.
     """
     from autonad.tracking import track
 
     if learns:
         seed_everything(config.seed, config.threads)
+    settings = tracking_settings(config)
+    if world is not None and not world.leads:
+        settings, console = replace(settings, enabled=False), SILENT
     with track(
-        tracking_settings(config),
+        settings,
         stage=stage,
         execution=execution,
         params=params,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from autonad.config import Config
 from autonad.steps.context import SILENT, Console, Resume, begin, resolve
+from autonad.steps.launch import joined, on_every_gpu
 from autonad.steps.train_supernet import describe
 
 
@@ -27,6 +28,7 @@ class RetrainResult:
     seconds: float
 
 
+@on_every_gpu
 def retrain(
     config: Config,
     *,
@@ -69,7 +71,6 @@ def retrain(
     from autonad.training.files import (
         load_architecture,
         load_search_spec,
-        pick_device,
         save_model,
         searched_for,
     )
@@ -85,29 +86,34 @@ def retrain(
         check_classes(source, spec, "the supernet")
     else:
         spec = detector_spec(source, config.input)
-    if (*spec.size, spec.keep_aspect) != (*config.input.size, config.input.keep_aspect):
-        console.report(
-            f"the supernet's input is kept: {spec.height} × {spec.width} pixels, keep_aspect "
-            f"{spec.keep_aspect}"
-        )
     params = {
         "seed": config.seed, "retrain": settings.model_dump(), "architecture": architecture.key,
         "input": {"height": spec.height, "width": spec.width, "keep_aspect": spec.keep_aspect},
     }  # fmt: skip
     tags = {"dataset.fingerprint": source.fingerprint, "architecture.key": architecture.key}
-    with begin("retrain", config, execution=execution, console=console, params=params, tags=tags) as step:
+    with (
+        joined() as world,
+        begin(
+            "retrain", config, execution=execution, console=console, params=params, tags=tags, world=world
+        ) as step,
+    ):
+        console = step.console
         step.uses(source, "training")
-        device = pick_device()
+        if (*spec.size, spec.keep_aspect) != (*config.input.size, config.input.keep_aspect):
+            console.report(
+                f"the supernet's input is kept: {spec.height} × {spec.width} pixels, keep_aspect "
+                f"{spec.keep_aspect}"
+            )
         network = AutoNADNet(architecture, spec.num_classes)
         if inherited:
             weights = load_weights(search / "inherited.safetensors", "the inherited weights")
             load_into(network, weights, f"inherited.safetensors in {search}")
-        network = network.to(device)
+        network = network.to(world.device)
         data = training_data(source, spec, settings, config.seed)
         validation = evaluation_data(source, spec, "val")
 
         def validate(module: torch.nn.Module) -> dict[str, float]:
-            metrics = score(module, validation, classes=spec.classes, device=device)
+            metrics = score(module, validation, classes=spec.classes, device=world.device, world=world)
             values = {"val/miou": metrics.miou, "val/mf1": metrics.mf1}
             if metrics.foreground_miou is not None:
                 values["val/foreground_miou"] = metrics.foreground_miou
@@ -131,8 +137,9 @@ def retrain(
             checkpoints, stage="retrain", identity=identity, output=output, names=("checkpoint",),
             pointer=f"checkpoint/{POINTER}", warn=console.report,
         )  # fmt: skip
-        if resume:
+        if resume and world.leads:
             mirror.pull()
+        world.wait()
         kept = Checkpoints(output / "checkpoint", identity)
         outcome = train(
             network,
@@ -148,10 +155,14 @@ def retrain(
             log=log,
             on_checkpoint=lambda progress: mirror.push(),
             on_resume=resumed,
+            world=world,
         )
         progress = outcome.progress
         assert progress.best_miou is not None
         assert progress.best_epoch is not None
+        result = RetrainResult(progress.best_miou, progress.best_epoch, network.num_parameters, step.seconds)
+        if not world.leads:
+            return result
         history = pd.DataFrame(progress.history)
         write_atomic(output / "history.parquet", lambda path: history.to_parquet(path, index=False))
         # The same for `dvc plots`, which does not read parquet.
@@ -169,4 +180,4 @@ def retrain(
             f"validation mIoU {100 * progress.best_miou:.1f} % after epoch {progress.best_epoch}, "
             f"{network.num_parameters:,} parameters"
         )
-        return RetrainResult(progress.best_miou, progress.best_epoch, network.num_parameters, step.seconds)
+        return result

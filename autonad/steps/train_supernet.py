@@ -8,6 +8,7 @@ from pathlib import Path
 
 from autonad.config import Config
 from autonad.steps.context import SILENT, Console, Resume, begin, resolve
+from autonad.steps.launch import joined, on_every_gpu
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class SupernetResult:
     seconds: float
 
 
+@on_every_gpu
 def train_supernet(
     config: Config,
     *,
@@ -67,7 +69,7 @@ def train_supernet(
     from autonad.steps.settings import supernet_settings
     from autonad.steps.splits import detector_spec, evaluation_data, searched_images, training_data
     from autonad.training.checkpoint import POINTER, Checkpoints, Progress
-    from autonad.training.files import load_supernet, pick_device, save_supernet
+    from autonad.training.files import load_supernet, save_supernet
     from autonad.training.loop import Forward, total_steps, train
     from autonad.training.records import LatencyRecords
     from autonad.training.samplers import fixed_panel, sample_path
@@ -81,21 +83,25 @@ def train_supernet(
     }
     source, pin_key = searched_images(dataset, pin)
     tags = {"dataset.fingerprint": source.fingerprint} | ({"autonad.pin_key": pin_key} if pin_key else {})
-    with begin(
-        "train-supernet", config, execution=execution, console=console, params=params, tags=tags
-    ) as step:
+    with (
+        joined() as world,
+        begin(
+            "train-supernet", config, execution=execution, console=console, params=params, tags=tags,
+            world=world,
+        ) as step,
+    ):  # fmt: skip
+        console = step.console
         step.uses(source, "training")
         space = SearchSpace.preset(config.space.preset, config.space.operators)
         spec = detector_spec(source, config.input)
         data = training_data(source, spec, settings, config.seed)
         validation = evaluation_data(source, spec, "val")
-        device = pick_device()
         supernet = SuperNet(space, spec.num_classes, settings.sharing)
         origin = None
         if initial is not None:
             supernet.adopt(load_supernet(initial)[0])
             origin = sha256_file(initial / "supernet.safetensors")
-        supernet.to(device)
+        supernet.to(world.device)
         panel = fixed_panel(space, settings.panel, config.seed)
         records = LatencyRecords(output / "records.jsonl")
 
@@ -103,11 +109,18 @@ def train_supernet(
 
         def paths(number: int) -> list[Forward]:
             architecture = sample_path(space, config.seed, number, growth_steps)
-            return [records.timed(partial(supernet, architecture=architecture), architecture, number)]
+            forward = partial(supernet, architecture=architecture)
+            return [records.timed(forward, architecture, number) if world.leads else forward]
 
         def validate(module: torch.nn.Module) -> dict[str, float]:
             scores = [
-                score(partial(module, architecture=a), validation, classes=spec.classes, device=device).miou
+                score(
+                    partial(module, architecture=a),
+                    validation,
+                    classes=spec.classes,
+                    device=world.device,
+                    world=world,
+                ).miou
                 for a in panel
             ]
             return {
@@ -137,11 +150,12 @@ def train_supernet(
             checkpoints, stage="train-supernet", identity=identity, output=output,
             names=("checkpoint", records.path.name), pointer=f"checkpoint/{POINTER}", warn=console.report,
         )  # fmt: skip
-        if resume:
+        if resume and world.leads:
             mirror.pull()
+        world.wait()
         kept = Checkpoints(output / "checkpoint", identity)
         resume = resolve(resume, kept)
-        if not (resume and kept.exists()):
+        if world.leads and not (resume and kept.exists()):
             # First the checkpoint, then the records: a kill between them leaves nothing to resume.
             kept.clear()
             records.rewind(0)
@@ -159,7 +173,13 @@ def train_supernet(
             log=log,
             on_checkpoint=lambda progress: mirror.push(),
             on_resume=resumed,
+            world=world,
         )
+        assert outcome.progress.best_miou is not None
+        parameters = sum(parameter.numel() for parameter in supernet.parameters())
+        result = SupernetResult(outcome.progress.best_miou, parameters, step.seconds)
+        if not world.leads:
+            return result
         table = records.table()
         write_atomic(output / "records.parquet", lambda path: table.to_parquet(path, index=False))
         curves = pd.DataFrame(outcome.progress.history)
@@ -176,12 +196,10 @@ def train_supernet(
         save_supernet(output, supernet.cpu(), spec, provenance)
         for name in ("supernet.json", "supernet.safetensors", "records.parquet", "curves.csv"):
             step.run.artifact(output / name)
-        parameters = sum(parameter.numel() for parameter in supernet.parameters())
         step.run.log({"model/parameters": float(parameters)}, step=0)
-        assert outcome.progress.best_miou is not None
         log_history(step.run, outcome.progress.history)
-        step.headline(f"mean inherited validation mIoU {100 * outcome.progress.best_miou:.1f} %")
-        return SupernetResult(outcome.progress.best_miou, parameters, step.seconds)
+        step.headline(f"mean inherited validation mIoU {100 * result.miou:.1f} %")
+        return result
 
 
 def describe(metrics: dict[str, float]) -> str:

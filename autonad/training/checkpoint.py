@@ -120,7 +120,7 @@ class Checkpoints:
         save_weights(target / "optimizer.safetensors", _flatten(optimizer.state_dict()["state"]))
         random = {"torch": torch.get_rng_state()}
         if torch.cuda.is_available():
-            random |= {f"cuda{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())}
+            random["cuda"] = torch.cuda.get_rng_state()
         save_weights(target / "random.safetensors", random)
         if extra:
             save_weights(target / "extra.safetensors", extra)
@@ -186,9 +186,9 @@ class Checkpoints:
         )
         optimizer.load_state_dict(state)
         random = load_weights(source / "random.safetensors", "the checkpoint's random state")
-        torch.set_rng_state(random.pop("torch"))
-        if torch.cuda.is_available() and random:
-            torch.cuda.set_rng_state_all([random[name] for name in sorted(random)])
+        torch.set_rng_state(random["torch"])
+        if torch.cuda.is_available() and "cuda" in random:
+            torch.cuda.set_rng_state(random["cuda"])
         extra = source / "extra.safetensors"
         return Progress(**pointer["progress"]), load_weights(
             extra, "the checkpoint"

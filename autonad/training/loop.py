@@ -19,6 +19,7 @@ from autonad.errors import DatasetError
 from autonad.training.checkpoint import Checkpoints, Progress, load_weights, save_weights
 from autonad.training.losses import Criterion, make_criterion
 from autonad.training.samplers import epoch_order
+from autonad.training.world import ALONE, World
 
 Forward = Callable[[Tensor], Tensor]
 Log = Callable[[dict[str, float], int], None]
@@ -64,12 +65,13 @@ def train(
     log: Log = lambda metrics, step: None,
     on_checkpoint: Callable[[Progress], None] = lambda progress: None,
     on_resume: Callable[[Progress], None] = lambda progress: None,
+    world: World = ALONE,
 ) -> Outcome:
     """Train a module and leave its best weights in it.
 
     Each epoch: run its steps, validate when due, keep the best weights, log, save a checkpoint. A step sums
     the gradients of all its paths. All randomness is derived from (seed, epoch, step), so a resumed run ends
-    with the same weights.
+    with the same weights. Of several processes, one writes, and calls `log` and `on_checkpoint`.
 
     Args:
         module: What is optimised; on the device that it shall be trained on.
@@ -86,6 +88,7 @@ def train(
         log: Receives metrics and the epoch.
         on_checkpoint: Called after each checkpoint.
         on_resume: Called once with the progress that is continued from.
+        world: The processes that train together; `validate` must give all of them the same metrics.
 
     Raises:
         CheckpointError: `resume`, and the checkpoint belongs to another configuration.
@@ -105,7 +108,7 @@ def train(
         progress, extra = checkpoints.restore(module, optimizer)
         averaged.load(extra)
         on_resume(progress)
-    else:
+    elif world.leads:
         checkpoints.clear()
     total = total_steps(config, len(data), repeats)
     repeats = np.ones(len(data)) if repeats is None else repeats
@@ -120,10 +123,12 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = rate
             images, labels = (
-                torch.from_numpy(part).to(device) for part in data.batch(indices.tolist(), epoch)
+                torch.from_numpy(part).to(device) for part in data.batch(world.share(indices).tolist(), epoch)
             )
+            labels = world.gather(labels, len(indices))
             optimizer.zero_grad(set_to_none=True)
-            losses.append(backward(paths(progress.step), images, labels, criterion, config.precision))
+            losses.append(backward(paths(progress.step), images, labels, criterion, config.precision, world))
+            world.sum_gradients(module)
             if config.clip_norm is not None:
                 nn.utils.clip_grad_norm_(module.parameters(), config.clip_norm)
             optimizer.step()
@@ -147,26 +152,40 @@ def train(
                 row |= validate(module)
                 if progress.best_miou is None or row["val/miou"] > progress.best_miou:
                     progress.best_miou, progress.best_epoch = row["val/miou"], progress.epoch
-                    save_weights(best_path, module.state_dict())
+                    if world.leads:
+                        save_weights(best_path, module.state_dict())
         progress.history.append(row)
+        if not world.leads:
+            continue
         log({name: value for name, value in row.items() if name != "epoch"}, progress.epoch)
         if progress.epoch % config.checkpoint_every == 0 or progress.epoch == config.epochs:
             checkpoints.save(progress, module, optimizer, averaged.tensors())
             on_checkpoint(progress)
 
+    world.wait()  # Until the best weights are written.
     module.load_state_dict(load_weights(best_path, "the best weights"))
     module.eval()
     return Outcome(progress, time.monotonic() - started)
 
 
 def backward(
-    paths: Sequence[Forward], images: Tensor, labels: Tensor, criterion: Criterion, precision: str
-) -> Tensor:
-    """Add the gradients of every path's loss; returns the mean loss, detached."""
+    paths: Sequence[Forward], images: Tensor, labels: Tensor, criterion: Criterion, precision: str,
+    world: World = ALONE,
+) -> Tensor:  # fmt: skip
+    """Add the gradients of every path's loss; returns the mean loss, detached.
+
+    Args:
+        paths: The forward passes.
+        images: (b, 3, H, W) this process's share.
+        labels: (B, H, W) of the whole batch.
+        criterion: Loss of the whole batch.
+        precision: Of the forward passes.
+        world: The processes that train together; their gradients are still to be summed.
+    """
     losses = []
     for forward in paths:
         with autocast(images.device, precision):
-            logits = forward(images)
+            logits = world.gather(forward(images), len(labels))
         loss = criterion(logits, labels) / len(paths)
         loss.backward()
         losses.append(loss.detach())
