@@ -81,6 +81,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--search", type=Path, help="search folder to use instead of searching (no folds)")
     parser.add_argument("--minutes", type=float, default=3.0, help="retraining of each architecture")
     parser.add_argument("--randoms", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=1, help="retrainings of each architecture")
     parser.add_argument(
         "--only-folds", type=int, nargs="*", help="work on these folds, leaving the others to another process"
     )
@@ -104,7 +105,9 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, list[Path]]:
         folder = options.output / f"fold{fold}"
         if options.only_folds is not None and fold not in options.only_folds:
             for name in names(options.randoms):
-                found.setdefault(name, []).append(folder / name / "evaluation")
+                found.setdefault(name, []).extend(
+                    place / "evaluation" for place in places(folder, name, options.seeds)
+                )
             continue
         supernet, search = options.supernet or folder / "supernet", options.search or folder / "search"
         if not (supernet / "supernet.json").is_file():
@@ -133,34 +136,38 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, list[Path]]:
             )
         net, spec, _ = load_supernet(supernet)
         for name, architecture in candidates(net, search, options.randoms, config.seed).items():
-            place = folder / name
-            found.setdefault(name, []).append(place / "evaluation")
-            done = (place / "evaluation" / "metrics.json").is_file()
-            if done or (options.only is not None and name not in options.only):
-                continue
-            print(f"fold {fold}, {name}: {architecture.key}", flush=True)
-            inherit(net, spec, architecture, place)
-            epochs = epochs_for(config, dataset, architecture, spec, options.minutes)
-            settings = config.model_copy(
-                update={
-                    "retrain": config.retrain.model_copy(
-                        update={"epochs": epochs, "validate_every": max(1, epochs // 8)}
-                    )
-                }
-            )
-            started = time.monotonic()
-            steps.retrain(settings, dataset=dataset, search=place, output=place / "model", console=console)
-            seconds = time.monotonic() - started
-            table = LatencyTable.load(latency / "table.parquet")
-            parameters = AutoNADNet(architecture, spec.num_classes).num_parameters
-            write_json(
-                place / "figures.json",
-                {
-                    "key": architecture.key, "parameters": parameters, "epochs": epochs, "seconds": seconds,
-                    "predicted_ms": table.predict(architecture),
-                },
-            )  # fmt: skip
-            steps.evaluate(config, dataset=dataset, model=place / "model", output=place / "evaluation")
+            epochs: int | None = None
+            for number, place in enumerate(places(folder, name, options.seeds)):
+                found.setdefault(name, []).append(place / "evaluation")
+                done = (place / "evaluation" / "metrics.json").is_file()
+                if done or (options.only is not None and name not in options.only):
+                    continue
+                print(f"fold {fold}, {name}, seed {config.seed + number}: {architecture.key}", flush=True)
+                inherit(net, spec, architecture, place)
+                epochs = epochs or epochs_for(config, dataset, architecture, spec, options.minutes)
+                settings = config.model_copy(
+                    update={
+                        "seed": config.seed + number,
+                        "retrain": config.retrain.model_copy(
+                            update={"epochs": epochs, "validate_every": max(1, epochs // 8)}
+                        ),
+                    }
+                )
+                started = time.monotonic()
+                steps.retrain(
+                    settings, dataset=dataset, search=place, output=place / "model", console=console
+                )
+                seconds = time.monotonic() - started
+                table = LatencyTable.load(latency / "table.parquet")
+                parameters = AutoNADNet(architecture, spec.num_classes).num_parameters
+                write_json(
+                    place / "figures.json",
+                    {
+                        "key": architecture.key, "parameters": parameters, "epochs": epochs,
+                        "seconds": seconds, "predicted_ms": table.predict(architecture),
+                    },
+                )  # fmt: skip
+                steps.evaluate(config, dataset=dataset, model=place / "model", output=place / "evaluation")
     return found
 
 
@@ -203,6 +210,11 @@ def folds(dataset: Path, output: Path, count: int, seed: int) -> list[Path]:
 
 def names(randoms: int) -> list[str]:
     return ["searched", "smallest", "largest", *(f"random{i + 1}" for i in range(randoms))]
+
+
+def places(folder: Path, name: str, seeds: int) -> list[Path]:
+    """A folder per retraining of an architecture; the first has its name alone."""
+    return [folder / name, *(folder / f"{name}-seed{number}" for number in range(1, seeds))]
 
 
 def candidates(net: SuperNet, search: Path, randoms: int, seed: int) -> dict[str, Architecture]:
@@ -254,11 +266,11 @@ def epochs_for(
 def summarise(found: dict[str, list[Path]], classes: tuple[str, ...], resamples: int) -> dict[str, Any]:
     """Figures over all folds, and how much better the searched one is than the mean of the others."""
     values, rows, matrices, groups = {}, [], {}, []
-    for name, places in found.items():
-        parts = [read_matrices(place / "per_image.parquet", classes, "input") for place in places]
+    for name, evaluations in found.items():
+        parts = [read_matrices(place / "per_image.parquet", classes, "input") for place in evaluations]
         matrices[name] = np.concatenate([part[1] for part in parts])
         groups = [group for table, _ in parts for group in table["group"]]
-        figures = [read_json(place.parent / "figures.json", "the figures") for place in places]
+        figures = [read_json(place.parent / "figures.json", "the figures") for place in evaluations]
         metrics = compute_metrics(matrices[name].sum(0), classes)
         values[name] = bootstrap_values(matrices[name], groups, resamples=resamples)
         low, high = np.nanquantile(values[name], [0.025, 0.975])
@@ -282,7 +294,7 @@ def summarise(found: dict[str, list[Path]], classes: tuple[str, ...], resamples:
         "low": round(float(low), 4),
         "high": round(float(high), 4),
         "groups": len(set(groups)),
-        "images": len(groups),
+        "scored": len(groups),
     }
 
 
