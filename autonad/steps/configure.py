@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -91,8 +91,10 @@ def configure(
     if config.tracking.enabled:
         connect(tracking_settings(config))
     source = resolve(repository, revision, path)
+    if config.tracking.dataset:
+        source = replace(source, name=config.tracking.dataset)
     console.report(f"dataset {source.name} {source.md5}".rstrip())
-    tracking = config.tracking.model_copy(update={"dataset": config.tracking.dataset or source.name})
+    tracking = config.tracking.model_copy(update={"dataset": source.name})
     target_text = json.dumps(device.model_dump(), sort_keys=True)
     return PipelineInput(config_text(config.model_copy(update={"tracking": tracking})), target_text, source)
 

@@ -138,6 +138,12 @@ def test_what_is_entered_overrides_the_settings_and_zero_keeps_them() -> None:
     assert kept == Config.model_validate(kept.model_dump())
 
 
+def test_the_settings_name_of_the_dataset_is_the_one_that_all_tasks_use() -> None:
+    found = configured("tracking: {enabled: false, dataset: parts}")
+    assert found.source.name == "parts"
+    assert parse_config(found.config, source="test").tracking.dataset == "parts"
+
+
 @pytest.mark.parametrize(
     ("entered", "kind", "message"),
     [
