@@ -141,16 +141,19 @@ def main() -> None:
         client = MlflowClient(server.uri)
         experiment = client.get_experiment_by_name("autonad").experiment_id
         runs = client.search_runs([experiment], "tags.`autonad.role` = 'parent'")
-        names = [run.info.run_name for run in runs]
+        names = {run.info.run_id: run.info.run_name for run in runs}
+        # One that trained a supernet has all steps to be shown.
+        (trained, *_) = client.search_runs([experiment], "tags.`autonad.stage` = 'train-supernet'")
+        whole = trained.data.tags["mlflow.parentRunId"]
         (model,) = (found.name for found in client.search_registered_models())
         options.output.mkdir(parents=True, exist_ok=True)
         with cockpit(server.uri, experiment) as seen:
-            seen.experiment(names)
-            seen.children(names[0], ("train-supernet", "register"))
+            seen.experiment(list(names.values()))
+            seen.children(names[whole], ("train-supernet", "register"))
             seen.picture(options.output / "mlflow-experiment.png")
-            seen.run(runs[0].info.run_id, ("Child runs", "inherited validation mIoU"))
+            seen.run(whole, ("Child runs", "inherited validation mIoU"))
             seen.picture(options.output / "mlflow-execution.png")
-            seen.compare([run.info.run_id for run in runs], COLUMNS)
+            seen.compare(list(names), COLUMNS)
             seen.picture(options.output / "mlflow-compare.png")
             seen.model(model, ("champion",))
             seen.picture(options.output / "mlflow-model.png")
