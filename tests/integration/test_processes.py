@@ -12,7 +12,7 @@ import torch
 from commands import command, environment
 from safetensors.torch import load_file
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 TWO = ("--set", "processes=2")
 
 
