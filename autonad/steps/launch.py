@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +12,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from autonad.config import Config
-from autonad.errors import AutonadError
+from autonad.errors import AutonadError, ConfigError
 from autonad.steps.context import SILENT, Console
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ def on_every_gpu(step: Callable[Concatenate[Config, P], R]) -> Callable[Concaten
 
     What the first process reports goes to the caller's console, and an error that any of them raises on
     purpose is raised here. A step that torchrun has started already runs as it is.
+
+    Raises:
+        ConfigError: There are fewer GPUs than processes.
     """
 
     @wraps(step)
@@ -71,7 +75,13 @@ def _processes(config: Config) -> int:
     """How many processes train: what the configuration says, else one per GPU."""
     import torch
 
-    return config.processes or max(1, torch.cuda.device_count())
+    devices = torch.cuda.device_count()
+    if config.processes is not None and 0 < devices < config.processes:
+        raise ConfigError(
+            f"processes is {config.processes}, but this machine has {devices} GPUs and each process needs "
+            "one of its own; lower it, or leave it out to use all"
+        )
+    return config.processes or max(1, devices)
 
 
 def _launch(step: Callable[..., R], count: int, config: Config, options: dict[str, Any]) -> R:
@@ -116,6 +126,12 @@ def _quiet(*names: str) -> Iterator[None]:
 
 def _work(step: Callable[..., R], said: SimpleQueue[Any], config: Config, options: dict[str, Any]) -> R:
     """A step in one of the processes."""
+
+    def stop(*_: object) -> None:
+        raise RuntimeError("another of the processes failed, or all were told to end")
+
+    # The launcher ends the others when one fails: the first must still close its run in MLflow.
+    signal.signal(signal.SIGTERM, stop)
     console = Console(
         lambda line: said.put(("report", (line,))), lambda *progress: said.put(("advance", progress))
     )
