@@ -9,7 +9,7 @@ from torch import Tensor
 
 from autonad.data.loader import SegmentationData
 from autonad.evaluation.metrics import ConfusionMatrix, Metrics, compute_metrics
-from autonad.training.world import ALONE, World
+from autonad.training.world import World
 
 
 @torch.no_grad()
@@ -18,9 +18,8 @@ def score(
     data: SegmentationData,
     *,
     classes: tuple[str, ...],
-    device: torch.device,
+    world: World,
     batch_size: int = 16,
-    world: World = ALONE,
 ) -> Metrics:
     """Metrics at input size over a whole split, from one confusion matrix.
 
@@ -28,13 +27,12 @@ def score(
         forward: (B, 3, H, W) → logits (B, C, H, W), in evaluation mode.
         data: The split, without augmentation.
         classes: Names, background first.
-        device: Where `forward` expects its images.
+        world: The processes that share the images, and where `forward` expects them; all get the same result.
         batch_size: Images per pass.
-        world: The processes that share the images; all get the same metrics.
     """
     confusion = ConfusionMatrix(len(classes))
     for start in range(world.rank * batch_size, len(data), world.size * batch_size):
         images, labels = data.batch(range(start, min(start + batch_size, len(data))), 0)
-        predictions = forward(torch.from_numpy(images).to(device)).argmax(1)
+        predictions = forward(torch.from_numpy(images).to(world.device)).argmax(1)
         confusion.update(labels, predictions.cpu().numpy())
     return compute_metrics(world.total(confusion.matrix), classes)

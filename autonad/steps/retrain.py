@@ -113,7 +113,7 @@ def retrain(
         validation = evaluation_data(source, spec, "val")
 
         def validate(module: torch.nn.Module) -> dict[str, float]:
-            metrics = score(module, validation, classes=spec.classes, device=world.device, world=world)
+            metrics = score(module, validation, classes=spec.classes, world=world)
             values = {"val/miou": metrics.miou, "val/mf1": metrics.mf1}
             if metrics.foreground_miou is not None:
                 values["val/foreground_miou"] = metrics.foreground_miou

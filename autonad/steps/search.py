@@ -93,6 +93,7 @@ def search(
     from autonad.tracking import log_search
     from autonad.training.checkpoint import save_weights
     from autonad.training.files import load_supernet, pick_device
+    from autonad.training.world import World
 
     settings = config.search
     net, spec, provenance = load_supernet(supernet)
@@ -115,8 +116,8 @@ def search(
         warning = target.verify_here()
         if warning:
             console.report(f"warning: {warning}")
-        device = pick_device()
-        net = net.to(device)
+        alone = World(pick_device())
+        net = net.to(alone.device)
         validation = evaluation_data(source, spec, "val")
         values = settings.model_dump(exclude={"finalists"})
         evolution = Evolution(
@@ -152,7 +153,7 @@ def search(
         while not evolution.done:
             for architecture in evolution.ask():
                 metrics = score(
-                    partial(net, architecture=architecture), validation, classes=spec.classes, device=device
+                    partial(net, architecture=architecture), validation, classes=spec.classes, world=alone
                 )
                 evolution.tell([Evaluation(architecture, metrics.miou, table.predict(architecture))])
                 keep()

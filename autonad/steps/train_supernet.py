@@ -118,7 +118,6 @@ def train_supernet(
                     partial(module, architecture=a),
                     validation,
                     classes=spec.classes,
-                    device=world.device,
                     world=world,
                 ).miou
                 for a in panel

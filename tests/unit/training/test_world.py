@@ -54,7 +54,9 @@ def work(rank: int, folder: Path) -> None:
 
 def test_two_processes_have_the_gradients_of_one_and_both_the_same(tmp_path):
     mp.spawn(work, (tmp_path,), nprocs=2)
-    (first, counts), (second, others) = (torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2))
+    (first, counts), (second, others) = (
+        torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in range(2)
+    )
     for case in CASES:
         expected = gradients(ALONE, *case)
         tolerance = {"rtol": 1e-5, "atol": 1e-6} if case[1] == "fp32" else {"rtol": 2e-2, "atol": 2e-3}
