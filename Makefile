@@ -46,8 +46,8 @@ image: ## Build the images autonad and autonad-detector with docker, podman or b
 format: $(STAMP) ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
 
-params: $(STAMP) ## Write params.yaml from the defaults in autonad/config.py
-	$(BIN)/python -m autonad.config_file params.yaml
+params: $(STAMP) ## Write params.yaml from the defaults in autonad/config/sections.py
+	$(BIN)/python -m autonad.config.document params.yaml
 
 mlflow: $(STAMP) ## Start an MLflow server here: sqlite and local artifacts
 	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \

@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
-
-from autonad.steps.context import Console
 
 # Plain lines come at most this often, so that a log file stays readable.
 SECONDS_BETWEEN_LINES = 10.0
+
+
+Report = Callable[[str], None]
+Advance = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Console:
+    """How a step tells a person what it does; silent unless given functions.
+
+    Attributes:
+        report: Prints one line.
+        advance: Receives steps done, steps in all, and what is going on.
+    """
+
+    report: Report = lambda line: None
+    advance: Advance = lambda done, total, text: None
+
+
+SILENT = Console()
 
 
 @contextmanager

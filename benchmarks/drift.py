@@ -34,7 +34,7 @@ from autonad.appearance.pool import Pool
 from autonad.appearance.power import detectable_shift
 from autonad.appearance.texture import TEXTURE
 from autonad.data.dataset import Dataset
-from autonad.data.synthetic import synthesize
+from autonad.data.synthetic.generator import synthesize
 
 UNSEEN_SHARE = 0.2
 
@@ -58,11 +58,16 @@ def main() -> None:
             low, high = binomtest(sum(alarm), count).proportion_ci(0.95, method="wilson")
             rows.append(
                 {
-                    "dataset": name, "experiment": experiment, "images": images, "draws": count,
-                    "alarms": round(sum(alarm) / count, 4), "low": round(low, 4), "high": round(high, 4),
+                    "dataset": name,
+                    "experiment": experiment,
+                    "images": images,
+                    "draws": count,
+                    "alarms": round(sum(alarm) / count, 4),
+                    "low": round(low, 4),
+                    "high": round(high, 4),
                     "seconds": round(seconds, 1),
                 }
-            )  # fmt: skip
+            )
             print(*rows[-1].values(), sep="\t", flush=True, file=sys.stderr)
     print(pd.DataFrame(rows).to_string(index=False))
     minutes = round((time.monotonic() - started) / 60, 1)

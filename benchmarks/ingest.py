@@ -66,12 +66,22 @@ def main() -> None:
             shutil.rmtree(dataset)
             shutil.rmtree(scratch / f"plain{repeat}")
     ratios = [row["plain_s"] / row["ingest_s"] for row in rows]
-    print(json.dumps({
-        "benchmark": "ingest", "images": options.images, "side": options.side, "objects": len(objects),
-        "megabytes": round(sum(objects) / 1e6, 1), "connections": config.ingest.connections,
-        "workers": config.ingest.workers, "masks": options.masks, "runs": rows,
-        "throughput_of_plain": statistics.median(ratios),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "ingest",
+                "images": options.images,
+                "side": options.side,
+                "objects": len(objects),
+                "megabytes": round(sum(objects) / 1e6, 1),
+                "connections": config.ingest.connections,
+                "workers": config.ingest.workers,
+                "masks": options.masks,
+                "runs": rows,
+                "throughput_of_plain": statistics.median(ratios),
+            }
+        )
+    )
 
 
 def arguments() -> argparse.Namespace:
@@ -102,10 +112,11 @@ def connect(connections: int):  # type: ignore[no-untyped-def]
     return boto3.client(
         "s3",
         config=ClientConfig(
-            max_pool_connections=connections, request_checksum_calculation="when_required",
+            max_pool_connections=connections,
+            request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         ),
-    )  # fmt: skip
+    )
 
 
 def picture(rng: np.random.Generator, side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -152,10 +163,15 @@ def fill(client, count: int, side: int, masks: str) -> list[int]:  # type: ignor
 
 
 def first_dataset(output: Path, side: int) -> Path:
-    config = load_config(None, [
-        "tracking.enabled=false", "synthesize.num_images=100", f"synthesize.image_side={side}",
-        f"synthesize.classes={list(CLASSES)}",
-    ])  # fmt: skip
+    config = load_config(
+        None,
+        [
+            "tracking.enabled=false",
+            "synthesize.num_images=100",
+            f"synthesize.image_side={side}",
+            f"synthesize.classes={list(CLASSES)}",
+        ],
+    )
     steps.synthesize(config, output=output)
     return output
 

@@ -22,6 +22,7 @@ import torch
 
 from autonad import steps
 from autonad.config import Config, load_config
+from autonad.console import Console
 from autonad.data.dataset import UNLABELLED, Dataset
 from autonad.data.split import k_folds
 from autonad.evaluation.bootstrap import bootstrap_values
@@ -32,10 +33,10 @@ from autonad.latency.table import LatencyTable
 from autonad.network import AutoNADNet, SuperNet
 from autonad.network.spec import DetectorSpec
 from autonad.space import Architecture
-from autonad.steps.context import Console, seed_everything
-from autonad.steps.splits import training_data
+from autonad.steps.context import seed_everything
 from autonad.training.checkpoint import save_weights
-from autonad.training.files import load_architecture, load_supernet
+from autonad.training.folders import load_architecture, load_supernet
+from autonad.training.inputs import training_data
 from autonad.training.loop import backward, make_optimizer
 from autonad.training.losses import make_criterion
 
@@ -163,10 +164,13 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, list[Path]]:
                 write_json(
                     place / "figures.json",
                     {
-                        "key": architecture.key, "parameters": parameters, "epochs": epochs,
-                        "seconds": seconds, "predicted_ms": table.predict(architecture),
+                        "key": architecture.key,
+                        "parameters": parameters,
+                        "epochs": epochs,
+                        "seconds": seconds,
+                        "predicted_ms": table.predict(architecture),
                     },
-                )  # fmt: skip
+                )
                 steps.evaluate(config, dataset=dataset, model=place / "model", output=place / "evaluation")
     return found
 
@@ -276,14 +280,17 @@ def summarise(found: dict[str, list[Path]], classes: tuple[str, ...], resamples:
         low, high = np.nanquantile(values[name], [0.025, 0.975])
         rows.append(
             {
-                "architecture": name, "parameters": int(np.mean([f["parameters"] for f in figures])),
+                "architecture": name,
+                "parameters": int(np.mean([f["parameters"] for f in figures])),
                 "predicted_ms": round(float(np.mean([f["predicted_ms"] for f in figures])), 2),
                 "seconds": round(float(np.mean([f["seconds"] for f in figures]))),
                 "miou": round(metrics.miou, 4),
-                "low": round(float(low), 4), "high": round(float(high), 4), "mf1": round(metrics.mf1, 4),
+                "low": round(float(low), 4),
+                "high": round(float(high), 4),
+                "mf1": round(metrics.mf1, 4),
                 **{f"iou/{c.name}": None if c.iou is None else round(c.iou, 3) for c in metrics.classes},
             }
-        )  # fmt: skip
+        )
     others = [name for name in values if name != "searched"]
     difference = values["searched"] - np.mean([values[name] for name in others], axis=0)
     whole = {row["architecture"]: row["miou"] for row in rows}

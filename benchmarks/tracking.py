@@ -37,10 +37,10 @@ from mlflow_servers import MlflowServer, running, sqlite_server
 from autonad.network import SuperNet
 from autonad.space import SearchSpace
 from autonad.tracking import TrackingSettings, last_search, track
+from autonad.tracking.checksums import DIGEST_TAG
 from autonad.tracking.connection import MlflowClient, experiment_id
-from autonad.tracking.digests import DIGEST_TAG
-from autonad.tracking.memory import DATASET, HARDWARE_KEY
-from autonad.tracking.registry import CHAMPION, Registry
+from autonad.tracking.history.searches import DATASET, HARDWARE_KEY
+from autonad.tracking.registry.models import CHAMPION, Registry
 
 ALONE: dict[str, str] = {}
 EVERY = 10  # steps between two that are logged
@@ -79,9 +79,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--outage", type=float, default=120.0, help="seconds without a server")
     parser.add_argument("--simulations", type=int, default=100, help="challengers of each kind")
     parser.add_argument(
-        "--parts", nargs="+", choices=("steps", "component", "lookup", "outage", "challengers"),
+        "--parts",
+        nargs="+",
+        choices=("steps", "component", "lookup", "outage", "challengers"),
         help="these alone; default: all",
-    )  # fmt: skip
+    )
     return parser.parse_args()
 
 
@@ -156,7 +158,7 @@ IMPORT = """
 import time, pandas, torch
 
 begun = time.perf_counter()
-import autonad.tracking.client
+import autonad.tracking.runs.mlflow_run
 print(time.perf_counter() - begun)
 """
 
@@ -167,9 +169,13 @@ def component_cost(uri: str, repeats: int, folder: Path) -> dict[str, float]:
     for _ in range(repeats):
         for enabled, values in seconds.items():
             done = subprocess.run(
-                [sys.executable, "-c", COMPONENT, uri, enabled], cwd=folder, capture_output=True, text=True,
-                check=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )  # fmt: skip
+                [sys.executable, "-c", COMPONENT, uri, enabled],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=True,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )
             values.append(float(done.stdout.split()[-1]))
     imported = subprocess.run(
         [sys.executable, "-c", IMPORT], cwd=folder, capture_output=True, text=True, check=True

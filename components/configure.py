@@ -20,8 +20,7 @@ def configure(
     mlflow_uri: str,
     experiment: str,
 ) -> NamedTuple(  # type: ignore[valid-type]
-    "Configured",
-    [("config", str), ("target", str), ("location", str), ("md5", str), ("name", str)],
+    "Configured", [("config", str), ("target", str), ("location", str), ("md5", str), ("name", str)]
 ):
     """Check what was entered before anything is computed, and fix which dataset is meant."""
     from autonad import kubeflow, steps

@@ -86,12 +86,20 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
         with dsl.ExitHandler(closing, name="detector"):
             checked = use.light(
                 configure(
-                    settings=settings, preset=preset, target=target, latency_budget_ms=latency_budget_ms,
-                    supernet_epochs=supernet_epochs, retrain_epochs=retrain_epochs, force=force,
-                    repository=dataset_repository, revision=dataset_revision, path=dataset_path,
-                    mlflow_uri=mlflow_uri, experiment=experiment,
+                    settings=settings,
+                    preset=preset,
+                    target=target,
+                    latency_budget_ms=latency_budget_ms,
+                    supernet_epochs=supernet_epochs,
+                    retrain_epochs=retrain_epochs,
+                    force=force,
+                    repository=dataset_repository,
+                    revision=dataset_revision,
+                    path=dataset_path,
+                    mlflow_uri=mlflow_uri,
+                    experiment=experiment,
                 )
-            )  # fmt: skip
+            )
             config, device, name = (checked.outputs[key] for key in ("config", "target", "name"))
             fetched = use.light(
                 fetch_dataset(
@@ -102,10 +110,14 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             last = use.light(load_search(config=config, name=name, target=device))
             decided = use.computing(
                 decide(
-                    config=config, target=device, dataset=dataset, last_pin=last.outputs["pin"],
-                    last_search=last.outputs["search"], champion=last.outputs["champion"],
+                    config=config,
+                    target=device,
+                    dataset=dataset,
+                    last_pin=last.outputs["pin"],
+                    last_search=last.outputs["search"],
+                    champion=last.outputs["champion"],
                 )
-            )  # fmt: skip
+            )
             action, pin = decided.outputs["Output"], decided.outputs["pin"]
 
             def profiled() -> Any:
@@ -115,18 +127,31 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             def searched(supernet: Any, latency: Any) -> Any:
                 return use.training(
                     search(
-                        config=config, checkpoints=checkpoints, dataset=dataset, pin=pin, supernet=supernet,
+                        config=config,
+                        checkpoints=checkpoints,
+                        dataset=dataset,
+                        pin=pin,
+                        supernet=supernet,
                         latency=latency,
                     )
-                )  # fmt: skip
+                )
 
             def deliver(found: Any, latency: Any) -> None:
                 delivery(
-                    config=config, target=device, checkpoints=checkpoints, dataset=dataset, found=found,
-                    latency=latency, cpu=cpu, memory=memory, accelerator_type=accelerator_type,
-                    accelerator_count=accelerator_count, node_selector=node_selector, tolerations=tolerations,
+                    config=config,
+                    target=device,
+                    checkpoints=checkpoints,
+                    dataset=dataset,
+                    found=found,
+                    latency=latency,
+                    cpu=cpu,
+                    memory=memory,
+                    accelerator_type=accelerator_type,
+                    accelerator_count=accelerator_count,
+                    node_selector=node_selector,
+                    tolerations=tolerations,
                     secret=secret,
-                )  # fmt: skip
+                )
 
             with dsl.If(action == "train", name="train"):
                 trained = use.training(

@@ -9,9 +9,13 @@ from kfp import dsl, kubernetes
 
 # Keys of the Secret and the variables that tasks see them as.
 SECRET_KEYS = (
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION",
-    "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD",
-)  # fmt: skip
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_ENDPOINT_URL",
+    "AWS_DEFAULT_REGION",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+)
 CHECKPOINTS = "/checkpoints"
 
 
@@ -82,9 +86,12 @@ class Resources:
         task.set_retry(self.cluster.retries, backoff_duration=self.cluster.backoff, backoff_factor=2.0)
         kubernetes.set_timeout(task, int(3600 * self.cluster.training_hours))
         kubernetes.empty_dir_mount(
-            task, volume_name="shared-memory", mount_path="/dev/shm", medium="Memory",
+            task,
+            volume_name="shared-memory",
+            mount_path="/dev/shm",
+            medium="Memory",
             size_limit=self.cluster.shared_memory,
-        )  # fmt: skip
+        )
         if self.cluster.checkpoint_volume is not None:
             kubernetes.mount_pvc(task, pvc_name=self.cluster.checkpoint_volume, mount_path=CHECKPOINTS)
         return task

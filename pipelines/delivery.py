@@ -17,10 +17,20 @@ def make_delivery(cluster: Cluster) -> Any:
 
     @dsl.pipeline(name="delivery")
     def delivery(
-        config: str, target: str, checkpoints: str, dataset: Input[Dataset], found: Input[Artifact],
-        latency: Input[Artifact], cpu: str, memory: str, accelerator_type: str, accelerator_count: str,
-        node_selector: dict, tolerations: list, secret: str,
-    ) -> None:  # fmt: skip
+        config: str,
+        target: str,
+        checkpoints: str,
+        dataset: Input[Dataset],
+        found: Input[Artifact],
+        latency: Input[Artifact],
+        cpu: str,
+        memory: str,
+        accelerator_type: str,
+        accelerator_count: str,
+        node_selector: dict,
+        tolerations: list,
+        secret: str,
+    ) -> None:
         """Retrain, evaluate, export, register."""
         use = Resources(
             cpu, memory, accelerator_type, accelerator_count, node_selector, tolerations, secret, cluster
@@ -36,9 +46,13 @@ def make_delivery(cluster: Cluster) -> Any:
         exported = use.computing(export(config=config, dataset=dataset, model=model, evaluation=evaluation))
         use.computing(
             register(
-                config=config, target=target, dataset=dataset, exported=exported.outputs["exported"],
-                evaluation=evaluation, found=found,
+                config=config,
+                target=target,
+                dataset=dataset,
+                exported=exported.outputs["exported"],
+                evaluation=evaluation,
+                found=found,
             )
-        )  # fmt: skip
+        )
 
     return delivery

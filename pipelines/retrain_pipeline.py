@@ -70,12 +70,20 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
         with dsl.ExitHandler(closing, name="detector"):
             checked = use.light(
                 configure(
-                    settings=settings, preset="", target=target, latency_budget_ms=latency_budget_ms,
-                    supernet_epochs=0, retrain_epochs=retrain_epochs, force="none",
-                    repository=dataset_repository, revision=dataset_revision, path=dataset_path,
-                    mlflow_uri=mlflow_uri, experiment=experiment,
+                    settings=settings,
+                    preset="",
+                    target=target,
+                    latency_budget_ms=latency_budget_ms,
+                    supernet_epochs=0,
+                    retrain_epochs=retrain_epochs,
+                    force="none",
+                    repository=dataset_repository,
+                    revision=dataset_revision,
+                    path=dataset_path,
+                    mlflow_uri=mlflow_uri,
+                    experiment=experiment,
                 )
-            )  # fmt: skip
+            )
             config, device, name = (checked.outputs[key] for key in ("config", "target", "name"))
             fetched = use.light(
                 fetch_dataset(
@@ -84,10 +92,19 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             )
             last = use.light(load_search(config=config, name=name, target=device))
             delivery(
-                config=config, target=device, checkpoints=checkpoints, dataset=fetched.outputs["dataset"],
-                found=last.outputs["search"], latency=last.outputs["latency"], cpu=cpu, memory=memory,
-                accelerator_type=accelerator_type, accelerator_count=accelerator_count,
-                node_selector=node_selector, tolerations=tolerations, secret=secret,
-            )  # fmt: skip
+                config=config,
+                target=device,
+                checkpoints=checkpoints,
+                dataset=fetched.outputs["dataset"],
+                found=last.outputs["search"],
+                latency=last.outputs["latency"],
+                cpu=cpu,
+                memory=memory,
+                accelerator_type=accelerator_type,
+                accelerator_count=accelerator_count,
+                node_selector=node_selector,
+                tolerations=tolerations,
+                secret=secret,
+            )
 
     return retrain_pipeline

@@ -103,14 +103,20 @@ def cockpit(uri: str, experiment: str) -> Iterator[Cockpit]:
     columns = ["attributes.`Dataset`", *(f"metrics.`{name}`" for name in COLUMNS)]
     state: Mapping[str, Any] = {
         f'MLflowLocalStorage-1.1-ExperimentPage-["{experiment}"]-ReactComponentState': {
-            "searchFilter": "", "orderByKey": "attributes.start_time", "orderByAsc": False,
-            "startTime": "ALL", "lifecycleFilter": "Active", "datasetsFilter": [],
-            "modelVersionFilter": "All Runs", "selectedColumns": columns, "columnOrder": [],
+            "searchFilter": "",
+            "orderByKey": "attributes.start_time",
+            "orderByAsc": False,
+            "startTime": "ALL",
+            "lifecycleFilter": "Active",
+            "datasetsFilter": [],
+            "modelVersionFilter": "All Runs",
+            "selectedColumns": columns,
+            "columnOrder": [],
         },
         "mlflow.workflowType_v1": "machine_learning",
         "mlflow.assistant.panelOpen_v1": False,
         "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,
-    }  # fmt: skip
+    }
     script = "".join(
         f"if (localStorage.getItem({json.dumps(key)}) === null) "
         f"localStorage.setItem({json.dumps(key)}, {json.dumps(json.dumps(value))});"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from servers import ObjectStore, Wire, object_store, wire
 
-from autonad.storage import Store
+from autonad.storage.store import Store
 
 _NUMBERS = itertools.count(1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autonad.evaluation.challenge import ALL, CHAMPIONS, OWN, Verdict, judge
+from autonad.deploy.verdict import ALL, CHAMPIONS, OWN, Verdict, judge
 
 
 def truth(rng: np.random.Generator, parts: int, images: int = 3) -> np.ndarray:
@@ -33,6 +33,12 @@ def decide(seed: int, challenger: float, champion: float, parts: int, resamples:
     a, b = detector(rng, pixels, challenger), detector(rng, pixels, champion)
     everything = np.ones(len(a), dtype=bool)
     return judge(
-        a, b, np.repeat(np.arange(parts), 3), dict.fromkeys((ALL, OWN, CHAMPIONS), everything),
-        metric="miou", probability=0.95, resamples=resamples, seed=seed,
-    )  # fmt: skip
+        a,
+        b,
+        np.repeat(np.arange(parts), 3),
+        dict.fromkeys((ALL, OWN, CHAMPIONS), everything),
+        metric="miou",
+        probability=0.95,
+        resamples=resamples,
+        seed=seed,
+    )

@@ -57,16 +57,47 @@ def postgres() -> Iterator[str]:
     data, log = folder / "data", folder / "log"
     try:
         subprocess.run(
-            [programs / "initdb", "-D", data, "-U", "autonad", "-A", "scram-sha-256", "--pwfile",
-             folder / "password", "-E", "UTF8", "--no-sync"],
-            check=True, capture_output=True, cwd=folder, **user,
-        )  # fmt: skip
+            [
+                programs / "initdb",
+                "-D",
+                data,
+                "-U",
+                "autonad",
+                "-A",
+                "scram-sha-256",
+                "--pwfile",
+                folder / "password",
+                "-E",
+                "UTF8",
+                "--no-sync",
+            ],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+            **user,
+        )
         with log.open("wb") as output:
             server = subprocess.Popen(
-                [programs / "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1",
-                 "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=100"],
-                stdout=output, stderr=output, cwd=folder, **user,
-            )  # fmt: skip
+                [
+                    programs / "postgres",
+                    "-D",
+                    data,
+                    "-p",
+                    str(port),
+                    "-c",
+                    "listen_addresses=127.0.0.1",
+                    "-c",
+                    "unix_socket_directories=",
+                    "-c",
+                    "fsync=off",
+                    "-c",
+                    "max_connections=100",
+                ],
+                stdout=output,
+                stderr=output,
+                cwd=folder,
+                **user,
+            )
         try:
             wait_for_port(port, lambda: server.poll() is None, log)
             yield f"postgresql+psycopg2://autonad:{quoted}@127.0.0.1:{port}/postgres"
@@ -106,16 +137,24 @@ class MlflowServer:
         """Start it and wait until it answers."""
         assert self._process is None
         variables = {
-            **os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1",
+            **os.environ,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "OMP_NUM_THREADS": "1",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "MLFLOW_PORT": str(self.port), "MLFLOW_HOST": "127.0.0.1", **self.environment,
-        }  # fmt: skip
+            "MLFLOW_PORT": str(self.port),
+            "MLFLOW_HOST": "127.0.0.1",
+            **self.environment,
+        }
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                self.command, cwd=self.folder, env=variables, stdout=output, stderr=output,
+                self.command,
+                cwd=self.folder,
+                env=variables,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
-            )  # fmt: skip
+            )
         deadline = time.monotonic() + 300  # on a machine with other work
         while time.monotonic() < deadline and self._process.poll() is None:
             with suppress(OSError), urllib.request.urlopen(f"{self.uri}/health", timeout=2):
@@ -156,8 +195,12 @@ def sqlite_server(folder: Path) -> MlflowServer:
 def production_server(folder: Path, database: str, store: Mapping[str, str], artifacts: str) -> MlflowServer:
     """The production form, by the script that `deploy/mlflow` ships."""
     environment = {
-        **store, "MLFLOW_BACKEND_STORE_URI": database, "MLFLOW_ARTIFACTS_DESTINATION": artifacts,
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": "only for this test", "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD,
-        "MLFLOW_SERVER_ALLOWED_HOSTS": "127.0.0.1:*", "MLFLOW_WORKERS": "1",
-    }  # fmt: skip
+        **store,
+        "MLFLOW_BACKEND_STORE_URI": database,
+        "MLFLOW_ARTIFACTS_DESTINATION": artifacts,
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": "only for this test",
+        "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD,
+        "MLFLOW_SERVER_ALLOWED_HOSTS": "127.0.0.1:*",
+        "MLFLOW_WORKERS": "1",
+    }
     return MlflowServer([str(ROOT / "deploy/mlflow/serve")], environment, folder)

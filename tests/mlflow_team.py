@@ -65,13 +65,15 @@ class Team:
         """The store itself, which MLflow's users have no keys of."""
         values = self.store.environment
         return boto3.client(
-            "s3", endpoint_url=values["AWS_ENDPOINT_URL"], region_name=values["AWS_DEFAULT_REGION"],
+            "s3",
+            endpoint_url=values["AWS_ENDPOINT_URL"],
+            region_name=values["AWS_DEFAULT_REGION"],
             aws_access_key_id=values["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=values["AWS_SECRET_ACCESS_KEY"],
             config=ClientConfig(
                 request_checksum_calculation="when_required", response_checksum_validation="when_required"
             ),
-        )  # fmt: skip
+        )
 
     def settings(self, experiment: str = "autonad") -> TrackingSettings:
         return TrackingSettings(uri=self.server.uri, experiment=experiment)

@@ -133,8 +133,14 @@ class Wire:
                     return
                 request += received
             head, _, body = request.partition(b"\r\n\r\n")
-            length = next((int(h.split(b":")[1]) for h in head.lower().split(b"\r\n")
-                           if h.startswith(b"content-length:")), 0)  # fmt: skip
+            length = next(
+                (
+                    int(h.split(b":")[1])
+                    for h in head.lower().split(b"\r\n")
+                    if h.startswith(b"content-length:")
+                ),
+                0,
+            )
             while len(body) < length:
                 body += connection.recv(65536)
             method, path, _ = head.split(b"\r\n")[0].decode().split(" ")

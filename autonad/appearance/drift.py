@@ -22,7 +22,7 @@ from autonad.appearance.parts import (
     make_parts,
     shown_classes,
     unlabelled,
-)  # fmt: skip
+)
 from autonad.appearance.pool import Pool, Statistic
 from autonad.appearance.power import detectable_shift
 from autonad.appearance.shifts import ClassMix, Shift, class_mix, feature_shifts
@@ -115,11 +115,19 @@ def compare(
         shares = [_shares(table) for table in compared]
         mix = class_mix(parts, *shares, permutations=permutations, rng=rng)
     return Drift(
-        changed=found or bool(new), p_value=p, alpha=alpha, minimum_effect=minimum_effect,
-        statistics=test.statistics, new_classes=new, class_mix=mix, shifted=tuple(named),
-        images=(len(compared[0]), len(compared[1])), groups=(sides[0], sides[1]), detectable=detectable,
+        changed=found or bool(new),
+        p_value=p,
+        alpha=alpha,
+        minimum_effect=minimum_effect,
+        statistics=test.statistics,
+        new_classes=new,
+        class_mix=mix,
+        shifted=tuple(named),
+        images=(len(compared[0]), len(compared[1])),
+        groups=(sides[0], sides[1]),
+        detectable=detectable,
         note="; ".join(notes),
-    )  # fmt: skip
+    )
 
 
 def check_level(alpha: float, permutations: int) -> None:

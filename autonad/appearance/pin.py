@@ -145,6 +145,24 @@ def pinned_dataset(dataset: Dataset, pin: Pin) -> Dataset:
     return Dataset(dataset.root, dataset.classes, rows, dataset.about)
 
 
+def searched_images(dataset: Path, pin: Path | None) -> tuple[Dataset, str | None]:
+    """The images that a search is run on, and the key of their pin.
+
+    Args:
+        dataset: Dataset folder.
+        pin: Pin folder; None takes the whole dataset.
+
+    Raises:
+        DatasetError: A pinned image is not in the dataset as it was.
+        StorageError: The pin is missing or damaged.
+    """
+    source = Dataset.open(dataset)
+    if pin is None:
+        return source, None
+    found = Pin.load(pin)
+    return pinned_dataset(source, found), found.key
+
+
 def _rows(table: pd.DataFrame) -> Iterable[Any]:
     # The stubs of pandas give every field the union of all types.
     return table.itertuples()

@@ -19,7 +19,7 @@ from autonad.appearance.statistics import (
     permute,
     studentise,
     witness_auc,
-)  # fmt: skip
+)
 from autonad.appearance.texture import TEXTURE
 
 

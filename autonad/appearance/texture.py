@@ -97,7 +97,12 @@ def _levels(grey: np.ndarray) -> dict[str, float]:
     histogram = np.bincount((grey / 8).astype(np.intp).ravel(), minlength=32) / grey.size
     filled = histogram[histogram > 0]
     return {
-        "grey_p00": p0, "grey_p05": p5, "grey_p25": p25, "grey_p50": p50, "grey_p75": p75, "grey_p95": p95,
+        "grey_p00": p0,
+        "grey_p05": p5,
+        "grey_p25": p25,
+        "grey_p50": p50,
+        "grey_p75": p75,
+        "grey_p95": p95,
         "grey_p100": p100,
         "brightness_log2": _log2(float(grey.mean(dtype=np.float64)) + 1),
         "black_share": float((grey <= 2).mean()),
@@ -106,7 +111,7 @@ def _levels(grey: np.ndarray) -> dict[str, float]:
         "range_log2": _log2(255 * (p95 - p5)),
         "skewness": (p95 + p5 - 2 * p50) / max(p95 - p5, 1 / 255),
         "entropy_bits": float(-(filled * np.log2(filled)).sum()),
-    }  # fmt: skip
+    }
 
 
 def _bands(grey: np.ndarray) -> dict[str, float]:

@@ -27,8 +27,8 @@ from autonad.data.copies import (
 )
 from autonad.data.dataset import SPLITS, UNLABELLED, Dataset, count_pixels
 from autonad.data.faults import Fault, Severity, fault_table
-from autonad.data.formats import PUBLISHED, read_layout, reject, summarise
-from autonad.data.layout import decode
+from autonad.data.layouts.formats import PUBLISHED, read_layout, reject, summarise
+from autonad.data.layouts.layout import decode
 from autonad.errors import DatasetError
 
 
@@ -103,9 +103,14 @@ def audit_dataset(root: Path | str) -> AuditReport:
 
 
 def audit_layout(
-    format: str, source: Path | str, *, groups_csv: Path | None = None, include_defect_free: bool = True,
-    threshold: int = 127, classes: Sequence[str] | None = None,
-) -> AuditReport:  # fmt: skip
+    format: str,
+    source: Path | str,
+    *,
+    groups_csv: Path | None = None,
+    include_defect_free: bool = True,
+    threshold: int = 127,
+    classes: Sequence[str] | None = None,
+) -> AuditReport:
     """Look for faults in a published layout before it is imported.
 
     The arguments are those of `formats.read_layout`. Copies across the published splits are
@@ -115,9 +120,13 @@ def audit_layout(
         DatasetError: The folder does not hold the layout.
     """
     layout = read_layout(
-        format, Path(source), groups_csv=groups_csv, include_defect_free=include_defect_free,
-        threshold=threshold, classes=classes,
-    )  # fmt: skip
+        format,
+        Path(source),
+        groups_csv=groups_csv,
+        include_defect_free=include_defect_free,
+        threshold=threshold,
+        classes=classes,
+    )
     faults, seen, grey = list(layout.faults), list[Seen](), 0
     for found in decode(layout):
         faults += found.faults
@@ -132,11 +141,14 @@ def audit_layout(
             faults.append(Fault("warning", "empty-mask", record.item, "its mask shows no defect"))
         seen.append(
             remember(
-                record.item, found.image, found.mask, layout.classes,
+                record.item,
+                found.image,
+                found.mask,
+                layout.classes,
                 group=layout.groups[record.item] if layout.groups is not None else "",
                 split=record.published_split or "",
             )
-        )  # fmt: skip
+        )
     faults += summarise(layout, seen, grey=grey)
     near = find_near(seen)
     if layout.groups is not None:

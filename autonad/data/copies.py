@@ -87,11 +87,14 @@ def join_groups(
         joined.setdefault(label, set()).update({image.group} - {""})
     faults = [
         Fault(
-            "warning", "joined-groups", f"groups {', '.join(sorted(names))}",
+            "warning",
+            "joined-groups",
+            f"groups {', '.join(sorted(names))}",
             "their images are near-duplicates; they count as one group",
         )
-        for names in joined.values() if len(names) > 1
-    ]  # fmt: skip
+        for names in joined.values()
+        if len(names) > 1
+    ]
     return [seen[label].group or f"g{label:05d}" for label in root], faults
 
 

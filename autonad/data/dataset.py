@@ -34,9 +34,7 @@ from autonad.files import read_json
 BACKGROUND = "background"
 SPLITS = ("train", "val", "test")
 UNLABELLED = "unlabelled"
-COLUMNS = (
-    "image", "mask", "group", "batch", "split", "sha256", "mask_sha256", "height", "width", "pixels",
-)  # fmt: skip
+COLUMNS = ("image", "mask", "group", "batch", "split", "sha256", "mask_sha256", "height", "width", "pixels")
 MANIFEST = "manifest.parquet"
 CLASSES = "classes.json"
 # While an ingest brings new classes, classes.json names both lists; the manifest decides which one holds.

@@ -81,12 +81,14 @@ def fingerprints_of(
 def fingerprint_table(manifest: pd.DataFrame, fingerprints: dict[str, Fingerprint]) -> pd.DataFrame:
     """The content of `fingerprints.parquet` for a manifest, given the fingerprint of each of its images."""
     found = [fingerprints[image] for image in manifest["image"]]
-    return pd.DataFrame({
-        **{name: manifest[name].to_numpy() for name in ("image", "sha256", "mask_sha256")},
-        "content": [one.content for one in found],
-        "labels": [one.labels for one in found],
-        "descriptor": [one.descriptor.tobytes() for one in found],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            **{name: manifest[name].to_numpy() for name in ("image", "sha256", "mask_sha256")},
+            "content": [one.content for one in found],
+            "labels": [one.labels for one in found],
+            "descriptor": [one.descriptor.tobytes() for one in found],
+        }
+    )
 
 
 def _read(dataset: Dataset) -> dict[tuple[str, str, str], Fingerprint]:

@@ -155,10 +155,17 @@ class SegmentationData:
     """
 
     def __init__(
-        self, dataset: Dataset, rows: pd.DataFrame, *, size: tuple[int, int], keep_aspect: bool,
-        normalisation: Normalisation, augmentation: Augmentation | None = None, seed: int = 0, cache_mib: int
-            = 1024,
-    ) -> None:  # fmt: skip
+        self,
+        dataset: Dataset,
+        rows: pd.DataFrame,
+        *,
+        size: tuple[int, int],
+        keep_aspect: bool,
+        normalisation: Normalisation,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+        cache_mib: int = 1024,
+    ) -> None:
         # Images are small: OpenCV's threads cost more than they bring, and would compete with torch's.
         cv2.setNumThreads(0)
         self.dataset, self.rows = dataset, rows.reset_index(drop=True)

@@ -84,15 +84,36 @@ PRESETS: dict[str, AugmentationSettings] = {
     "none": AugmentationSettings(),
     "light": AugmentationSettings(flips=True, tone=0.5, contrast=0.1, brightness=0.1),
     "standard": AugmentationSettings(
-        flips=True, affine=0.5, rotate_degrees=20, scale=(0.8, 1.25), translate=0.08, shear_degrees=5,
-        blur=0.1, blur_sigma=1.0, sharpness=0.1, tone=0.5, contrast=0.2, brightness=0.1,
+        flips=True,
+        affine=0.5,
+        rotate_degrees=20,
+        scale=(0.8, 1.25),
+        translate=0.08,
+        shear_degrees=5,
+        blur=0.1,
+        blur_sigma=1.0,
+        sharpness=0.1,
+        tone=0.5,
+        contrast=0.2,
+        brightness=0.1,
     ),
     "strong": AugmentationSettings(
-        flips=True, affine=0.8, rotate_degrees=45, scale=(0.7, 1.5), translate=0.15, shear_degrees=10,
-        blur=0.2, blur_sigma=1.5, sharpness=0.2, tone=0.8, contrast=0.3, brightness=0.15,
-        crop=0.3, crop_side=(0.4, 0.8),
+        flips=True,
+        affine=0.8,
+        rotate_degrees=45,
+        scale=(0.7, 1.5),
+        translate=0.15,
+        shear_degrees=10,
+        blur=0.2,
+        blur_sigma=1.5,
+        sharpness=0.2,
+        tone=0.8,
+        contrast=0.3,
+        brightness=0.15,
+        crop=0.3,
+        crop_side=(0.4, 0.8),
     ),
-}  # fmt: skip
+}
 
 
 class Augmentation:
@@ -203,9 +224,13 @@ class _IgnoringAffine(A.Affine):
         self, mask: np.ndarray, matrix: np.ndarray, output_shape: tuple[int, int], **params: Any
     ) -> np.ndarray:
         return cv2.warpAffine(
-            mask, matrix[:2], output_shape[::-1], flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT,
+            mask,
+            matrix[:2],
+            output_shape[::-1],
+            flags=cv2.INTER_NEAREST,
+            borderMode=cv2.BORDER_CONSTANT,
             borderValue=IGNORE,
-        )  # fmt: skip
+        )
 
 
 def _affine(settings: AugmentationSettings) -> A.Affine:

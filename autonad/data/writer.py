@@ -73,9 +73,15 @@ class DatasetWriter:
         shutil.rmtree(self._building, ignore_errors=True)
 
     def add(
-        self, image: np.ndarray | bytes, mask: np.ndarray, *, name: str, group: str, suffix: str = ".png",
+        self,
+        image: np.ndarray | bytes,
+        mask: np.ndarray,
+        *,
+        name: str,
+        group: str,
+        suffix: str = ".png",
         batch: str = "initial",
-    ) -> int:  # fmt: skip
+    ) -> int:
         """Add one image.
 
         Args:
@@ -107,18 +113,20 @@ class DatasetWriter:
         with _storage(self.output):
             (self._building / "images" / f"{stem}{suffix}").write_bytes(content)
             (self._building / "masks" / f"{stem}.png").write_bytes(mask_content)
-        self._rows.append({
-            "image": f"images/{stem}{suffix}",
-            "mask": f"masks/{stem}.png",
-            "group": str(group),
-            "batch": batch,
-            "split": "",
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "mask_sha256": hashlib.sha256(mask_content).hexdigest(),
-            "height": int(mask.shape[0]),
-            "width": int(mask.shape[1]),
-            "pixels": count_pixels(mask, len(self.classes)),
-        })  # fmt: skip
+        self._rows.append(
+            {
+                "image": f"images/{stem}{suffix}",
+                "mask": f"masks/{stem}.png",
+                "group": str(group),
+                "batch": batch,
+                "split": "",
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "mask_sha256": hashlib.sha256(mask_content).hexdigest(),
+                "height": int(mask.shape[0]),
+                "width": int(mask.shape[1]),
+                "pixels": count_pixels(mask, len(self.classes)),
+            }
+        )
         return len(self._rows) - 1
 
     def quarantine(self, file: Path, *, item: str, reason: str) -> None:
@@ -134,9 +142,12 @@ class DatasetWriter:
         self._quarantined.append({"file": name, "item": item, "reason": reason})
 
     def finish(
-        self, assign: Callable[[pd.DataFrame], pd.Series], *, groups: Sequence[str] | None = None,
+        self,
+        assign: Callable[[pd.DataFrame], pd.Series],
+        *,
+        groups: Sequence[str] | None = None,
         about: Mapping[str, Any] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Assign splits, write manifest and classes, and put the dataset in its place.
 
         Args:

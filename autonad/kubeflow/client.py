@@ -85,9 +85,13 @@ class Kubeflow:
         credentials = ServiceAccountTokenVolumeCredentials() if access.in_cluster else None
         with self._explained():
             self._client = _Client(
-                host=access.host, namespace=access.namespace or "kubeflow", existing_token=access.token,
-                cookies=access.cookies, credentials=credentials, ssl_ca_cert=access.ca_cert,
-            )  # fmt: skip
+                host=access.host,
+                namespace=access.namespace or "kubeflow",
+                existing_token=access.token,
+                cookies=access.cookies,
+                credentials=credentials,
+                ssl_ca_cert=access.ca_cert,
+            )
 
     def upload(self, package: Package, version: str) -> tuple[str, str]:
         """Add a pipeline, or a version of one that is there.
@@ -110,9 +114,12 @@ class Kubeflow:
         given = package.arguments(dict(arguments))
         with self._explained(), _file(package) as path:
             started = self._client.create_run_from_pipeline_package(
-                path, arguments=given, run_name=name, experiment_name=experiment,
+                path,
+                arguments=given,
+                run_name=name,
+                experiment_name=experiment,
                 namespace=self._access.namespace,
-            )  # fmt: skip
+            )
             return str(started.run_id)
 
     def schedule(
@@ -141,9 +148,14 @@ class Kubeflow:
         with self._explained(), _file(package) as path:
             found = self._client.create_experiment(experiment, namespace=self._access.namespace)
             made = self._client.create_recurring_run(
-                found.experiment_id, name, cron_expression=expression, max_concurrency=1, no_catchup=True,
-                pipeline_package_path=path, params=given,
-            )  # fmt: skip
+                found.experiment_id,
+                name,
+                cron_expression=expression,
+                max_concurrency=1,
+                no_catchup=True,
+                pipeline_package_path=path,
+                params=given,
+            )
             return str(made.recurring_run_id)
 
     def runs(self, limit: int = 20) -> list[RunInfo]:
@@ -155,9 +167,14 @@ class Kubeflow:
         return [_info(run) for run in answer.runs or ()]
 
     def wait(
-        self, run_id: str, *, timeout: float, tell: Callable[[str], None] = lambda line: None,
-        sleep: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic,
-    ) -> RunInfo:  # fmt: skip
+        self,
+        run_id: str,
+        *,
+        timeout: float,
+        tell: Callable[[str], None] = lambda line: None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> RunInfo:
         """Wait for a run to end.
 
         Args:

@@ -89,9 +89,12 @@ def run_local(
         path = Path(temporary) / "pipeline.yaml"
         package.save(path)
         local.init(
-            runner, pipeline_root=str(place), workspace_root=str(Path(temporary) / "workspace"),
-            enable_caching=cache is not None, cache_root=None if cache is None else str(cache),
-        )  # fmt: skip
+            runner,
+            pipeline_root=str(place),
+            workspace_root=str(Path(temporary) / "workspace"),
+            enable_caching=cache is not None,
+            cache_root=None if cache is None else str(cache),
+        )
         pipeline = components.load_component_from_file(str(path))
         try:
             pipeline(**package.arguments(dict(arguments)))

@@ -124,8 +124,12 @@ def _default(entry: dict[str, Any]) -> Any:
 
 
 _KINDS: dict[str, Any] = {
-    "STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": (int, float), "STRUCT": dict, "LIST": list,
-}  # fmt: skip
+    "STRING": str,
+    "NUMBER_INTEGER": int,
+    "NUMBER_DOUBLE": (int, float),
+    "STRUCT": dict,
+    "LIST": list,
+}
 
 
 def _typed(name: str, kind: str, value: Any) -> Any:

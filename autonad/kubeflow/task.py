@@ -84,8 +84,8 @@ def close(settings: str, *, uri: str, experiment: str, state: str, message: str 
     Returns:
         What was recorded, or why nothing could be.
     """
-    from autonad.tracking.closing import close_execution
-    from autonad.tracking.origin import execution_name
+    from autonad.tracking.runs.closing import close_execution
+    from autonad.tracking.runs.origin import execution_name
 
     execution = execution_name(os.environ)
     try:
@@ -101,8 +101,8 @@ def close(settings: str, *, uri: str, experiment: str, state: str, message: str 
 
 
 def _tell_parent(config: Config, stage: str, reason: str) -> None:
-    from autonad.tracking.closing import record_failure
-    from autonad.tracking.origin import execution_name
+    from autonad.tracking.runs.closing import record_failure
+    from autonad.tracking.runs.origin import execution_name
 
     execution = execution_name(os.environ)
     if execution is None or not config.tracking.enabled:

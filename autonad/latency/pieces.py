@@ -63,9 +63,13 @@ def _blocks(space: SearchSpace, stage: int, size: tuple[int, int]) -> Iterator[P
             for ratio in sorted({min(choices.ffn_ratios), max(choices.ffn_ratios)}):
                 block = Block(mixer.operator, ratio, mixer.kernel)
                 row = {
-                    "part": "block", "stage": stage, "operator": mixer.operator, "kernel": mixer.kernel,
-                    "width": width, "ffn_ratio": ratio,
-                }  # fmt: skip
+                    "part": "block",
+                    "stage": stage,
+                    "operator": mixer.operator,
+                    "kernel": mixer.kernel,
+                    "width": width,
+                    "ffn_ratio": ratio,
+                }
                 yield Piece(
                     tuple({**row, "block": position} for position in range(max(choices.depths))),
                     _builder(EncoderBlock, block, width, space.head_width, stage),
@@ -112,9 +116,13 @@ def _edge_row(
     name: str, operator: EdgeOperator, in_width: int, width: int, side: int | None
 ) -> dict[str, Any]:
     return {
-        "part": "edge", "edge": name, "operator": operator,
-        "in_width": in_width, "width": width, "side": side,
-    }  # fmt: skip
+        "part": "edge",
+        "edge": name,
+        "operator": operator,
+        "in_width": in_width,
+        "width": width,
+        "side": side,
+    }
 
 
 def _edge(

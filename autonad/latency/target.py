@@ -177,11 +177,7 @@ class Target(BaseModel):
             LatencyError: The runtime is not installed here.
         """
         here = Target.describe(
-            self.name,
-            self.runtime,
-            provider=self.provider,
-            precision=self.precision,
-            threads=self.threads,
+            self.name, self.runtime, provider=self.provider, precision=self.precision, threads=self.threads
         )
         if here.hardware_key == self.hardware_key:
             return None

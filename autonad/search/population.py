@@ -11,8 +11,16 @@ from autonad.search.ranking import Evaluation, Ranking
 from autonad.space import Architecture
 
 COLUMNS = (
-    "generation", "key", "origin", "parents", "miou", "latency_ms", "score", "feasible", "architecture",
-)  # fmt: skip
+    "generation",
+    "key",
+    "origin",
+    "parents",
+    "miou",
+    "latency_ms",
+    "score",
+    "feasible",
+    "architecture",
+)
 
 
 @dataclass

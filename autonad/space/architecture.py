@@ -24,10 +24,17 @@ NUM_POOLS = 4
 # The ten edges of the feature aggregation module, in gene order: four pooling branches on the last stage,
 # then lateral and output edges of the first three stages.
 EDGES = (
-    "pool1", "pool2", "pool3", "pool4",
-    "lateral1", "lateral2", "lateral3",
-    "output1", "output2", "output3",
-)  # fmt: skip
+    "pool1",
+    "pool2",
+    "pool3",
+    "pool4",
+    "lateral1",
+    "lateral2",
+    "lateral3",
+    "output1",
+    "output2",
+    "output3",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,22 +3,26 @@
 Importing this package is cheap; each step imports what it needs when it is called.
 """
 
+from autonad.console import SILENT, Console
+from autonad.data.versions import Source
+from autonad.steps.audit import audit
 from autonad.steps.compare import compare
 from autonad.steps.configure import PipelineInput, config_text, configure
-from autonad.steps.context import SILENT, Console
-from autonad.steps.data import audit, import_data, synthesize
 from autonad.steps.decide import decide
+from autonad.steps.describe_target import describe_target
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
 from autonad.steps.fetch_dataset import fetch_dataset
 from autonad.steps.gc import gc
+from autonad.steps.import_data import import_data
 from autonad.steps.ingest import ingest
 from autonad.steps.load_search import load_search, require_search
-from autonad.steps.profile_latency import describe_target, profile_latency
-from autonad.steps.register import register, rollback
+from autonad.steps.profile_latency import profile_latency
+from autonad.steps.register import register
 from autonad.steps.retrain import retrain
+from autonad.steps.rollback import rollback
 from autonad.steps.search import search
-from autonad.steps.sources import Source
+from autonad.steps.synthesize import synthesize
 from autonad.steps.train_supernet import train_supernet
 
 __all__ = [

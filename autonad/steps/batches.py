@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config import Config
+from autonad.console import Console
 from autonad.errors import DatasetError
-from autonad.steps.context import Console
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from autonad.appearance.decide import BatchFinding
     from autonad.appearance.pin import Pin
+    from autonad.appearance.policy import BatchFinding
     from autonad.data.dataset import Dataset
 
     MaskOf = Callable[[Any], np.ndarray | None]
@@ -78,8 +78,8 @@ def test_batches(
     Returns:
         A finding for each batch; the features of each; notes.
     """
-    from autonad.appearance.decide import BatchFinding
     from autonad.appearance.drift import compare
+    from autonad.appearance.policy import BatchFinding
 
     settings = config.decide
     names = newest(source, newer, settings.window)
@@ -96,17 +96,25 @@ def test_batches(
         if groups >= LEAST_GROUPS:
             console.report(f"testing batch {name}: {len(rows)} images of {groups} parts")
             drift = compare(
-                reference, batch, alpha=alpha, permutations=settings.permutations, seed=config.seed,
+                reference,
+                batch,
+                alpha=alpha,
+                permutations=settings.permutations,
+                seed=config.seed,
                 minimum_effect=settings.minimum_effect,
-            )  # fmt: skip
+            )
         findings.append(
             BatchFinding(
-                batch=name, images=len(rows), groups=groups, labelled=labelled,
-                changed=drift is not None and drift.changed, alpha=alpha,
+                batch=name,
+                images=len(rows),
+                groups=groups,
+                labelled=labelled,
+                changed=drift is not None and drift.changed,
+                alpha=alpha,
                 drift=drift.to_dict() if drift is not None else None,
                 note=drift.note if drift is not None else "a single part cannot be tested; wait for more",
             )
-        )  # fmt: skip
+        )
     return findings, features, notes
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autonad.config import Config
+from autonad.console import SILENT, Console
 from autonad.errors import ConfigError
-from autonad.steps.context import SILENT, Console, tracking_settings
+from autonad.steps.context import tracking_settings
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ def compare(
         TrackingError: A run is not there, or the server cannot be used.
         StorageError: The page cannot be written.
     """
-    from autonad.evaluation.comparison import changes_text, render_comparison, text_table
     from autonad.files import write_text_atomic
-    from autonad.tracking.executions import Executions
+    from autonad.report.comparison import changes_text, render_comparison, text_table
+    from autonad.tracking.history.executions import Executions
 
     if (last is None) == (not runs):
         raise ConfigError("name the runs to compare, or ask for the newest with --last N; not both")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from autonad.config import Config, parse_config
+from autonad.console import SILENT, Console
+from autonad.data.versions import Source, resolve
 from autonad.errors import ConfigError
-from autonad.steps.context import SILENT, Console, tracking_settings
-from autonad.steps.sources import Source, resolve
+from autonad.steps.context import tracking_settings
 
 if TYPE_CHECKING:
     from autonad.latency.target import Target
@@ -77,11 +78,14 @@ def configure(
     from autonad.tracking.connection import connect
 
     entered: dict[str, Any] = {
-        "space.preset": preset, "search.latency_budget_ms": latency_budget_ms,
-        "train_supernet.epochs": supernet_epochs, "retrain.epochs": retrain_epochs,
-        "decide.force": "" if force == "none" else force, "tracking.uri": mlflow_uri,
+        "space.preset": preset,
+        "search.latency_budget_ms": latency_budget_ms,
+        "train_supernet.epochs": supernet_epochs,
+        "retrain.epochs": retrain_epochs,
+        "decide.force": "" if force == "none" else force,
+        "tracking.uri": mlflow_uri,
         "tracking.experiment": experiment,
-    }  # fmt: skip
+    }
     overrides = [
         f"{name}={yaml.safe_dump(value).splitlines()[0]}" for name, value in entered.items() if value
     ]

@@ -6,23 +6,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config import Config
-from autonad.steps.context import Console
+from autonad.console import Console
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from autonad.data.dataset import Dataset
     from autonad.deploy.shipped import ShippedNetwork
-    from autonad.evaluation.challenge import Verdict
-    from autonad.tracking.registry import Registry, Version
+    from autonad.deploy.verdict import Verdict
+    from autonad.tracking.registry.models import Registry, Version
 
 MODEL, IMAGES = "model.onnx", "images.parquet"
 
 
 def contest(
-    config: Config, registry: Registry, champion: Version | None, challenger: ShippedNetwork, source: Dataset,
-    temporary: Path, console: Console,
-) -> Verdict:  # fmt: skip
+    config: Config,
+    registry: Registry,
+    champion: Version | None,
+    challenger: ShippedNetwork,
+    source: Dataset,
+    temporary: Path,
+    console: Console,
+) -> Verdict:
     """Compare a detector with the champion; without one there is nothing to beat.
 
     Args:
@@ -40,7 +45,7 @@ def contest(
     import pandas as pd
 
     from autonad.deploy.shipped import ShippedNetwork
-    from autonad.evaluation.challenge import Verdict, comparable_images, judge
+    from autonad.deploy.verdict import Verdict, comparable_images, judge
     from autonad.files import sha256_file
 
     if champion is None:
@@ -74,9 +79,13 @@ def contest(
     verdict = judge(
         _matrices(challenger, source, rows, console, "challenger"),
         _matrices(rival, source, rows, console, "champion"),
-        list(rows["group"]), sets, metric=settings.metric, probability=settings.probability,
-        resamples=settings.resamples, seed=config.seed,
-    )  # fmt: skip
+        list(rows["group"]),
+        sets,
+        metric=settings.metric,
+        probability=settings.probability,
+        resamples=settings.resamples,
+        seed=config.seed,
+    )
     return Verdict(verdict.wins, (*note, *verdict.reasons), verdict.figures)
 
 
@@ -102,10 +111,17 @@ def _matrices(
         return full
 
     data = SegmentationData(
-        source, rows, size=spec.size, keep_aspect=spec.keep_aspect,
+        source,
+        rows,
+        size=spec.size,
+        keep_aspect=spec.keep_aspect,
         normalisation=Normalisation(spec.mean, spec.std),
-    )  # fmt: skip
+    )
     return evaluate_network(
-        forward, data, source, batch_size=16, num_classes=classes,
+        forward,
+        data,
+        source,
+        batch_size=16,
+        num_classes=classes,
         progress=lambda done, total: console.advance(done, total, f"images, {what}"),
-    ).native_matrices  # fmt: skip
+    ).native_matrices

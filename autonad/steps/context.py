@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from autonad.config import Config
+from autonad.console import SILENT, Console
 
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
@@ -17,30 +18,10 @@ if TYPE_CHECKING:
     from autonad.training.checkpoint import Checkpoints
     from autonad.training.world import World
 
-Report = Callable[[str], None]
-Advance = Callable[[int, int, str], None]
-
-
 Resume = bool | Literal["or-restart"]
 """False starts over. True continues from the output folder's checkpoint and refuses one of another
 configuration. "or-restart" continues from one of the same configuration and starts over from any other, as a
 pipeline wants it."""
-
-
-@dataclass(frozen=True)
-class Console:
-    """How a step tells a person what it does; silent unless given functions.
-
-    Attributes:
-        report: Prints one line.
-        advance: Receives steps done, steps in all, and what is going on.
-    """
-
-    report: Report = lambda line: None
-    advance: Advance = lambda done, total, text: None
-
-
-SILENT = Console()
 
 
 @dataclass
@@ -60,8 +41,8 @@ class Step:
             dataset: The dataset.
             context: What it is used for: "training", "validation", "test".
         """
-        from autonad.tracking.origin import dvc_md5
-        from autonad.tracking.run import DatasetFacts
+        from autonad.data.versions import dvc_md5
+        from autonad.tracking.runs.run import DatasetFacts
 
         facts = DatasetFacts(
             name=dataset_name(self.config, dataset),
@@ -122,12 +103,7 @@ def begin(
     if world is not None and not world.leads:
         settings, console = replace(settings, enabled=False), SILENT
     with track(
-        settings,
-        stage=stage,
-        execution=execution,
-        params=params,
-        tags=tags or {},
-        warn=console.report,
+        settings, stage=stage, execution=execution, params=params, tags=tags or {}, warn=console.report
     ) as run:
         step = Step(run, console, config)
         yield step

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autonad.config import Config
+from autonad.console import SILENT, Console
 from autonad.errors import ConfigError, StorageError
-from autonad.steps.context import SILENT, Console, begin
+from autonad.steps.context import begin
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from autonad.appearance.decide import BatchFinding, Decision
+    from autonad.appearance.policy import BatchFinding, Decision
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,13 @@ def decide(
         DatasetError: No image has a mask.
     """
     from autonad.appearance import pin as pins
-    from autonad.appearance.decide import decide as apply_policy
-    from autonad.appearance.page import write_page
+    from autonad.appearance.last_search import last_search, this_search
+    from autonad.appearance.policy import decide as apply_policy
     from autonad.data.dataset import Dataset
     from autonad.files import write_json
     from autonad.latency.target import Target
+    from autonad.report.decision import write_page
     from autonad.steps.batches import calibration_note, make_pin, new_classes, test_batches
-    from autonad.steps.settings import last_search, this_search
 
     settings = config.decide
     if settings.confirm > settings.window:
@@ -136,16 +137,22 @@ def decide(
         document = {
             **decision.to_dict(),
             "keys": {
-                "pin": found.key, "pin_before": before.key if before else None,
-                "hardware": device.hardware_key, "dataset": source.fingerprint,
+                "pin": found.key,
+                "pin_before": before.key if before else None,
+                "hardware": device.hardware_key,
+                "dataset": source.fingerprint,
             },
             "pinned": {"images": len(found.manifest), "groups": int(found.manifest["group"].nunique())},
-        }  # fmt: skip
+        }
         write_json(output / "decision.json", document)
         write_page(
-            output / "decision.html", decision, dataset=source, pin=before or found,
-            batches=tested, target=device.name,
-        )  # fmt: skip
+            output / "decision.html",
+            decision,
+            dataset=source,
+            pin=before or found,
+            batches=tested,
+            target=device.name,
+        )
         step.run.tag("autonad.pin_key", found.key)
         step.run.tag("autonad.action", decision.action)
         step.run.log(_metrics(decision, num_newer))

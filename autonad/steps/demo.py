@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from autonad.config import Config, load_config
-from autonad.steps.context import SILENT, Console
-from autonad.steps.data import audit, synthesize
+from autonad.console import SILENT, Console
+from autonad.steps.audit import audit
+from autonad.steps.describe_target import describe_target
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
-from autonad.steps.profile_latency import describe_target, profile_latency
+from autonad.steps.profile_latency import profile_latency
 from autonad.steps.register import register
 from autonad.steps.retrain import retrain
 from autonad.steps.search import search
+from autonad.steps.synthesize import synthesize
 from autonad.steps.train_supernet import train_supernet
 
 T = TypeVar("T")
@@ -56,7 +58,7 @@ class DemoResult:
 
 def demo_config(overrides: tuple[str, ...] = ()) -> Config:
     """The demo's own settings: a few minutes on two cores."""
-    with resources.as_file(resources.files("autonad") / "demo.yaml") as path:
+    with resources.as_file(resources.files("autonad.steps") / "demo.yaml") as path:
         return load_config(path, overrides)
 
 
@@ -102,55 +104,68 @@ def demo(config: Config, *, output: Path, execution: str, console: Console = SIL
     timed(
         "profile-latency",
         lambda: profile_latency(
-            config,
-            target=target,
-            output=folder["profile-latency"],
-            num_classes=len(data.classes),
-            **common,
+            config, target=target, output=folder["profile-latency"], num_classes=len(data.classes), **common
         ),
     )
     found = timed(
         "search",
         lambda: search(
-            config, dataset=dataset, supernet=folder["train-supernet"], latency=folder["profile-latency"],
-            output=folder["search"], **common,
-        ),
-    )  # fmt: skip
-    timed(
-        "retrain",
-        lambda: retrain(
             config,
             dataset=dataset,
-            search=folder["search"],
-            output=folder["retrain"],
+            supernet=folder["train-supernet"],
+            latency=folder["profile-latency"],
+            output=folder["search"],
             **common,
         ),
+    )
+    timed(
+        "retrain",
+        lambda: retrain(config, dataset=dataset, search=folder["search"], output=folder["retrain"], **common),
     )
     scored = timed(
         "evaluate",
         lambda: evaluate(
-            config, dataset=dataset, model=folder["retrain"], output=folder["evaluate"],
+            config,
+            dataset=dataset,
+            model=folder["retrain"],
+            output=folder["evaluate"],
             search=folder["search"],
-            latency=folder["profile-latency"], **common,
+            latency=folder["profile-latency"],
+            **common,
         ),
-    )  # fmt: skip
+    )
     shipped = timed(
         "export",
         lambda: export(
-            config, model=folder["retrain"], dataset=dataset, evaluation=folder["evaluate"],
-            output=folder["export"], **common,
+            config,
+            model=folder["retrain"],
+            dataset=dataset,
+            evaluation=folder["evaluate"],
+            output=folder["export"],
+            **common,
         ),
-    )  # fmt: skip
+    )
     timed(
         "register",
         lambda: register(
-            config, export=folder["export"], evaluation=folder["evaluate"], dataset=dataset,
-            output=folder["register"], **common,
+            config,
+            export=folder["export"],
+            evaluation=folder["evaluate"],
+            dataset=dataset,
+            output=folder["register"],
+            **common,
         ),
-    )  # fmt: skip
+    )
     return DemoResult(
-        images=data.images, miou=scored.miou, mf1=scored.mf1, interval=scored.interval,
+        images=data.images,
+        miou=scored.miou,
+        mf1=scored.mf1,
+        interval=scored.interval,
         inherited_miou=found.miou,
-        parameters=found.parameters, p50_ms=shipped.p50_ms, p95_ms=shipped.p95_ms, seconds=seconds,
-        report=scored.report, model=shipped.path,
-    )  # fmt: skip
+        parameters=found.parameters,
+        p50_ms=shipped.p50_ms,
+        p95_ms=shipped.p95_ms,
+        seconds=seconds,
+        report=scored.report,
+        model=shipped.path,
+    )

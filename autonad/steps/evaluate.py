@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from autonad.config import Config
-from autonad.steps.context import SILENT, Console, begin
+from autonad.console import SILENT, Console
+from autonad.steps.context import begin
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,14 @@ def evaluate(
     from autonad.data.dataset import Dataset
     from autonad.evaluation.precision_recall import PrecisionRecall
     from autonad.evaluation.predict import evaluate_network
-    from autonad.evaluation.report import write_report
     from autonad.evaluation.result import write_evaluation
     from autonad.files import sha256_file, write_json
-    from autonad.steps.figures import evaluation_headline, log_figures
-    from autonad.steps.report import read_inputs, report_content, split_metrics
-    from autonad.steps.splits import check_classes, evaluation_data
-    from autonad.tracking import class_metric
-    from autonad.training.files import load_model, pick_device
+    from autonad.report.content import read_inputs, report_content
+    from autonad.report.evaluation import write_report
+    from autonad.tracking.names import class_metric, split_metrics
+    from autonad.tracking.runs.figures import evaluation_headline, log_figures
+    from autonad.training.folders import load_model, pick_device
+    from autonad.training.inputs import check_classes, evaluation_data
 
     settings = config.evaluate
     inputs = read_inputs(search, latency)
@@ -86,24 +87,40 @@ def evaluate(
         data = evaluation_data(source, spec, "test")
         thresholds = PrecisionRecall(spec.num_classes)
         result = evaluate_network(
-            forward, data, source, batch_size=16, num_classes=spec.num_classes, observe=thresholds.update,
+            forward,
+            data,
+            source,
+            batch_size=16,
+            num_classes=spec.num_classes,
+            observe=thresholds.update,
             progress=lambda done, total: console.advance(done, total, "images"),
-        )  # fmt: skip
+        )
         metrics = result.metrics(resamples=settings.resamples, level=settings.confidence, seed=config.seed)
         metrics |= {
             "parameters": {
-                **metrics["parameters"], "model_parameters": network.num_parameters, "architecture": key,
+                **metrics["parameters"],
+                "model_parameters": network.num_parameters,
+                "architecture": key,
                 "weights_sha256": sha256_file(model / "model.safetensors"),
-                "dataset": source.fingerprint, "seed": config.seed,
+                "dataset": source.fingerprint,
+                "seed": config.seed,
             }
-        }  # fmt: skip
+        }
         write_evaluation(output, metrics, result.per_image())
         write_json(output / "roc.json", thresholds.roc().to_dict("list"))
         content = report_content(
-            metrics=metrics, result=result, forward=forward, data=data, dataset=source, network=network,
+            metrics=metrics,
+            result=result,
+            forward=forward,
+            data=data,
+            dataset=source,
+            network=network,
             spec=spec,
-            provenance=provenance, model=model, inputs=inputs, panels=settings.panels,
-        )  # fmt: skip
+            provenance=provenance,
+            model=model,
+            inputs=inputs,
+            panels=settings.panels,
+        )
         write_report(output / "report.html", content)
         curves = thresholds.curves(spec.classes)
         averages = {class_metric("test/ap", name): average for name, (_, average) in curves.items()}

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autonad.config import Config
+from autonad.console import SILENT, Console
 from autonad.errors import ExportError
-from autonad.steps.context import SILENT, Console, begin
+from autonad.steps.context import begin
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,12 @@ def export(
     """
     from autonad.data.dataset import Dataset
     from autonad.deploy.export import check_parity, export_onnx
-    from autonad.evaluation.card import model_card
     from autonad.files import read_json, sha256_file, write_json, write_text_atomic
     from autonad.latency.measure import measure_onnx
     from autonad.latency.target import Target
-    from autonad.steps.splits import check_classes, evaluation_data
-    from autonad.training.files import load_model
+    from autonad.report.model_card import model_card
+    from autonad.training.folders import load_model
+    from autonad.training.inputs import check_classes, evaluation_data
 
     network, spec, provenance = load_model(model)
     source = Dataset.open(dataset)
@@ -97,17 +98,25 @@ def export(
         write_json(output / "latency.json", measured.to_dict())
         megabytes = path.stat().st_size / 1e6
         card = model_card(
-            metrics=metrics, spec=spec, architecture=network.architecture, parameters=network.num_parameters,
-            parity=parity.to_dict(), latency=measured.to_dict(), provenance=provenance,
-        )  # fmt: skip
+            metrics=metrics,
+            spec=spec,
+            architecture=network.architecture,
+            parameters=network.num_parameters,
+            parity=parity.to_dict(),
+            latency=measured.to_dict(),
+            provenance=provenance,
+        )
         write_text_atomic(output / "MODEL_CARD.md", card)
         step.run.log(
             {
-                "latency/p50_ms": measured.median_ms, "latency/p95_ms": measured.p95_ms,
-                "latency/mean_ms": measured.mean_ms, "model/megabytes": megabytes,
-                "export/max_difference": parity.max_difference, "export/disagreement": parity.disagreement,
+                "latency/p50_ms": measured.median_ms,
+                "latency/p95_ms": measured.p95_ms,
+                "latency/mean_ms": measured.mean_ms,
+                "model/megabytes": megabytes,
+                "export/max_difference": parity.max_difference,
+                "export/disagreement": parity.disagreement,
             }
-        )  # fmt: skip
+        )
         for name in ("model.onnx", "parity.json", "latency.json", "MODEL_CARD.md"):
             step.run.artifact(output / name)
         step.headline(f"{measured.median_ms:.2f} ms median on this machine, {megabytes:.1f} MB")

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autonad.config import Config
-from autonad.steps.context import SILENT, Console, begin
-from autonad.steps.data import synthesize
-from autonad.steps.sources import GENERATED, Source, pull
+from autonad.console import SILENT, Console
+from autonad.data.versions import GENERATED, Source, pull
+from autonad.steps.context import begin
+from autonad.steps.synthesize import synthesize
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autonad.config import Config
-from autonad.steps.context import SILENT, Console, tracking_settings
+from autonad.console import SILENT, Console
+from autonad.steps.context import tracking_settings
 
 if TYPE_CHECKING:
-    from autonad.tracking.retention import Leftover
+    from autonad.tracking.history.retention import Leftover
 
 
 def gc(config: Config, *, delete: bool = False, console: Console = SILENT) -> list[Leftover]:
@@ -26,7 +27,7 @@ def gc(config: Config, *, delete: bool = False, console: Console = SILENT) -> li
         ConfigError: Tracking is off.
         TrackingError: The server cannot be used, or it is not known which version is the champion.
     """
-    from autonad.tracking.retention import Retention, Rule
+    from autonad.tracking.history.retention import Retention, Rule
 
     rule = config.gc
     retention = Retention(tracking_settings(config))

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autonad.config import Config
-from autonad.steps.context import SILENT, Console, begin
+from autonad.console import SILENT, Console
+from autonad.steps.context import begin
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from autonad.data.ingest import IngestReport
-    from autonad.data.ledger import Batch
-    from autonad.data.sources import Arrival, Entry, Source
-    from autonad.storage import Location, Store
+    from autonad.data.ingest.batch import IngestReport
+    from autonad.data.ingest.ledger import Batch
+    from autonad.data.ingest.sources import Arrival, Entry, Source
+    from autonad.storage.location import Location
+    from autonad.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -55,15 +57,19 @@ class IngestResult:
             return f"nothing new in {self.batch.source}{held}; {self.images} images as before"
         done = [
             f"{self.batch.labelled} new images with masks",
-            *(f"{n} {what}" for n, what in (
-                (self.batch.unlabelled, "without"),
-                (self.batch.upgraded, "that now have their mask"),
-                (self.batch.relabelled, "relabelled"),
-                (self.batch.copies, "copies skipped"),
-                (self.batch.defect_free, "without defects left out"),
-                (self.batch.quarantined, "faulty"),
-            ) if n),
-        ]  # fmt: skip
+            *(
+                f"{n} {what}"
+                for n, what in (
+                    (self.batch.unlabelled, "without"),
+                    (self.batch.upgraded, "that now have their mask"),
+                    (self.batch.relabelled, "relabelled"),
+                    (self.batch.copies, "copies skipped"),
+                    (self.batch.defect_free, "without defects left out"),
+                    (self.batch.quarantined, "faulty"),
+                )
+                if n
+            ),
+        ]
         return f"batch {self.batch.name}: {', '.join(done)}; {self.images} images in all"
 
 
@@ -92,7 +98,7 @@ def ingest(
         execution: Groups runs in MLflow.
         console: Where progress goes.
     """
-    from autonad.data.ingest import IngestSettings, ingest_batch
+    from autonad.data.ingest.batch import IngestSettings, ingest_batch
 
     settings = IngestSettings(
         format=format,
@@ -112,9 +118,14 @@ def ingest(
             dataset, origin, settings, name=batch, date=datetime.date.today(), advance=console.advance
         )
         result = IngestResult(
-            report.batch, report.is_new, len(report.dataset.manifest), report.fetched,
-            report.dataset.fingerprint, report.before, report.faults,
-        )  # fmt: skip
+            report.batch,
+            report.is_new,
+            len(report.dataset.manifest),
+            report.fetched,
+            report.dataset.fingerprint,
+            report.before,
+            report.faults,
+        )
         step.run.tag("dataset.fingerprint", result.fingerprint)
         step.run.tag("dataset.before", result.before)
         step.run.tag("batch", result.batch.name)
@@ -129,11 +140,12 @@ def open_source(source: str, config: Config) -> Source:
         DatasetError: It is no folder.
         StorageError: It is no address of a bucket, or the AWS_* variables cannot be used.
     """
-    from autonad.data.sources import FolderSource
+    from autonad.data.ingest.sources import FolderSource
 
     if "://" not in source:
         return FolderSource(Path(source))
-    from autonad.storage import Store, parse_url
+    from autonad.storage.location import parse_url
+    from autonad.storage.store import Store
 
     location = parse_url(source)
     store = Store(attempts=config.ingest.attempts, connections=config.ingest.connections)
@@ -153,7 +165,7 @@ class BucketSource:
 
     def entries(self) -> list[Entry]:
         """All objects below the prefix."""
-        from autonad.data.sources import Entry
+        from autonad.data.ingest.sources import Entry
 
         bucket, prefix = self._location.bucket, self._location.prefix
         return [
@@ -163,8 +175,8 @@ class BucketSource:
 
     def fetch(self, wanted: Sequence[tuple[Entry, Path]]) -> Iterator[Arrival]:
         """Download objects, several at a time."""
-        from autonad.data.sources import Arrival
-        from autonad.storage import StoredObject
+        from autonad.data.ingest.sources import Arrival
+        from autonad.storage.store import StoredObject
 
         prefix = self._location.prefix
         entries = {prefix + entry.key: entry for entry, _ in wanted}

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autonad.config import Config
+from autonad.console import SILENT, Console
 from autonad.errors import TrackingError
-from autonad.steps.context import SILENT, Console, tracking_settings
+from autonad.steps.context import tracking_settings
 
 FOUND = "found.json"
 FOLDERS = ("pin", "supernet", "latency", "search")
@@ -63,8 +64,8 @@ def load_search(
     """
     from autonad.files import write_json
     from autonad.latency.target import Target
-    from autonad.tracking.memory import last_search
-    from autonad.tracking.memory import load_search as fetch
+    from autonad.tracking.history.searches import last_search
+    from autonad.tracking.history.searches import load_search as fetch
 
     settings = tracking_settings(config)
     device = Target.load(target)
@@ -93,7 +94,7 @@ def load_search(
 
 
 def _fetch_champion(config: Config, dataset: str, target: str, folder: Path) -> int | None:
-    from autonad.tracking.registry import MODEL, Registry, model_name
+    from autonad.tracking.registry.models import MODEL, Registry, model_name
 
     registry = Registry(tracking_settings(config))
     version = registry.champion(model_name(dataset, target))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autonad.config import Config
-from autonad.steps.context import SILENT, Console, begin
+from autonad.console import SILENT, Console
+from autonad.steps.context import begin
 
 
 @dataclass(frozen=True)
@@ -24,22 +25,6 @@ class LatencyResult:
     rank_correlation: float | None
     error: float | None
     seconds: float
-
-
-def describe_target(
-    *,
-    name: str,
-    output: Path,
-    runtime: str = "onnxruntime",
-    provider: str = "cpu",
-    threads: int | None = None,
-) -> str:
-    """Write the target file of this device; returns its hardware key."""
-    from autonad.latency.target import Target
-
-    target = Target.describe(name, runtime, provider=provider, threads=threads)  # type: ignore[arg-type]
-    target.save(output)
-    return target.hardware_key
 
 
 def profile_latency(
@@ -71,19 +56,21 @@ def profile_latency(
         LatencyError: The target is another machine, or a measurement failed.
     """
     from autonad.latency.prior import prior_from_table, save_prior
-    from autonad.latency.prior_figure import plot_prior
     from autonad.latency.profile import profile_space
-    from autonad.latency.records import table_from_records
+    from autonad.latency.regression import table_from_records
     from autonad.latency.target import Target
+    from autonad.report.prior import plot_prior
     from autonad.space import SearchSpace
-    from autonad.training.records import read_records
+    from autonad.training.timing import read_records
 
     settings = config.profile_latency
     device = Target.load(target)
     params = {
-        "space": config.space.model_dump(), "input": config.input.model_dump(), "target": device.model_dump(),
+        "space": config.space.model_dump(),
+        "input": config.input.model_dump(),
+        "target": device.model_dump(),
         "profile_latency": settings.model_dump(),
-    }  # fmt: skip
+    }
     tags = {"autonad.hardware_key": device.hardware_key}
     with begin(
         "profile-latency", config, execution=execution, console=console, params=params, tags=tags

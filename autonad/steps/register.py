@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config import Config
+from autonad.console import SILENT, Console
 from autonad.errors import ConfigError, ExportError, TrackingError
 from autonad.steps.contest import IMAGES, MODEL, contest
-from autonad.steps.context import SILENT, Console, begin, dataset_name, tracking_settings
+from autonad.steps.context import begin, dataset_name, tracking_settings
 
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.deploy.shipped import ShippedNetwork
-    from autonad.evaluation.challenge import Verdict
-    from autonad.tracking.registry import Registry, Version
+    from autonad.deploy.verdict import Verdict
+    from autonad.tracking.registry.models import Registry, Version
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def register(
     from autonad.deploy.shipped import ShippedNetwork
     from autonad.files import write_json
     from autonad.latency.target import Target
-    from autonad.tracking.registry import Registry, model_name
+    from autonad.tracking.registry.models import Registry, model_name
 
     settings = config.register
     challenger = ShippedNetwork.open(export / MODEL, config.threads)
@@ -90,9 +91,11 @@ def register(
     key = device.hardware_key if device is not None else facts.get("hardware_key")
     latency = _latency(config, export, challenger, str(where), key)
     report: dict[str, Any] = {
-        "model": name, "dataset": source.fingerprint, "architecture": challenger.architecture.key,
+        "model": name,
+        "dataset": source.fingerprint,
+        "architecture": challenger.architecture.key,
         "latency": latency.figures,
-    }  # fmt: skip
+    }
     if not config.tracking.enabled:
         reasons: tuple[str, ...] = ("not registered: tracking is off (tracking.enabled)",)
         write_json(
@@ -131,38 +134,6 @@ def register(
         return RegisterResult(name, version.number, promote, reasons)
 
 
-def rollback(config: Config, *, name: str | None, to: int | None = None) -> tuple[str, int, int | None]:
-    """Give the alias `champion` back to the version that had it before.
-
-    Args:
-        config: Section `tracking` decides.
-        name: Registered model; None if there is only one.
-        to: Version; None takes the one with the alias `previous`.
-
-    Returns:
-        The model, its champion now, and the one before.
-
-    Raises:
-        ConfigError: Tracking is off, or there are several models and none is named.
-        TrackingError: There is nothing to go back to.
-    """
-    from autonad.tracking.registry import Registry
-
-    if not config.tracking.enabled:
-        raise ConfigError("tracking is off, and the registry is part of it; leave out tracking.enabled=false")
-    registry = Registry(tracking_settings(config))
-    if name is None:
-        known = registry.models()
-        if len(known) != 1:
-            raise ConfigError(
-                f"there are {len(known)} registered models; name one with --name "
-                f"({', '.join(known) or 'none'})"
-            )
-        (name,) = known
-    chosen, old = registry.rollback(name, to)
-    return name, chosen.number, None if old is None else old.number
-
-
 def _check_evaluation(evaluation: Path, challenger: ShippedNetwork, source: Dataset) -> None:
     from autonad.files import read_json
 
@@ -180,7 +151,7 @@ def _latency(
     config: Config, export: Path, challenger: ShippedNetwork, where: str, key: str | None
 ) -> Verdict:
     """The latency on the target: of this file if the target exported it, else as the search measured it."""
-    from autonad.evaluation.challenge import judge_latency
+    from autonad.deploy.verdict import judge_latency
     from autonad.files import read_json
 
     here = read_json(export / "latency.json", "the exported network's latency")
@@ -196,11 +167,17 @@ def _latency(
 
 
 def _add(
-    registry: Registry, name: str, export: Path, challenger: ShippedNetwork, source: Dataset, temporary: Path,
-    tags: dict[str, str], run_id: str | None,
-) -> Version:  # fmt: skip
+    registry: Registry,
+    name: str,
+    export: Path,
+    challenger: ShippedNetwork,
+    source: Dataset,
+    temporary: Path,
+    tags: dict[str, str],
+    run_id: str | None,
+) -> Version:
     from autonad.files import write_text_atomic
-    from autonad.steps.splits import evaluation_data
+    from autonad.training.inputs import evaluation_data
 
     images = temporary / IMAGES
     source.manifest[["image", "group", "sha256", "split"]].to_parquet(images, index=False)
@@ -213,9 +190,13 @@ def _add(
         raise TrackingError(f"{export} lacks {', '.join(missing)}; run `autonad export` again")
     example, _ = evaluation_data(source, challenger.spec, "test").batch([0])
     return registry.add(
-        name, files, run_id=run_id, tags={"autonad.model": name, **tags}, example=example,
+        name,
+        files,
+        run_id=run_id,
+        tags={"autonad.model": name, **tags},
+        example=example,
         classes=challenger.spec.num_classes,
-    )  # fmt: skip
+    )
 
 
 def _description(champion: Version | None, promote: bool, reasons: tuple[str, ...]) -> str:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autonad.config import Config
-from autonad.steps.context import SILENT, Console, Resume, begin, resolve
-from autonad.steps.launch import joined, on_every_gpu
+from autonad.console import SILENT, Console
+from autonad.steps.context import Resume, begin, resolve
 from autonad.steps.train_supernet import describe
+from autonad.training.processes import joined, on_every_gpu
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,11 @@ def retrain(
     from autonad.evaluation.inherited import score
     from autonad.files import sha256_file, write_atomic
     from autonad.network import AutoNADNet
-    from autonad.steps.figures import log_history
-    from autonad.steps.mirror import Mirror
-    from autonad.steps.splits import check_classes, detector_spec, evaluation_data, training_data
+    from autonad.storage.checkpoints import Mirror
+    from autonad.tracking.runs.figures import log_history
     from autonad.training.checkpoint import POINTER, Checkpoints, Progress, load_into, load_weights
-    from autonad.training.files import (
-        load_architecture,
-        load_search_spec,
-        save_model,
-        searched_for,
-    )
+    from autonad.training.folders import load_architecture, load_search_spec, save_model, searched_for
+    from autonad.training.inputs import check_classes, detector_spec, evaluation_data, training_data
     from autonad.training.loop import train
 
     settings = config.retrain.resolved()
@@ -87,9 +83,11 @@ def retrain(
     else:
         spec = detector_spec(source, config.input)
     params = {
-        "seed": config.seed, "retrain": settings.model_dump(), "architecture": architecture.key,
+        "seed": config.seed,
+        "retrain": settings.model_dump(),
+        "architecture": architecture.key,
         "input": {"height": spec.height, "width": spec.width, "keep_aspect": spec.keep_aspect},
-    }  # fmt: skip
+    }
     tags = {"dataset.fingerprint": source.fingerprint, "architecture.key": architecture.key}
     with (
         joined() as world,
@@ -124,19 +122,28 @@ def retrain(
             console.advance(epoch, settings.epochs, describe(metrics))
 
         identity = {
-            "stage": "retrain", "seed": config.seed, "architecture": architecture.key, "spec": spec.to_dict(),
-            "settings": settings.model_dump(), "dataset": source.fingerprint,
+            "stage": "retrain",
+            "seed": config.seed,
+            "architecture": architecture.key,
+            "spec": spec.to_dict(),
+            "settings": settings.model_dump(),
+            "dataset": source.fingerprint,
             "inherited": sha256_file(search / "inherited.safetensors") if inherited else None,
-        }  # fmt: skip
+        }
 
         def resumed(progress: Progress) -> None:
             step.log_history(progress.history)
             console.report(f"resumed after epoch {progress.epoch} of {settings.epochs}")
 
         mirror = Mirror(
-            checkpoints, stage="retrain", identity=identity, output=output, names=("checkpoint",),
-            pointer=f"checkpoint/{POINTER}", warn=console.report,
-        )  # fmt: skip
+            checkpoints,
+            stage="retrain",
+            identity=identity,
+            output=output,
+            names=("checkpoint",),
+            pointer=f"checkpoint/{POINTER}",
+            warn=console.report,
+        )
         if resume and world.leads:
             mirror.pull()
         world.wait()
@@ -168,9 +175,13 @@ def retrain(
         # The same for `dvc plots`, which does not read parquet.
         write_atomic(output / "curves.csv", lambda path: history.to_csv(path, index=False))
         provenance = {
-            "dataset": source.fingerprint, "seed": config.seed, "weights": settings.weights,
-            "best_epoch": progress.best_epoch, "val_miou": progress.best_miou, **searched_for(search),
-        }  # fmt: skip
+            "dataset": source.fingerprint,
+            "seed": config.seed,
+            "weights": settings.weights,
+            "best_epoch": progress.best_epoch,
+            "val_miou": progress.best_miou,
+            **searched_for(search),
+        }
         save_model(output, network.cpu(), spec, provenance)
         for name in ("model.json", "model.safetensors", "architecture.json", "history.parquet"):
             step.run.artifact(output / name)

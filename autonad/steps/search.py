@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config import Config
+from autonad.console import SILENT, Console
 from autonad.errors import LatencyError, SearchError, StorageError
-from autonad.steps.context import SILENT, Console, Resume, begin
+from autonad.steps.context import Resume, begin
 
 if TYPE_CHECKING:
     from autonad.latency.table import LatencyTable
@@ -77,22 +78,23 @@ def search(
         SearchError: No finalist keeps the latency budget; or, with `resume`, the state belongs to another
             search.
     """
-    from autonad.evaluation.figures import search_figure
+    from autonad.appearance.last_search import search_settings
+    from autonad.appearance.pin import searched_images
     from autonad.evaluation.inherited import score
     from autonad.files import sha256_file, write_atomic, write_json, write_text_atomic
     from autonad.latency.prior import load_prior
     from autonad.latency.table import LatencyTable
     from autonad.latency.target import Target
+    from autonad.report.charts import search_figure
+    from autonad.report.front import plot_pareto_html
     from autonad.search.evolution import Evolution, EvolutionSettings
-    from autonad.search.figures import plot_pareto_html
     from autonad.search.population import by_generation
     from autonad.search.ranking import Evaluation
-    from autonad.steps.mirror import Mirror
-    from autonad.steps.settings import search_settings
-    from autonad.steps.splits import check_classes, evaluation_data, searched_images
+    from autonad.storage.checkpoints import Mirror
     from autonad.tracking import log_search
     from autonad.training.checkpoint import save_weights
-    from autonad.training.files import load_supernet, pick_device
+    from autonad.training.folders import load_supernet, pick_device
+    from autonad.training.inputs import check_classes, evaluation_data
     from autonad.training.world import World
 
     settings = config.search
@@ -132,9 +134,14 @@ def search(
             "dataset": source.fingerprint,
         }
         mirror = Mirror(
-            checkpoints, stage="search", identity={**inputs, **params}, output=output, names=(STATE,),
-            pointer=STATE, warn=console.report,
-        )  # fmt: skip
+            checkpoints,
+            stage="search",
+            identity={**inputs, **params},
+            output=output,
+            names=(STATE,),
+            pointer=STATE,
+            warn=console.report,
+        )
         if resume:
             mirror.pull()
         if (

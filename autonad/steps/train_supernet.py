@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from autonad.config import Config
-from autonad.steps.context import SILENT, Console, Resume, begin, resolve
-from autonad.steps.launch import joined, on_every_gpu
+from autonad.console import SILENT, Console
+from autonad.steps.context import Resume, begin, resolve
+from autonad.training.processes import joined, on_every_gpu
 
 
 @dataclass(frozen=True)
@@ -60,19 +61,20 @@ def train_supernet(
     import pandas as pd
     import torch
 
+    from autonad.appearance.last_search import supernet_settings
+    from autonad.appearance.pin import searched_images
     from autonad.evaluation.inherited import score
     from autonad.files import sha256_file, write_atomic
     from autonad.network import SuperNet
     from autonad.space import SearchSpace
-    from autonad.steps.figures import log_history
-    from autonad.steps.mirror import Mirror
-    from autonad.steps.settings import supernet_settings
-    from autonad.steps.splits import detector_spec, evaluation_data, searched_images, training_data
+    from autonad.storage.checkpoints import Mirror
+    from autonad.tracking.runs.figures import log_history
     from autonad.training.checkpoint import POINTER, Checkpoints, Progress
-    from autonad.training.files import load_supernet, save_supernet
+    from autonad.training.folders import load_supernet, save_supernet
+    from autonad.training.inputs import detector_spec, evaluation_data, training_data
     from autonad.training.loop import Forward, total_steps, train
-    from autonad.training.records import LatencyRecords
     from autonad.training.samplers import fixed_panel, sample_path
+    from autonad.training.timing import LatencyRecords
 
     settings = config.train_supernet
     params = {
@@ -86,10 +88,15 @@ def train_supernet(
     with (
         joined() as world,
         begin(
-            "train-supernet", config, execution=execution, console=console, params=params, tags=tags,
+            "train-supernet",
+            config,
+            execution=execution,
+            console=console,
+            params=params,
+            tags=tags,
             world=world,
         ) as step,
-    ):  # fmt: skip
+    ):
         console = step.console
         step.uses(source, "training")
         space = SearchSpace.preset(config.space.preset, config.space.operators)
@@ -114,12 +121,7 @@ def train_supernet(
 
         def validate(module: torch.nn.Module) -> dict[str, float]:
             scores = [
-                score(
-                    partial(module, architecture=a),
-                    validation,
-                    classes=spec.classes,
-                    world=world,
-                ).miou
+                score(partial(module, architecture=a), validation, classes=spec.classes, world=world).miou
                 for a in panel
             ]
             return {
@@ -141,14 +143,24 @@ def train_supernet(
             console.report(f"resumed after epoch {progress.epoch} of {settings.epochs}")
 
         identity = {
-            "stage": "train-supernet", "seed": config.seed, "space": space.key, "classes": spec.num_classes,
-            "input": config.input.model_dump(), "settings": settings.model_dump(),
-            "dataset": source.fingerprint, "initial": origin,
-        }  # fmt: skip
+            "stage": "train-supernet",
+            "seed": config.seed,
+            "space": space.key,
+            "classes": spec.num_classes,
+            "input": config.input.model_dump(),
+            "settings": settings.model_dump(),
+            "dataset": source.fingerprint,
+            "initial": origin,
+        }
         mirror = Mirror(
-            checkpoints, stage="train-supernet", identity=identity, output=output,
-            names=("checkpoint", records.path.name), pointer=f"checkpoint/{POINTER}", warn=console.report,
-        )  # fmt: skip
+            checkpoints,
+            stage="train-supernet",
+            identity=identity,
+            output=output,
+            names=("checkpoint", records.path.name),
+            pointer=f"checkpoint/{POINTER}",
+            warn=console.report,
+        )
         if resume and world.leads:
             mirror.pull()
         world.wait()

@@ -10,10 +10,10 @@
 Importing this package is cheap: mlflow is imported when a run starts or a search is looked for.
 """
 
-from autonad.tracking.memory import FoundSearch, last_search, load_search, log_search
+from autonad.tracking.history.searches import FoundSearch, last_search, load_search, log_search
 from autonad.tracking.names import METRICS, class_metric
-from autonad.tracking.run import NullRun, Run, TrackingSettings
-from autonad.tracking.track import track
+from autonad.tracking.runs.run import NullRun, Run, TrackingSettings
+from autonad.tracking.runs.track import track
 
 __all__ = [
     "METRICS",

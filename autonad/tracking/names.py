@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 METRICS: dict[str, str] = {
     "train/loss": "mean loss of an epoch",
@@ -103,3 +104,38 @@ def check_names(metrics: Iterable[str]) -> None:
         name for name in metrics if name not in METRICS and f"{name.rpartition('/')[0]}/*" not in METRICS
     ]
     assert not unknown, f"{unknown} are no metric names; add them to autonad/tracking/names.py"
+
+
+def split_metrics(metrics: dict[str, Any]) -> dict[str, float | None]:
+    """`metrics.json` in MLflow's vocabulary."""
+    at_input, native = metrics["input"], metrics["native"]
+    interval, native_interval = (metrics["intervals"][size]["miou"] or {} for size in ("input", "native"))
+    values: dict[str, float | None] = {
+        "test/miou": at_input["miou"],
+        "test/mf1": at_input["mf1"],
+        "test/foreground_miou": at_input["foreground_miou"],
+        "test/pixel_accuracy": at_input["pixel_accuracy"],
+        "test/miou_low": interval.get("low"),
+        "test/miou_high": interval.get("high"),
+        "test/native_miou": native["miou"],
+        "test/native_mf1": native["mf1"],
+        "test/native_foreground_miou": native["foreground_miou"],
+        "test/native_miou_low": native_interval.get("low"),
+        "test/native_miou_high": native_interval.get("high"),
+        "test/images": metrics["images"],
+        "test/groups": metrics["groups"],
+    }
+    alarms = metrics["image_level"]
+    values |= {
+        "test/misses": alarms["misses"]["count"],
+        "test/miss_rate": alarms["misses"]["rate"],
+        "test/false_alarms_clean": alarms["false_alarms_clean"]["count"]
+        if alarms["false_alarms_clean"]["of"]
+        else None,
+        "test/false_alarm_rate_clean": alarms["false_alarms_clean"]["rate"],
+        "test/false_alarms_defect": alarms["false_alarms_defect"]["count"],
+    }
+    for name, scores in at_input["classes"].items():
+        values[class_metric("test/iou", name)] = scores["iou"]
+        values[class_metric("test/f1", name)] = scores["f1"]
+    return values

@@ -107,11 +107,7 @@ class Checkpoints:
         self.identity = json.loads(json.dumps(identity))  # As it will be read back: tuples become lists.
 
     def save(
-        self,
-        progress: Progress,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        extra: dict[str, Tensor],
+        self, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer, extra: dict[str, Tensor]
     ) -> None:
         """Write everything that resuming needs, then point to it, then drop the previous checkpoint."""
         name = f"step-{progress.step:08d}"

@@ -169,9 +169,13 @@ def train(
 
 
 def backward(
-    paths: Sequence[Forward], images: Tensor, labels: Tensor, criterion: Criterion, precision: str,
+    paths: Sequence[Forward],
+    images: Tensor,
+    labels: Tensor,
+    criterion: Criterion,
+    precision: str,
     world: World = ALONE,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Add the gradients of every path's loss; returns the mean loss, detached.
 
     Args:

@@ -41,7 +41,7 @@ def test_every_step_writes_what_the_design_names(chain):
 
 
 def test_the_winner_carries_the_supernets_weights(chain):
-    from autonad.training.files import load_supernet
+    from autonad.training.folders import load_supernet
 
     supernet, _, _ = load_supernet(chain / "supernet")
     architecture = Architecture.from_json((chain / "search/architecture.json").read_text())
@@ -78,7 +78,7 @@ def test_the_onnx_file_is_the_model(chain):
     import onnx
     import onnxruntime
 
-    from autonad.training.files import load_model
+    from autonad.training.folders import load_model
 
     network, spec, _ = load_model(chain / "model")
     path = chain / "export/model.onnx"

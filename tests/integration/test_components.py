@@ -56,27 +56,47 @@ def call(component: str, /, **inputs: Any) -> Any:
 
 def configured(text: str, folder: Path, target: str = "here") -> Any:
     return call(
-        "configure", settings=text, preset="", target=target, latency_budget_ms=0.0, supernet_epochs=0,
-        retrain_epochs=0, force="none", repository=str(folder.parent), revision="", path=folder.name,
-        mlflow_uri="", experiment="",
-    )  # fmt: skip
+        "configure",
+        settings=text,
+        preset="",
+        target=target,
+        latency_budget_ms=0.0,
+        supernet_epochs=0,
+        retrain_epochs=0,
+        force="none",
+        repository=str(folder.parent),
+        revision="",
+        path=folder.name,
+        mlflow_uri="",
+        experiment="",
+    )
 
 
 def decided(config: Any, dataset: Any, out: Outputs, turn: str) -> tuple[str, Any, Any]:
     """The action, the artifacts of the last search, and the pin."""
     kinds = {
-        "pin": dsl.Artifact, "supernet": dsl.Model, "latency": dsl.Artifact, "search": dsl.Artifact,
+        "pin": dsl.Artifact,
+        "supernet": dsl.Model,
+        "latency": dsl.Artifact,
+        "search": dsl.Artifact,
         "champion": dsl.Model,
-    }  # fmt: skip
+    }
     last = {name: out(kind, f"load-search-{turn}", name) for name, kind in kinds.items()}
     text, target, name = config[0], config[1], config[4]
     call("load_search", config=text, name=name, target=target, **last)
     pin, page = out(dsl.Artifact, f"decide-{turn}", "pin"), out(dsl.HTML, f"decide-{turn}", "page")
     action = call(
-        "decide", config=text, target=target, dataset=dataset, last_pin=last["pin"],
-        last_search=last["search"], champion=last["champion"], pin=pin, page=page,
+        "decide",
+        config=text,
+        target=target,
+        dataset=dataset,
+        last_pin=last["pin"],
+        last_search=last["search"],
+        champion=last["champion"],
+        pin=pin,
+        page=page,
         decision=out(dsl.Artifact, f"decide-{turn}", "decision"),
-    )  # fmt: skip
+    )
     assert "<html" in Path(page.path).read_text()
     return action, last, pin
 
@@ -106,26 +126,52 @@ def test_the_components_make_a_detector_and_know_the_last_search(
     call("train_supernet", **given, dataset=dataset, pin=pin, supernet=supernet, metrics=metrics["s"])
     call("profile_latency", config=config[0], target=config[1], latency=latency, metrics=metrics["p"])
     call(
-        "search", **given, dataset=dataset, pin=pin, supernet=supernet, latency=latency, found=found,
-        metrics=metrics["a"], pareto=out(dsl.HTML, "search", "pareto"),
-    )  # fmt: skip
+        "search",
+        **given,
+        dataset=dataset,
+        pin=pin,
+        supernet=supernet,
+        latency=latency,
+        found=found,
+        metrics=metrics["a"],
+        pareto=out(dsl.HTML, "search", "pareto"),
+    )
     call("retrain", **given, dataset=dataset, found=found, model=model, metrics=metrics["r"])
     confusion, roc = (out(dsl.ClassificationMetrics, "evaluate", name) for name in ("confusion", "roc"))
     call(
-        "evaluate", config=config[0], dataset=dataset, model=model, found=found, latency=latency,
-        evaluation=evaluation, metrics=metrics["e"], confusion=confusion, roc=roc,
+        "evaluate",
+        config=config[0],
+        dataset=dataset,
+        model=model,
+        found=found,
+        latency=latency,
+        evaluation=evaluation,
+        metrics=metrics["e"],
+        confusion=confusion,
+        roc=roc,
         report=out(dsl.HTML, "evaluate", "report"),
-    )  # fmt: skip
+    )
     call(
-        "export", config=config[0], dataset=dataset, model=model, evaluation=evaluation, exported=exported,
+        "export",
+        config=config[0],
+        dataset=dataset,
+        model=model,
+        evaluation=evaluation,
+        exported=exported,
         metrics=metrics["x"],
-    )  # fmt: skip
+    )
     summary = out(dsl.Markdown, "register", "summary")
     decision = call(
-        "register", config=config[0], target=config[1], dataset=dataset, exported=exported,
-        evaluation=evaluation, found=found, registration=out(dsl.Artifact, "register", "registration"),
+        "register",
+        config=config[0],
+        target=config[1],
+        dataset=dataset,
+        exported=exported,
+        evaluation=evaluation,
+        found=found,
+        registration=out(dsl.Artifact, "register", "registration"),
         summary=summary,
-    )  # fmt: skip
+    )
 
     assert decision == "champion"
     told = json.loads((Path(evaluation.path) / "metrics.json").read_text())
@@ -135,9 +181,12 @@ def test_the_components_make_a_detector_and_know_the_last_search(
     assert (points[0]["recall"], points[-1]["recall"]) == (0.0, 1.0)
     assert f"test mIoU | {100 * told['input']['miou']:.1f} %" in Path(summary.path).read_text()
     call(
-        "close_run", settings=text, mlflow_uri="", experiment="",
+        "close_run",
+        settings=text,
+        mlflow_uri="",
+        experiment="",
         status=dsl.PipelineTaskFinalStatus("SUCCEEDED", "job", "detector", None, None),
-    )  # fmt: skip
+    )
 
     action, last, _ = decided(config, dataset, out, "second")
     assert action == "reuse"
@@ -185,9 +234,12 @@ def test_a_training_task_that_is_killed_twice_ends_with_the_same_weights(chain: 
             tmp_path / name,
         )
         return subprocess.Popen(
-            [sys.executable, "-c", ATTEMPT, *map(str, arguments)], text=True, stdout=subprocess.PIPE,
-            env={**environment(), "PYTHONPATH": str(ROOT)}, cwd=tmp_path,
-        )  # fmt: skip
+            [sys.executable, "-c", ATTEMPT, *map(str, arguments)],
+            text=True,
+            stdout=subprocess.PIPE,
+            env={**environment(), "PYTHONPATH": str(ROOT)},
+            cwd=tmp_path,
+        )
 
     def epoch() -> int:
         pointers = list(kept.glob("*/checkpoint/latest.json"))

@@ -32,9 +32,12 @@ ULIMITS = 'default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]'
 
 def podman(*arguments: object, **options: Any) -> str:
     done = subprocess.run(
-        ["podman", "--runtime", "runc", *map(str, arguments)], text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, **options,
-    )  # fmt: skip
+        ["podman", "--runtime", "runc", *map(str, arguments)],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        **options,
+    )
     assert done.returncode == 0, done.stdout[-4000:]
     return done.stdout
 
@@ -67,10 +70,19 @@ def build(base: str, target: str) -> str:
     image = "localhost/autonad-test"
     name = f"{image}-detector:{TAG}" if target == "detector" else f"{image}:{TAG}"
     found = subprocess.run(
-        ["make", "image", "ENGINE=podman --runtime runc", f"IMAGE={image}", f"TARGETS={target}",
-         f"VERSION={TAG}", f"BUILD_ARGS=--network host --build-arg BASE_IMAGE={base} {pip_arguments()}"],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            "make",
+            "image",
+            "ENGINE=podman --runtime runc",
+            f"IMAGE={image}",
+            f"TARGETS={target}",
+            f"VERSION={TAG}",
+            f"BUILD_ARGS=--network host --build-arg BASE_IMAGE={base} {pip_arguments()}",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
     return name
 
@@ -90,9 +102,16 @@ def test_the_detectors_image_is_small_and_runs_as_any_user(base: str) -> None:
 
     assert "Designs the defect detector" in podman(*plain, "--help")
     loaded = podman(
-        "run", "--rm", "--user", "12345:0", "--entrypoint", "python", name, "-c",
+        "run",
+        "--rm",
+        "--user",
+        "12345:0",
+        "--entrypoint",
+        "python",
+        name,
+        "-c",
         "import importlib.util as u; print([n for n in ('torch', 'mlflow', 'kfp') if u.find_spec(n)])",
-    )  # fmt: skip
+    )
     assert loaded.strip() == "[]"
 
 
@@ -138,9 +157,11 @@ def test_the_pipeline_runs_in_containers(image: str, engine: None, tmp_path: Pat
     (tmp_path / "runs").mkdir()
     done = subprocess.run(
         command("pipeline", "run", "--docker", "--image", image, "--output", "runs", "--name", "contained"),
-        cwd=tmp_path, env={**environment(), "DOCKER_HOST": os.environ["DOCKER_HOST"]}, capture_output=True,
+        cwd=tmp_path,
+        env={**environment(), "DOCKER_HOST": os.environ["DOCKER_HOST"]},
+        capture_output=True,
         text=True,
-    )  # fmt: skip
+    )
 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "| in use | yes |" in done.stdout

@@ -20,7 +20,7 @@ import yaml
 from commands import SETTINGS, Autonad, environment
 from servers import ObjectStore
 
-from autonad.storage import Store
+from autonad.storage.store import Store
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
 
@@ -29,18 +29,28 @@ SEARCH = ["train-supernet", "profile-latency", "search"]
 DAILY = ["retrain", "evaluate", "export", "register"]
 ALL = ["decide", *SEARCH, *DAILY]
 FILES = [
-    "pin/manifest.parquet", "pin/features.parquet", "pin/pin.json", "decide/decision.json",
-    "train-supernet/supernet.safetensors", "search/architecture.json", "search/inherited.safetensors",
-    "retrain/model.safetensors", "evaluate/metrics.json",
-]  # fmt: skip
+    "pin/manifest.parquet",
+    "pin/features.parquet",
+    "pin/pin.json",
+    "decide/decision.json",
+    "train-supernet/supernet.safetensors",
+    "search/architecture.json",
+    "search/inherited.safetensors",
+    "retrain/model.safetensors",
+    "evaluate/metrics.json",
+]
 
 
 def run(*command: object, cwd: Path, code: int = 0, extra: dict[str, str] | None = None) -> str:
     """A command's output; its exit code must be `code`."""
     done = subprocess.run(
-        list(map(str, command)), cwd=cwd, env=variables() | (extra or {}), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        list(map(str, command)),
+        cwd=cwd,
+        env=variables() | (extra or {}),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert done.returncode == code, done.stdout
     return done.stdout
 
@@ -74,9 +84,16 @@ def surfaces(autonad: Autonad, output: Path, **settings: object) -> Path:
     params = output.with_suffix(".yaml")
     params.write_text(SETTINGS)
     autonad(
-        "synthesize", "--params", params, "--output", output, *sets, "--set", "tracking.enabled=false",
+        "synthesize",
+        "--params",
+        params,
+        "--output",
+        output,
+        *sets,
+        "--set",
+        "tracking.enabled=false",
         cwd=output.parent,
-    )  # fmt: skip
+    )
     manifest = pd.read_parquet(output / "manifest.parquet")
     manifest[["image", "group"]].to_csv(output / "groups.csv", index=False)
     return output
@@ -260,9 +277,13 @@ def test_killed_in_every_stage_and_repeated_ends_the_same(first: Path, tmp_path:
     rng, left, killed = random.Random(0), list(ALL), []
     for _ in range(2 * len(ALL)):
         process = subprocess.Popen(
-            ["dvc", "repro"], cwd=repo, env=variables(), start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            ["dvc", "repro"],
+            cwd=repo,
+            env=variables(),
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         while process.poll() is None:
             stage = running(process.pid)
             if stage in left:

@@ -20,8 +20,8 @@ from PIL import Image
 
 from autonad.data.audit import audit_dataset
 from autonad.data.dataset import Dataset
-from autonad.data.synthetic import synthesize
-from autonad.storage import Store
+from autonad.data.synthetic.generator import synthesize
+from autonad.storage.store import Store
 
 pytestmark = pytest.mark.slow
 QUIET = ("--set", "tracking.enabled=false", "--set", "ingest.attempts=2")
@@ -82,8 +82,9 @@ def ingest(autonad, dataset):
     def ingest(batch: Bucket, *arguments: object, code: int = 0):
         return autonad(
             *("ingest", "--source", batch.url, "--dataset", dataset, *QUIET, *arguments),
-            cwd=dataset.parent, code=code,
-        )  # fmt: skip
+            cwd=dataset.parent,
+            code=code,
+        )
 
     return ingest
 
@@ -266,8 +267,12 @@ def test_truncated_and_hostile_images_and_masks_of_other_sizes(batch, dataset, i
     batch.put("notes.pdf", b"%PDF")
     done = ingest(batch, "--batch", "b", "--set", "ingest.max_megabytes=1", code=1)
     for item, word in (
-        ("n000", "damaged"), ("n001", "damaged"), ("n002", "60 × 60"), ("empty", "empty"), ("large", "2 MiB"),
-    ):  # fmt: skip
+        ("n000", "damaged"),
+        ("n001", "damaged"),
+        ("n002", "60 × 60"),
+        ("empty", "empty"),
+        ("large", "2 MiB"),
+    ):
         assert any(f"images/{item}" in line and word in line for line in done.stdout.splitlines()), item
     assert "1 files are neither images nor tables" in done.stdout
     assert "5 items were faulty, named above" in done.stderr

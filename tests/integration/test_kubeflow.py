@@ -35,9 +35,19 @@ class Line:
 
     def run(self, name: str, dataset: str, *options: object, code: int = 0) -> str:
         done = self._autonad(
-            "pipeline", "run", "--local", "--dataset", dataset, "--target", "target.json", "--name", name,
-            *options, cwd=self.root, code=code,
-        )  # fmt: skip
+            "pipeline",
+            "run",
+            "--local",
+            "--dataset",
+            dataset,
+            "--target",
+            "target.json",
+            "--name",
+            name,
+            *options,
+            cwd=self.root,
+            code=code,
+        )
         return done.stdout + done.stderr
 
     def tasks(self, name: str) -> list[str]:
@@ -130,15 +140,30 @@ def test_a_changed_material_trains_again(line: Line, autonad: Autonad) -> None:
     """A batch of another material is in the dataset of the same name."""
     other = ("--set", "synthesize.materials=[ceramic]", "--set", "synthesize.seed=12")
     autonad(
-        "synthesize", "--output", "batch", *other, "--set", "synthesize.num_images=24", "--set",
-        "tracking.enabled=false", cwd=line.root,
-    )  # fmt: skip
+        "synthesize",
+        "--output",
+        "batch",
+        *other,
+        "--set",
+        "synthesize.num_images=24",
+        "--set",
+        "tracking.enabled=false",
+        cwd=line.root,
+    )
     autonad("describe-target", "--output", "target.json", "--threads", 1, cwd=line.root)
     shutil.copytree(line.root / "data/steel", line.root / "next/steel")
     autonad(
-        "ingest", "--source", "batch", "--dataset", "next/steel", "--batch", "tuesday", "--set",
-        "tracking.enabled=false", cwd=line.root,
-    )  # fmt: skip
+        "ingest",
+        "--source",
+        "batch",
+        "--dataset",
+        "next/steel",
+        "--batch",
+        "tuesday",
+        "--set",
+        "tracking.enabled=false",
+        cwd=line.root,
+    )
     line.run("fourth", "next/steel")
 
     assert line.decision("fourth")["action"] == "train"

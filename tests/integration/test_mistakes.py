@@ -96,7 +96,7 @@ def test_a_budget_that_nothing_keeps(chain, fails, autonad, tmp_path):
 
 def test_a_dataset_with_other_classes(chain, fails, tmp_path):
     fails_not = tmp_path / "other"
-    from autonad.data.synthetic import synthesize
+    from autonad.data.synthetic.generator import synthesize
 
     synthesize(fails_not, num_images=30, size=(48, 48), classes=("scratch", "stain"), materials=("steel",))
     line = fails("evaluate", "--dataset", fails_not, "--model", chain / "model", "--output", "evaluation")

@@ -159,12 +159,15 @@ def test_four_components_at_once_lose_nothing_on_a_sqlite_server(
     _, server = workshop
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", COMPONENT, server.uri, str(number)], cwd=tmp_path,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            [sys.executable, "-c", COMPONENT, server.uri, str(number)],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         for number in range(4)
-    ]  # fmt: skip
+    ]
     for component in started:
         output, _ = component.communicate(timeout=900)
         assert component.returncode == 0, output

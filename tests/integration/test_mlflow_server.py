@@ -18,7 +18,7 @@ from servers import ObjectStore, free_port
 
 from autonad.errors import TrackingError
 from autonad.tracking import last_search, load_search, log_search, track
-from autonad.tracking.memory import BUNDLE
+from autonad.tracking.history.searches import BUNDLE
 from autonad.tracking.names import check_names
 
 pytestmark = [
@@ -30,16 +30,25 @@ pytestmark = [
 USER, USER_PASSWORD = "line-3", "a long password"
 MD5 = "0123456789abcdef0123456789abcdef.dir"
 ORIGIN = {
-    "AUTONAD_GIT_SHA": "0a1b2c3d", "AUTONAD_IMAGE": "registry.example/autonad@sha256:ff",
-    "KFP_RUN_ID": "run-7", "KFP_RUN_URL": "http://kubeflow.example/#/runs/run-7",
-}  # fmt: skip
+    "AUTONAD_GIT_SHA": "0a1b2c3d",
+    "AUTONAD_IMAGE": "registry.example/autonad@sha256:ff",
+    "KFP_RUN_ID": "run-7",
+    "KFP_RUN_URL": "http://kubeflow.example/#/runs/run-7",
+}
 ORIGIN_TAGS = dict(
     zip(("git.sha", "autonad.image", "kfp.run_id", "kfp.run_url"), ORIGIN.values(), strict=True)
 )
 STAGES = (
-    "synthesize", "decide", "train-supernet", "profile-latency", "search", "retrain", "evaluate", "export",
+    "synthesize",
+    "decide",
+    "train-supernet",
+    "profile-latency",
+    "search",
+    "retrain",
+    "evaluate",
+    "export",
     "register",
-)  # fmt: skip
+)
 NAME = "autonad-steel-here"
 
 
@@ -58,9 +67,11 @@ def team(tmp_path_factory: pytest.TempPathFactory, s3: ObjectStore) -> Iterator[
         patch.setenv("MLFLOW_TRACKING_URI", server.uri)
         with running(server):
             made = requests.post(
-                f"{server.uri}/api/2.0/mlflow/users/create", auth=("admin", PASSWORD), timeout=60,
+                f"{server.uri}/api/2.0/mlflow/users/create",
+                auth=("admin", PASSWORD),
+                timeout=60,
                 json={"username": USER, "password": USER_PASSWORD},
-            )  # fmt: skip
+            )
             assert made.status_code == 200, made.text
             yield found
 
@@ -76,9 +87,19 @@ def detector(root: Path, model: str, *options: object) -> None:
 
 def register(root: Path, model: str, *options: object, code: int = 0) -> str:
     return verb(
-        root, "register", "--export", f"{model}/export", "--evaluation", f"{model}/evaluation",
-        "--dataset", "steel", "--output", f"{model}/registration", *options, code=code,
-    )  # fmt: skip
+        root,
+        "register",
+        "--export",
+        f"{model}/export",
+        "--evaluation",
+        f"{model}/evaluation",
+        "--dataset",
+        "steel",
+        "--output",
+        f"{model}/registration",
+        *options,
+        code=code,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -101,10 +122,7 @@ def tracked(team: Team, tmp_path_factory: pytest.TempPathFactory) -> Path:
         verb(root, "decide", *data, *pin, "--target", "here.json", output, "decision")
         verb(root, "train-supernet", *data, *pin, output, "supernet")
         verb(root, "profile-latency", "--target", "here.json", output, "latency", "--num-classes", 3)
-        verb(
-            root, "search", *data, *pin, "--supernet", "supernet", "--latency", "latency", output,
-            "search",
-        )  # fmt: skip
+        verb(root, "search", *data, *pin, "--supernet", "supernet", "--latency", "latency", output, "search")
         detector(root, "first")
         assert "in use" in register(root, "first")
     return root
@@ -183,8 +201,13 @@ class TestTheRunTree:
 
     def test_datasets_are_inputs_with_the_md5_that_dvc_knows(self, team: Team) -> None:
         _, steps = family(team)
-        expected = {"train-supernet": "training", "search": "validation", "retrain": "training",
-                    "evaluate": "test", "register": "test"}  # fmt: skip
+        expected = {
+            "train-supernet": "training",
+            "search": "validation",
+            "retrain": "training",
+            "evaluate": "test",
+            "register": "test",
+        }
         for stage, context in expected.items():
             (given,) = steps[stage].inputs.dataset_inputs
             assert (given.dataset.name, given.dataset.digest) == ("steel", MD5[:36])
@@ -259,8 +282,13 @@ def test_the_right_search_is_found_among_all_others(team: Team, tmp_path: Path) 
     (tmp_path / "search/search.json").write_text('{"architecture_key": "abc123abc123"}')
     (tmp_path / "pin/pin.json").write_text('{"key": "0123456789ab"}')
 
-    def search(hardware: str = "aa", *, experiment: str = "autonad", keep: bool = True,
-               error: type[BaseException] | None = None) -> str:  # fmt: skip
+    def search(
+        hardware: str = "aa",
+        *,
+        experiment: str = "autonad",
+        keep: bool = True,
+        error: type[BaseException] | None = None,
+    ) -> str:
         tags = {"autonad.dataset": "tiles", "autonad.hardware_key": hardware}
         settings = team.settings(experiment)
         try:

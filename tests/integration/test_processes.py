@@ -88,9 +88,16 @@ def test_killed_and_resumed_equals_uninterrupted(chain, supernet, autonad, tmp_p
 def test_a_mistake_is_one_line(chain, supernet, autonad, tmp_path):
     options = ("--params", chain / "params.yaml", "--dataset", chain / "dataset", *TWO)
     done = autonad(
-        "train-supernet", *options, "--output", supernet / "supernet", "--resume", "--set", "seed=5",
-        cwd=tmp_path, code=2,
-    )  # fmt: skip
+        "train-supernet",
+        *options,
+        "--output",
+        supernet / "supernet",
+        "--resume",
+        "--set",
+        "seed=5",
+        cwd=tmp_path,
+        code=2,
+    )
     assert done.stderr.count("\n") == 1
     assert "it differs in seed (3 there, 5 now)" in done.stderr
     with sqlite3.connect(tmp_path / "mlflow.db") as store:

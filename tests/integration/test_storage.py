@@ -10,7 +10,8 @@ import pytest
 from servers import Wire, free_port
 
 from autonad.errors import StorageError
-from autonad.storage import Location, Store, StoredObject, parse_url
+from autonad.storage.location import Location, parse_url
+from autonad.storage.store import Store, StoredObject
 
 pytestmark = pytest.mark.acceptance
 

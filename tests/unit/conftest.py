@@ -1,8 +1,10 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from toy_split import toy_split
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +27,9 @@ def new_store(empty_store: Path, tmp_path: Path) -> Callable[..., str]:
         return f"sqlite:///{tmp_path / name}"
 
     return make
+
+
+@pytest.fixture
+def split() -> SimpleNamespace:
+    """Nine generated images with known masks."""
+    return toy_split()

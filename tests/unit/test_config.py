@@ -9,9 +9,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from autonad.config import Config, load_config
-from autonad.config_file import params_yaml
+from autonad.config.document import params_yaml
+from autonad.config.sections import PAPER_RETRAINING
 from autonad.errors import ConfigError
-from autonad.sections import PAPER_RETRAINING
 from autonad.steps.demo import demo_config
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,9 @@ def test_writing_the_parameter_file_gives_that_text(tmp_path: Path) -> None:
     import subprocess
     import sys
 
-    subprocess.run([sys.executable, "-m", "autonad.config_file", str(tmp_path / "params.yaml")], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "autonad.config.document", str(tmp_path / "params.yaml")], check=True
+    )
 
     assert (tmp_path / "params.yaml").read_text() == params_yaml()
 

@@ -28,9 +28,11 @@ def serve(environment: dict[str, str], scratch: Path) -> subprocess.CompletedPro
     fake.chmod(0o755)
     path = f"{scratch}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
-        [FOLDER / "serve"], env={"PATH": path, "TMPDIR": str(scratch), **environment},
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [FOLDER / "serve"],
+        env={"PATH": path, "TMPDIR": str(scratch), **environment},
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.mark.parametrize("name", COMPLETE)

@@ -17,9 +17,16 @@ def make_table() -> MakeTable:
     """Feature tables whose images resemble one another within a part."""
 
     def table(
-        seed: int, parts: int, *, images: tuple[int, int] = (1, 6), name: str = "part", within: float = 0.3,
-        classes: tuple[int, ...] = (1, 2), shift: dict[str, float] | None = None, free: float = 0.0,
-    ) -> pd.DataFrame:  # fmt: skip
+        seed: int,
+        parts: int,
+        *,
+        images: tuple[int, int] = (1, 6),
+        name: str = "part",
+        within: float = 0.3,
+        classes: tuple[int, ...] = (1, 2),
+        shift: dict[str, float] | None = None,
+        free: float = 0.0,
+    ) -> pd.DataFrame:
         rng = np.random.default_rng(seed)
         rows = []
         for part in range(parts):

@@ -14,8 +14,8 @@ from autonad.appearance.features import FEATURES, extract_features, image_featur
 from autonad.appearance.morphology import MAX_DEFECTS, MORPHOLOGY
 from autonad.appearance.texture import TEXTURE
 from autonad.data.dataset import Dataset
-from autonad.data.synthetic import synthesize
-from autonad.data.textures import surface
+from autonad.data.synthetic.generator import synthesize
+from autonad.data.synthetic.textures import surface
 from autonad.errors import DatasetError
 
 

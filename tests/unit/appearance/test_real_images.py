@@ -13,7 +13,7 @@ from autonad.appearance.calibration import calibrate, draw_parts
 from autonad.appearance.drift import compare
 from autonad.appearance.features import extract_features, image_features
 from autonad.data.dataset import Dataset
-from autonad.data.formats import import_dataset
+from autonad.data.layouts.formats import import_dataset
 
 SOURCE = Path(__file__).parents[4] / "shared" / "data" / "mt"
 

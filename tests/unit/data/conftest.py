@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autonad.data.dataset import Dataset
-from autonad.data.synthetic import synthesize
+from autonad.data.synthetic.generator import synthesize
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from PIL import Image
 
 from autonad.data.audit import AuditReport, audit_dataset, audit_layout
 from autonad.data.dataset import Dataset
-from autonad.data.formats import import_dataset
+from autonad.data.layouts.formats import import_dataset
 from autonad.errors import DatasetError
 
 spec = importlib.util.spec_from_file_location("layouts", Path(__file__).with_name("layouts.py"))

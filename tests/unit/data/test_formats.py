@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from autonad.data.dataset import Dataset
-from autonad.data.formats import FORMATS, import_dataset, read_layout
+from autonad.data.layouts.formats import FORMATS, import_dataset, read_layout
 from autonad.errors import DatasetError
 
 
@@ -238,8 +238,11 @@ def test_faulty_items_are_named_and_the_rest_is_imported(tmp_path: Path) -> None
     report = import_dataset("masks", source, tmp_path / "d", classes=["dent", "spot"])
     assert report.has_errors
     assert kinds(report.faults, "error") == {
-        "unreadable": 2, "size-mismatch": 1, "unknown-value": 1, "missing-mask": 1,
-    }  # fmt: skip
+        "unreadable": 2,
+        "size-mismatch": 1,
+        "unknown-value": 1,
+        "missing-mask": 1,
+    }
     assert set(shown(report.dataset)) == {str(n) for n in range(5, 16)}
     reasons = pd.read_csv(report.dataset.root / "quarantine" / "reasons.csv")
     assert sorted(reasons["item"]) == [f"images/{n}.png" for n in (0, 1, 2, 4)]

@@ -17,8 +17,8 @@ from PIL import Image
 
 from autonad.data.audit import audit_dataset
 from autonad.data.dataset import UNLABELLED, Dataset
-from autonad.data.ingest import IngestReport, IngestSettings, ingest_batch
-from autonad.data.sources import FolderSource
+from autonad.data.ingest.batch import IngestReport, IngestSettings, ingest_batch
+from autonad.data.ingest.sources import FolderSource
 from autonad.data.writer import DatasetWriter
 from autonad.errors import DatasetError
 
@@ -82,8 +82,12 @@ def batch(tmp_path: Path) -> Batch:
 
 def ingest(dataset: Path, batch: Batch, name: str | None = None, **settings: object) -> IngestReport:
     return ingest_batch(
-        dataset, FolderSource(batch.root), replace(SETTINGS, **settings), name=name, date=DAY  # type: ignore[arg-type]
-    )  # fmt: skip
+        dataset,
+        FolderSource(batch.root),
+        replace(SETTINGS, **settings),
+        name=name,
+        date=DAY,  # type: ignore[arg-type]
+    )
 
 
 def rows(dataset: Path) -> pd.DataFrame:

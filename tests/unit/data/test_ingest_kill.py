@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from autonad.data.dataset import Dataset
-from autonad.data.ingest import IngestSettings, ingest_batch
-from autonad.data.sources import FolderSource
+from autonad.data.ingest.batch import IngestSettings, ingest_batch
+from autonad.data.ingest.sources import FolderSource
 from autonad.data.writer import DatasetWriter
 
 pytestmark = pytest.mark.slow

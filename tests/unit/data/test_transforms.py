@@ -135,11 +135,14 @@ def test_the_zoom_leaves_images_without_defects_alone() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"blur": 1.5}, {"rotate_degrees": -1}, {"scale": (1.2, 0.8)}, {"scale": (0, 1)},
+        {"blur": 1.5},
+        {"rotate_degrees": -1},
+        {"scale": (1.2, 0.8)},
+        {"scale": (0, 1)},
         {"crop_side": (0.5, 1.2)},
         {"blur": 0.6, "sharpness": 0.6},
     ],
-)  # fmt: skip
+)
 def test_wrong_settings_name_the_field(wrong: dict) -> None:
     with pytest.raises(ConfigError, match=f"augmentation.{next(iter(wrong))}"):
         AugmentationSettings(**wrong)

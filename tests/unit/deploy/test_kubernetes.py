@@ -20,9 +20,17 @@ FOLDER = ROOT / "deploy" / "kubernetes"
 OVERLAYS = sorted(path.parent.name for path in (FOLDER / "overlays").glob("*/kustomization.yaml"))
 VERSION = "1.30"
 BUILT_IN = {
-    "ConfigMap", "Deployment", "NetworkPolicy", "PersistentVolumeClaim", "Role", "RoleBinding", "Secret",
-    "Service", "ServiceAccount", "StatefulSet",
-}  # fmt: skip
+    "ConfigMap",
+    "Deployment",
+    "NetworkPolicy",
+    "PersistentVolumeClaim",
+    "Role",
+    "RoleBinding",
+    "Secret",
+    "Service",
+    "ServiceAccount",
+    "StatefulSet",
+}
 
 
 @functools.cache

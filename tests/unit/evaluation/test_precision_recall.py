@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from autonad.evaluation.class_figures import confusion_figure, precision_recall_figure
 from autonad.evaluation.precision_recall import PrecisionRecall
+from autonad.report.class_charts import confusion_figure, precision_recall_figure
 
 CLASSES = ("background", "crack", "hole")
 

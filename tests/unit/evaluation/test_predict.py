@@ -5,13 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from toy_split import ToyData, ToyDataset, blind, oracle
 
 from autonad.errors import CheckpointError, DatasetError, StorageError
 from autonad.evaluation.metrics import ConfusionMatrix, compute_metrics
 from autonad.evaluation.predict import evaluate_network
 from autonad.evaluation.result import EvaluationResult, read_matrices, write_evaluation
-
-from .conftest import ToyData, ToyDataset, blind, oracle
 
 
 def _evaluate(split: SimpleNamespace, forward: object = oracle, batch_size: int = 4) -> EvaluationResult:

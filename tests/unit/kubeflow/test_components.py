@@ -13,9 +13,19 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 STEPS = (
-    "configure", "fetch_dataset", "load_search", "decide", "train_supernet", "profile_latency", "search",
-    "retrain", "evaluate", "export", "register", "close_run",
-)  # fmt: skip
+    "configure",
+    "fetch_dataset",
+    "load_search",
+    "decide",
+    "train_supernet",
+    "profile_latency",
+    "search",
+    "retrain",
+    "evaluate",
+    "export",
+    "register",
+    "close_run",
+)
 LONGEST = 10
 
 

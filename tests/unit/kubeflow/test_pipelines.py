@@ -164,9 +164,10 @@ def test_all_branches_end_in_the_same_delivery(name: str) -> None:
     steps = [sorted(re.sub(r"^comp-|-\d+$", "", one) for one in names) for names in conditions.values()]
 
     assert sorted(steps) == [
-        ["delivery"], ["delivery", "profile-latency", "search"],
+        ["delivery"],
+        ["delivery", "profile-latency", "search"],
         ["delivery", "profile-latency", "search", "train-supernet"],
-    ]  # fmt: skip
+    ]
 
 
 def test_every_parameter_is_described_and_has_a_default(package: Package) -> None:
@@ -212,8 +213,11 @@ def test_arguments_from_a_command_line_get_their_types() -> None:
     given = {"retrain_epochs": "3", "latency_budget_ms": "5", "node_selector": "{disk: ssd}", "cpu": 2}
 
     assert Package.load("autonad").arguments(given) == {
-        "retrain_epochs": 3, "latency_budget_ms": 5.0, "node_selector": {"disk": "ssd"}, "cpu": "2",
-    }  # fmt: skip
+        "retrain_epochs": 3,
+        "latency_budget_ms": 5.0,
+        "node_selector": {"disk": "ssd"},
+        "cpu": "2",
+    }
 
 
 @pytest.mark.parametrize("content", [None, "a: [", "a: 1", "a: 1\n---\nb: 2"])

@@ -112,10 +112,17 @@ def test_profiling_fills_a_table_that_predicts_every_network(runtime: Any, rng: 
     expected = torch.rand(3)
     torch.manual_seed(5)
     table = profile_space(
-        SMALL, Target.describe("here", runtime, threads=1), 4, SIZE,
-        warmup=1, repeats=3, rounds=1, networks=4, network_repeats=3,
+        SMALL,
+        Target.describe("here", runtime, threads=1),
+        4,
+        SIZE,
+        warmup=1,
+        repeats=3,
+        rounds=1,
+        networks=4,
+        network_repeats=3,
         log=lambda *message: calls.append(message),
-    )  # fmt: skip
+    )
     assert torch.equal(torch.rand(3), expected), "profiling changed the caller's random numbers"
     assert (table.frame["ms"] >= 0).all()
     assert (table.frame["n"] >= 3).all()

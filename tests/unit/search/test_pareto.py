@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from autonad.errors import SearchError
+from autonad.report.front import plot_pareto_html
 from autonad.search import Evaluation, Evolution, EvolutionSettings
-from autonad.search.figures import plot_pareto_html
 from autonad.search.pareto import front, hypervolume, objectives, pareto_mask
 from autonad.space import SearchSpace
 
@@ -104,8 +104,10 @@ def test_the_page_shows_everything_needs_no_network_and_is_reproducible(
     )
     shown = {trace["name"]: [point[0] for point in trace["customdata"]] for trace in traces}
     assert shown == {
-        "population": table["key"].tolist(), "Pareto front": front(table)["key"].tolist(), "winner": [winner],
-    }  # fmt: skip
+        "population": table["key"].tolist(),
+        "Pareto front": front(table)["key"].tolist(),
+        "winner": [winner],
+    }
 
 
 def test_a_page_needs_evaluations_and_a_known_winner(tmp_path: Path, table: pd.DataFrame) -> None:

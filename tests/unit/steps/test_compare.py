@@ -12,12 +12,13 @@ import pytest
 
 from autonad import steps
 from autonad.config import Config, load_config
+from autonad.console import Console
 from autonad.errors import ConfigError, TrackingError
 from autonad.space import SearchSpace
-from autonad.steps.context import Console, tracking_settings
+from autonad.steps.context import tracking_settings
 from autonad.tracking import track
-from autonad.tracking.executions import Executions
-from autonad.tracking.run import DatasetFacts
+from autonad.tracking.history.executions import Executions
+from autonad.tracking.runs.run import DatasetFacts
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 ALONE: dict[str, str] = {}

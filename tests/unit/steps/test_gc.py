@@ -13,11 +13,12 @@ import pytest
 
 from autonad import steps
 from autonad.config import Config, load_config
+from autonad.console import Console
 from autonad.errors import ConfigError, TrackingError
-from autonad.steps.context import Console, tracking_settings
+from autonad.steps.context import tracking_settings
 from autonad.tracking import last_search, load_search, log_search, track
-from autonad.tracking.memory import BUNDLE, DATASET, HARDWARE_KEY
-from autonad.tracking.retention import COLLECTED, Retention, Rule
+from autonad.tracking.history.retention import COLLECTED, Retention, Rule
+from autonad.tracking.history.searches import BUNDLE, DATASET, HARDWARE_KEY
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 ALONE: dict[str, str] = {}
@@ -45,14 +46,25 @@ class Store:
 
         return MlflowClient(self.config.tracking.uri)
 
-    def search(self, architecture: str = "", *, execution: str | None = None, hardware: str = "aa",
-               fails: bool = False) -> str:  # fmt: skip
+    def search(
+        self,
+        architecture: str = "",
+        *,
+        execution: str | None = None,
+        hardware: str = "aa",
+        fails: bool = False,
+    ) -> str:
         key = architecture or f"{next(self.numbers):012x}"
         (self.scratch / "search/search.json").write_text(f'{{"architecture_key": "{key}"}}')
         tags = {DATASET: "steel", HARDWARE_KEY: hardware}
         try:
-            with track(tracking_settings(self.config), stage="search", execution=execution, tags=tags,
-                       environment=ALONE) as run:  # fmt: skip
+            with track(
+                tracking_settings(self.config),
+                stage="search",
+                execution=execution,
+                tags=tags,
+                environment=ALONE,
+            ) as run:
                 log_search(run, {folder: self.scratch / folder for folder in BUNDLE})
                 if fails:
                     raise ValueError("no finalist keeps the budget")
@@ -63,8 +75,13 @@ class Store:
         return run.id
 
     def supernet(self, execution: str) -> str:
-        with track(tracking_settings(self.config), stage="train-supernet", execution=execution,
-                   tags={DATASET: "steel"}, environment=ALONE) as run:  # fmt: skip
+        with track(
+            tracking_settings(self.config),
+            stage="train-supernet",
+            execution=execution,
+            tags={DATASET: "steel"},
+            environment=ALONE,
+        ) as run:
             for name in ("supernet.safetensors", "records.parquet", "supernet.json"):
                 (self.scratch / name).write_text("weights")
                 run.artifact(self.scratch / name)
@@ -75,8 +92,9 @@ class Store:
     def version(self, architecture: str, *, alias: str = "", execution: str | None = None) -> str:
         """A version with files, as `register` leaves it."""
         client = self.client
-        with track(tracking_settings(self.config), stage="register", execution=execution,
-                   environment=ALONE) as run:  # fmt: skip
+        with track(
+            tracking_settings(self.config), stage="register", execution=execution, environment=ALONE
+        ) as run:
             experiment = client.get_experiment_by_name("autonad").experiment_id
             model = client.create_logged_model(experiment, name=NAME, source_run_id=run.id)
             (self.scratch / "model").mkdir(exist_ok=True)
@@ -86,9 +104,12 @@ class Store:
         if NAME not in [found.name for found in client.search_registered_models()]:
             client.create_registered_model(NAME, tags={"autonad.model": NAME})
         made = client.create_model_version(
-            NAME, model.artifact_location, run_id=run.id, model_id=model.model_id,
+            NAME,
+            model.artifact_location,
+            run_id=run.id,
+            model_id=model.model_id,
             tags={"architecture.key": architecture},
-        )  # fmt: skip
+        )
         if alias:
             client.set_registered_model_alias(NAME, alias, made.version)
             client.set_model_version_tag(NAME, made.version, "autonad.decision", "champion")

@@ -39,7 +39,7 @@ def make_export(folder: Path, dataset: Path, weights: str, target_ms: float = 4.
     from autonad.deploy.export import export_onnx
     from autonad.network import AutoNADNet
     from autonad.space import SearchSpace
-    from autonad.steps.splits import detector_spec
+    from autonad.training.inputs import detector_spec
 
     source = Dataset.open(dataset)
     spec = detector_spec(source, load_config(None, ["input.height=32", "input.width=32"]).input)
@@ -50,8 +50,11 @@ def make_export(folder: Path, dataset: Path, weights: str, target_ms: float = 4.
         network.classify.bias.copy_(torch.tensor([5.0, 0.0] if weights == "good" else [0.0, 5.0]))
     folder.mkdir(parents=True)
     provenance = {
-        "weights_sha256": weights, "target": "line-3", "hardware_key": "0123456789ab", "target_ms": target_ms,
-    }  # fmt: skip
+        "weights_sha256": weights,
+        "target": "line-3",
+        "hardware_key": "0123456789ab",
+        "target_ms": target_ms,
+    }
     export_onnx(network, spec, folder / "model.onnx", provenance)
     write_json(folder / "latency.json", {"median_ms": 99.0, "hardware_key": "ffffffffffff"})
     write_json(folder / "parity.json", {})
@@ -65,9 +68,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     root = tmp_path_factory.mktemp("shop")
     config = load_config(
         None,
-        ["tracking.enabled=false", "synthesize.num_images=100", "synthesize.image_side=32",
-         "synthesize.classes=[crack]"],
-    )  # fmt: skip
+        [
+            "tracking.enabled=false",
+            "synthesize.num_images=100",
+            "synthesize.image_side=32",
+            "synthesize.classes=[crack]",
+        ],
+    )
     steps.synthesize(config, output=root / "steel")
     for weights in ("poor", "good"):
         make_export(root / weights, root / "steel", weights)
@@ -88,9 +95,12 @@ def register(shop: Shop, config: Config, tmp_path: Path) -> Register:
     def run(which: str | Path, *, config: Config = config, output: str = "registration") -> RegisterResult:
         export = shop.root / which
         return steps.register(
-            config, export=export, evaluation=export / "evaluation", dataset=shop.dataset,
+            config,
+            export=export,
+            evaluation=export / "evaluation",
+            dataset=shop.dataset,
             output=tmp_path / output,
-        )  # fmt: skip
+        )
 
     return run
 
@@ -281,9 +291,12 @@ def test_files_that_do_not_belong_together_are_refused(
 ) -> None:
     with pytest.raises(ExportError, match="other weights"):
         steps.register(
-            config, export=shop.root / "poor", evaluation=shop.root / "good/evaluation",
-            dataset=shop.dataset, output=tmp_path / "x",
-        )  # fmt: skip
+            config,
+            export=shop.root / "poor",
+            evaluation=shop.root / "good/evaluation",
+            dataset=shop.dataset,
+            output=tmp_path / "x",
+        )
     with pytest.raises(ExportError, match=r"no exported network at .*nothing/model.onnx"):
         register("nothing")
     broken = tmp_path / "broken"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from autonad.tracking.background import Background
-from autonad.tracking.buffer import MetricBuffer, Point
+from autonad.tracking.runs.background import Background
+from autonad.tracking.runs.buffer import MetricBuffer, Point
 
 
 def test_a_server_that_hangs_does_not_hold_up_the_step(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from autonad.tracking.buffer import FLUSH_COUNT, FLUSH_SECONDS, RETRY_SECONDS, MetricBuffer, Point
+from autonad.tracking.runs.buffer import FLUSH_COUNT, FLUSH_SECONDS, RETRY_SECONDS, MetricBuffer, Point
 
 
 class Server:

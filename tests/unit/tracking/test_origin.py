@@ -5,9 +5,10 @@ from pathlib import Path
 
 import yaml
 
-from autonad.tracking.origin import dvc_md5, execution_name, origin_tags
+from autonad.data.versions import dvc_md5
+from autonad.tracking.runs.origin import execution_name, origin_tags
 
-CODE = "import os; from autonad.tracking.origin import execution_name; print(execution_name(os.environ))"
+CODE = "import os; from autonad.tracking.runs.origin import execution_name; print(execution_name(os.environ))"
 
 
 def invocation(stages: int = 2) -> list[str]:
@@ -38,13 +39,20 @@ def test_what_implies_an_execution() -> None:
 
 def test_the_environment_says_where_a_run_comes_from() -> None:
     given = {
-        "AUTONAD_GIT_SHA": "abc", "AUTONAD_IMAGE": "reg/autonad@sha256:0", "KFP_RUN_ID": "r",
-        "KFP_RUN_URL": "http://kfp/#/runs/details/r", "DVC_STAGE": "search", "OTHER": "x",
-    }  # fmt: skip
+        "AUTONAD_GIT_SHA": "abc",
+        "AUTONAD_IMAGE": "reg/autonad@sha256:0",
+        "KFP_RUN_ID": "r",
+        "KFP_RUN_URL": "http://kfp/#/runs/details/r",
+        "DVC_STAGE": "search",
+        "OTHER": "x",
+    }
     assert origin_tags(given) == {
-        "git.sha": "abc", "autonad.image": "reg/autonad@sha256:0", "kfp.run_id": "r",
-        "kfp.run_url": "http://kfp/#/runs/details/r", "dvc.stage": "search",
-    }  # fmt: skip
+        "git.sha": "abc",
+        "autonad.image": "reg/autonad@sha256:0",
+        "kfp.run_id": "r",
+        "kfp.run_url": "http://kfp/#/runs/details/r",
+        "dvc.stage": "search",
+    }
 
 
 def test_dvc_knows_a_folder_by_its_own_file_or_by_the_lock(tmp_path: Path) -> None:

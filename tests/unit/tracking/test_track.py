@@ -9,8 +9,8 @@ import pytest
 
 from autonad.errors import FaultyItems, TrackingError
 from autonad.tracking import TrackingSettings, track
-from autonad.tracking.origin import git_sha
-from autonad.tracking.run import DatasetFacts
+from autonad.tracking.runs.origin import git_sha
+from autonad.tracking.runs.run import DatasetFacts
 
 # The environment of the tests may itself be a tracked run.
 ALONE: dict[str, str] = {}
@@ -163,9 +163,13 @@ def test_an_injected_run_is_continued(settings: TrackingSettings, client: Any) -
     client.log_param(injected, "seed", 3)
     warnings: list[str] = []
     with track(
-        settings, stage="retrain", execution="e", params={"seed": 4, "epochs": 2}, warn=warnings.append,
+        settings,
+        stage="retrain",
+        execution="e",
+        params={"seed": 4, "epochs": 2},
+        warn=warnings.append,
         environment={"MLFLOW_RUN_ID": injected},
-    ) as run:  # fmt: skip
+    ) as run:
         assert run.id == injected
     runs = _runs(client, settings)
     assert set(runs) == {"by kubeflow"}
@@ -189,7 +193,7 @@ def test_a_given_parent_keeps_its_own_status(settings: TrackingSettings, client:
 def test_of_two_parents_created_at_once_all_take_the_older(
     settings: TrackingSettings, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autonad.tracking.family import parent_of
+    from autonad.tracking.runs.family import parent_of
 
     experiment = client.create_experiment(settings.experiment)
     search, create = client.search_runs, client.create_run
@@ -255,7 +259,7 @@ def test_tags_of_an_outage_in_the_middle_arrive_at_the_end(
 
 
 def test_what_belongs_to_another_server_stays(settings: TrackingSettings) -> None:
-    from autonad.tracking.outbox import keep
+    from autonad.tracking.runs.outbox import keep
 
     keep(settings.unsent, "0123", {"tag": "a", "value": "b"})
     with track(settings, stage="search", environment=ALONE) as run:
@@ -361,9 +365,11 @@ def test_a_step_whose_parent_lost_moves_over(settings: TrackingSettings, client:
     """Two machines made a parent at once, and the clock of one was behind: its parent is seen late."""
     with track(settings, stage="search", execution="e", environment=ALONE) as run:
         late = client.create_run(
-            client.get_run(run.id).info.experiment_id, start_time=1, run_name="e",
+            client.get_run(run.id).info.experiment_id,
+            start_time=1,
+            run_name="e",
             tags={"autonad.execution": "e", "autonad.role": "parent"},
-        ).info.run_id  # fmt: skip
+        ).info.run_id
     assert client.get_run(run.id).data.tags["mlflow.parentRunId"] == late
     parents = [r for r in _all(client, settings) if r.data.tags.get("autonad.role") == "parent"]
     assert [(r.info.run_id, r.info.status) for r in parents] == [(late, "FINISHED")]

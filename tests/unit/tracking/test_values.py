@@ -2,7 +2,7 @@ import pytest
 
 from autonad.tracking import class_metric
 from autonad.tracking.names import METRICS, check_names
-from autonad.tracking.run import NullRun
+from autonad.tracking.runs.run import NullRun
 from autonad.tracking.values import MAX_PARAM, flatten, key, one_line, redact, text
 
 

@@ -69,9 +69,15 @@ def test_the_best_weights_are_kept_not_the_last(tmp_path, blobs):
 
     config = TrainingConfig(epochs=3, batch_size=4, validate_every=1, learning_rate=0.05)
     outcome = train(
-        module, data=blobs, config=config, seed=0, paths=lambda step: [module], validate=validate,
-        checkpoints=Checkpoints(tmp_path, {}), resume=False,
-    )  # fmt: skip
+        module,
+        data=blobs,
+        config=config,
+        seed=0,
+        paths=lambda step: [module],
+        validate=validate,
+        checkpoints=Checkpoints(tmp_path, {}),
+        resume=False,
+    )
     assert outcome.progress.best_epoch == 1
     assert torch.equal(module.weight, seen[0])
     assert not torch.equal(seen[0], seen[2])
@@ -123,8 +129,11 @@ def test_only_weights_decay():
     module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.GroupNorm(2, 4))
     groups = make_optimizer(module, TrainingConfig(weight_decay=0.1)).param_groups
     assert [(p.ndim >= 2, group["weight_decay"]) for group in groups for p in group["params"]] == [
-        (True, 0.1), (False, 0.0), (False, 0.0), (False, 0.0)
-    ]  # fmt: skip
+        (True, 0.1),
+        (False, 0.0),
+        (False, 0.0),
+        (False, 0.0),
+    ]
 
 
 def test_the_average_follows_the_weights_and_swaps_them_only_for_a_while():
@@ -152,9 +161,15 @@ def test_no_images_and_diverging_losses_are_named(tmp_path, run):
 
     with pytest.raises(DatasetError, match="training split has no images"):
         train(
-            nn.Linear(1, 1), data=Empty(), config=TrainingConfig(), seed=0, paths=lambda s: [],
-            validate=lambda m: {}, checkpoints=Checkpoints(tmp_path, {}), resume=False,
-        )  # fmt: skip
+            nn.Linear(1, 1),
+            data=Empty(),
+            config=TrainingConfig(),
+            seed=0,
+            paths=lambda s: [],
+            validate=lambda m: {},
+            checkpoints=Checkpoints(tmp_path, {}),
+            resume=False,
+        )
     with pytest.raises(DatasetError, match="lower learning_rate"):
         run("nan", learning_rate=1e30, clip_norm=None, optimizer="adam", warmup=0.0)
 

@@ -28,9 +28,13 @@ def gradients(world: World, count: int, precision: str) -> dict[str, torch.Tenso
     criterion = make_criterion(cross_entropy=1.0, dice=1.0, class_weights=torch.tensor([0.5, 1.0, 4.0]))
     share = world.share(np.arange(count))
     loss = backward(
-        [network["one"], network["two"]], images[share], world.gather(labels[share], count), criterion,
-        precision, world,
-    )  # fmt: skip
+        [network["one"], network["two"]],
+        images[share],
+        world.gather(labels[share], count),
+        criterion,
+        precision,
+        world,
+    )
     world.sum_gradients(network)
     assert network["idle"].weight.grad is None
     return {"loss": loss} | {n: p.grad for n, p in network.named_parameters() if p.grad is not None}

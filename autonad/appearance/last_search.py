@@ -1,0 +1,85 @@
+"""What a search was run with, written beside its result, and read again when the next one is decided on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autonad.config import Config
+
+if TYPE_CHECKING:
+    from autonad.appearance.policy import LastSearch
+
+# How often a run reports or saves does not change what it ends with.
+_CADENCE = {"checkpoint_every"}
+
+
+def supernet_settings(config: Config) -> dict[str, Any]:
+    """Everything but the images that decides a supernet, with dotted names and JSON values."""
+    training = config.train_supernet.model_dump(mode="json", exclude=_CADENCE)
+    return _dotted(
+        seed=config.seed,
+        space=config.space.model_dump(mode="json"),
+        input=config.input.model_dump(mode="json"),
+        train_supernet=training,
+    )
+
+
+def search_settings(config: Config) -> dict[str, Any]:
+    """Settings of profiling and search without the latency budget, which is a reason of its own."""
+    return _dotted(
+        profile_latency=config.profile_latency.model_dump(mode="json"),
+        search=config.search.model_dump(mode="json", exclude={"latency_budget_ms"}),
+    )
+
+
+def this_search(config: Config, hardware_key: str, target: str) -> LastSearch:
+    """What a search of now would be run with."""
+    from autonad.appearance.policy import LastSearch
+
+    return LastSearch(
+        hardware_key=hardware_key,
+        target=target,
+        latency_budget_ms=config.search.latency_budget_ms,
+        search_settings=search_settings(config),
+        supernet_settings=supernet_settings(config),
+    )
+
+
+def last_search(folder: Path | None) -> LastSearch | None:
+    """What the search in a folder was run with; None without a finished one.
+
+    Raises:
+        StorageError: Its `search.json` is damaged.
+    """
+    from autonad.appearance.policy import LastSearch
+    from autonad.errors import StorageError
+    from autonad.files import read_json
+
+    if folder is None or not (folder / "search.json").is_file():
+        return None
+    found = read_json(folder / "search.json", "the last search")
+    try:
+        settings = found["settings"]
+        return LastSearch(
+            hardware_key=found["hardware_key"],
+            target=found["target"],
+            latency_budget_ms=settings["latency_budget_ms"],
+            search_settings=settings["search"],
+            supernet_settings=settings["supernet"],
+        )
+    except (KeyError, TypeError) as error:
+        raise StorageError(
+            f"{folder / 'search.json'} does not say what the search was run with ({error}); run "
+            "`autonad search` again"
+        ) from error
+
+
+def _dotted(**sections: Any) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for section, values in sections.items():
+        if isinstance(values, dict):
+            flat |= {f"{section}.{name}": value for name, value in values.items()}
+        else:
+            flat[section] = values
+    return flat

@@ -1,0 +1,5 @@
+"""`python -m autonad.cli`."""
+
+from autonad.cli import main
+
+main()

@@ -1,0 +1,202 @@
+"""The verbs about datasets and production batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from autonad.cli.options import (
+    Classes,
+    DatasetDir,
+    Execution,
+    Groups,
+    OutputDir,
+    Params,
+    Set,
+    Source,
+    read_config,
+)
+from autonad.errors import FaultyItems
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these verbs to the command line."""
+    verbs: dict[str, Callable[..., None]] = {
+        "import-data": import_data,
+        "synthesize": synthesize,
+        "audit": audit,
+        "ingest": ingest,
+        "decide": decide,
+    }
+    for name, verb in verbs.items():
+        app.command(name)(verb)
+
+
+def import_data(
+    format: Annotated[str, typer.Option("--format", help="neu, mt, msd, neu-seg, voc or masks.")],
+    source: Annotated[Path, typer.Option("--source", help="Folder of the published layout.")],
+    output: OutputDir,
+    groups: Groups = None,
+    classes: Classes = None,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Import a published layout as a dataset, split by physical part."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.import_data(
+            read_config(params, set),
+            format=format,
+            source=source,
+            output=output,
+            groups_csv=groups,
+            classes=_names(classes),
+            execution=execution,
+            console=screen,
+        )
+    _print_faults(result.faults)
+    print(f"{output}: {result.images} images of {result.groups} parts; classes {', '.join(result.classes)}")
+    if result.num_errors:
+        raise FaultyItems(
+            f"{result.num_errors} items were faulty and are in {output / 'quarantine'}, named above"
+        )
+
+
+def synthesize(
+    output: OutputDir, execution: Execution = None, params: Params = None, set: Set = None
+) -> None:
+    """Generate a dataset of surfaces with defects."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.synthesize(
+            read_config(params, set), output=output, execution=execution, console=screen
+        )
+    print(f"{output}: {result.images} images of {result.groups} parts; classes {', '.join(result.classes)}")
+
+
+def audit(
+    dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder.")] = None,
+    format: Annotated[str | None, typer.Option("--format", help="Layout to look at before import.")] = None,
+    source: Annotated[Path | None, typer.Option("--source", help="Folder of that layout.")] = None,
+    groups: Groups = None,
+    classes: Classes = None,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Look for faults in a dataset, or in a layout before it is imported."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        faults = steps.audit(
+            read_config(params, set),
+            dataset=dataset,
+            format=format,
+            source=source,
+            groups_csv=groups,
+            classes=_names(classes),
+            execution=execution,
+            console=screen,
+        )
+    _print_faults(faults)
+    errors = int((faults["severity"] == "error").sum())
+    print(f"{errors} errors, {len(faults) - errors} warnings")
+    if errors:
+        raise FaultyItems(f"{errors} faults must be mended; they are named above")
+
+
+def ingest(
+    source: Source,
+    dataset: DatasetDir,
+    format: Annotated[
+        str, typer.Option("--format", help="Layout of the batch, as for import-data.")
+    ] = "masks",
+    batch: Annotated[
+        str | None, typer.Option("--batch", help="Name of the batch.", show_default="the date")
+    ] = None,
+    groups: Groups = None,
+    classes: Classes = None,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Extend a dataset by what is new in a production batch."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.ingest(
+            read_config(params, set),
+            source=source,
+            dataset=dataset,
+            format=format,
+            batch=batch,
+            groups_csv=groups,
+            classes=_names(classes),
+            execution=execution,
+            console=screen,
+        )
+    _print_faults(result.faults)
+    print(f"{dataset}: {result.text}")
+    if result.num_errors:
+        raise FaultyItems(
+            f"{result.num_errors} items were faulty, named above; what could be read of them is in "
+            f"{dataset / 'quarantine'}"
+        )
+
+
+def decide(
+    dataset: DatasetDir,
+    pin: Annotated[Path, typer.Option("--pin", help="Pin folder; written when the pin moves.")],
+    target: Annotated[Path, typer.Option("--target", help="Target file.")],
+    output: OutputDir,
+    search: Annotated[
+        Path | None, typer.Option("--search", help="Search folder of the last search, where there was one.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="ONNX file of the champion, for batches without masks.")
+    ] = None,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Decide whether the last search still holds, and pin the images of the next one."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.decide(
+            read_config(params, set),
+            dataset=dataset,
+            pin=pin,
+            target=target,
+            output=output,
+            search=search,
+            model=model,
+            execution=execution,
+            console=screen,
+        )
+    for note in result.notes:
+        print(f"note     {note}")
+    for reason in result.reasons:
+        print(f"reason   {reason}")
+    pinned = f"pin {result.pin_key} {'is new' if result.moved else 'stays'}"
+    print(f"{output}: action {result.action}; {pinned}; open {result.page}")
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in text.split(",")) if text else None
+
+
+def _print_faults(faults: Any) -> None:
+    for fault in faults.itertuples():
+        print(f"{fault.severity:<8} {fault.kind:<20} {fault.item}: {fault.message}")

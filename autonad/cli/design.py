@@ -1,0 +1,250 @@
+"""The verbs that design a detector, from a target to an ONNX file; and the demo of all of them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autonad.cli.options import DatasetDir, Execution, OutputDir, Params, PinDir, Resume, ResumeOrRestart, Set
+from autonad.cli.options import read_config as _config
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verbs of this file."""
+    for verb in (describe_target, train_supernet, profile_latency, search, retrain, evaluate, export, demo):
+        app.command(verb.__name__.replace("_", "-"))(verb)
+
+
+def describe_target(
+    output: Annotated[Path, typer.Option("--output", help="Target file to write, targets/NAME.json.")],
+    runtime: Annotated[str, typer.Option("--runtime", help="onnxruntime or pytorch.")] = "onnxruntime",
+    provider: Annotated[str, typer.Option("--provider", help="cpu, cuda or tensorrt.")] = "cpu",
+    threads: Annotated[
+        int | None, typer.Option("--threads", help="Threads of one network; all cores.")
+    ] = None,
+) -> None:
+    """Describe this device as a target; run it once, on the device."""
+    from autonad import steps
+
+    key = steps.describe_target(
+        name=output.stem, output=output, runtime=runtime, provider=provider, threads=threads
+    )
+    print(f"{output}: hardware key {key}")
+
+
+def train_supernet(
+    dataset: DatasetDir,
+    output: OutputDir,
+    pin: PinDir = None,
+    initial: Annotated[
+        Path | None,
+        typer.Option("--initial", help="Start from this supernet's weights; its classes may be others."),
+    ] = None,
+    resume: Resume = False,
+    restart: ResumeOrRestart = False,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Train all architectures of the space at once, in shared weights."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.train_supernet(
+            _config(params, set),
+            dataset=dataset,
+            output=output,
+            pin=pin,
+            initial=initial,
+            resume="or-restart" if restart else resume,
+            execution=execution,
+            console=screen,
+        )
+    print(
+        f"{output}: {result.parameters:,} shared weights, mean inherited validation mIoU "
+        f"{_percent(result.miou)} ({result.seconds:.0f} s)"
+    )
+
+
+def profile_latency(
+    target: Annotated[Path, typer.Option("--target", help="Target file of this device.")],
+    output: OutputDir,
+    classes: Annotated[
+        int, typer.Option("--num-classes", help="Classes of the head, background included.")
+    ] = 4,
+    records: Annotated[
+        Path | None,
+        typer.Option(
+            "--records",
+            help="Use the forward times of supernet training (records.parquet) instead of measuring.",
+        ),
+    ] = None,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Measure what every operator costs on the target."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.profile_latency(
+            _config(params, set), target=target, output=output, num_classes=classes, records=records,
+            execution=execution, console=screen,
+        )  # fmt: skip
+    checked = (
+        "not compared with whole networks"
+        if result.rank_correlation is None
+        else f"whole networks are predicted with rank correlation {result.rank_correlation:.2f} and an "
+        f"error of {_percent(result.error)}"
+    )
+    print(f"{output}: {result.rows} costs; {checked} ({result.seconds:.0f} s)")
+
+
+def search(
+    dataset: DatasetDir,
+    supernet: Annotated[Path, typer.Option("--supernet", help="Supernet folder.")],
+    latency: Annotated[Path, typer.Option("--latency", help="Latency folder.")],
+    output: OutputDir,
+    pin: PinDir = None,
+    resume: Resume = False,
+    restart: ResumeOrRestart = False,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Evolve the best architecture under the target's latency."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.search(
+            _config(params, set), dataset=dataset, supernet=supernet, latency=latency, output=output,
+            pin=pin, resume="or-restart" if restart else resume, execution=execution, console=screen,
+        )  # fmt: skip
+    print(
+        f"{output}: architecture {result.key}, {result.parameters:,} parameters, inherited validation mIoU "
+        f"{_percent(result.miou)}, {result.measured_ms:.2f} ms measured ({result.predicted_ms:.2f} ms "
+        f"predicted), {result.evaluations} evaluated ({result.seconds:.0f} s)"
+    )
+
+
+def retrain(
+    dataset: DatasetDir,
+    search: Annotated[Path, typer.Option("--search", help="Search folder.")],
+    output: OutputDir,
+    resume: Resume = False,
+    restart: ResumeOrRestart = False,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Retrain the searched architecture from its inherited weights."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.retrain(
+            _config(params, set), dataset=dataset, search=search, output=output,
+            resume="or-restart" if restart else resume, execution=execution, console=screen,
+        )  # fmt: skip
+    print(
+        f"{output}: {result.parameters:,} parameters, validation mIoU {_percent(result.miou)} after epoch "
+        f"{result.best_epoch} ({result.seconds:.0f} s)"
+    )
+
+
+def evaluate(
+    dataset: DatasetDir,
+    model: Annotated[Path, typer.Option("--model", help="Model folder.")],
+    output: OutputDir,
+    search: Annotated[Path | None, typer.Option("--search", help="Search folder, for the report.")] = None,
+    latency: Annotated[Path | None, typer.Option("--latency", help="Latency folder, for the report.")] = None,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Evaluate a model on the test split and write the report."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.evaluate(
+            _config(params, set), dataset=dataset, model=model, output=output, search=search, latency=latency,
+            execution=execution, console=screen,
+        )  # fmt: skip
+    print(
+        f"{output}: test mIoU {_percent(result.miou)}{_interval(result.interval)}, mF1 "
+        f"{_percent(result.mf1)}; open {result.report}"
+    )
+
+
+def export(
+    model: Annotated[Path, typer.Option("--model", help="Model folder.")],
+    dataset: DatasetDir,
+    evaluation: Annotated[Path, typer.Option("--evaluation", help="Evaluation folder.")],
+    output: OutputDir,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Export a model to ONNX, check it against torch and measure it."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.export(
+            _config(params, set), model=model, dataset=dataset, evaluation=evaluation, output=output,
+            execution=execution, console=screen,
+        )  # fmt: skip
+    print(
+        f"{result.path}: {result.megabytes:.1f} MB, at most {result.max_difference:.1e} from torch, "
+        f"{result.p50_ms:.2f} ms median and {result.p95_ms:.2f} ms p95 on this machine"
+    )
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", help="Folder to write.")] = Path("runs/demo"),
+    execution: Execution = None,
+    set: Set = None,
+) -> None:
+    """Generate a dataset and run the whole chain on it."""
+    import datetime
+
+    from autonad.console import console
+    from autonad.steps.demo import demo, demo_config
+
+    config = demo_config(tuple(set or ()))
+    name = execution or f"demo-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    with console() as screen:
+        result = demo(config, output=output, execution=name, console=screen)
+    rows = [
+        ("test mIoU", f"{_percent(result.miou)}{_interval(result.interval)}"),
+        ("test mF1", _percent(result.mf1)),
+        ("inherited validation mIoU", _percent(result.inherited_miou)),
+        ("parameters", f"{result.parameters:,}"),
+        ("latency, median", f"{result.p50_ms:.2f} ms (ONNX Runtime, batch 1, this machine)"),
+        ("latency, p95", f"{result.p95_ms:.2f} ms"),
+        *((f"time, {step}", f"{seconds:.1f} s") for step, seconds in result.seconds.items()),
+        ("time, all", f"{sum(result.seconds.values()):.1f} s"),
+    ]
+    print()
+    for label, value in rows:
+        print(f"{label:<28}{value}")
+    print(f"\nreport   {result.report}\nmodel    {result.model}")
+    if config.tracking.enabled:
+        mlflow = shutil.which("mlflow") or Path(sys.executable).with_name("mlflow")
+        print(f"MLflow   {mlflow} ui --backend-store-uri {config.tracking.uri}   (execution {name})")
+
+
+def _percent(fraction: float | None) -> str:
+    return "n/a" if fraction is None else f"{100 * fraction:.1f} %"
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"

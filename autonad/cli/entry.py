@@ -1,0 +1,64 @@
+"""The application: its families of verbs, and how a command ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+import typer
+
+from autonad.cli import datasets, design, memory, pipelines
+from autonad.errors import AutonadError, FaultyItems
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="autonad",
+    help="Designs the defect detector for your images and for the device that will run it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+for family in (datasets, design, memory, pipelines):
+    family.add_to(app)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line and an exit code, never a traceback."""
+    # Else albumentations asks a server for its newest version and waits for the answer.
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    try:
+        # Typer turns an interrupt (130) or an `Exit` of a verb into a returned code; verbs return nothing.
+        code = app(standalone_mode=False)
+    except AutonadError as error:
+        print(f"{'note' if isinstance(error, FaultyItems) else 'error'}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.startswith("autonad"):
+            raise
+        print(
+            f"error: this verb needs {error.name}, which is not installed; install everything with: "
+            'pip install "autonad[full]"',
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    except Exception as error:
+        _usage_error(error)
+    if code == INTERRUPTED:
+        print("interrupted; what was written is kept", file=sys.stderr)
+    sys.exit(code)
+
+
+def _usage_error(error: Exception) -> NoReturn:
+    """Show click's usage errors as click does, and the rest as the faults of ours that they are."""
+    show = getattr(error, "show", None)
+    if show is None:
+        raise error
+    show()
+    sys.exit(getattr(error, "exit_code", 2))

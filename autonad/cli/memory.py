@@ -1,0 +1,110 @@
+"""The verbs about what MLflow remembers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autonad.cli.options import DatasetDir, Execution, OutputDir, Params, Set, read_config
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these verbs to the command line."""
+    for verb in (register, rollback, compare, gc):
+        app.command()(verb)
+
+
+def register(
+    export: Annotated[Path, typer.Option("--export", help="Export folder.")],
+    evaluation: Annotated[Path, typer.Option("--evaluation", help="Evaluation folder.")],
+    dataset: DatasetDir,
+    output: OutputDir,
+    target: Annotated[
+        Path | None, typer.Option("--target", help="Target file; default: what the search was for.")
+    ] = None,
+    execution: Execution = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Register a detector in MLflow; it is put in use if it beats the one that is."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.register(
+            read_config(params, set),
+            export=export,
+            evaluation=evaluation,
+            dataset=dataset,
+            output=output,
+            target=target,
+            execution=execution,
+            console=screen,
+        )
+    decision = "not in use" if not result.champion else "in use: it has the alias champion"
+    if result.version is not None:
+        print(f"{result.model}: version {result.version}, {decision}")
+    for reason in result.reasons:
+        print(f"- {reason}")
+
+
+def rollback(
+    name: Annotated[str | None, typer.Option("--name", help="Registered model; needed if several.")] = None,
+    to: Annotated[int | None, typer.Option("--to", help="Version; default: the previous champion.")] = None,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Put the previous champion back in use."""
+    from autonad import steps
+
+    model, now, before = steps.rollback(read_config(params, set), name=name, to=to)
+    print(f"{model}: version {now} is in use" + ("" if before is None else f", version {before} was"))
+
+
+def compare(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="RUN...", help="Names of executions, or run ids.", show_default=False),
+    ] = None,
+    last: Annotated[
+        int | None, typer.Option("--last", min=2, help="Instead of RUN: the newest finished executions.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", help="Page to write.")] = Path("compare.html"),
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """Compare executions side by side: figures, Pareto fronts, architectures, what changed."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        result = steps.compare(
+            read_config(params, set), runs=runs or (), last=last, output=output, console=screen
+        )
+    print(result.table)
+    if result.changes:
+        print("\nwhat changed")
+    for line in result.changes:
+        print(f"  {line}")
+    print(f"\nopen {result.page}")
+
+
+def gc(
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Remove it; without this, it is only listed.")
+    ] = False,
+    params: Params = None,
+    set: Set = None,
+) -> None:
+    """List what the retention rule does not keep in MLflow, or remove it; a champion's lineage stays."""
+    from autonad import steps
+    from autonad.console import console
+
+    with console() as screen:
+        found = steps.gc(read_config(params, set), delete=delete, console=screen)
+    for leftover in found:
+        print(f"{leftover.num_bytes / 1e6:10.1f} MB  {leftover}: {leftover.why}")
+    total = f"{len(found)} of them, {sum(leftover.num_bytes for leftover in found) / 1e6:.1f} MB in all"
+    print(f"removed: {total}" if delete else f"would go: {total}; nothing was changed, --delete removes them")

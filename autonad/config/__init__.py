@@ -1,0 +1,25 @@
+"""params.yaml as frozen, validated models: every number has one place, a unit and a range."""
+
+from autonad.config.loading import Config, load_config, parse_config
+from autonad.config.sections import (
+    DecideConfig,
+    InputConfig,
+    LatencyConfig,
+    RetrainConfig,
+    SearchConfig,
+    SupernetConfig,
+    TrainingConfig,
+)
+
+__all__ = [
+    "Config",
+    "DecideConfig",
+    "InputConfig",
+    "LatencyConfig",
+    "RetrainConfig",
+    "SearchConfig",
+    "SupernetConfig",
+    "TrainingConfig",
+    "load_config",
+    "parse_config",
+]

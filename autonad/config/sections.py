@@ -1,0 +1,293 @@
+"""The sections of params.yaml as frozen, validated models: every number has one place, a unit and a range."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown keys are refused and values never change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML reads `off` and `no` as false, and Python takes false for 0: neither may become a number."""
+        assert info.field_name is not None
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError("true and false (also yes, no, on, off) are no values here; null is 'absent'")
+        return value
+
+
+class DataConfig(Section):
+    """Importing a dataset and splitting it."""
+
+    fractions: tuple[Fraction, Fraction, Fraction] = Field(
+        (0.6, 0.2, 0.2), description="train, val, test share of groups"
+    )
+    include_defect_free: bool = Field(False, description="also import images without defects")
+    mask_threshold: Annotated[int, Field(ge=0, le=254)] = Field(
+        127, description="grey masks: defect above this value"
+    )
+    split_seed: int = Field(0, description="seed of the split")
+
+
+class IngestConfig(Section):
+    """Ingesting a production batch."""
+
+    connections: Annotated[int, Field(ge=1, le=256)] = Field(16, description="downloads at the same time")
+    attempts: Annotated[int, Field(ge=1, le=20)] = Field(
+        4, description="tries of a request, and of a download that breaks off"
+    )
+    max_megabytes: Positive = Field(100.0, description="larger files are refused, MiB")
+    workers: Count = Field(2, description="threads that decode images while others arrive")
+
+
+class SynthesizeConfig(Section):
+    """The generated dataset."""
+
+    num_images: Count = Field(300, description="images")
+    image_side: Annotated[int, Field(ge=32)] = Field(128, description="height and width, pixels")
+    materials: tuple[str, ...] = Field(("steel", "ceramic"), description="surface materials")
+    classes: tuple[str, ...] = Field(("crack", "blowhole", "scratch"), description="defect classes")
+    contrast: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="visibility of the defects; 1 is moderate"
+    )
+    defect_size: Annotated[float, Field(ge=0.2, le=2)] = Field(
+        1.0, description="size of the defects; 1 is usual"
+    )
+    brightness: float = Field(0.0, description="added to every image, fraction of white")
+    blur: Annotated[float, Field(ge=0)] = Field(
+        0.5, description="blur of the camera, pixels of standard deviation"
+    )
+    noise: Annotated[float, Field(ge=0)] = Field(0.015, description="noise of the camera, fraction of white")
+    defect_free: Fraction = Field(0.0, description="share of parts without defects")
+    seed: int = Field(0, description="seed of images and split")
+
+
+class InputConfig(Section):
+    """The network's input."""
+
+    height: Annotated[int, Field(ge=32)] = Field(128, description="rows, pixels")
+    width: Annotated[int, Field(ge=32)] = Field(128, description="columns, pixels")
+    keep_aspect: bool = Field(True, description="pad with 'ignore' instead of stretching")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width), pixels."""
+        return self.height, self.width
+
+
+class SpaceConfig(Section):
+    """What can be built."""
+
+    preset: str = Field("small", description="search space preset")
+    operators: tuple[str, ...] | None = Field(
+        None, description="restrict the space to these operators (Table V)"
+    )
+
+
+class TrainingConfig(Section):
+    """One run of the training loop."""
+
+    epochs: Count = Field(45, description="passes over the training images")
+    batch_size: Count = Field(8, description="images per step")
+    optimizer: Literal["adamw", "adam"] = Field("adamw", description="optimiser")
+    learning_rate: Positive = Field(
+        1e-3, description="peak learning rate; it is not scaled by the batch size"
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.05, description="decay of weights of two or more axes"
+    )
+    schedule: Literal["cosine", "poly"] = Field("cosine", description="decay of the learning rate to zero")
+    warmup: Fraction = Field(0.05, description="share of steps over which the learning rate rises")
+    clip_norm: Positive | None = Field(1.0, description="limit of the gradient's norm")
+    cross_entropy: Annotated[float, Field(ge=0)] = Field(1.0, description="weight of the cross-entropy loss")
+    dice: Annotated[float, Field(ge=0)] = Field(1.0, description="weight of the Dice loss")
+    class_balance: Fraction = Field(
+        0.0, description="lifts rare classes in the cross-entropy: 0 not at all, 1 until all count the same"
+    )
+    augmentation: Literal["none", "light", "standard", "strong"] = Field(
+        "standard", description="augmentation preset"
+    )
+    defect_crop: Fraction = Field(
+        0.0, description="share of samples zoomed in on a defect, rare classes first"
+    )
+    repeat_threshold: Fraction = Field(
+        0.0, description="classes in less than this share of images are repeated (0: off)"
+    )
+    ema_decay: Fraction | None = Field(
+        0.998, description="decay of the averaged weights that are kept, per step"
+    )
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="autocast of the forward pass")
+    validate_every: Count = Field(5, description="epochs between validations")
+    checkpoint_every: Count = Field(1, description="epochs between checkpoints")
+
+
+class SupernetConfig(TrainingConfig):
+    """Training the supernet (Section V-B)."""
+
+    epochs: Count = Field(100, description="passes over the training images")
+    learning_rate: Positive = Field(
+        2e-3, description="peak learning rate, not scaled by the batch size (the paper's 5e-4: 800 epochs)"
+    )
+    ema_decay: Fraction | None = Field(
+        None, description="decay of the averaged weights that are kept, per step"
+    )
+    validate_every: Count = Field(10, description="epochs between validations")
+    sharing: Literal["cross", "entangled", "classical"] = Field(
+        "cross", description="weight sharing (Table VII)"
+    )
+    growth: Fraction = Field(
+        0.4,
+        description="share of steps over which paths grow from the smallest architecture to the whole space",
+    )
+    panel: Count = Field(
+        4, description="architectures whose inherited mIoU is followed: the extremes and random ones"
+    )
+
+
+PAPER_RETRAINING: dict[str, Any] = {
+    "optimizer": "adam",
+    "learning_rate": 1e-4,
+    "weight_decay": 0.0,
+    "schedule": "poly",
+    "warmup": 0.0,
+    "clip_norm": None,
+    "dice": 0.0,
+    "class_balance": 0.0,
+    "repeat_threshold": 0.0,
+    "defect_crop": 0.0,
+    "ema_decay": None,
+}
+
+
+class RetrainConfig(TrainingConfig):
+    """Retraining the searched architecture."""
+
+    weights: Literal["inherited", "scratch"] = Field("inherited", description="where the weights start")
+    profile: Literal["default", "paper"] = Field(
+        "default",
+        description="'paper': Adam 1e-4, poly, plain cross-entropy (Section V-B); it overrides those fields",
+    )
+
+    def resolved(self) -> RetrainConfig:
+        """The settings with the profile applied."""
+        return self if self.profile == "default" else self.model_copy(update=PAPER_RETRAINING)
+
+
+class LatencyConfig(Section):
+    """Measuring latency."""
+
+    warmup: Annotated[int, Field(ge=0)] = Field(5, description="runs before timing")
+    repeats: Annotated[int, Field(ge=3)] = Field(20, description="timed runs")
+    networks: Annotated[int, Field(ge=4)] = Field(10, description="whole networks that calibrate the table")
+    temperature: Positive = Field(
+        1.0, description="sharpness of the prior; small favours fast operators more"
+    )
+    shrinkage: Annotated[float, Field(ge=0)] = Field(5.0, description="records that a uniform prior is worth")
+
+
+class SearchConfig(Section):
+    """Evolution (Algorithm 1)."""
+
+    population: Annotated[int, Field(ge=2)] = Field(24, description="architectures per generation, N")
+    generations: Count = Field(8, description="generations, G")
+    top_k: Count = Field(10, description="parents kept per generation")
+    mutation_rate: Fraction = Field(0.2, description="probability per gene, p_m")
+    crossover_rate: Fraction = Field(0.4, description="probability per pair, p_c")
+    latency_weight: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+        "auto",
+        description="λ, mIoU fraction per ms; auto: σ(latency) costs half of σ(mIoU) in the first population",
+    )
+    latency_budget_ms: Positive | None = Field(
+        None, description="median latency that must not be exceeded, ms"
+    )
+    finalists: Count = Field(
+        3, description="best architectures whose latency is measured before one is returned"
+    )
+
+
+class DecideConfig(Section):
+    """Deciding whether the last search is still good."""
+
+    alpha: Annotated[float, Field(gt=0, le=0.2)] = Field(
+        0.01, description="false alarms that are accepted, share of decisions without any change"
+    )
+    permutations: Annotated[int, Field(ge=100)] = Field(2000, description="of whole parts, per test")
+    minimum_effect: Fraction = Field(
+        0.1, description="a difference that is smaller does not count, however certain: 2 AUC − 1"
+    )
+    window: Count = Field(3, description="newest batches that are looked at, n")
+    confirm: Count = Field(1, description="of these, how many must look different, k")
+    calibration_draws: Annotated[int, Field(ge=0)] = Field(
+        200, description="unchanged batches drawn from a new pin to measure the false alarms (0: none)"
+    )
+    force: Literal["none", "search", "train"] = Field(
+        "none", description="what is done whatever is found: a search, or supernet and search"
+    )
+
+
+class EvaluateConfig(Section):
+    """Evaluation on the test split."""
+
+    resamples: Annotated[int, Field(ge=100)] = Field(2000, description="bootstrap resamples over groups")
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="level of the intervals")
+    panels: Count = Field(12, description="images shown in the report")
+
+
+class ExportConfig(Section):
+    """ONNX export."""
+
+    tolerance: Positive = Field(
+        1e-3, description="largest allowed difference of a logit between ONNX and torch"
+    )
+    parity_images: Count = Field(16, description="real images that both are run on")
+
+
+class RegisterConfig(Section):
+    """Champion and challenger."""
+
+    metric: Literal["miou", "foreground_miou", "mf1"] = Field(
+        "miou", description="what the two are compared by, at native size"
+    )
+    probability: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        0.95, description="P(better) that a challenger needs; an equal one wins at most 1 minus this often"
+    )
+    resamples: Annotated[int, Field(ge=100)] = Field(2000, description="bootstrap resamples over groups")
+    latency_tolerance: Annotated[float, Field(ge=0)] = Field(
+        0.05, description="share by which the measured median may exceed search.latency_budget_ms"
+    )
+
+
+class GcConfig(Section):
+    """What `autonad gc` leaves in MLflow, beside everything that a champion came from."""
+
+    keep_searches: Count = Field(
+        3, description="newest finished searches, per dataset and target, whose weights are kept"
+    )
+    keep_challengers: Annotated[int, Field(ge=0)] = Field(
+        5, description="newest versions that are kept, per registered model, beside those with an alias"
+    )
+    min_age_days: Annotated[float, Field(ge=0)] = Field(14.0, description="nothing younger goes, days")
+
+
+class TrackingConfig(Section):
+    """MLflow."""
+
+    enabled: bool = Field(True, description="log to MLflow")
+    uri: str = Field("sqlite:///mlflow.db", description="tracking server or store")
+    experiment: str = Field("autonad", description="experiment name")
+    dataset: str | None = Field(
+        None, description="what the dataset is called in MLflow; absent: its folder's name"
+    )
+    system_seconds: Positive | None = Field(
+        10.0, description="seconds between two samples of the machine's load; absent: none"
+    )

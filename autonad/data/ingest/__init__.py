@@ -1,0 +1,1 @@
+"""The one way into a dataset: arrival, checks, groups, commit, and what is remembered of it."""

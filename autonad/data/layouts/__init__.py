@@ -1,0 +1,1 @@
+"""Readers of layouts: published sets, and folders of images and masks."""

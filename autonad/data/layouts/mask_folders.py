@@ -1,0 +1,167 @@
+"""Reader of the plainest layout: a folder of images and a folder of masks.
+
+`images/` and `masks/` lie in the source folder and match by file name without suffix (a mask may also end in
+"_mask"). The masks are one of
+
+    index       one value per class, 0 is the background, 255 is ignored
+    binary      0 and 255, or grey values to be thresholded, with a single class
+    per class   one sub-folder of masks per class, each 0 and 255; an image need not be in all of them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from autonad.data.dataset import check_classes
+from autonad.data.faults import Fault
+from autonad.data.images import IGNORE, list_images, read_mask
+from autonad.data.layouts.layout import Layout, Record
+from autonad.errors import DatasetError
+
+
+def read_masks(source: Path, *, classes: Sequence[str] | None, known: Sequence[str] | None = None) -> Layout:
+    """List a folder of images and one of masks.
+
+    Args:
+        source: Folder with `images/` and `masks/`; both may have the same sub-folders.
+        classes: Names of the defects; else classes.txt (one per line), else the sub-folders of `masks/`, else
+            "defect" for 0/255 masks.
+        known: Classes that index masks mean where nothing else names them. With these no mask is read:
+            those of a single class are listed as binary ones (see `is_index`).
+
+    Raises:
+        DatasetError: A folder is missing, or the classes cannot be told from the masks.
+    """
+    images, masks = source / "images", source / "masks"
+    for folder in (images, masks):
+        if not folder.is_dir():
+            raise DatasetError(
+                f"{source} lacks the folder {folder.name!r}; put images into images/, masks into masks/"
+            )
+    paths = list_images(images, recursive=True)
+    if not paths:
+        raise DatasetError(f"{images} holds no images; put PNG, JPEG, BMP, TIFF or WebP files there")
+    if classes is None and (source / "classes.txt").is_file():
+        lines = (source / "classes.txt").read_text(encoding="utf-8", errors="replace").splitlines()
+        classes = [line.strip() for line in lines if line.strip()]
+
+    folders = _class_folders(images, masks, classes)
+    if folders:
+        names = check_classes(classes if classes is not None else sorted(folders))
+        sources: list[tuple[dict[str, Path], int | None]] = [
+            (_by_key(masks / name), index) for index, name in enumerate(names) if index and name in folders
+        ]
+        faults = [
+            Fault(
+                "warning",
+                "unknown-class",
+                f"masks/{name}",
+                f"it is none of the classes {', '.join(names[1:])}",
+            )
+            for name in sorted(folders - set(names))
+        ]
+    else:
+        files = _by_key(masks)
+        if known is not None:
+            names = check_classes(classes if classes is not None else known)
+            binary = len(names) == 2
+        else:
+            names, binary = _interpret(files, classes, masks)
+        sources, faults = [(files, 1 if binary else None)], []
+
+    records = []
+    for path in paths:
+        key = path.relative_to(images).with_suffix("").as_posix()
+        item = path.relative_to(source).as_posix()
+        found = tuple((files[key], index) for files, index in sources if key in files)
+        if found:
+            records.append(Record(path, item, found))
+        else:
+            faults.append(
+                Fault(
+                    "error",
+                    "missing-mask",
+                    item,
+                    f"it has no mask; expected masks/{key}.png, all zero if it shows no defect",
+                )
+            )
+    assumed = known is not None and not folders
+    return Layout("masks", source, names, tuple(records), tuple(faults), assumed=assumed)
+
+
+def _class_folders(images: Path, masks: Path, classes: Sequence[str] | None) -> set[str]:
+    """Sub-folders of `masks/` that stand for classes, rather than mirror sub-folders of `images/`."""
+    folders = {path.name for path in masks.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    mirrored = {path.name for path in images.iterdir() if path.is_dir()}
+    if folders and classes is not None and folders & set(classes):
+        return folders
+    return set() if folders <= mirrored else folders
+
+
+def _by_key(folder: Path) -> dict[str, Path]:
+    """Mask files by the image they belong to: relative path without suffix and without "_mask"."""
+    return {
+        path.relative_to(folder).with_suffix("").as_posix().removesuffix("_mask"): path
+        for path in list_images(folder, recursive=True)
+    }
+
+
+def refuse_binary(values: np.ndarray, num_classes: int, folder: Path | str) -> None:
+    """Make sure that index masks of several classes hold more than 0 and 255.
+
+    Args:
+        values: bool (256,), the values that occur in any mask.
+        num_classes: Classes including the background.
+        folder: Where the masks lie, for the message.
+
+    Raises:
+        DatasetError: They do not, so they are binary masks and cannot tell the classes.
+    """
+    if num_classes > 2 and np.flatnonzero(values).tolist() == [0, IGNORE]:
+        raise DatasetError(
+            f"the masks in {folder} hold 0 and 255 only, which cannot tell {num_classes - 1} classes; "
+            "save one index per pixel, or make one sub-folder of masks per class"
+        )
+
+
+def is_index(values: np.ndarray) -> bool:
+    """Whether masks of one class with these values, bool (256,), are index masks: 1 occurs, no grey does."""
+    return bool(values[1] and not values[2:IGNORE].any())
+
+
+def _interpret(
+    masks: dict[str, Path], classes: Sequence[str] | None, folder: Path
+) -> tuple[tuple[str, ...], bool]:
+    """Class names, and whether the masks are binary rather than index masks."""
+    values = np.zeros(256, dtype=bool)
+    colour = False
+    for path in masks.values():
+        try:
+            mask = read_mask(path)
+        except DatasetError:
+            continue  # it is named when its image is read
+        colour |= mask.ndim == 3
+        values |= np.bincount(mask.ravel(), minlength=256) > 0
+    if not values.any():
+        raise DatasetError(f"{folder} holds no readable masks; save one mask per image as PNG")
+    present = [int(v) for v in np.flatnonzero(values)]
+    names = None if classes is None else check_classes(classes)
+    if names is not None and len(names) > 2:
+        refuse_binary(values, len(names), folder)
+        return names, False
+    # With one class, 1 is its index and 255 its mask; {0, 1, 255} is an index mask that ignores.
+    index = max(v for v in (0, *present) if v != IGNORE)
+    if index == 0 or (names is not None and index > 1):
+        return names or check_classes(["defect"]), True
+    if names is not None:
+        return names, False
+    if index < 32 and not colour:
+        return check_classes([f"class{i}" for i in range(1, index + 1)]), False
+    raise DatasetError(
+        f"the masks in {folder} hold {len(present)} values from {present[0]} to {present[-1]}, so "
+        "their classes cannot be told; name them (one class means: larger than the threshold), or save "
+        "one index per pixel"
+    )

@@ -1,0 +1,1 @@
+"""Generated surfaces and defects, with exact masks."""

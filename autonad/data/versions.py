@@ -1,0 +1,223 @@
+"""Where a pipeline's dataset comes from: generated, a folder, or a version that DVC keeps."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from autonad.errors import DatasetError, StorageError
+
+GENERATED = "generated"
+_MD5 = re.compile(r"[0-9a-f]{32}\.dir")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset as a pipeline names it, resolved: its content is fixed.
+
+    Attributes:
+        location: "generated", a folder that is used as it is, or the DVC remote that keeps the content.
+        md5: What DVC calls the content, with ".dir" at its end; empty for the other two.
+        name: What the dataset is called in MLflow.
+    """
+
+    location: str
+    md5: str
+    name: str
+
+
+def resolve(repository: str, revision: str, path: str) -> Source:
+    """Find out which content is meant, so that later steps need no git and nothing moves under them.
+
+    Args:
+        repository: "generated"; or s3://bucket/prefix of a DVC remote; or a git repository (address or
+            folder); or a folder that holds datasets.
+        revision: For a remote the md5 that the .dvc file names; for a repository a branch, tag or commit,
+            empty for the newest.
+        path: The dataset's path in the repository or folder; with a remote it is only a name.
+
+    Raises:
+        DatasetError: Repository, revision or path do not exist.
+        StorageError: The remote cannot be used, or does not keep that version.
+    """
+    if repository == GENERATED:
+        return Source(GENERATED, "", GENERATED)
+    name = PurePosixPath(path).name
+    if not name:
+        raise DatasetError(
+            "the dataset's path is missing; give the one in its repository, such as data/current"
+        )
+    if repository.startswith("s3://"):
+        _check_kept(repository, revision)
+        return Source(repository.rstrip("/"), revision, name)
+    folder = Path(repository) / path
+    if not revision and (folder / "manifest.parquet").is_file():
+        return Source(str(folder.resolve()), "", name)
+    remote, md5 = _in_git(repository, revision, path)
+    return Source(remote, md5, name)
+
+
+def from_folder(folder: Path, *, in_place: bool) -> tuple[str, str, str]:
+    """What a pipeline is told about a dataset folder: repository, revision and path.
+
+    Args:
+        folder: Dataset folder.
+        in_place: The pipeline runs where the folder is. If not, it needs its version in DVC's remote.
+
+    Raises:
+        DatasetError: There is no such dataset, or DVC has no version of it in a remote.
+    """
+    from autonad.data.dataset import is_dataset
+
+    folder = folder.resolve()
+    if not is_dataset(folder):
+        raise DatasetError(f"{folder} is no dataset; make one with `autonad import-data` or `synthesize`")
+    if in_place:
+        return str(folder.parent), "", folder.name
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    md5 = dvc_md5(folder)
+    try:
+        with Repo(str(folder.parent)) as repo:
+            name = repo.config["core"].get("remote")
+            remote = repo.config["remote"][name]["url"] if name else None
+    except DvcException:
+        remote = None
+    if md5 is None or remote is None:
+        raise DatasetError(
+            f"DVC has no version of {folder} in a default remote, and a cluster cannot read this machine's "
+            "folders; run `dvc add`, `dvc remote add -d` and `dvc push`"
+        )
+    return str(remote), md5, folder.name
+
+
+def pull(source: Source, output: Path) -> None:
+    """Put the content of a DVC version into a folder, without its repository and without git.
+
+    Raises:
+        StorageError: The remote cannot be used, or lacks a file of that version.
+    """
+    import tempfile
+
+    import yaml
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    if source.location.startswith("s3://"):
+        _check_kept(source.location, source.md5)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".pull-") as temporary:
+        root = Path(temporary)
+        try:
+            with Repo.init(temporary, no_scm=True) as repo, repo.config.edit("local") as settings:
+                settings["core"] = {"remote": "store", "analytics": False}
+                settings["remote"] = {"store": {"url": source.location}}
+                # The cache goes with the temporary folder, so a link costs no second copy.
+                settings["cache"] = {"type": "hardlink,copy"}
+            outs = [{"md5": source.md5, "hash": "md5", "path": "dataset"}]
+            (root / "dataset.dvc").write_text(yaml.safe_dump({"outs": outs}))
+            with Repo(temporary) as repo:
+                repo.pull()
+        except (DvcException, OSError) as error:
+            raise StorageError(
+                f"version {source.md5} of dataset {source.name} cannot be pulled from {source.location} "
+                f"({_first_line(error)}); run `dvc push` where the dataset was added, and check the AWS_* "
+                "variables"
+            ) from error
+        for file in (root / "dataset").rglob("*"):
+            if file.is_file():
+                file.chmod(0o644)  # DVC protects what it links
+        (root / "dataset").rename(output)
+
+
+def _check_kept(remote: str, md5: str) -> None:
+    """A wrong secret, bucket or version is one clear line, before DVC starts."""
+    from autonad.storage.location import parse_url
+    from autonad.storage.store import Store
+
+    if not _MD5.fullmatch(md5):
+        raise DatasetError(
+            f"dataset revision {md5!r} is no md5 of a folder; with a remote it is what the .dvc file names, "
+            "32 hexadecimal digits and .dir"
+        )
+    place = parse_url(remote)
+    if not Store().exists(place.bucket, f"{place.prefix}files/md5/{md5[:2]}/{md5[2:]}"):
+        raise StorageError(
+            f"{remote} does not keep version {md5}; correct the dataset revision, or run `dvc push` where "
+            "the dataset was added"
+        )
+
+
+def _in_git(repository: str, revision: str, path: str) -> tuple[str, str]:
+    """The remote and the md5 that a revision of a repository names for a path."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.scm import SCMError
+
+    wanted = f"revision {revision or 'HEAD'} of {_without_password(repository)}"
+    try:
+        with Repo.open(repository, rev=revision or None, uninitialized=False) as repo:
+            outs = repo.find_outs_by_path(str(Path(repo.root_dir) / path), strict=True)
+            md5 = outs[0].hash_info.value
+            name = repo.config["core"].get("remote")
+            remote = repo.config["remote"][name]["url"] if name else None
+    except (DvcException, SCMError, OSError) as error:
+        raise DatasetError(
+            f"{wanted} has no dataset {path} ({_without_password(_first_line(error))}); correct the dataset "
+            "repository, revision or path, and make sure that git reaches the repository"
+        ) from error
+    if md5 is None or remote is None:
+        lacking = "content: run `dvc add` there" if md5 is None else "default remote: run `dvc remote add -d`"
+        raise DatasetError(f"{wanted}: DVC knows {path}, but it has no {lacking} and commit")
+    return str(remote), str(md5)
+
+
+def _first_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _without_password(address: str) -> str:
+    return re.sub(r"(?<=://)[^/@\s]+@", "", address)
+
+
+def dvc_md5(folder: Path) -> str | None:
+    """What DVC calls a folder's content: from `<folder>.dvc`, else from the `dvc.lock` around it.
+
+    Returns:
+        The md5, with ".dir" at its end for a folder; None if DVC does not know the folder.
+    """
+    folder = folder.resolve()
+    own = _yaml(folder.with_name(folder.name + ".dvc"))
+    for out in own.get("outs") or ():
+        if out.get("path") == folder.name and out.get("md5"):
+            return str(out["md5"])
+    for parent in folder.parents:
+        if (parent / "dvc.lock").is_file():
+            return _locked(_yaml(parent / "dvc.lock"), folder.relative_to(parent).as_posix())
+        if (parent / ".dvc").is_dir():
+            break
+    return None
+
+
+def _locked(lock: dict[str, Any], path: str) -> str | None:
+    """Md5 of a path in dvc.lock; of an output before a dependency, which may be older."""
+    stages = [stage for stage in (lock.get("stages") or {}).values() if isinstance(stage, dict)]
+    for kind in ("outs", "deps"):
+        for stage in stages:
+            for entry in stage.get(kind) or ():
+                if entry.get("path") == path and entry.get("md5"):
+                    return str(entry["md5"])
+    return None
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,159 @@
+"""From the files of the steps to the report's content and to MLflow's metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autonad.errors import StorageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from autonad.data.dataset import Dataset
+    from autonad.data.loader import SegmentationData
+    from autonad.evaluation.predict import Forward
+    from autonad.evaluation.result import EvaluationResult
+    from autonad.network import AutoNADNet
+    from autonad.network.spec import DetectorSpec
+    from autonad.report.evaluation import ReportContent
+    from autonad.space import SamplingPrior
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """What search and profiling left for the report; None where no folder was given.
+
+    Attributes:
+        population: The search's table.
+        search: Content of `search.json`.
+        prior: The sampling prior.
+        target: Content of `target.json`.
+    """
+
+    population: pd.DataFrame | None = None
+    search: dict[str, Any] | None = None
+    prior: SamplingPrior | None = None
+    target: dict[str, Any] | None = None
+
+
+def read_inputs(search: Path | None, latency: Path | None) -> ReportInputs:
+    """Read both folders, before an evaluation is spent on a report that cannot be written.
+
+    Raises:
+        StorageError: A file is missing or damaged.
+    """
+    import pandas as pd
+
+    from autonad.files import read_json
+    from autonad.latency.prior import load_prior
+
+    values: dict[str, Any] = {}
+    if search is not None:
+        values["search"] = read_json(search / "search.json", "the search")
+        try:
+            values["population"] = pd.read_parquet(search / "population.parquet")
+        except (OSError, ValueError) as error:
+            raise StorageError(
+                f"the search in {search} has no readable population.parquet ({error}); run `autonad "
+                "search` again"
+            ) from error
+        if not isinstance(values["search"], dict) or "finalists" not in values["search"]:
+            raise StorageError(f"{search / 'search.json'} lacks finalists; run `autonad search` again")
+    if latency is not None:
+        values["prior"] = load_prior(latency / "prior.json")
+        values["target"] = read_json(latency / "target.json", "the target")
+    return ReportInputs(**values)
+
+
+def report_content(
+    *,
+    metrics: dict[str, Any],
+    result: EvaluationResult,
+    forward: Forward,
+    data: SegmentationData,
+    dataset: Dataset,
+    network: AutoNADNet,
+    spec: DetectorSpec,
+    provenance: dict[str, Any],
+    model: Path,
+    inputs: ReportInputs,
+    panels: int,
+) -> ReportContent:
+    """Everything the page shows; sections without files are left out.
+
+    Args:
+        metrics: Content of `metrics.json`.
+        result: The evaluation.
+        forward: The network, for the panels.
+        data: The test split.
+        dataset: Where the images are.
+        network: The model.
+        spec: Its input and classes.
+        provenance: Of the model.
+        model: Model folder, for the training curves.
+        inputs: What other steps left.
+        panels: Images shown.
+    """
+    import pandas as pd
+
+    from autonad.report.evaluation import ReportContent
+    from autonad.report.panels import collect_panels
+
+    key = network.architecture.key
+    highlights = [("Parameters", f"{network.num_parameters:,}", f"architecture {key}")]
+    facts: dict[str, dict[str, object]] = {
+        "Model": {
+            "architecture": key,
+            "input": f"{spec.height} × {spec.width} pixels",
+            "keeps aspect": spec.keep_aspect,
+            **provenance,
+        },
+        "Dataset": {
+            "folder": dataset.root.name,
+            "fingerprint": dataset.fingerprint,
+            "images": len(dataset.manifest),
+        },
+        "Software": _versions(),
+    }
+    found = inputs.search
+    if found is not None:
+        chosen = next((f for f in found["finalists"] if f["key"] == key), None)
+        if chosen is not None:
+            highlights.append(
+                ("Latency", f"{chosen['measured_ms']:.2f} ms", f"median on {found['target']}, batch 1")
+            )
+            facts["Latency on the target"] = {
+                "target": found["target"],
+                "hardware key": found["hardware_key"],
+                "median ms": chosen["measured_ms"],
+                "p95 ms": chosen["p95_ms"],
+                "standard deviation ms": chosen["std_ms"],
+                "timed runs": chosen["n"],
+                "warm-up runs": chosen["warmup"],
+                "predicted ms": chosen["predicted_ms"],
+            }
+    if inputs.target is not None:
+        facts["Target"] = {name: value for name, value in inputs.target.items() if value is not None}
+    history = model / "history.parquet"
+    return ReportContent(
+        title=f"Defect detector for {dataset.root.name}",
+        subtitle=f"{len(spec.classes) - 1} defect classes, {len(data)} test images of parts never trained on",
+        metrics=metrics,
+        highlights=highlights,
+        panels=collect_panels(forward, data, dataset, result.per_image(), count=panels),
+        architecture=network.architecture,
+        prior=inputs.prior,
+        population=inputs.population,
+        history=pd.read_parquet(history) if history.is_file() else None,
+        provenance=facts,
+    )
+
+
+def _versions() -> dict[str, object]:
+    import platform
+    from importlib.metadata import version
+
+    names = ("autonad", "torch", "onnxruntime", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -1,0 +1,56 @@
+"""Look for faults in a dataset, or in a layout before it is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autonad.config import Config
+from autonad.console import SILENT, Console
+from autonad.errors import ConfigError
+from autonad.steps.context import begin
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def audit(
+    config: Config,
+    *,
+    dataset: Path | None = None,
+    format: str | None = None,
+    source: Path | None = None,
+    groups_csv: Path | None = None,
+    classes: tuple[str, ...] | None = None,
+    execution: str | None = None,
+    console: Console = SILENT,
+) -> pd.DataFrame:
+    """Look for faults in a dataset, or in a layout before it is imported.
+
+    Returns:
+        Table of severity ("error" or "warning"), kind, item and message.
+
+    Raises:
+        ConfigError: Neither or both of a dataset and a layout are given.
+    """
+    from autonad.data.audit import audit_dataset, audit_layout
+
+    if (dataset is None) == (format is None and source is None):
+        raise ConfigError("give either --dataset DIR, or --format NAME with --source DIR")
+    params: dict[str, Any] = {"data": config.data.model_dump(), "format": format}
+    with begin("audit", config, execution=execution, console=console, params=params, learns=False) as step:
+        if dataset is not None:
+            report = audit_dataset(dataset)
+        elif format is not None and source is not None:
+            report = audit_layout(
+                format,
+                source,
+                groups_csv=groups_csv,
+                threshold=config.data.mask_threshold,
+                classes=classes,
+                include_defect_free=config.data.include_defect_free,
+            )
+        else:
+            raise ConfigError("a layout needs both --format NAME and --source DIR")
+        step.run.log({"data/images": report.num_images, "data/faults": len(report.faults)})
+        return report.faults

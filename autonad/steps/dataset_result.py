@@ -1,0 +1,49 @@
+"""What the steps that make or judge a dataset have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from autonad.data.dataset import Dataset
+    from autonad.steps.context import Step
+
+
+@dataclass(frozen=True)
+class DataResult:
+    """A dataset, and what was found wrong with it.
+
+    Attributes:
+        images: Number of images.
+        groups: Number of physical parts.
+        classes: Names, background first.
+        faults: Table of severity, kind, item, message; empty when nothing was found.
+    """
+
+    images: int
+    groups: int
+    classes: tuple[str, ...]
+    faults: pd.DataFrame
+
+    @property
+    def num_errors(self) -> int:
+        """Faults that are errors."""
+        return int((self.faults["severity"] == "error").sum())
+
+
+def log_dataset(step: Step, result: DataResult, dataset: Dataset) -> None:
+    """Log a dataset that a step made, and what was found wrong with it."""
+    step.uses(dataset, "made")
+    step.headline(f"{result.images} images of {result.groups} parts, {len(result.faults)} faults")
+    step.run.log(
+        {"data/images": result.images, "data/groups": result.groups, "data/faults": len(result.faults)}
+    )
+
+
+def dataset_result(dataset: Dataset, faults: pd.DataFrame) -> DataResult:
+    """What a step that made a dataset returns."""
+    manifest = dataset.manifest
+    return DataResult(len(manifest), manifest["group"].nunique(), dataset.classes, faults)

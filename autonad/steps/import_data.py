@@ -1,0 +1,59 @@
+"""Import a layout as a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autonad.config import Config
+from autonad.console import SILENT, Console
+from autonad.steps.context import begin
+from autonad.steps.dataset_result import DataResult, dataset_result, log_dataset
+
+if TYPE_CHECKING:
+    pass
+
+
+def import_data(
+    config: Config,
+    *,
+    format: str,
+    source: Path,
+    output: Path,
+    groups_csv: Path | None = None,
+    classes: tuple[str, ...] | None = None,
+    execution: str | None = None,
+    console: Console = SILENT,
+) -> DataResult:
+    """Read a published layout into a dataset; faulty images go to its quarantine and are named.
+
+    Args:
+        config: Section `data` decides.
+        format: The layout's name.
+        source: The layout's folder.
+        output: Dataset folder to write.
+        groups_csv: Which images show the same part; None looks for `groups.csv` in the source.
+        classes: Class names, for layouts that do not carry them.
+        execution: Groups runs in MLflow.
+        console: Where progress goes.
+    """
+    from autonad.data.layouts.formats import import_dataset
+
+    params = {"data": config.data.model_dump(), "format": format}
+    with begin(
+        "import-data", config, execution=execution, console=console, params=params, learns=False
+    ) as step:
+        report = import_dataset(
+            format,
+            source,
+            output,
+            groups_csv=groups_csv,
+            seed=config.data.split_seed,
+            fractions=config.data.fractions,
+            include_defect_free=config.data.include_defect_free,
+            threshold=config.data.mask_threshold,
+            classes=classes,
+        )
+        result = dataset_result(report.dataset, report.faults)
+        log_dataset(step, result, report.dataset)
+        return result

@@ -1,0 +1,49 @@
+"""Generate a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autonad.config import Config
+from autonad.console import SILENT, Console
+from autonad.steps.context import begin
+from autonad.steps.dataset_result import DataResult, dataset_result, log_dataset
+
+if TYPE_CHECKING:
+    pass
+
+
+def synthesize(
+    config: Config, *, output: Path, execution: str | None = None, console: Console = SILENT
+) -> DataResult:
+    """Generate a dataset; section `synthesize` decides how it looks."""
+    from autonad.data.faults import fault_table
+    from autonad.data.synthetic.generator import Appearance, synthesize
+
+    settings = config.synthesize
+    appearance = Appearance(
+        contrast=settings.contrast,
+        size=settings.defect_size,
+        brightness=settings.brightness,
+        blur=settings.blur,
+        noise=settings.noise,
+    )
+    params = {"synthesize": settings.model_dump()}
+    with begin(
+        "synthesize", config, execution=execution, console=console, params=params, learns=False
+    ) as step:
+        dataset = synthesize(
+            output,
+            num_images=settings.num_images,
+            size=(settings.image_side, settings.image_side),
+            materials=settings.materials,
+            classes=settings.classes,
+            seed=settings.seed,
+            appearance=appearance,
+            defect_free=settings.defect_free,
+            fractions=config.data.fractions,
+        )
+        result = dataset_result(dataset, fault_table([]))
+        log_dataset(step, result, dataset)
+        return result

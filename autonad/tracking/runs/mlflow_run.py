@@ -1,0 +1,267 @@
+"""A step's run on an MLflow server or store."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from autonad.tracking.checksums import DIGEST_TAG, DIGESTS, digests
+from autonad.tracking.connection import (
+    CONNECT,
+    FAILURES,
+    OFF,
+    Dataset,
+    DatasetInput,
+    InputTag,
+    MlflowClient,
+    Param,
+    RunTag,
+    check_sqlite,
+    clear_failures,
+    experiment_id,
+    open_store,
+    patient,
+)
+from autonad.tracking.names import check_names
+from autonad.tracking.runs.background import Background
+from autonad.tracking.runs.buffer import MetricBuffer, Point
+from autonad.tracking.runs.family import HEADLINE, NOTE, PARENT_RUN, parent_of, settle, update_parent
+from autonad.tracking.runs.origin import interface_tags
+from autonad.tracking.runs.outbox import END, TAG, keep, replay, send_points
+from autonad.tracking.runs.run import DatasetFacts, TrackingSettings
+from autonad.tracking.runs.system import SystemMetrics
+from autonad.tracking.values import MAX_TAG, flatten, key, one_line, text
+
+MAX_DIGEST = 36  # MLflow's limit
+# Tags of a step that its parent has too.
+SHARED = (
+    "git.sha",
+    "autonad.image",
+    "kfp.run_id",
+    "kfp.run_url",
+    "mlflow.user",
+    "mlflow.source.git.commit",
+    "mlflow.source.type",
+)
+
+
+class Parent(NamedTuple):
+    """The run that a step belongs to; without an execution it is somebody else's, whose status is theirs."""
+
+    experiment: str
+    execution: str
+    run_id: str
+
+
+class MlflowRun:
+    """A `Run` on a server; made by `open_run`."""
+
+    def __init__(
+        self,
+        client: MlflowClient,
+        run_id: str,
+        *,
+        parent: Parent | None,
+        settings: TrackingSettings,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._client, self._run_id, self._parent, self._warn = client, run_id, parent, warn
+        self._unsent = settings.unsent
+        self._warned = False
+        self._last: dict[str, float] = {}
+        buffer = MetricBuffer(
+            self._send, failures=FAILURES, spill=settings.unsent / f"{run_id}.jsonl", warn=warn
+        )
+        self._metrics = Background(buffer)
+        self._system = None
+        if settings.system_seconds is not None:
+            self._system = SystemMetrics(self._metrics.add, settings.system_seconds)
+
+    @property
+    def id(self) -> str | None:
+        """MLflow's run id."""
+        return self._run_id
+
+    def log(self, metrics: Mapping[str, float | None], step: int = 0) -> None:
+        """See `Run.log`."""
+        check_names(metrics)
+        known = {name: float(value) for name, value in metrics.items() if value is not None}
+        self._last |= known
+        self._metrics.add(known, step)
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """See `Run.params`."""
+        new = {key(name): text(value) for name, value in flatten(values).items()}
+        self._try(lambda: self._send_params(new))
+
+    def tag(self, name: str, value: object) -> None:
+        """See `Run.tag`."""
+        self._tags({name: value})
+
+    def headline(self, line: str) -> None:
+        """See `Run.headline`."""
+        self._tags({HEADLINE: line, NOTE: line})
+
+    def dataset(self, data: DatasetFacts, context: str) -> None:
+        """See `Run.dataset`."""
+        entity = Dataset(
+            name=data.name,
+            digest=(data.dvc_md5 or data.fingerprint)[:MAX_DIGEST],
+            source_type="dvc" if data.dvc_md5 else "local",
+            source=json.dumps({"path": data.name, "dvc_md5": data.dvc_md5, "fingerprint": data.fingerprint}),
+            profile=json.dumps({"images": data.images, "groups": data.groups, "classes": list(data.classes)}),
+        )
+        tags = [InputTag(key="mlflow.data.context", value=context)]
+        given = [DatasetInput(dataset=entity, tags=tags)]
+        self._try(lambda: self._client.log_inputs(self._run_id, given))
+        if self._parent is not None and self._parent.execution:  # the list of executions shows it
+            parent = self._parent.run_id
+            self._try(lambda: self._client.log_inputs(parent, given))
+        facts = {
+            "autonad.dataset": data.name,
+            "dataset.fingerprint": data.fingerprint,
+            "dvc.md5": data.dvc_md5,
+        }
+        self._tags({name: value for name, value in facts.items() if value is not None})
+
+    def text(self, content: str, name: str) -> None:
+        """See `Run.text`."""
+        self._try(lambda: self._client.log_text(self._run_id, content, name))
+
+    def artifact(self, path: Path, folder: str | None = None) -> None:
+        """See `Run.artifact`."""
+        self._try(lambda: self._client.log_artifact(self._run_id, str(path), folder))
+
+    def artifacts(self, path: Path, folder: str | None = None) -> None:
+        """See `Run.artifacts`."""
+        self._try(lambda: self._client.log_artifacts(self._run_id, str(path), folder))
+
+    def bundle(self, files: Mapping[str, Path], tags: Mapping[str, str]) -> bool:
+        """See `Run.bundle`."""
+        listing, digest = digests(dict(files))
+        texts = {key(name): text(value, MAX_TAG) for name, value in {**tags, DIGEST_TAG: digest}.items()}
+
+        def send() -> None:
+            with patient():
+                for name, path in files.items():
+                    folder = PurePosixPath(name).parent.as_posix()
+                    self._client.log_artifact(self._run_id, str(path), None if folder == "." else folder)
+                self._client.log_text(self._run_id, listing, DIGESTS)
+            self._client.log_batch(self._run_id, tags=[RunTag(name, value) for name, value in texts.items()])
+
+        return self._try(send)
+
+    def end(self, status: str, tags: Mapping[str, str]) -> None:
+        """Send what waits, set the run's status, and show on the parent what the step found."""
+        if self._system is not None:
+            self._system.close()
+        self._metrics.close()
+        self._tags(tags)
+        if not self._try(lambda: self._client.set_terminated(self._run_id, status)):
+            self._later({END: status, "at": time.time_ns() // 1_000_000})
+        elif self._unsent.is_dir():
+            replay(self._client, self._unsent, self._warn, self._run_id)
+        if self._parent is not None:
+            self._try(lambda: self._tell_parent(status))
+
+    def _tell_parent(self, status: str) -> None:
+        client, (experiment, execution, parent) = self._client, self._parent or ("", "", "")
+        if execution:
+            counts = settle(client, experiment, execution, parent)
+            if counts != parent:
+                client.set_tag(self._run_id, PARENT_RUN, counts)
+                settle(client, experiment, execution, parent)
+            parent = counts
+        update_parent(client, experiment, parent, self._last)
+        if execution:
+            client.set_terminated(parent, status)
+
+    def _send(self, points: Sequence[Point]) -> None:
+        send_points(self._client, self._run_id, list(points))
+
+    def _tags(self, tags: Mapping[str, object]) -> None:
+        """Set tags in one request; what the server does not take is kept."""
+        texts = {key(name): text(value, MAX_TAG) for name, value in tags.items()}
+        batch = [RunTag(name, value) for name, value in texts.items()]
+        if batch and not self._try(lambda: self._client.log_batch(self._run_id, tags=batch)):
+            for name, value in texts.items():
+                self._later({TAG: name, "value": value})
+
+    def _later(self, line: dict[str, Any]) -> None:
+        try:
+            keep(self._unsent, self._run_id, line)
+        except OSError as error:
+            self._warn(f"{self._unsent} cannot be written either ({error.strerror or error})")
+
+    def _send_params(self, new: Mapping[str, str]) -> None:
+        # A continued run has parameters already, and MLflow refuses to change one: the first value stays.
+        changed = self._add_params(self._run_id, new)
+        if changed:
+            self._warn(
+                f"run {self._run_id} was started with other values of {', '.join(changed)}; it keeps them"
+            )
+        if self._parent is not None and self._parent.execution:  # so that executions compare
+            self._add_params(self._parent.run_id, new)
+
+    def _add_params(self, run_id: str, new: Mapping[str, str]) -> list[str]:
+        """Send what a run does not have yet; returns names that it has with another value."""
+        old = self._client.get_run(run_id).data.params if new else {}
+        fresh = [Param(name, value) for name, value in new.items() if name not in old]
+        for start in range(0, len(fresh), 100):  # MLflow's limit per request
+            self._client.log_batch(run_id, params=fresh[start : start + 100])
+        return sorted(name for name in new.keys() & old.keys() if new[name] != old[name])
+
+    def _try(self, action: Callable[[], object]) -> bool:
+        try:
+            action()
+            return True
+        except FAILURES as error:
+            if not self._warned:
+                self._warned = True
+                self._warn(
+                    f"the tracking server does not take everything ({one_line(error)}); the work goes on, "
+                    f"and run {self._run_id} will lack some of its files, which are on disk all the same"
+                )
+            return False
+
+
+def open_run(
+    settings: TrackingSettings,
+    *,
+    name: str,
+    execution: str | None,
+    tags: Mapping[str, object],
+    parent_id: str | None,
+    run_id: str | None,
+    warn: Callable[[str], None],
+) -> MlflowRun:
+    """Start or continue a run; see `autonad.tracking.track`.
+
+    Raises:
+        TrackingError: The server or store cannot be used.
+    """
+    check_sqlite(settings.uri)
+    texts = {key(tag): text(value, MAX_TAG) for tag, value in tags.items()}
+    parent = None
+    with clear_failures(settings, f"{CONNECT}, or go without: {OFF}"):
+        client = open_store(settings.uri)
+        replay(client, settings.unsent, warn)
+        if run_id is not None:
+            client.update_run(run_id, status="RUNNING")
+            client.log_batch(run_id, tags=[RunTag(tag, value) for tag, value in texts.items()])
+        else:
+            experiment = experiment_id(client, settings)
+            texts |= interface_tags(name, texts.get("git.sha"))
+            if parent_id is None and execution is not None:
+                own = parent_of(client, experiment, execution, {k: texts[k] for k in SHARED if k in texts})
+                client.update_run(own, status="RUNNING")
+                parent = Parent(experiment, execution, own)
+            elif parent_id is not None:
+                parent = Parent(experiment, "", parent_id)
+            if parent is not None:
+                texts[PARENT_RUN] = parent.run_id
+            run_id = client.create_run(experiment, tags=texts, run_name=name).info.run_id
+    return MlflowRun(client, run_id, parent=parent, settings=settings, warn=warn)

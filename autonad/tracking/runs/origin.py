@@ -1,0 +1,86 @@
+"""Where a run comes from: the execution that it is part of, code, image and orchestrator.
+
+An execution is named by the first that applies:
+
+1. `--execution NAME` or `AUTONAD_EXECUTION`;
+2. under `dvc repro`: the invocation. DVC tells a stage its name (`DVC_STAGE`) but not which invocation it is
+   part of, so that is found among the ancestors of the process: the first one without `DVC_STAGE` is DVC
+   itself, and its process id and start name the invocation;
+3. on Kubeflow: `KFP_RUN_ID`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import getpass
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+
+STAGE = "DVC_STAGE"
+
+# Environment variable → tag. Whoever builds the image or submits the pipeline sets them.
+FROM_ENVIRONMENT = {
+    "AUTONAD_GIT_SHA": "git.sha",
+    "AUTONAD_IMAGE": "autonad.image",
+    "KFP_RUN_ID": "kfp.run_id",
+    "KFP_RUN_URL": "kfp.run_url",
+    STAGE: "dvc.stage",
+}
+
+
+def origin_tags(environment: Mapping[str, str]) -> dict[str, str]:
+    """Tags that say where a run comes from; what is not known is left out."""
+    tags = {tag: environment[name] for name, tag in FROM_ENVIRONMENT.items() if environment.get(name)}
+    if "git.sha" not in tags and (sha := git_sha()) is not None:
+        tags["git.sha"] = sha
+    return tags
+
+
+def interface_tags(stage: str, git_sha: str | None) -> dict[str, str]:
+    """What MLflow's user interface shows as a run's source, version and creator."""
+    tags = {"mlflow.source.name": f"autonad {stage}", "mlflow.source.type": "LOCAL"}
+    if git_sha is not None:
+        tags["mlflow.source.git.commit"] = git_sha
+    # In a container the user id may have no name.
+    with contextlib.suppress(OSError, KeyError):
+        tags["mlflow.user"] = os.environ.get("MLFLOW_TRACKING_USERNAME") or getpass.getuser()
+    return tags
+
+
+def execution_name(environment: Mapping[str, str]) -> str | None:
+    """The execution that an orchestrator implies; None for a step that was started by hand."""
+    if environment.get(STAGE):
+        return dvc_invocation(environment)
+    return environment.get("KFP_RUN_ID") or None
+
+
+def dvc_invocation(environment: Mapping[str, str]) -> str | None:
+    """A name of the running `dvc repro`, for example "dvc-20250601-101500-3f2a"; None if DVC is not found."""
+    import psutil
+
+    try:
+        for process in psutil.Process().parents():
+            if STAGE not in process.environ():
+                started = process.create_time()
+                unique = (platform.node(), environment.get("DVC_ROOT"), process.pid, started)
+                digest = hashlib.sha256(repr(unique).encode()).hexdigest()[:4]
+                when = datetime.datetime.fromtimestamp(started, datetime.UTC)
+                return f"dvc-{when:%Y%m%d-%H%M%S}-{digest}"
+    except (psutil.Error, OSError):
+        pass
+    return None
+
+
+def git_sha() -> str | None:
+    """Commit of the repository around the working folder; None outside of one or without git."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()

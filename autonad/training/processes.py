@@ -1,0 +1,177 @@
+"""Training in several processes of this machine, one per GPU, by the launcher of torchrun."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from autonad.config import Config
+from autonad.console import SILENT, Console
+from autonad.errors import AutonadError, ConfigError
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import SimpleQueue
+
+    from autonad.training.world import World
+
+P = ParamSpec("P")
+R = TypeVar("R")
+# Set by torchrun; in it, a step has been started as often as it shall be.
+STARTED = "TORCHELASTIC_RUN_ID"
+
+
+def on_every_gpu(step: Callable[Concatenate[Config, P], R]) -> Callable[Concatenate[Config, P], R]:
+    """Start a step once per process that the configuration asks for, and return what the first returns.
+
+    What the first process reports goes to the caller's console, and an error that any of them raises on
+    purpose is raised here. A step that torchrun has started already runs as it is.
+
+    Raises:
+        ConfigError: There are fewer GPUs than processes.
+    """
+
+    @wraps(step)
+    def started(config: Config, *args: P.args, **options: P.kwargs) -> R:
+        count = 1 if STARTED in os.environ else _processes(config)
+        if count == 1:
+            return step(config, *args, **options)
+        assert not args, "steps take their paths by keyword"
+        return _launch(started, count, config, options)
+
+    return started
+
+
+@contextmanager
+def joined() -> Iterator[World]:
+    """The processes that torchrun started, connected with each other; one alone without it."""
+    import torch
+    import torch.distributed as dist
+
+    from autonad.training.folders import pick_device
+    from autonad.training.world import World
+
+    if STARTED not in os.environ:
+        yield World(pick_device())
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        device, backend = torch.device("cuda", torch.cuda.current_device()), "nccl"
+    else:
+        device, backend = torch.device("cpu"), "gloo"
+    dist.init_process_group(backend)
+    try:
+        yield World(device, dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()
+
+
+def _processes(config: Config) -> int:
+    """How many processes train: what the configuration says, else one per GPU."""
+    import torch
+
+    devices = torch.cuda.device_count()
+    if config.processes is not None and 0 < devices < config.processes:
+        raise ConfigError(
+            f"processes is {config.processes}, but this machine has {devices} GPUs and each process needs "
+            "one of its own; lower it, or leave it out to use all"
+        )
+    return config.processes or max(1, devices)
+
+
+def _launch(step: Callable[..., R], count: int, config: Config, options: dict[str, Any]) -> R:
+    """Run a step in processes of its own, with what they say brought here."""
+    import multiprocessing
+
+    import torch
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    if config.threads is None and not torch.cuda.is_available():
+        config = config.model_copy(update={"threads": max(1, torch.get_num_threads() // count)})
+    console: Console = options.pop("console", SILENT)
+    said = multiprocessing.get_context("spawn").SimpleQueue()
+    launcher = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=count,
+        run_id="autonad",
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+        monitor_interval=0.1,
+        start_method="spawn",
+    )
+    with _heard(said, console) as errors, _quiet("torch.distributed.elastic", "torch.multiprocessing.spawn"):
+        try:
+            return elastic_launch(launcher, _work)(step, said, config, options)[0]
+        except ChildFailedError as failure:
+            failed = failure
+    if errors:
+        raise errors[0] from None
+    raise failed
+
+
+@contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """Without the loggers' own account of a failure that is raised anyway."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _work(step: Callable[..., R], said: SimpleQueue[Any], config: Config, options: dict[str, Any]) -> R:
+    """A step in one of the processes."""
+
+    def stop(*_: object) -> None:
+        raise RuntimeError("another of the processes failed, or all were told to end")
+
+    # The launcher ends the others when one fails: the first must still close its run in MLflow.
+    signal.signal(signal.SIGTERM, stop)
+    console = Console(
+        lambda line: said.put(("report", (line,))), lambda *progress: said.put(("advance", progress))
+    )
+    try:
+        return step(config, console=console, **options)
+    except AutonadError as error:
+        said.put(("error", (error,)))
+        raise
+
+
+@contextmanager
+def _heard(said: SimpleQueue[Any], console: Console) -> Iterator[list[AutonadError]]:
+    """Pass on what the processes say, until the end of the block; errors are collected."""
+    errors: list[AutonadError] = []
+    hear: dict[str, Callable[..., None]] = {
+        "report": console.report,
+        "advance": console.advance,
+        "error": errors.append,
+    }
+    over = threading.Event()
+
+    def listen() -> None:
+        # A process that was killed in the middle of a word ends the conversation.
+        with suppress(EOFError, OSError):
+            while not (over.wait(0.05) and said.empty()):
+                while not said.empty():
+                    what, words = said.get()
+                    hear[what](*words)
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    try:
+        yield errors
+    finally:
+        over.set()
+        listener.join(timeout=5)

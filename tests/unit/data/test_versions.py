@@ -1,0 +1,172 @@
+"""Where a pipeline's dataset comes from: the version that was meant, from the remote alone."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from servers import ObjectStore
+
+from autonad import steps
+from autonad.config import Config, parse_config
+from autonad.data.dataset import Dataset
+from autonad.data.versions import Source, from_folder, pull, resolve
+from autonad.errors import AutonadError, ConfigError, DatasetError, StorageError, TrackingError
+from autonad.storage.store import Store
+
+SMALL = "synthesize: {num_images: 8, image_side: 32}\ntracking: {enabled: false}\n"
+pytestmark = [pytest.mark.acceptance, pytest.mark.filterwarnings("ignore")]
+
+
+def run(*command: object, cwd: Path) -> None:
+    names = [part for who in ("user.name", "user.email") for part in ("-c", f"{who}=test")]
+    words = list(map(str, command))
+    program = ["git", *names] if words[0] == "git" else [sys.executable, "-m", "dvc"]
+    subprocess.run([*program, *words[1:]], cwd=cwd, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def made(s3: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A repository with two versions of a dataset in an S3 remote; the remote's address."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in s3.environment.items():
+            patch.setenv(name, value)
+        Store().create_bucket("sources")
+        yield make_repository(tmp_path_factory.mktemp("sources") / "repo", "s3://sources/dvc")
+
+
+@pytest.fixture
+def repository(made: tuple[Path, str], s3_environment: dict[str, str]) -> tuple[Path, str]:
+    """The same, with the variables that a client of the store needs."""
+    return made
+
+
+def make_repository(repo: Path, remote: str) -> tuple[Path, str]:
+    (repo / "data").mkdir(parents=True)
+    run("git", "init", "-q", "-b", "main", cwd=repo)
+    run("dvc", "init", "-q", cwd=repo)
+    run("dvc", "remote", "add", "-q", "-d", "store", remote, cwd=repo)
+    for version, seed in (("one", 1), ("two", 2)):
+        shutil.rmtree(repo / "data" / "parts", ignore_errors=True)
+        config = parse_config(SMALL, (f"synthesize.seed={seed}",), source="test")
+        steps.synthesize(config, output=repo / "data" / "parts")
+        run("dvc", "add", "-q", "data/parts", cwd=repo)
+        run("git", "add", "-A", cwd=repo)
+        run("git", "commit", "-qm", version, cwd=repo)
+        run("git", "tag", version, cwd=repo)
+    run("dvc", "push", "-q", "--all-commits", cwd=repo)
+    return repo, remote
+
+
+def test_a_revision_is_pulled_by_its_md5_without_git(repository: tuple[Path, str], tmp_path: Path) -> None:
+    repo, remote = repository
+    newest = Dataset.open(repo / "data" / "parts").fingerprint
+    one, two = (resolve(str(repo), revision, "data/parts") for revision in ("one", "two"))
+    again = resolve(*from_folder(repo / "data" / "parts", in_place=False))
+
+    assert (one.location, one.name) == (remote, "parts")
+    assert two == again != one
+    assert resolve(remote, one.md5, "data/parts") == one
+    for source, name in ((one, "first"), (two, "second")):
+        pull(source, tmp_path / "out" / name)
+    assert Dataset.open(tmp_path / "out" / "second").fingerprint == newest
+    assert Dataset.open(tmp_path / "out" / "first").fingerprint != newest
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["first", "second"]
+
+
+def test_what_does_not_exist_is_named(repository: tuple[Path, str]) -> None:
+    repo, remote = repository
+    missing = "0" * 32 + ".dir"
+    for arguments, kind, message in (
+        ((str(repo), "three", "data/parts"), DatasetError, "revision three of .* has no dataset"),
+        ((str(repo), "one", "data/others"), DatasetError, "has no dataset data/others"),
+        ((remote, missing, "parts"), StorageError, f"does not keep version {missing}"),
+        ((remote, "main", "parts"), DatasetError, "'main' is no md5"),
+        ((str(repo), "", ""), DatasetError, "path is missing"),
+    ):
+        with pytest.raises(kind, match=message):
+            resolve(*arguments)
+
+
+def test_a_wrong_secret_is_one_clear_line(
+    repository: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = resolve(str(repository[0]), "one", "data/parts")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-secret")
+
+    with pytest.raises(StorageError, match=r"AWS_SECRET_ACCESS_KEY|denies access") as caught:
+        pull(source, repository[0] / "out")
+    assert "wrong-secret" not in str(caught.value)
+    assert not (repository[0] / "out").exists()
+
+
+def test_a_folder_is_taken_where_it_is_and_on_a_cluster_refused(tmp_path: Path) -> None:
+    steps.synthesize(parse_config(SMALL, source="test"), output=tmp_path / "parts")
+
+    assert resolve(*from_folder(tmp_path / "parts", in_place=True)) == Source(
+        str(tmp_path / "parts"), "", "parts"
+    )
+    with pytest.raises(DatasetError, match="dvc push"):
+        from_folder(tmp_path / "parts", in_place=False)
+    with pytest.raises(DatasetError, match="is no dataset"):
+        from_folder(tmp_path, in_place=True)
+
+
+def configured(settings: str = "tracking: {enabled: false}", **entered: object) -> steps.PipelineInput:
+    values: dict[str, object] = {
+        "preset": "",
+        "target": "here",
+        "latency_budget_ms": 0.0,
+        "supernet_epochs": 0,
+        "retrain_epochs": 0,
+        "force": "none",
+        "repository": "generated",
+        "revision": "",
+        "path": "",
+        "mlflow_uri": "",
+        "experiment": "",
+    }
+    return steps.configure(settings=settings, **values | entered)  # type: ignore[arg-type]
+
+
+def test_what_is_entered_overrides_the_settings_and_zero_keeps_them() -> None:
+    settings = "tracking: {enabled: false}\nretrain: {epochs: 7}\nsearch: {latency_budget_ms: 3.0}"
+    kept = parse_config(configured(settings).config, source="test")
+    entered = configured(settings, preset="tiny", retrain_epochs=9, latency_budget_ms=4.5, force="search")
+    changed = parse_config(entered.config, source="test")
+
+    assert (kept.retrain.epochs, kept.search.latency_budget_ms, kept.decide.force) == (7, 3.0, "none")
+    assert (changed.retrain.epochs, changed.search.latency_budget_ms) == (9, 4.5)
+    assert (changed.space.preset, changed.decide.force) == ("tiny", "search")
+    assert kept.tracking.dataset == "generated"
+    assert kept == Config.model_validate(kept.model_dump())
+
+
+def test_the_settings_name_of_the_dataset_is_the_one_that_all_tasks_use() -> None:
+    found = configured("tracking: {enabled: false, dataset: parts}")
+    assert found.source.name == "parts"
+    assert parse_config(found.config, source="test").tracking.dataset == "parts"
+
+
+@pytest.mark.parametrize(
+    ("entered", "kind", "message"),
+    [
+        ({"preset": "huge"}, ConfigError, "no search space preset 'huge'"),
+        ({"target": "robot"}, ConfigError, "neither 'here' nor the text of a target file"),
+        ({"target": '{"name": "x"}'}, ConfigError, "describe-target"),
+        ({"force": "maybe"}, ConfigError, "decide.force is 'maybe'"),
+        ({"retrain_epochs": -1}, ConfigError, "retrain.epochs is -1"),
+        ({"settings": "serach: {}"}, ConfigError, "did you mean search"),
+        ({"settings": "a: ["}, ConfigError, "cannot be read as YAML"),
+        ({"settings": "", "mlflow_uri": "http://127.0.0.1:9"}, TrackingError, "127.0.0.1:9 cannot be used"),
+    ],
+)
+def test_what_is_entered_wrong_is_named(
+    entered: dict[str, object], kind: type[AutonadError], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        configured(**entered)  # type: ignore[arg-type]

@@ -1,0 +1,140 @@
+"""Copies of checkpoints: whole at any moment, only what is needed, never a reason for a training to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from servers import Wire
+
+from autonad.errors import StorageError
+from autonad.storage.checkpoints import Mirror
+
+POINTER = "checkpoint/latest.json"
+
+
+def mirror(location: str | None, output: Path, told: list[str] | None = None, **identity: object) -> Mirror:
+    return Mirror(
+        location,
+        stage="retrain",
+        identity={"seed": 1, **identity},
+        output=output,
+        names=("checkpoint", "log"),
+        pointer=POINTER,
+        warn=(told if told is not None else []).append,
+    )
+
+
+def write(output: Path, step: int) -> None:
+    """A checkpoint as `Checkpoints` leaves it: one folder, one pointer."""
+    for old in (output / "checkpoint").glob("step-*"):
+        (old / "model").unlink()
+        old.rmdir()
+    folder = output / "checkpoint" / f"step-{step}"
+    folder.mkdir(parents=True)
+    (folder / "model").write_text(f"weights {step}")
+    (output / "checkpoint" / "best").write_text(f"best {step}")
+    (output / "log").write_text("line\n" * step)
+    (output / POINTER).write_text(f"step-{step}")
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "folder":
+        return str(tmp_path / "volume")
+    return f"s3://{request.getfixturevalue('bucket')}/checkpoints"
+
+
+def test_what_was_sent_comes_back_on_an_empty_disk(location: str, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    sender = mirror(location, first)
+    for step in (1, 2):
+        write(first, step)
+        sender.push()
+    mirror(location, second).pull()
+
+    assert content(second) == content(first)
+    assert "checkpoint/step-1/model" not in content(second)
+
+
+def test_runs_of_another_identity_never_meet(location: str, tmp_path: Path) -> None:
+    write(tmp_path / "first", 1)
+    mirror(location, tmp_path / "first").push()
+    mirror(location, tmp_path / "second", seed=2).pull()
+
+    assert not (tmp_path / "second").exists()
+
+
+def test_a_disk_that_has_a_checkpoint_keeps_it(location: str, tmp_path: Path) -> None:
+    write(tmp_path / "first", 1)
+    mirror(location, tmp_path / "first").push()
+    write(tmp_path / "second", 5)
+    mirror(location, tmp_path / "second").pull()
+
+    assert (tmp_path / "second" / POINTER).read_text() == "step-5"
+
+
+def test_without_the_pointer_nothing_comes_back(tmp_path: Path) -> None:
+    """A kill before the pointer was sent: the rest does not count."""
+    write(tmp_path / "first", 1)
+    mirror(str(tmp_path / "volume"), tmp_path / "first").push()
+    next((tmp_path / "volume").rglob("latest.json")).unlink()
+    mirror(str(tmp_path / "volume"), tmp_path / "second").pull()
+
+    assert not (tmp_path / "second").exists()
+
+
+def test_the_pointer_is_sent_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from autonad.storage import checkpoints as module
+
+    sent: list[str] = []
+    put = module._Folder.put
+    monkeypatch.setattr(
+        module._Folder, "put", lambda self, path, name: (sent.append(name), put(self, path, name))
+    )
+    write(tmp_path / "first", 1)
+    sender = mirror(str(tmp_path / "volume"), tmp_path / "first")
+    sender.push()
+    sender.push()
+
+    assert sorted(sent) == sorted(content(tmp_path / "first"))
+    assert sent[-1] == POINTER
+
+
+def test_without_a_location_nothing_is_copied(tmp_path: Path) -> None:
+    write(tmp_path / "first", 1)
+    nowhere = mirror(None, tmp_path / "first")
+    nowhere.push()
+    nowhere.pull()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["first"]
+
+
+def test_a_store_that_fails_in_the_middle_is_told_once_and_ends_nothing(
+    s3_wire: Wire, bucket: str, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    sender = mirror(f"s3://{bucket}/c", tmp_path / "first", told)
+    s3_wire.deny = True
+    for step in (1, 2):
+        write(tmp_path / "first", step)
+        sender.push()
+    assert len(told) == 1
+    assert "denies access" in told[0]
+    assert "the work goes on" in told[0]
+
+    s3_wire.deny = False
+    sender.push()
+    mirror(f"s3://{bucket}/c", tmp_path / "second").pull()
+    assert content(tmp_path / "second") == content(tmp_path / "first")
+
+
+def test_a_store_that_fails_at_the_start_is_an_error(s3_wire: Wire, bucket: str, tmp_path: Path) -> None:
+    s3_wire.deny = True
+
+    with pytest.raises(StorageError, match="denies access"):
+        mirror(f"s3://{bucket}/c", tmp_path).pull()
