@@ -33,6 +33,8 @@ from autonad.data.images import encode_png
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from servers import object_store
 
+from autonad.config.context import Context
+
 BUCKET, PREFIX = "batches", "line-1/today"
 CLASSES = ("crack", "blowhole", "scratch")
 
@@ -51,11 +53,11 @@ def main() -> None:
             plain = download(client, scratch / f"plain{repeat}", config.ingest.connections)
             dataset = Path(shutil.copytree(start, scratch / f"dataset{repeat}"))
             begun = time.perf_counter()
-            result = steps.ingest(config, source=f"s3://{BUCKET}/{PREFIX}", dataset=dataset)
+            result = steps.ingest(Context(config), source=f"s3://{BUCKET}/{PREFIX}", dataset=dataset)
             seconds = time.perf_counter() - begun
             assert result.batch.images == options.images, result.text
             begun = time.perf_counter()
-            again = steps.ingest(config, source=f"s3://{BUCKET}/{PREFIX}", dataset=dataset)
+            again = steps.ingest(Context(config), source=f"s3://{BUCKET}/{PREFIX}", dataset=dataset)
             assert not again.is_new
             repeated = time.perf_counter() - begun
             rows.append({"plain_s": plain, "ingest_s": seconds, "repeat_s": repeated})
@@ -172,7 +174,7 @@ def first_dataset(output: Path, side: int) -> Path:
             f"synthesize.classes={list(CLASSES)}",
         ],
     )
-    steps.synthesize(config, output=output)
+    steps.synthesize(Context(config), output=output)
     return output
 
 

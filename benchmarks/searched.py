@@ -22,6 +22,7 @@ import torch
 
 from autonad import steps
 from autonad.config import Config, load_config
+from autonad.config.context import Context
 from autonad.console import Console
 from autonad.data.dataset import UNLABELLED, Dataset
 from autonad.data.split import k_folds
@@ -113,27 +114,28 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, list[Path]]:
         supernet, search = options.supernet or folder / "supernet", options.search or folder / "search"
         if not (supernet / "supernet.json").is_file():
             steps.train_supernet(
-                config,
+                Context(config, console=console),
                 dataset=dataset,
                 output=supernet,
                 initial=options.initial,
                 resume=True,
-                console=console,
             )
         if not (latency / "table.parquet").is_file():
             num_classes = Dataset.open(dataset).num_classes
             steps.profile_latency(
-                config, target=options.target, output=latency, num_classes=num_classes, console=console
+                Context(config, console=console),
+                target=options.target,
+                output=latency,
+                num_classes=num_classes,
             )
         if not (search / "search.json").is_file():
             steps.search(
-                config,
+                Context(config, console=console),
                 dataset=dataset,
                 supernet=supernet,
                 latency=latency,
                 output=search,
                 resume=True,
-                console=console,
             )
         net, spec, _ = load_supernet(supernet)
         for name, architecture in candidates(net, search, options.randoms, config.seed).items():
@@ -156,7 +158,7 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, list[Path]]:
                 )
                 started = time.monotonic()
                 steps.retrain(
-                    settings, dataset=dataset, search=place, output=place / "model", console=console
+                    Context(settings, console=console), dataset=dataset, search=place, output=place / "model"
                 )
                 seconds = time.monotonic() - started
                 table = LatencyTable.load(latency / "table.parquet")
@@ -171,7 +173,9 @@ def run(config: Config, options: argparse.Namespace) -> dict[str, list[Path]]:
                         "predicted_ms": table.predict(architecture),
                     },
                 )
-                steps.evaluate(config, dataset=dataset, model=place / "model", output=place / "evaluation")
+                steps.evaluate(
+                    Context(config), dataset=dataset, model=place / "model", output=place / "evaluation"
+                )
     return found
 
 

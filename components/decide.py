@@ -7,21 +7,31 @@ from components.image import component
 
 @component
 def decide(
-    config: str, target: str, dataset: Input[Dataset], last_pin: Input[Artifact],
-    last_search: Input[Artifact], champion: Input[Model], pin: Output[Artifact], decision: Output[Artifact],
+    config: str,
+    target: str,
+    dataset: Input[Dataset],
+    last_pin: Input[Artifact],
+    last_search: Input[Artifact],
+    champion: Input[Model],
+    pin: Output[Artifact],
+    decision: Output[Artifact],
     page: Output[HTML],
-) -> str:  # fmt: skip
+) -> str:
     """Decide whether the last search still holds: train, search or reuse, and why."""
     from pathlib import Path
 
     from autonad import kubeflow, steps
 
-    with kubeflow.task("decide", config) as (settings, console), kubeflow.as_file(target) as file:
+    with kubeflow.task("decide", config) as context, kubeflow.as_file(target) as file:
         found = steps.decide(
-            settings, dataset=Path(dataset.path), pin=kubeflow.copied(last_pin, pin), target=file,
-            output=Path(decision.path), search=Path(last_search.path),
-            model=Path(champion.path) / "model.onnx", console=console,
-        )  # fmt: skip
+            context,
+            dataset=Path(dataset.path),
+            pin=kubeflow.copied(last_pin, pin),
+            target=file,
+            output=Path(decision.path),
+            search=Path(last_search.path),
+            model=Path(champion.path) / "model.onnx",
+        )
         kubeflow.show_page(found.page, page)
     decision.metadata.update(action=found.action, reasons="; ".join(found.reasons), pin_key=found.pin_key)
     return found.action

@@ -7,20 +7,31 @@ from components.image import component
 
 @component
 def evaluate(
-    config: str, dataset: Input[Dataset], model: Input[Model], found: Input[Artifact],
-    latency: Input[Artifact], evaluation: Output[Artifact], metrics: Output[Metrics],
-    confusion: Output[ClassificationMetrics], roc: Output[ClassificationMetrics], report: Output[HTML],
-) -> None:  # fmt: skip
+    config: str,
+    dataset: Input[Dataset],
+    model: Input[Model],
+    found: Input[Artifact],
+    latency: Input[Artifact],
+    evaluation: Output[Artifact],
+    metrics: Output[Metrics],
+    confusion: Output[ClassificationMetrics],
+    roc: Output[ClassificationMetrics],
+    report: Output[HTML],
+) -> None:
     """Score the model on parts that it was never trained on."""
     from pathlib import Path
 
     from autonad import kubeflow, steps
 
-    with kubeflow.task("evaluate", config) as (settings, console):
+    with kubeflow.task("evaluate", config) as context:
         steps.evaluate(
-            settings, dataset=Path(dataset.path), model=Path(model.path), output=Path(evaluation.path),
-            search=Path(found.path), latency=Path(latency.path), console=console,
-        )  # fmt: skip
+            context,
+            dataset=Path(dataset.path),
+            model=Path(model.path),
+            output=Path(evaluation.path),
+            search=Path(found.path),
+            latency=Path(latency.path),
+        )
         kubeflow.show_evaluation(
             Path(evaluation.path), metrics=metrics, confusion=confusion, roc=roc, report=report
         )

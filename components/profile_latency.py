@@ -12,7 +12,7 @@ def profile_latency(config: str, target: str, latency: Output[Artifact], metrics
 
     from autonad import kubeflow, steps
 
-    with kubeflow.task("profile-latency", config) as (settings, console), kubeflow.as_file(target) as file:
-        found = steps.profile_latency(settings, target=file, output=Path(latency.path), console=console)
+    with kubeflow.task("profile-latency", config) as context, kubeflow.as_file(target) as file:
+        found = steps.profile_latency(context, target=file, output=Path(latency.path))
     kubeflow.show_figures(metrics, rank_correlation=found.rank_correlation, error=found.error)
     latency.metadata.update(rows=found.rows)

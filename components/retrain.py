@@ -7,19 +7,27 @@ from components.image import component
 
 @component
 def retrain(
-    config: str, checkpoints: str, dataset: Input[Dataset], found: Input[Artifact], model: Output[Model],
+    config: str,
+    checkpoints: str,
+    dataset: Input[Dataset],
+    found: Input[Artifact],
+    model: Output[Model],
     metrics: Output[Metrics],
-) -> None:  # fmt: skip
+) -> None:
     """Train the searched architecture on all images; a retry goes on where it was."""
     from pathlib import Path
 
     from autonad import kubeflow, steps
 
-    with kubeflow.task("retrain", config) as (settings, console):
+    with kubeflow.task("retrain", config) as context:
         steps.require_search(Path(found.path))
         result = steps.retrain(
-            settings, dataset=Path(dataset.path), search=Path(found.path), output=Path(model.path),
-            resume="or-restart", checkpoints=checkpoints, console=console,
-        )  # fmt: skip
+            context,
+            dataset=Path(dataset.path),
+            search=Path(found.path),
+            output=Path(model.path),
+            resume="or-restart",
+            checkpoints=checkpoints,
+        )
     kubeflow.show_figures(metrics, val_miou=result.miou, parameters=result.parameters, seconds=result.seconds)
     model.metadata.update(best_epoch=result.best_epoch, parameters=result.parameters)

@@ -7,20 +7,32 @@ from components.image import component
 
 @component
 def search(
-    config: str, checkpoints: str, dataset: Input[Dataset], pin: Input[Artifact], supernet: Input[Model],
-    latency: Input[Artifact], found: Output[Artifact], metrics: Output[Metrics], pareto: Output[HTML],
-) -> None:  # fmt: skip
+    config: str,
+    checkpoints: str,
+    dataset: Input[Dataset],
+    pin: Input[Artifact],
+    supernet: Input[Model],
+    latency: Input[Artifact],
+    found: Output[Artifact],
+    metrics: Output[Metrics],
+    pareto: Output[HTML],
+) -> None:
     """Evolve the best architecture under the target's latency (Algorithm 1)."""
     from pathlib import Path
 
     from autonad import kubeflow, steps
 
-    with kubeflow.task("search", config) as (settings, console):
+    with kubeflow.task("search", config) as context:
         result = steps.search(
-            settings, dataset=Path(dataset.path), pin=Path(pin.path), supernet=Path(supernet.path),
-            latency=Path(latency.path), output=Path(found.path), resume="or-restart",
-            checkpoints=checkpoints, console=console,
-        )  # fmt: skip
+            context,
+            dataset=Path(dataset.path),
+            pin=Path(pin.path),
+            supernet=Path(supernet.path),
+            latency=Path(latency.path),
+            output=Path(found.path),
+            resume="or-restart",
+            checkpoints=checkpoints,
+        )
         kubeflow.show_page(Path(found.path) / "pareto.html", pareto)
     kubeflow.show_figures(metrics, inherited_miou=result.miou, latency_ms=result.measured_ms)
     found.metadata.update(architecture=result.key, parameters=result.parameters)

@@ -7,18 +7,26 @@ from components.image import component
 
 @component
 def train_supernet(
-    config: str, checkpoints: str, dataset: Input[Dataset], pin: Input[Artifact], supernet: Output[Model],
+    config: str,
+    checkpoints: str,
+    dataset: Input[Dataset],
+    pin: Input[Artifact],
+    supernet: Output[Model],
     metrics: Output[Metrics],
-) -> None:  # fmt: skip
+) -> None:
     """Train all architectures of the space at once, on the pinned images; a retry goes on where it was."""
     from pathlib import Path
 
     from autonad import kubeflow, steps
 
-    with kubeflow.task("train-supernet", config) as (settings, console):
+    with kubeflow.task("train-supernet", config) as context:
         found = steps.train_supernet(
-            settings, dataset=Path(dataset.path), pin=Path(pin.path), output=Path(supernet.path),
-            resume="or-restart", checkpoints=checkpoints, console=console,
-        )  # fmt: skip
+            context,
+            dataset=Path(dataset.path),
+            pin=Path(pin.path),
+            output=Path(supernet.path),
+            resume="or-restart",
+            checkpoints=checkpoints,
+        )
     kubeflow.show_figures(metrics, panel_miou=found.miou, parameters=found.parameters, seconds=found.seconds)
-    supernet.metadata.update(preset=settings.space.preset, parameters=found.parameters)
+    supernet.metadata.update(preset=context.config.space.preset, parameters=found.parameters)

@@ -8,17 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from autonad.cli.options import (
-    Classes,
-    DatasetDir,
-    Execution,
-    Groups,
-    OutputDir,
-    Params,
-    Set,
-    Source,
-    read_config,
-)
+from autonad.cli.options import Classes, DatasetDir, Execution, Groups, OutputDir, Params, Set, Source, called
 from autonad.errors import FaultyItems
 
 
@@ -47,18 +37,10 @@ def import_data(
 ) -> None:
     """Import a published layout as a dataset, split by physical part."""
     from autonad import steps
-    from autonad.console import console
 
-    with console() as screen:
+    with called(params, set, execution) as context:
         result = steps.import_data(
-            read_config(params, set),
-            format=format,
-            source=source,
-            output=output,
-            groups_csv=groups,
-            classes=_names(classes),
-            execution=execution,
-            console=screen,
+            context, format=format, source=source, output=output, groups_csv=groups, classes=_names(classes)
         )
     _print_faults(result.faults)
     print(f"{output}: {result.images} images of {result.groups} parts; classes {', '.join(result.classes)}")
@@ -73,12 +55,9 @@ def synthesize(
 ) -> None:
     """Generate a dataset of surfaces with defects."""
     from autonad import steps
-    from autonad.console import console
 
-    with console() as screen:
-        result = steps.synthesize(
-            read_config(params, set), output=output, execution=execution, console=screen
-        )
+    with called(params, set, execution) as context:
+        result = steps.synthesize(context, output=output)
     print(f"{output}: {result.images} images of {result.groups} parts; classes {', '.join(result.classes)}")
 
 
@@ -94,18 +73,10 @@ def audit(
 ) -> None:
     """Look for faults in a dataset, or in a layout before it is imported."""
     from autonad import steps
-    from autonad.console import console
 
-    with console() as screen:
+    with called(params, set, execution) as context:
         faults = steps.audit(
-            read_config(params, set),
-            dataset=dataset,
-            format=format,
-            source=source,
-            groups_csv=groups,
-            classes=_names(classes),
-            execution=execution,
-            console=screen,
+            context, dataset=dataset, format=format, source=source, groups_csv=groups, classes=_names(classes)
         )
     _print_faults(faults)
     errors = int((faults["severity"] == "error").sum())
@@ -131,19 +102,16 @@ def ingest(
 ) -> None:
     """Extend a dataset by what is new in a production batch."""
     from autonad import steps
-    from autonad.console import console
 
-    with console() as screen:
+    with called(params, set, execution) as context:
         result = steps.ingest(
-            read_config(params, set),
+            context,
             source=source,
             dataset=dataset,
             format=format,
             batch=batch,
             groups_csv=groups,
             classes=_names(classes),
-            execution=execution,
-            console=screen,
         )
     _print_faults(result.faults)
     print(f"{dataset}: {result.text}")
@@ -171,19 +139,10 @@ def decide(
 ) -> None:
     """Decide whether the last search still holds, and pin the images of the next one."""
     from autonad import steps
-    from autonad.console import console
 
-    with console() as screen:
+    with called(params, set, execution) as context:
         result = steps.decide(
-            read_config(params, set),
-            dataset=dataset,
-            pin=pin,
-            target=target,
-            output=output,
-            search=search,
-            model=model,
-            execution=execution,
-            console=screen,
+            context, dataset=dataset, pin=pin, target=target, output=output, search=search, model=model
         )
     for note in result.notes:
         print(f"note     {note}")

@@ -9,8 +9,17 @@ from typing import Annotated
 
 import typer
 
-from autonad.cli.options import DatasetDir, Execution, OutputDir, Params, PinDir, Resume, ResumeOrRestart, Set
-from autonad.cli.options import read_config as _config
+from autonad.cli.options import (
+    DatasetDir,
+    Execution,
+    OutputDir,
+    Params,
+    PinDir,
+    Resume,
+    ResumeOrRestart,
+    Set,
+    called,
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -52,18 +61,15 @@ def train_supernet(
 ) -> None:
     """Train all architectures of the space at once, in shared weights."""
     from autonad import steps
-    from autonad.console import console
 
-    with console() as screen:
+    with called(params, set, execution) as context:
         result = steps.train_supernet(
-            _config(params, set),
+            context,
             dataset=dataset,
             output=output,
             pin=pin,
             initial=initial,
             resume="or-restart" if restart else resume,
-            execution=execution,
-            console=screen,
         )
     print(
         f"{output}: {result.parameters:,} shared weights, mean inherited validation mIoU "
@@ -90,13 +96,11 @@ def profile_latency(
 ) -> None:
     """Measure what every operator costs on the target."""
     from autonad import steps
-    from autonad.console import console
 
-    with console() as screen:
+    with called(params, set, execution) as context:
         result = steps.profile_latency(
-            _config(params, set), target=target, output=output, num_classes=classes, records=records,
-            execution=execution, console=screen,
-        )  # fmt: skip
+            context, target=target, output=output, num_classes=classes, records=records
+        )
     checked = (
         "not compared with whole networks"
         if result.rank_correlation is None
@@ -120,13 +124,17 @@ def search(
 ) -> None:
     """Evolve the best architecture under the target's latency."""
     from autonad import steps
-    from autonad.console import console
 
-    with console() as screen:
+    with called(params, set, execution) as context:
         result = steps.search(
-            _config(params, set), dataset=dataset, supernet=supernet, latency=latency, output=output,
-            pin=pin, resume="or-restart" if restart else resume, execution=execution, console=screen,
-        )  # fmt: skip
+            context,
+            dataset=dataset,
+            supernet=supernet,
+            latency=latency,
+            output=output,
+            pin=pin,
+            resume="or-restart" if restart else resume,
+        )
     print(
         f"{output}: architecture {result.key}, {result.parameters:,} parameters, inherited validation mIoU "
         f"{_percent(result.miou)}, {result.measured_ms:.2f} ms measured ({result.predicted_ms:.2f} ms "
@@ -146,13 +154,11 @@ def retrain(
 ) -> None:
     """Retrain the searched architecture from its inherited weights."""
     from autonad import steps
-    from autonad.console import console
 
-    with console() as screen:
+    with called(params, set, execution) as context:
         result = steps.retrain(
-            _config(params, set), dataset=dataset, search=search, output=output,
-            resume="or-restart" if restart else resume, execution=execution, console=screen,
-        )  # fmt: skip
+            context, dataset=dataset, search=search, output=output, resume="or-restart" if restart else resume
+        )
     print(
         f"{output}: {result.parameters:,} parameters, validation mIoU {_percent(result.miou)} after epoch "
         f"{result.best_epoch} ({result.seconds:.0f} s)"
@@ -171,13 +177,11 @@ def evaluate(
 ) -> None:
     """Evaluate a model on the test split and write the report."""
     from autonad import steps
-    from autonad.console import console
 
-    with console() as screen:
+    with called(params, set, execution) as context:
         result = steps.evaluate(
-            _config(params, set), dataset=dataset, model=model, output=output, search=search, latency=latency,
-            execution=execution, console=screen,
-        )  # fmt: skip
+            context, dataset=dataset, model=model, output=output, search=search, latency=latency
+        )
     print(
         f"{output}: test mIoU {_percent(result.miou)}{_interval(result.interval)}, mF1 "
         f"{_percent(result.mf1)}; open {result.report}"
@@ -195,13 +199,9 @@ def export(
 ) -> None:
     """Export a model to ONNX, check it against torch and measure it."""
     from autonad import steps
-    from autonad.console import console
 
-    with console() as screen:
-        result = steps.export(
-            _config(params, set), model=model, dataset=dataset, evaluation=evaluation, output=output,
-            execution=execution, console=screen,
-        )  # fmt: skip
+    with called(params, set, execution) as context:
+        result = steps.export(context, model=model, dataset=dataset, evaluation=evaluation, output=output)
     print(
         f"{result.path}: {result.megabytes:.1f} MB, at most {result.max_difference:.1e} from torch, "
         f"{result.p50_ms:.2f} ms median and {result.p95_ms:.2f} ms p95 on this machine"
@@ -216,13 +216,14 @@ def demo(
     """Generate a dataset and run the whole chain on it."""
     import datetime
 
+    from autonad.config.context import Context
     from autonad.console import console
     from autonad.steps.demo import demo, demo_config
 
     config = demo_config(tuple(set or ()))
     name = execution or f"demo-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     with console() as screen:
-        result = demo(config, output=output, execution=name, console=screen)
+        result = demo(Context(config, name, screen), output=output)
     rows = [
         ("test mIoU", f"{_percent(result.miou)}{_interval(result.interval)}"),
         ("test mF1", _percent(result.mf1)),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from autonad.cli.options import DatasetDir, Execution, OutputDir, Params, Set, read_config
+from autonad.cli.options import DatasetDir, Execution, OutputDir, Params, Set, called
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,18 +30,10 @@ def register(
 ) -> None:
     """Register a detector in MLflow; it is put in use if it beats the one that is."""
     from autonad import steps
-    from autonad.console import console
 
-    with console() as screen:
+    with called(params, set, execution) as context:
         result = steps.register(
-            read_config(params, set),
-            export=export,
-            evaluation=evaluation,
-            dataset=dataset,
-            output=output,
-            target=target,
-            execution=execution,
-            console=screen,
+            context, export=export, evaluation=evaluation, dataset=dataset, output=output, target=target
         )
     decision = "not in use" if not result.champion else "in use: it has the alias champion"
     if result.version is not None:
@@ -59,7 +51,8 @@ def rollback(
     """Put the previous champion back in use."""
     from autonad import steps
 
-    model, now, before = steps.rollback(read_config(params, set), name=name, to=to)
+    with called(params, set) as context:
+        model, now, before = steps.rollback(context, name=name, to=to)
     print(f"{model}: version {now} is in use" + ("" if before is None else f", version {before} was"))
 
 
@@ -77,12 +70,9 @@ def compare(
 ) -> None:
     """Compare executions side by side: figures, Pareto fronts, architectures, what changed."""
     from autonad import steps
-    from autonad.console import console
 
-    with console() as screen:
-        result = steps.compare(
-            read_config(params, set), runs=runs or (), last=last, output=output, console=screen
-        )
+    with called(params, set) as context:
+        result = steps.compare(context, runs=runs or (), last=last, output=output)
     print(result.table)
     if result.changes:
         print("\nwhat changed")
@@ -100,10 +90,9 @@ def gc(
 ) -> None:
     """List what the retention rule does not keep in MLflow, or remove it; a champion's lineage stays."""
     from autonad import steps
-    from autonad.console import console
 
-    with console() as screen:
-        found = steps.gc(read_config(params, set), delete=delete, console=screen)
+    with called(params, set) as context:
+        found = steps.gc(context, delete=delete)
     for leftover in found:
         print(f"{leftover.num_bytes / 1e6:10.1f} MB  {leftover}: {leftover.why}")
     total = f"{len(found)} of them, {sum(leftover.num_bytes for leftover in found) / 1e6:.1f} MB in all"

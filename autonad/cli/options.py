@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from autonad.config import Config
+    from autonad.config.context import Context
 
 Params = Annotated[
     Path | None,
@@ -50,6 +53,19 @@ Source = Annotated[str, typer.Option("--source", help="Folder, or s3://bucket/pr
 Classes = Annotated[
     str | None, typer.Option("--classes", help="Defect classes, comma separated, for voc and masks.")
 ]
+
+
+@contextmanager
+def called(
+    params: Path | None, overrides: list[str] | None, execution: str | None = None
+) -> Iterator[Context]:
+    """What a step is called with: the configuration of --params and --set, and this terminal."""
+    from autonad.config.context import Context
+    from autonad.console import console
+
+    config = read_config(params, overrides)
+    with console() as screen:
+        yield Context(config, execution, screen)
 
 
 def read_config(params: Path | None, overrides: list[str] | None) -> Config:

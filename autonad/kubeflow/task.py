@@ -14,13 +14,14 @@ from typing import Any
 import yaml
 
 from autonad.config import Config, parse_config
-from autonad.console import Console, console
+from autonad.config.context import Context
+from autonad.console import console
 from autonad.errors import AutonadError, FaultyItems
 from autonad.steps.context import tracking_settings
 
 
 @contextmanager
-def task(stage: str, settings: str) -> Iterator[tuple[Config, Console]]:
+def task(stage: str, settings: str) -> Iterator[Context]:
     """Run a step as a task of a pipeline.
 
     A user's mistake becomes one line and an exit code. The parent run in MLflow, if the task is part of an
@@ -35,7 +36,7 @@ def task(stage: str, settings: str) -> Iterator[tuple[Config, Console]]:
     try:
         config = parse_config(settings, source="the pipeline's parameters")
         with console() as screen:
-            yield config, screen
+            yield Context(config, console=screen)
     except FaultyItems as faults:
         print(f"note: {faults}", file=sys.stderr)
     except AutonadError as error:

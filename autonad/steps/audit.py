@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.errors import ConfigError
 from autonad.steps.context import begin
 
@@ -15,15 +14,13 @@ if TYPE_CHECKING:
 
 
 def audit(
-    config: Config,
+    context: Context,
     *,
     dataset: Path | None = None,
     format: str | None = None,
     source: Path | None = None,
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
-    execution: str | None = None,
-    console: Console = SILENT,
 ) -> pd.DataFrame:
     """Look for faults in a dataset, or in a layout before it is imported.
 
@@ -33,12 +30,13 @@ def audit(
     Raises:
         ConfigError: Neither or both of a dataset and a layout are given.
     """
+    config = context.config
     from autonad.data.audit import audit_dataset, audit_layout
 
     if (dataset is None) == (format is None and source is None):
         raise ConfigError("give either --dataset DIR, or --format NAME with --source DIR")
     params: dict[str, Any] = {"data": config.data.model_dump(), "format": format}
-    with begin("audit", config, execution=execution, console=console, params=params, learns=False) as step:
+    with begin("audit", context, params=params, learns=False) as step:
         if dataset is not None:
             report = audit_dataset(dataset)
         elif format is not None and source is not None:

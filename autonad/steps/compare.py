@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.errors import ConfigError
 from autonad.steps.context import tracking_settings
 
@@ -28,17 +27,12 @@ class CompareResult:
 
 
 def compare(
-    config: Config,
-    *,
-    output: Path,
-    runs: Sequence[str] = (),
-    last: int | None = None,
-    console: Console = SILENT,
+    context: Context, *, output: Path, runs: Sequence[str] = (), last: int | None = None
 ) -> CompareResult:
     """Write a self-contained page about several executions, or single runs.
 
     Args:
-        config: Section `tracking` decides where they are looked for.
+        context: Section `tracking` decides where they are looked for.
         output: The page to write.
         runs: Names of executions, or run ids; the first one is what the others are compared with.
         last: Instead of `runs`: the newest finished executions, this many.
@@ -49,6 +43,7 @@ def compare(
         TrackingError: A run is not there, or the server cannot be used.
         StorageError: The page cannot be written.
     """
+    config, console = context.config, context.console
     from autonad.files import write_text_atomic
     from autonad.report.comparison import changes_text, render_comparison, text_table
     from autonad.tracking.history.executions import Executions

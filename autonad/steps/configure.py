@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from autonad.config import Config, parse_config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.data.versions import Source, resolve
 from autonad.errors import ConfigError
 from autonad.steps.context import tracking_settings
@@ -36,6 +36,7 @@ class PipelineInput:
 
 
 def configure(
+    context: Context,
     *,
     settings: str,
     preset: str,
@@ -49,11 +50,11 @@ def configure(
     path: str,
     mlflow_uri: str,
     experiment: str,
-    console: Console = SILENT,
 ) -> PipelineInput:
     """Check everything that can be known to be wrong before anything is computed.
 
     Args:
+        context: Told which dataset is meant.
         settings: Sections of params.yaml as YAML text; what is left out keeps its default.
         preset: Search space; empty keeps that of the settings, as it does for the following ones.
         target: Text of a target file, or "here" for the machine that runs this.
@@ -66,7 +67,6 @@ def configure(
         path: See `sources.resolve`.
         mlflow_uri: Empty keeps that of the settings.
         experiment: Empty keeps that of the settings.
-        console: Where progress goes.
 
     Raises:
         ConfigError: A setting, the preset or the target is wrong.
@@ -97,7 +97,7 @@ def configure(
     source = resolve(repository, revision, path)
     if config.tracking.dataset:
         source = replace(source, name=config.tracking.dataset)
-    console.report(f"dataset {source.name} {source.md5}".rstrip())
+    context.console.report(f"dataset {source.name} {source.md5}".rstrip())
     tracking = config.tracking.model_copy(update={"dataset": source.name})
     target_text = json.dumps(device.model_dump(), sort_keys=True)
     return PipelineInput(config_text(config.model_copy(update={"tracking": tracking})), target_text, source)

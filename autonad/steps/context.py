@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from autonad.config import Config
+from autonad.config.context import Context
 from autonad.console import SILENT, Console
 
 if TYPE_CHECKING:
@@ -74,10 +75,8 @@ class Step:
 @contextmanager
 def begin(
     stage: str,
-    config: Config,
+    context: Context,
     *,
-    execution: str | None,
-    console: Console,
     params: dict[str, Any],
     tags: dict[str, str] | None = None,
     learns: bool = True,
@@ -87,9 +86,9 @@ def begin(
 
     Args:
         stage: The step's verb.
+        context: What the step was called with.
         config: The configuration.
         execution: Groups the steps of one execution under one parent run.
-        console: Where progress goes.
         params: What the run records as parameters.
         tags: Hexadecimal keys and the like.
         learns: Whether the step needs torch, which is seeded then; data steps do without it.
@@ -97,13 +96,19 @@ def begin(
     """
     from autonad.tracking import track
 
+    config, console = context.config, context.console
     if learns:
         seed_everything(config.seed, config.threads)
     settings = tracking_settings(config)
     if world is not None and not world.leads:
         settings, console = replace(settings, enabled=False), SILENT
     with track(
-        settings, stage=stage, execution=execution, params=params, tags=tags or {}, warn=console.report
+        settings,
+        stage=stage,
+        execution=context.execution,
+        params=params,
+        tags=tags or {},
+        warn=console.report,
     ) as run:
         step = Step(run, console, config)
         yield step

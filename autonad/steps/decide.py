@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.errors import ConfigError, StorageError
 from autonad.steps.context import begin
 
@@ -41,7 +40,7 @@ class DecideResult:
 
 
 def decide(
-    config: Config,
+    context: Context,
     *,
     dataset: Path,
     pin: Path,
@@ -49,13 +48,11 @@ def decide(
     output: Path,
     search: Path | None = None,
     model: Path | None = None,
-    execution: str | None = None,
-    console: Console = SILENT,
 ) -> DecideResult:
     """Compare the batches newer than the pin with it, and the target with that of the last search.
 
     Args:
-        config: Section `decide` decides; `search`, `space`, `input` and `train_supernet` are compared with
+        context: Section `decide` decides; `search`, `space`, `input` and `train_supernet` are compared with
             those of the last search.
         dataset: Dataset folder, new batches included.
         pin: Pin folder; it is written on a first search and when the pin moves, else only read.
@@ -63,14 +60,13 @@ def decide(
         output: Decision folder to write: `decision.json`, `decision.html`.
         search: Search folder of the last search, where there was one.
         model: ONNX file of the champion; it predicts the masks of images that have none.
-        execution: Groups runs in MLflow.
-        console: Where progress goes.
 
     Raises:
         StorageError: There was a search, but its pin is not here; or the pin is damaged.
         ConfigError: More batches have to confirm than are looked at.
         DatasetError: No image has a mask.
     """
+    config, console = context.config, context.console
     from autonad.appearance import pin as pins
     from autonad.appearance.last_search import last_search, this_search
     from autonad.appearance.policy import decide as apply_policy
@@ -102,9 +98,7 @@ def decide(
         "latency_budget_ms": now.latency_budget_ms,
     }
     tags = {"dataset.fingerprint": source.fingerprint, "autonad.hardware_key": device.hardware_key}
-    with begin(
-        "decide", config, execution=execution, console=console, params=params, tags=tags, learns=False
-    ) as step:
+    with begin("decide", context, params=params, tags=tags, learns=False) as step:
         findings: list[BatchFinding] = []
         tested: dict[str, pd.DataFrame] = {}
         notes: list[str] = []

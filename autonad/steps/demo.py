@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from autonad.config import Config, load_config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.steps.audit import audit
 from autonad.steps.describe_target import describe_target
 from autonad.steps.evaluate import evaluate
@@ -62,15 +62,14 @@ def demo_config(overrides: tuple[str, ...] = ()) -> Config:
         return load_config(path, overrides)
 
 
-def demo(config: Config, *, output: Path, execution: str, console: Console = SILENT) -> DemoResult:
+def demo(context: Context, *, output: Path) -> DemoResult:
     """Generate a dataset and run every step on it.
 
     Args:
-        config: See `demo_config`.
+        context: See `demo_config`.
         output: Folder for everything that is written; each step has a sub-folder named after it.
-        execution: Groups the runs in MLflow.
-        console: Where progress goes.
     """
+    config, console = context.config, context.console
     seconds: dict[str, float] = {}
 
     def timed(name: str, step: Callable[[], T]) -> T:
@@ -93,67 +92,59 @@ def demo(config: Config, *, output: Path, execution: str, console: Console = SIL
             "register",
         )
     }
-    common: dict[str, Any] = {"execution": execution, "console": console}
-    data = timed("synthesize", lambda: synthesize(config, output=dataset, **common))
-    timed("audit", lambda: audit(config, dataset=dataset, **common))
+    data = timed("synthesize", lambda: synthesize(context, output=dataset))
+    timed("audit", lambda: audit(context, dataset=dataset))
     describe_target(name="this-machine", output=target, threads=config.threads)
-    timed(
-        "train-supernet",
-        lambda: train_supernet(config, dataset=dataset, output=folder["train-supernet"], **common),
-    )
+    timed("train-supernet", lambda: train_supernet(context, dataset=dataset, output=folder["train-supernet"]))
     timed(
         "profile-latency",
         lambda: profile_latency(
-            config, target=target, output=folder["profile-latency"], num_classes=len(data.classes), **common
+            context, target=target, output=folder["profile-latency"], num_classes=len(data.classes)
         ),
     )
     found = timed(
         "search",
         lambda: search(
-            config,
+            context,
             dataset=dataset,
             supernet=folder["train-supernet"],
             latency=folder["profile-latency"],
             output=folder["search"],
-            **common,
         ),
     )
     timed(
         "retrain",
-        lambda: retrain(config, dataset=dataset, search=folder["search"], output=folder["retrain"], **common),
+        lambda: retrain(context, dataset=dataset, search=folder["search"], output=folder["retrain"]),
     )
     scored = timed(
         "evaluate",
         lambda: evaluate(
-            config,
+            context,
             dataset=dataset,
             model=folder["retrain"],
             output=folder["evaluate"],
             search=folder["search"],
             latency=folder["profile-latency"],
-            **common,
         ),
     )
     shipped = timed(
         "export",
         lambda: export(
-            config,
+            context,
             model=folder["retrain"],
             dataset=dataset,
             evaluation=folder["evaluate"],
             output=folder["export"],
-            **common,
         ),
     )
     timed(
         "register",
         lambda: register(
-            config,
+            context,
             export=folder["export"],
             evaluation=folder["evaluate"],
             dataset=dataset,
             output=folder["register"],
-            **common,
         ),
     )
     return DemoResult(

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.steps.context import begin
 
 
@@ -31,28 +30,25 @@ class EvaluateResult:
 
 
 def evaluate(
-    config: Config,
+    context: Context,
     *,
     dataset: Path,
     model: Path,
     output: Path,
     search: Path | None = None,
     latency: Path | None = None,
-    execution: str | None = None,
-    console: Console = SILENT,
 ) -> EvaluateResult:
     """Write `metrics.json`, `per_image.parquet`, `roc.json` and `report.html`.
 
     Args:
-        config: Section `evaluate` decides.
+        context: Section `evaluate` decides.
         dataset: Dataset folder; its test split is used.
         model: Model folder.
         output: Evaluation folder to write.
         search: Search folder, for the report's search progress and latency; optional.
         latency: Latency folder, for the report's prior; optional.
-        execution: Groups runs in MLflow.
-        console: Where progress goes.
     """
+    config, console = context.config, context.console
     import torch
 
     from autonad.data.dataset import Dataset
@@ -75,7 +71,7 @@ def evaluate(
     key = network.architecture.key
     params = {"evaluate": settings.model_dump(), "architecture": key}
     tags = {"dataset.fingerprint": source.fingerprint, "architecture.key": key}
-    with begin("evaluate", config, execution=execution, console=console, params=params, tags=tags) as step:
+    with begin("evaluate", context, params=params, tags=tags) as step:
         step.uses(source, "test")
         device = pick_device()
         network = network.to(device)

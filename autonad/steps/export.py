@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.errors import ExportError
 from autonad.steps.context import begin
 
@@ -32,30 +31,20 @@ class ExportResult:
     seconds: float
 
 
-def export(
-    config: Config,
-    *,
-    model: Path,
-    dataset: Path,
-    evaluation: Path,
-    output: Path,
-    execution: str | None = None,
-    console: Console = SILENT,
-) -> ExportResult:
+def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, output: Path) -> ExportResult:
     """Write `model.onnx`, `parity.json`, `latency.json` and `MODEL_CARD.md`.
 
     Args:
-        config: Section `export` decides.
+        context: Section `export` decides.
         model: Model folder.
         dataset: Dataset folder; test images serve the comparison.
         evaluation: Evaluation folder; its figures go on the model card.
         output: Export folder to write.
-        execution: Groups runs in MLflow.
-        console: Where progress goes.
 
     Raises:
         ExportError: The exported network differs from the trained one.
     """
+    config = context.config
     from autonad.data.dataset import Dataset
     from autonad.deploy.export import check_parity, export_onnx
     from autonad.files import read_json, sha256_file, write_json, write_text_atomic
@@ -78,9 +67,7 @@ def export(
         )
     provenance = {**provenance, "weights_sha256": weights}
     params = {"export": config.export.model_dump(), "architecture": key}
-    with begin(
-        "export", config, execution=execution, console=console, params=params, tags={"architecture.key": key}
-    ) as step:
+    with begin("export", context, params=params, tags={"architecture.key": key}) as step:
         step.uses(source, "test")
         data = evaluation_data(source, spec, "test")
         images, _ = data.batch(range(min(config.export.parity_images, len(data))), 0)

@@ -7,8 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.data.versions import GENERATED, Source, pull
 from autonad.steps.context import begin
 from autonad.steps.synthesize import synthesize
@@ -31,17 +30,13 @@ class FetchResult:
     classes: tuple[str, ...]
 
 
-def fetch_dataset(
-    config: Config, *, source: Source, output: Path, execution: str | None = None, console: Console = SILENT
-) -> FetchResult:
+def fetch_dataset(context: Context, *, source: Source, output: Path) -> FetchResult:
     """Generate a dataset, copy a folder, or pull a version from the DVC remote that keeps it.
 
     Args:
-        config: Section `synthesize` decides what is generated.
+        context: Section `synthesize` decides what is generated.
         source: From `sources.resolve`.
         output: Dataset folder to write.
-        execution: Groups runs in MLflow.
-        console: Where progress goes.
 
     Raises:
         DatasetError: What was fetched is no dataset.
@@ -50,12 +45,10 @@ def fetch_dataset(
     from autonad.data.dataset import Dataset
 
     if source.location == GENERATED:
-        synthesize(config, output=output, execution=execution, console=console)
+        synthesize(context, output=output)
     else:
         params = {"source": source.location, "md5": source.md5}
-        with begin(
-            "fetch-dataset", config, execution=execution, console=console, params=params, learns=False
-        ) as step:
+        with begin("fetch-dataset", context, params=params, learns=False) as step:
             if source.md5:
                 pull(source, output)
                 step.run.tag("dvc.md5", source.md5)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.steps.context import tracking_settings
 
 if TYPE_CHECKING:
     from autonad.tracking.history.retention import Leftover
 
 
-def gc(config: Config, *, delete: bool = False, console: Console = SILENT) -> list[Leftover]:
+def gc(context: Context, *, delete: bool = False) -> list[Leftover]:
     """Find what the retention rule does not keep, and remove it if asked to.
 
     Args:
-        config: Section `gc` decides what is kept, `tracking` where it is.
+        context: Section `gc` decides what is kept, `tracking` where it is.
         delete: Remove it; otherwise nothing is changed.
-        console: Where progress goes.
 
     Returns:
         What was removed, or would be.
@@ -27,6 +25,7 @@ def gc(config: Config, *, delete: bool = False, console: Console = SILENT) -> li
         ConfigError: Tracking is off.
         TrackingError: The server cannot be used, or it is not known which version is the champion.
     """
+    config, console = context.config, context.console
     from autonad.tracking.history.retention import Retention, Rule
 
     rule = config.gc

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.steps.context import begin
 from autonad.steps.dataset_result import DataResult, dataset_result, log_dataset
 
@@ -15,34 +14,29 @@ if TYPE_CHECKING:
 
 
 def import_data(
-    config: Config,
+    context: Context,
     *,
     format: str,
     source: Path,
     output: Path,
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
-    execution: str | None = None,
-    console: Console = SILENT,
 ) -> DataResult:
     """Read a published layout into a dataset; faulty images go to its quarantine and are named.
 
     Args:
-        config: Section `data` decides.
+        context: Section `data` decides.
         format: The layout's name.
         source: The layout's folder.
         output: Dataset folder to write.
         groups_csv: Which images show the same part; None looks for `groups.csv` in the source.
         classes: Class names, for layouts that do not carry them.
-        execution: Groups runs in MLflow.
-        console: Where progress goes.
     """
+    config = context.config
     from autonad.data.layouts.formats import import_dataset
 
     params = {"data": config.data.model_dump(), "format": format}
-    with begin(
-        "import-data", config, execution=execution, console=console, params=params, learns=False
-    ) as step:
+    with begin("import-data", context, params=params, learns=False) as step:
         report = import_dataset(
             format,
             source,

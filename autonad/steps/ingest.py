@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.steps.context import begin
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class IngestResult:
 
 
 def ingest(
-    config: Config,
+    context: Context,
     *,
     source: str,
     dataset: Path,
@@ -82,22 +82,19 @@ def ingest(
     batch: str | None = None,
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
-    execution: str | None = None,
-    console: Console = SILENT,
 ) -> IngestResult:
     """Ingest what is new in a batch; faulty items go to the dataset's quarantine and are named.
 
     Args:
-        config: Sections `ingest` and `data` decide.
+        context: Sections `ingest` and `data` decide.
         source: A folder, or s3://bucket/prefix; credentials and endpoint come from the AWS_* variables.
         dataset: Dataset folder to extend.
         format: The batch's layout.
         batch: Name of the batch; None takes the date.
         groups_csv: Which images show the same part; None looks for `groups.csv` in the batch.
         classes: Names of the batch's defect classes, for index masks that mean others than the dataset's.
-        execution: Groups runs in MLflow.
-        console: Where progress goes.
     """
+    config, console = context.config, context.console
     from autonad.data.ingest.batch import IngestSettings, ingest_batch
 
     settings = IngestSettings(
@@ -113,7 +110,7 @@ def ingest(
     )
     origin = open_source(source, config)
     params = {"data": config.data.model_dump(), "ingest": config.ingest.model_dump(), "format": format}
-    with begin("ingest", config, execution=execution, console=console, params=params, learns=False) as step:
+    with begin("ingest", context, params=params, learns=False) as step:
         report = ingest_batch(
             dataset, origin, settings, name=batch, date=datetime.date.today(), advance=console.advance
         )

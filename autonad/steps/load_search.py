@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.errors import TrackingError
 from autonad.steps.context import tracking_settings
 
@@ -31,7 +31,7 @@ class LoadedSearch:
 
 
 def load_search(
-    config: Config,
+    context: Context,
     *,
     dataset: str,
     target: Path,
@@ -40,7 +40,6 @@ def load_search(
     latency: Path,
     search: Path,
     champion: Path,
-    console: Console = SILENT,
 ) -> LoadedSearch:
     """Write the folders of the last search, and the detector in use.
 
@@ -48,7 +47,7 @@ def load_search(
     same images: then nothing has to be searched again. Without any the folders hold only `found.json`.
 
     Args:
-        config: Section `tracking` decides where to look.
+        context: Section `tracking` decides where to look.
         dataset: The dataset's name.
         target: Target file.
         pin: Pin folder to write.
@@ -56,12 +55,12 @@ def load_search(
         latency: Latency folder to write.
         search: Search folder to write.
         champion: Folder to write the ONNX file of the detector in use to.
-        console: Where progress goes.
 
     Raises:
         ConfigError: Tracking is off.
         TrackingError: A file is missing or was changed, or the server cannot be used.
     """
+    config, console = context.config, context.console
     from autonad.files import write_json
     from autonad.latency.target import Target
     from autonad.tracking.history.searches import last_search

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.steps.context import begin
 
 
@@ -28,14 +27,7 @@ class LatencyResult:
 
 
 def profile_latency(
-    config: Config,
-    *,
-    target: Path,
-    output: Path,
-    num_classes: int = 4,
-    records: Path | None = None,
-    execution: str | None = None,
-    console: Console = SILENT,
+    context: Context, *, target: Path, output: Path, num_classes: int = 4, records: Path | None = None
 ) -> LatencyResult:
     """Measure a search space on a target; data plays no part.
 
@@ -44,17 +36,16 @@ def profile_latency(
     about another target.
 
     Args:
-        config: Sections `space`, `input` and `profile_latency` decide.
+        context: Sections `space`, `input` and `profile_latency` decide.
         target: Target file of this device.
         output: Latency folder to write: `table.parquet`, `target.json`, `prior.json`, `prior.png`.
         num_classes: Classes of the head; they hardly matter for latency.
         records: `records.parquet` of a supernet folder, instead of measuring.
-        execution: Groups runs in MLflow.
-        console: Where progress goes.
 
     Raises:
         LatencyError: The target is another machine, or a measurement failed.
     """
+    config, console = context.config, context.console
     from autonad.latency.prior import prior_from_table, save_prior
     from autonad.latency.profile import profile_space
     from autonad.latency.regression import table_from_records
@@ -72,9 +63,7 @@ def profile_latency(
         "profile_latency": settings.model_dump(),
     }
     tags = {"autonad.hardware_key": device.hardware_key}
-    with begin(
-        "profile-latency", config, execution=execution, console=console, params=params, tags=tags
-    ) as step:
+    with begin("profile-latency", context, params=params, tags=tags) as step:
         warning = device.verify_here()
         if warning:
             console.report(f"warning: {warning}")

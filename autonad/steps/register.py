@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.errors import ConfigError, ExportError, TrackingError
 from autonad.steps.contest import IMAGES, MODEL, contest
 from autonad.steps.context import begin, dataset_name, tracking_settings
@@ -38,15 +38,13 @@ class RegisterResult:
 
 
 def register(
-    config: Config,
+    context: Context,
     *,
     export: Path,
     evaluation: Path,
     dataset: Path,
     output: Path,
     target: Path | None = None,
-    execution: str | None = None,
-    console: Console = SILENT,
 ) -> RegisterResult:
     """Write `registration.json`: the version, whether it has the alias `champion`, and why.
 
@@ -55,20 +53,19 @@ def register(
     keeps the budget wins without a rival. Apart from version numbers the file follows from the inputs alone.
 
     Args:
-        config: Sections `register`, `search` (the budget) and `tracking` decide.
+        context: Sections `register`, `search` (the budget) and `tracking` decide.
         export: Export folder.
         evaluation: Evaluation folder of the same model.
         dataset: Dataset folder.
         output: Registration folder to write.
         target: Target file; None takes the target that the architecture was searched for.
-        execution: Groups runs in MLflow.
-        console: Where progress goes.
 
     Raises:
         ExportError: Export, evaluation and dataset do not belong together.
         ConfigError: It is not known what the detector shall run on.
         TrackingError: MLflow, or the champion in it, cannot be used.
     """
+    config, console = context.config, context.console
     from autonad.data.dataset import Dataset
     from autonad.deploy.shipped import ShippedNetwork
     from autonad.files import write_json
@@ -107,7 +104,7 @@ def register(
     if key is not None:
         tags["autonad.hardware_key"] = key
     with (
-        begin("register", config, execution=execution, console=console, params=params, tags=tags) as step,
+        begin("register", context, params=params, tags=tags) as step,
         tempfile.TemporaryDirectory() as temporary,
     ):
         step.uses(source, "test")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.steps.context import Resume, begin, resolve
 from autonad.steps.train_supernet import describe
 from autonad.training.processes import joined, on_every_gpu
@@ -31,33 +30,30 @@ class RetrainResult:
 
 @on_every_gpu
 def retrain(
-    config: Config,
+    context: Context,
     *,
     dataset: Path,
     search: Path,
     output: Path,
     resume: Resume = False,
     checkpoints: str | None = None,
-    execution: str | None = None,
-    console: Console = SILENT,
 ) -> RetrainResult:
     """Train the searched architecture, from its inherited weights or from scratch.
 
     Args:
-        config: Section `retrain` decides; the input is the supernet's where weights are inherited.
+        context: Section `retrain` decides; the input is the supernet's where weights are inherited.
         dataset: Dataset folder.
         search: Search folder: `architecture.json`, and `inherited.safetensors` unless `retrain.weights` is
             scratch.
         output: Model folder to write.
         resume: See `Resume`.
         checkpoints: Where copies of the checkpoints are kept for another machine; see `Mirror`.
-        execution: Groups runs in MLflow.
-        console: Where progress goes.
 
     Raises:
         CheckpointError: The inherited weights do not fit architecture and classes.
         DatasetError: The dataset has other classes than the search.
     """
+    config = context.config
     import pandas as pd
     import torch
 
@@ -89,12 +85,7 @@ def retrain(
         "input": {"height": spec.height, "width": spec.width, "keep_aspect": spec.keep_aspect},
     }
     tags = {"dataset.fingerprint": source.fingerprint, "architecture.key": architecture.key}
-    with (
-        joined() as world,
-        begin(
-            "retrain", config, execution=execution, console=console, params=params, tags=tags, world=world
-        ) as step,
-    ):
+    with joined() as world, begin("retrain", context, params=params, tags=tags, world=world) as step:
         console = step.console
         step.uses(source, "training")
         if (*spec.size, spec.keep_aspect) != (*config.input.size, config.input.keep_aspect):

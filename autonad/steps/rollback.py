@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from autonad.config import Config
+from autonad.config.context import Context
 from autonad.errors import ConfigError
 from autonad.steps.context import tracking_settings
 
 
-def rollback(config: Config, *, name: str | None, to: int | None = None) -> tuple[str, int, int | None]:
+def rollback(context: Context, *, name: str | None, to: int | None = None) -> tuple[str, int, int | None]:
     """Give the alias `champion` back to the version that had it before.
 
     Args:
-        config: Section `tracking` decides.
+        context: Section `tracking` decides.
         name: Registered model; None if there is only one.
         to: Version; None takes the one with the alias `previous`.
 
@@ -22,6 +22,7 @@ def rollback(config: Config, *, name: str | None, to: int | None = None) -> tupl
         ConfigError: Tracking is off, or there are several models and none is named.
         TrackingError: There is nothing to go back to.
     """
+    config = context.config
     from autonad.tracking.registry.models import Registry
 
     if not config.tracking.enabled:

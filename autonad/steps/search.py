@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
+from autonad.console import Console
 from autonad.errors import LatencyError, SearchError, StorageError
 from autonad.steps.context import Resume, begin
 
@@ -44,7 +45,7 @@ class SearchResult:
 
 
 def search(
-    config: Config,
+    context: Context,
     *,
     dataset: Path,
     supernet: Path,
@@ -53,8 +54,6 @@ def search(
     pin: Path | None = None,
     resume: Resume = False,
     checkpoints: str | None = None,
-    execution: str | None = None,
-    console: Console = SILENT,
 ) -> SearchResult:
     """Evolve architectures, measure the finalists, and write the winner with its inherited weights.
 
@@ -63,7 +62,7 @@ def search(
     only reports.
 
     Args:
-        config: Section `search` decides.
+        context: Section `search` decides.
         dataset: Dataset folder; its validation split judges.
         supernet: Supernet folder.
         latency: Latency folder.
@@ -71,13 +70,12 @@ def search(
         pin: Pin folder: the pinned images alone judge; None takes the whole dataset.
         resume: See `Resume`; here it is the folder's `state.json` that is continued from.
         checkpoints: Where a copy of it is kept for another machine, after each generation; see `Mirror`.
-        execution: Groups runs in MLflow.
-        console: Where progress goes.
 
     Raises:
         SearchError: No finalist keeps the latency budget; or, with `resume`, the state belongs to another
             search.
     """
+    config, console = context.config, context.console
     from autonad.appearance.last_search import search_settings
     from autonad.appearance.pin import searched_images
     from autonad.evaluation.inherited import score
@@ -112,7 +110,7 @@ def search(
     }
     tags = {"autonad.hardware_key": target.hardware_key, "dataset.fingerprint": source.fingerprint}
     tags |= {"autonad.pin_key": pin_key} if pin_key else {}
-    with begin("search", config, execution=execution, console=console, params=params, tags=tags) as step:
+    with begin("search", context, params=params, tags=tags) as step:
         step.uses(source, "validation")
         check_table(table, net.space.key, spec.size)
         warning = target.verify_here()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.steps.context import begin
 from autonad.steps.dataset_result import DataResult, dataset_result, log_dataset
 
@@ -14,10 +13,9 @@ if TYPE_CHECKING:
     pass
 
 
-def synthesize(
-    config: Config, *, output: Path, execution: str | None = None, console: Console = SILENT
-) -> DataResult:
+def synthesize(context: Context, *, output: Path) -> DataResult:
     """Generate a dataset; section `synthesize` decides how it looks."""
+    config = context.config
     from autonad.data.faults import fault_table
     from autonad.data.synthetic.generator import Appearance, synthesize
 
@@ -30,9 +28,7 @@ def synthesize(
         noise=settings.noise,
     )
     params = {"synthesize": settings.model_dump()}
-    with begin(
-        "synthesize", config, execution=execution, console=console, params=params, learns=False
-    ) as step:
+    with begin("synthesize", context, params=params, learns=False) as step:
         dataset = synthesize(
             output,
             num_images=settings.num_images,

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
 from autonad.steps.context import Resume, begin, resolve
 from autonad.training.processes import joined, on_every_gpu
 
@@ -29,7 +28,7 @@ class SupernetResult:
 
 @on_every_gpu
 def train_supernet(
-    config: Config,
+    context: Context,
     *,
     dataset: Path,
     output: Path,
@@ -37,13 +36,11 @@ def train_supernet(
     initial: Path | None = None,
     resume: Resume = False,
     checkpoints: str | None = None,
-    execution: str | None = None,
-    console: Console = SILENT,
 ) -> SupernetResult:
     """Train all architectures of the space at once, in shared weights.
 
     Args:
-        config: Sections `space`, `input` and `train_supernet` decide.
+        context: Sections `space`, `input` and `train_supernet` decide.
         dataset: Dataset folder; its training split is learnt, its validation split judges.
         output: Supernet folder to write.
         pin: Pin folder: the pinned images alone are learnt; None takes the whole dataset.
@@ -51,13 +48,12 @@ def train_supernet(
             from random ones.
         resume: See `Resume`.
         checkpoints: Where copies of the checkpoints are kept for another machine; see `Mirror`.
-        execution: Groups runs in MLflow.
-        console: Where progress goes.
 
     Raises:
         CheckpointError: The initial supernet is of another space or sharing, or the checkpoint of another
             run.
     """
+    config = context.config
     import pandas as pd
     import torch
 
@@ -85,18 +81,7 @@ def train_supernet(
     }
     source, pin_key = searched_images(dataset, pin)
     tags = {"dataset.fingerprint": source.fingerprint} | ({"autonad.pin_key": pin_key} if pin_key else {})
-    with (
-        joined() as world,
-        begin(
-            "train-supernet",
-            config,
-            execution=execution,
-            console=console,
-            params=params,
-            tags=tags,
-            world=world,
-        ) as step,
-    ):
+    with joined() as world, begin("train-supernet", context, params=params, tags=tags, world=world) as step:
         console = step.console
         step.uses(source, "training")
         space = SearchSpace.preset(config.space.preset, config.space.operators)

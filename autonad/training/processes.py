@@ -12,7 +12,8 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from autonad.config import Config
-from autonad.console import SILENT, Console
+from autonad.config.context import Context
+from autonad.console import Console
 from autonad.errors import AutonadError, ConfigError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ R = TypeVar("R")
 STARTED = "TORCHELASTIC_RUN_ID"
 
 
-def on_every_gpu(step: Callable[Concatenate[Config, P], R]) -> Callable[Concatenate[Config, P], R]:
+def on_every_gpu(step: Callable[Concatenate[Context, P], R]) -> Callable[Concatenate[Context, P], R]:
     """Start a step once per process that the configuration asks for, and return what the first returns.
 
     What the first process reports goes to the caller's console, and an error that any of them raises on
@@ -37,12 +38,12 @@ def on_every_gpu(step: Callable[Concatenate[Config, P], R]) -> Callable[Concaten
     """
 
     @wraps(step)
-    def started(config: Config, *args: P.args, **options: P.kwargs) -> R:
-        count = 1 if STARTED in os.environ else _processes(config)
+    def started(context: Context, *args: P.args, **options: P.kwargs) -> R:
+        count = 1 if STARTED in os.environ else _processes(context.config)
         if count == 1:
-            return step(config, *args, **options)
+            return step(context, *args, **options)
         assert not args, "steps take their paths by keyword"
-        return _launch(started, count, config, options)
+        return _launch(started, count, context, options)
 
     return started
 
@@ -84,7 +85,7 @@ def _processes(config: Config) -> int:
     return config.processes or max(1, devices)
 
 
-def _launch(step: Callable[..., R], count: int, config: Config, options: dict[str, Any]) -> R:
+def _launch(step: Callable[..., R], count: int, context: Context, options: dict[str, Any]) -> R:
     """Run a step in processes of its own, with what they say brought here."""
     import multiprocessing
 
@@ -92,9 +93,9 @@ def _launch(step: Callable[..., R], count: int, config: Config, options: dict[st
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+    config = context.config
     if config.threads is None and not torch.cuda.is_available():
         config = config.model_copy(update={"threads": max(1, torch.get_num_threads() // count)})
-    console: Console = options.pop("console", SILENT)
     said = multiprocessing.get_context("spawn").SimpleQueue()
     launcher = LaunchConfig(
         min_nodes=1,
@@ -107,9 +108,12 @@ def _launch(step: Callable[..., R], count: int, config: Config, options: dict[st
         monitor_interval=0.1,
         start_method="spawn",
     )
-    with _heard(said, console) as errors, _quiet("torch.distributed.elastic", "torch.multiprocessing.spawn"):
+    with (
+        _heard(said, context.console) as errors,
+        _quiet("torch.distributed.elastic", "torch.multiprocessing.spawn"),
+    ):
         try:
-            return elastic_launch(launcher, _work)(step, said, config, options)[0]
+            return elastic_launch(launcher, _work)(step, said, config, context.execution, options)[0]
         except ChildFailedError as failure:
             failed = failure
     if errors:
@@ -131,7 +135,13 @@ def _quiet(*names: str) -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _work(step: Callable[..., R], said: SimpleQueue[Any], config: Config, options: dict[str, Any]) -> R:
+def _work(
+    step: Callable[..., R],
+    said: SimpleQueue[Any],
+    config: Config,
+    execution: str | None,
+    options: dict[str, Any],
+) -> R:
     """A step in one of the processes."""
 
     def stop(*_: object) -> None:
@@ -143,7 +153,7 @@ def _work(step: Callable[..., R], said: SimpleQueue[Any], config: Config, option
         lambda line: said.put(("report", (line,))), lambda *progress: said.put(("advance", progress))
     )
     try:
-        return step(config, console=console, **options)
+        return step(Context(config, execution, console), **options)
     except AutonadError as error:
         said.put(("error", (error,)))
         raise

@@ -19,6 +19,7 @@ from kfp import dsl
 
 from autonad import steps
 from autonad.config import parse_config
+from autonad.config.context import Context
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
@@ -195,7 +196,9 @@ def test_the_components_make_a_detector_and_know_the_last_search(
     steps.describe_target(name="other", output=tmp_path / "other.json", threads=7)
     other = configured(text, chain / "dataset", (tmp_path / "other.json").read_text())
     assert decided(other, dataset, out, "third")[0] == "search"
-    steps.synthesize(parse_config(text, ("synthesize.seed=9",), source="test"), output=tmp_path / "new" / "d")
+    steps.synthesize(
+        Context(parse_config(text, ("synthesize.seed=9",), source="test")), output=tmp_path / "new" / "d"
+    )
     moved = dsl.Dataset(name="dataset", uri=str(tmp_path / "new" / "d"))
     assert decided(config, moved, out, "fourth")[0] == "train"
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from autonad import steps
 from autonad.cli import main
+from autonad.config.context import Context
 from autonad.errors import FaultyItems, StorageError
 
 QUIET = ("--set", "tracking.enabled=false")
@@ -68,7 +69,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from autonad.config import load_config
 
     folder = tmp_path_factory.mktemp("data") / "generated"
-    steps.synthesize(load_config(None, (*TINY[1::2], *QUIET[1::2])), output=folder)
+    steps.synthesize(Context(load_config(None, (*TINY[1::2], *QUIET[1::2]))), output=folder)
     return folder
 
 

@@ -13,6 +13,7 @@ from servers import ObjectStore
 
 from autonad import steps
 from autonad.config import Config, parse_config
+from autonad.config.context import Context
 from autonad.data.dataset import Dataset
 from autonad.data.versions import Source, from_folder, pull, resolve
 from autonad.errors import AutonadError, ConfigError, DatasetError, StorageError, TrackingError
@@ -53,7 +54,7 @@ def make_repository(repo: Path, remote: str) -> tuple[Path, str]:
     for version, seed in (("one", 1), ("two", 2)):
         shutil.rmtree(repo / "data" / "parts", ignore_errors=True)
         config = parse_config(SMALL, (f"synthesize.seed={seed}",), source="test")
-        steps.synthesize(config, output=repo / "data" / "parts")
+        steps.synthesize(Context(config), output=repo / "data" / "parts")
         run("dvc", "add", "-q", "data/parts", cwd=repo)
         run("git", "add", "-A", cwd=repo)
         run("git", "commit", "-qm", version, cwd=repo)
@@ -105,7 +106,7 @@ def test_a_wrong_secret_is_one_clear_line(
 
 
 def test_a_folder_is_taken_where_it_is_and_on_a_cluster_refused(tmp_path: Path) -> None:
-    steps.synthesize(parse_config(SMALL, source="test"), output=tmp_path / "parts")
+    steps.synthesize(Context(parse_config(SMALL, source="test")), output=tmp_path / "parts")
 
     assert resolve(*from_folder(tmp_path / "parts", in_place=True)) == Source(
         str(tmp_path / "parts"), "", "parts"
@@ -130,7 +131,7 @@ def configured(settings: str = "tracking: {enabled: false}", **entered: object) 
         "mlflow_uri": "",
         "experiment": "",
     }
-    return steps.configure(settings=settings, **values | entered)  # type: ignore[arg-type]
+    return steps.configure(Context(Config()), settings=settings, **values | entered)  # type: ignore[arg-type]
 
 
 def test_what_is_entered_overrides_the_settings_and_zero_keeps_them() -> None:

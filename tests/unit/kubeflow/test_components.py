@@ -44,14 +44,8 @@ def test_there_is_a_component_for_every_step_and_no_other() -> None:
 @pytest.mark.parametrize("name", STEPS)
 def test_a_body_is_a_few_lines_behind_a_docstring(name: str) -> None:
     found = function(name)
-    statements = found.body[1:]
-    lines = [
-        line
-        for line in (ROOT / "components" / f"{name}.py")
-        .read_text()
-        .splitlines()[statements[0].lineno - 1 : statements[-1].end_lineno]
-        if line.strip() and not line.strip().startswith(("from ", "import "))
-    ]
+    body = [node for node in found.body[1:] if not isinstance(node, ast.Import | ast.ImportFrom)]
+    lines = ast.unparse(ast.Module(body, [])).splitlines()  # a statement a line, however long
 
     assert found.name == name
     assert ast.get_docstring(found)

@@ -12,6 +12,7 @@ import pytest
 
 from autonad import steps
 from autonad.config import Config, load_config
+from autonad.config.context import Context
 from autonad.console import Console
 from autonad.errors import ConfigError, TrackingError
 from autonad.space import SearchSpace
@@ -97,12 +98,12 @@ def test_the_newest_finished_executions_are_compared_oldest_first(
     for number, name in enumerate(("one", "two", "three")):
         execution(name, seed=number)
     execution("broken", fails=True)
-    result = steps.compare(config, last=2, output=tmp_path / "page.html")
+    result = steps.compare(Context(config), last=2, output=tmp_path / "page.html")
     assert [line.split()[0] for line in result.table.splitlines()] == ["run", "two", "three"]
     assert "params  seed: 1 → 2" in result.changes
     assert "On the same images" in (tmp_path / "page.html").read_text()
     with pytest.raises(TrackingError, match="holds 3 finished executions, 4 are asked for"):
-        steps.compare(config, last=4, output=tmp_path / "page.html")
+        steps.compare(Context(config), last=4, output=tmp_path / "page.html")
 
 
 def test_single_runs_can_be_compared_with_executions(
@@ -110,7 +111,7 @@ def test_single_runs_can_be_compared_with_executions(
 ) -> None:
     first = execution("one")
     second = execution("two", miou=0.7)
-    result = steps.compare(config, runs=[first, second, "one"], output=tmp_path / "page.html")
+    result = steps.compare(Context(config), runs=[first, second, "one"], output=tmp_path / "page.html")
     names = [line.split("  ")[0] for line in result.table.splitlines()[1:]]
     assert names == [f"evaluate {first[:6]}", f"evaluate {second[:6]}", "one"]
 
@@ -136,7 +137,9 @@ def test_a_damaged_file_is_named_and_left_out(
     (where / "per_image.parquet").write_bytes(b"no table")
     told: list[str] = []
     steps.compare(
-        config, runs=["one", "two"], output=tmp_path / "page.html", console=Console(report=told.append)
+        Context(config, console=Console(report=told.append)),
+        runs=["one", "two"],
+        output=tmp_path / "page.html",
     )
     assert told[0].startswith(f"per_image.parquet of run {run_id} cannot be used and is left out")
     assert "Pareto fronts" in (tmp_path / "page.html").read_text()
@@ -148,21 +151,21 @@ def test_what_cannot_be_compared_is_one_clear_line(
     run_id = execution("one")
     page = tmp_path / "page.html"
     with pytest.raises(ConfigError, match="at least two runs"):
-        steps.compare(config, runs=["one"], output=page)
+        steps.compare(Context(config), runs=["one"], output=page)
     with pytest.raises(ConfigError, match="not both"):
-        steps.compare(config, runs=["one", "one"], last=2, output=page)
+        steps.compare(Context(config), runs=["one", "one"], last=2, output=page)
     with pytest.raises(ConfigError, match="not both"):
-        steps.compare(config, output=page)
+        steps.compare(Context(config), output=page)
     with pytest.raises(ConfigError, match="named twice"):
-        steps.compare(config, runs=["one", "one"], output=page)
+        steps.compare(Context(config), runs=["one", "one"], output=page)
     with pytest.raises(TrackingError, match="no execution and no run 'other'"):
-        steps.compare(config, runs=["one", "other"], output=page)
+        steps.compare(Context(config), runs=["one", "other"], output=page)
     client(config).delete_run(run_id)
     with pytest.raises(TrackingError, match=f"run {run_id} was deleted"):
-        steps.compare(config, runs=["one", run_id], output=page)
+        steps.compare(Context(config), runs=["one", run_id], output=page)
     elsewhere = config.model_copy(
         update={"tracking": config.tracking.model_copy(update={"experiment": "other"})}
     )
     with pytest.raises(TrackingError, match="experiment 'other' is not there"):
-        steps.compare(elsewhere, runs=["one", "two"], output=page)
+        steps.compare(Context(elsewhere), runs=["one", "two"], output=page)
     assert not page.exists()

@@ -13,7 +13,8 @@ import pytest
 
 from autonad import steps
 from autonad.config import Config, load_config
-from autonad.console import Console
+from autonad.config.context import Context
+from autonad.console import SILENT, Console
 from autonad.errors import ConfigError, TrackingError
 from autonad.steps.context import tracking_settings
 from autonad.tracking import last_search, load_search, log_search, track
@@ -122,11 +123,11 @@ class Store:
         found = Retention(tracking_settings(self.config)).plan(rule, later)
         return {leftover.version or leftover.name for leftover in found}
 
-    def gc(self, *, keep_challengers: int = 1, **options: Any) -> list[Any]:
+    def gc(self, *, keep_challengers: int = 1, console: Console = SILENT, **options: Any) -> list[Any]:
         time.sleep(0.002)
         values = {"keep_searches": 1, "keep_challengers": keep_challengers, "min_age_days": 0.0}
         config = self.config.model_copy(update={"gc": self.config.gc.model_copy(update=values)})
-        return steps.gc(config, **options)
+        return steps.gc(Context(config, console=console), **options)
 
     def files(self) -> set[str]:
         root = Path(self.config.tracking.uri.removeprefix("sqlite:///")).parent / "mlruns"
@@ -265,7 +266,7 @@ def test_without_a_known_champion_nothing_is_called_a_leftover(store: Store) -> 
         update={"tracking": store.config.tracking.model_copy(update={"enabled": False})}
     )
     with pytest.raises(ConfigError, match="tracking is off"):
-        steps.gc(off)
+        steps.gc(Context(off))
 
 
 def test_an_experiment_that_is_not_there_is_named(store: Store) -> None:

@@ -15,6 +15,7 @@ import torch
 
 from autonad import steps
 from autonad.config import Config, load_config
+from autonad.config.context import Context
 from autonad.errors import AutonadError, ConfigError, ExportError, TrackingError
 from autonad.files import sha256_file, write_json
 from autonad.steps.register import RegisterResult
@@ -75,7 +76,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
             "synthesize.classes=[crack]",
         ],
     )
-    steps.synthesize(config, output=root / "steel")
+    steps.synthesize(Context(config), output=root / "steel")
     for weights in ("poor", "good"):
         make_export(root / weights, root / "steel", weights)
     return Shop(root)
@@ -95,7 +96,7 @@ def register(shop: Shop, config: Config, tmp_path: Path) -> Register:
     def run(which: str | Path, *, config: Config = config, output: str = "registration") -> RegisterResult:
         export = shop.root / which
         return steps.register(
-            config,
+            Context(config),
             export=export,
             evaluation=export / "evaluation",
             dataset=shop.dataset,
@@ -204,15 +205,15 @@ def test_the_latency_budget_also_binds_the_first_version(register: Register, con
 def test_rollback_goes_back_and_forth(register: Register, config: Config) -> None:
     register("poor")
     with pytest.raises(TrackingError, match="nothing to go back to"):
-        steps.rollback(config, name=None)
+        steps.rollback(Context(config), name=None)
     register("good")
-    assert steps.rollback(config, name=None) == (NAME, 1, 2)
+    assert steps.rollback(Context(config), name=None) == (NAME, 1, 2)
     assert "rollback from version 2" in client(config).get_model_version(NAME, "1").description
-    assert steps.rollback(config, name=NAME) == (NAME, 2, 1)
+    assert steps.rollback(Context(config), name=NAME) == (NAME, 2, 1)
     with pytest.raises(TrackingError, match="has no version 7; it has 1, 2"):
-        steps.rollback(config, name=NAME, to=7)
+        steps.rollback(Context(config), name=NAME, to=7)
     with pytest.raises(TrackingError, match="no registered model 'x'; known are autonad-steel-line-3"):
-        steps.rollback(config, name="x")
+        steps.rollback(Context(config), name="x")
 
 
 def test_without_tracking_it_says_so_and_goes_on(register: Register, config: Config, tmp_path: Path) -> None:
@@ -222,7 +223,7 @@ def test_without_tracking_it_says_so_and_goes_on(register: Register, config: Con
     told = json.loads((tmp_path / "registration/registration.json").read_text())
     assert told["reasons"] == ["not registered: tracking is off (tracking.enabled)"]
     with pytest.raises(ConfigError, match="tracking is off"):
-        steps.rollback(off, name=None)
+        steps.rollback(Context(off), name=None)
 
 
 # -- somebody meddles ------------------------------------------------------------------------------------
@@ -263,7 +264,7 @@ def test_a_champion_that_somebody_else_made_is_named(register: Register, config:
 def test_a_renamed_model_is_not_taken_for_a_new_one(register: Register, config: Config) -> None:
     register("poor")
     client(config).rename_registered_model(NAME, "our best")
-    for action in (lambda: register("good"), lambda: steps.rollback(config, name=NAME)):
+    for action in (lambda: register("good"), lambda: steps.rollback(Context(config), name=NAME)):
         with pytest.raises(TrackingError, match="was renamed to our best"):
             action()
 
@@ -273,7 +274,7 @@ def test_a_removed_alias_is_not_taken_for_no_champion(register: Register, config
     client(config).delete_registered_model_alias(NAME, "champion")
     with pytest.raises(TrackingError, match=r"somebody took it away; .*rollback --name .* --to 1"):
         register("good")
-    assert steps.rollback(config, name=NAME, to=1) == (NAME, 1, None)
+    assert steps.rollback(Context(config), name=NAME, to=1) == (NAME, 1, None)
     assert register("good").champion
 
 
@@ -291,7 +292,7 @@ def test_files_that_do_not_belong_together_are_refused(
 ) -> None:
     with pytest.raises(ExportError, match="other weights"):
         steps.register(
-            config,
+            Context(config),
             export=shop.root / "poor",
             evaluation=shop.root / "good/evaluation",
             dataset=shop.dataset,

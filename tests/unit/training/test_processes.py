@@ -2,27 +2,28 @@ import pytest
 import torch
 
 from autonad.config import Config
+from autonad.config.context import Context
 from autonad.errors import ConfigError
 from autonad.training.processes import STARTED, on_every_gpu
 
 
 @on_every_gpu
-def step(config: Config, *, word: str) -> str:
+def step(context: Context, *, word: str) -> str:
     """Echo."""
-    return f"{word} of {config.processes}"
+    return f"{word} of {context.config.processes}"
 
 
 def test_one_process_runs_where_it_is() -> None:
-    assert step(Config(processes=1), word="one") == "one of 1"
+    assert step(Context(Config(processes=1)), word="one") == "one of 1"
     assert step.__doc__ == "Echo."
 
 
 def test_what_torchrun_started_is_not_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(STARTED, "run")
-    assert step(Config(processes=2), word="one") == "one of 2"
+    assert step(Context(Config(processes=2)), word="one") == "one of 2"
 
 
 def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(ConfigError, match="processes is 3, but this machine has 2 GPUs"):
-        step(Config(processes=3), word="one")
+        step(Context(Config(processes=3)), word="one")

@@ -1,0 +1,28 @@
+"""What every step is called with: what is set, what its runs belong to, and who listens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from autonad.config.loading import Config
+from autonad.console import SILENT, Console
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every step is called with.
+
+    Attributes:
+        config: The configuration.
+        execution: Groups the runs of one execution in MLflow under one parent; None leaves that to the
+            orchestrator, or makes a run of its own.
+        console: Where progress goes.
+    """
+
+    config: Config
+    execution: str | None = None
+    console: Console = SILENT
+
+    def with_config(self, config: Config) -> Context:
+        """The same with another configuration."""
+        return replace(self, config=config)
