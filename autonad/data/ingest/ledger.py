@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from autonad.data.ingest.sources import Entry
 from autonad.errors import DatasetError, StorageError
 from autonad.files import read_json
+from autonad.storage.source import Entry
 
 INGESTED = "ingested.parquet"
 BATCHES = "batches.json"

@@ -28,9 +28,9 @@ from autonad.data.ingest.ledger import (
     Ledger,
 )
 from autonad.data.ingest.newcomers import Member, Newcomer, place
-from autonad.data.ingest.sources import Entry
 from autonad.data.split import extend_split
 from autonad.data.writer import unique_name
+from autonad.storage.source import Entry
 
 
 @dataclass

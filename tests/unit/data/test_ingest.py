@@ -18,9 +18,9 @@ from PIL import Image
 from autonad.data.audit import audit_dataset
 from autonad.data.dataset import UNLABELLED, Dataset
 from autonad.data.ingest.batch import IngestReport, IngestSettings, ingest_batch
-from autonad.data.ingest.sources import FolderSource
 from autonad.data.writer import DatasetWriter
 from autonad.errors import DatasetError
+from autonad.storage.folder import FolderSource
 
 DAY = datetime.date(2025, 3, 1)
 CLASSES = ("crack", "stain")
