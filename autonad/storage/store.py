@@ -8,11 +8,12 @@ that says what was asked of which bucket and how to mend it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,27 +28,16 @@ class Store:
     Args:
         attempts: Tries of every request, and of every download that breaks off.
         connections: Requests at the same time.
-        environment: Where AWS_* variables are looked up, beside the files that boto3 reads by itself.
 
     Raises:
-        StorageError: The settings of the environment cannot be used.
+        StorageError: The settings that boto3 finds cannot be used.
     """
 
-    def __init__(
-        self, *, attempts: int = 4, connections: int = 16, environment: Mapping[str, str] = os.environ
-    ) -> None:
+    def __init__(self, *, attempts: int = 4, connections: int = 16) -> None:
         self._attempts, self._connections = attempts, connections
-        self._endpoint = without_password(
-            environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or ""
-        )
-        # Checksums that only AWS understands stay off, unless somebody asks for them.
-        checksums = {
-            name.removeprefix("AWS_").lower(): "when_required"
-            for name in ("AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION")
-            if name not in environment
-        }
-        with explained("the settings of the object store", self._place):
-            session = boto3.session.Session()
+        with explained("the settings of the object store", "the object store"):
+            settings = botocore.session.get_session()
+            session = boto3.session.Session(botocore_session=settings)
             self._client: Any = session.client(
                 "s3",
                 region_name=session.region_name or "us-east-1",
@@ -58,9 +48,10 @@ class Store:
                     user_agent="autonad",
                     connect_timeout=10,
                     read_timeout=60,
-                    **checksums,
+                    **_checksums(settings),
                 ),
             )
+        self._place = without_password(self._client.meta.endpoint_url)
 
     def list_objects(self, location: Location) -> Iterator[StoredObject]:
         """Objects below a location in the order of their keys; markers of folders are left out.
@@ -141,6 +132,12 @@ class Store:
         found = Downloader(self._client, bucket, self._place, self._attempts, self._connections)
         yield from found.run(list(objects))
 
-    @property
-    def _place(self) -> str:
-        return self._endpoint or "the object store"
+
+def _checksums(settings: botocore.session.Session) -> dict[str, str]:
+    """Checksums that only AWS understands stay off, unless the environment or the profile asks for them."""
+    asked = settings.get_scoped_config()
+    return {
+        name: "when_required"
+        for name in ("request_checksum_calculation", "response_checksum_validation")
+        if name not in asked and f"AWS_{name.upper()}" not in os.environ
+    }
