@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     MaskOf = Callable[[Any], np.ndarray | None]
 
-BATCHES = "batches.json"
 # Fewer parts than this say nothing about a shift that is not gross, whatever a p-value says.
 LEAST_GROUPS = 2
 
@@ -119,10 +117,14 @@ def test_batches(
 
 
 def newest(source: Dataset, newer: pd.DataFrame, count: int) -> list[str]:
-    """Names of the newest batches among rows, oldest first: in the order of their ingestion."""
-    path = source.root / BATCHES
-    order = [batch["name"] for batch in json.loads(path.read_text())] if path.is_file() else []
-    rank = {name: position for position, name in enumerate(order)}
+    """Names of the newest batches among rows, oldest first: in the order of their ingestion.
+
+    Raises:
+        DatasetError: The dataset's list of batches is damaged.
+    """
+    from autonad.data.ingest.ledger import read_batches
+
+    rank = {batch.name: position for position, batch in enumerate(read_batches(source.root))}
     return sorted(set(newer["batch"]), key=lambda name: (rank.get(name, -1), name))[-count:]
 
 
