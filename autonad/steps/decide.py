@@ -91,7 +91,7 @@ def decide(
             f"{search} holds the architecture of a search, but its pin is not in {pin}; fetch it with `dvc "
             "pull`, or, if it is lost, begin anew with --set decide.force=train"
         )
-    now = this_search(config, device.hardware_key, device.name)
+    now = this_search(config, found.key if found else None, device.hardware_key, device.name)
     params = {
         "decide": settings.model_dump(),
         "target": device.name,

@@ -5,6 +5,7 @@ import pytest
 from autonad.appearance.policy import MOVES_PIN, BatchFinding, Decision, LastSearch, decide
 
 SEARCHED = LastSearch(
+    pin_key="cccccccccccc",
     hardware_key="aaaaaaaaaaaa",
     target="line",
     latency_budget_ms=None,
@@ -78,6 +79,15 @@ def test_a_pin_without_a_finished_search_is_not_reused() -> None:
     decision = decided(last=None)
 
     assert (decision.action, decision.moves_pin, kinds(decision)) == ("train", False, ["unfinished_search"])
+
+
+@pytest.mark.parametrize("searched", ["dddddddddddd", None])
+def test_a_search_of_another_pin_is_not_reused(searched: str | None) -> None:
+    decision = decided(last=replace(SEARCHED, pin_key=searched))
+
+    assert (decision.action, decision.moves_pin, kinds(decision)) == ("train", False, ["pin_not_searched"])
+    assert "cccccccccccc" in decision.reasons[0].message
+    assert (searched or "without a pin") in decision.reasons[0].message
 
 
 def test_forcing_a_search_leaves_the_pin() -> None:
