@@ -47,7 +47,7 @@ def this_search(config: Config, pin_key: str | None, hardware_key: str, target: 
     )
 
 
-def last_search(folder: Path | None) -> LastSearch | None:
+def read_last_search(folder: Path | None) -> LastSearch | None:
     """What the search in a folder was run with; None without a finished one.
 
     Raises:

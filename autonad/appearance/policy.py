@@ -127,7 +127,7 @@ class Decision:
         return asdict(self)
 
 
-def decide(
+def apply_policy(
     *,
     has_pin: bool,
     forced: Literal["search", "train"] | None,

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from autonad.appearance.policy import MOVES_PIN, BatchFinding, Decision, LastSearch, decide
+from autonad.appearance.policy import MOVES_PIN, BatchFinding, Decision, LastSearch, apply_policy
 
 SEARCHED = LastSearch(
     pin_key="cccccccccccc",
@@ -19,7 +19,7 @@ def finding(batch: str, *, changed: bool) -> BatchFinding:
 
 
 def decided(**changes: object) -> Decision:
-    return decide(**{"has_pin": True, "forced": None, "now": SEARCHED, "last": SEARCHED, **changes})  # type: ignore[arg-type]
+    return apply_policy(**{"has_pin": True, "forced": None, "now": SEARCHED, "last": SEARCHED, **changes})  # type: ignore[arg-type]
 
 
 def kinds(decision: Decision) -> list[str]:
