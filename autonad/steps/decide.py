@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from autonad.config.context import Context
 from autonad.errors import ConfigError, StorageError
 from autonad.steps.context import begin
+from autonad.tracking.tags import ACTION, FINGERPRINT, HARDWARE_KEY, PIN_KEY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +98,7 @@ def decide(
         "target": device.name,
         "latency_budget_ms": now.latency_budget_ms,
     }
-    tags = {"dataset.fingerprint": source.fingerprint, "autonad.hardware_key": device.hardware_key}
+    tags = {FINGERPRINT: source.fingerprint, HARDWARE_KEY: device.hardware_key}
     with begin("decide", context, params=params, tags=tags, learns=False) as step:
         findings: list[BatchFinding] = []
         tested: dict[str, pd.DataFrame] = {}
@@ -147,8 +148,8 @@ def decide(
             batches=tested,
             target=device.name,
         )
-        step.run.tag("autonad.pin_key", found.key)
-        step.run.tag("autonad.action", decision.action)
+        step.run.tag(PIN_KEY, found.key)
+        step.run.tag(ACTION, decision.action)
         step.run.log(_metrics(decision, num_newer))
         for name in ("decision.json", "decision.html"):
             step.run.artifact(output / name)

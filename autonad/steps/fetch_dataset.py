@@ -11,6 +11,7 @@ from autonad.config.context import Context
 from autonad.data.versions import GENERATED, Source, pull
 from autonad.steps.context import begin
 from autonad.steps.synthesize import synthesize
+from autonad.tracking.tags import DVC_MD5
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def fetch_dataset(context: Context, *, source: Source, output: Path) -> FetchRes
         with begin("fetch-dataset", context, params=params, learns=False) as step:
             if source.md5:
                 pull(source, output)
-                step.run.tag("dvc.md5", source.md5)
+                step.run.tag(DVC_MD5, source.md5)
             else:
                 shutil.copytree(source.location, output, copy_function=_link_or_copy, dirs_exist_ok=True)
             step.uses(Dataset.open(output), "training")

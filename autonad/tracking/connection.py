@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autonad.errors import TrackingError
-from autonad.tracking.runs.run import TrackingSettings
+from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.values import key, one_line, redact
 
 # Set where the user has not: no telemetry, no chatter, and an answer within seconds.
