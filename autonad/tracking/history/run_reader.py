@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autonad.errors import AutonadError
+from autonad.errors import AutonadError, cause_of
 from autonad.report.compared import Compared
 from autonad.space import Architecture
 from autonad.tracking.connection import CONNECT, FAILURES, MlflowClient, clear_failures, patient
 from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.runs.parents import children
 from autonad.tracking.tags import GIT_SHA, HARDWARE_KEY, HEADLINE, IMAGE, KFP_URL, PIN_KEY, STAGE
-from autonad.tracking.values import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +94,7 @@ class RunReader:
                     path = self._client.download_artifacts(run_id, name, str(folder))
                 return read(Path(path))
             except UNREADABLE as error:
-                self._warn(f"{name} of run {run_id} cannot be used and is left out ({one_line(error)})")
+                self._warn(f"{name} of run {run_id} cannot be used and is left out ({cause_of(error)})")
         return None
 
     def _failures(self) -> Any:

@@ -18,12 +18,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from autonad.errors import FaultyItems
+from autonad.errors import FaultyItems, cause_of
 from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.runs.origin import execution_name, origin_tags
 from autonad.tracking.runs.run import NullRun, Run
 from autonad.tracking.tags import EXECUTION, FAILURE, FAULTS, STAGE
-from autonad.tracking.values import one_line
 
 
 @contextmanager
@@ -74,13 +73,13 @@ def track(
         run.params(params or {})
         yield run
     except FaultyItems as faults:
-        run.end("FINISHED", {FAULTS: one_line(faults)})
+        run.end("FINISHED", {FAULTS: cause_of(faults)})
         raise
     except KeyboardInterrupt:
         run.end("KILLED", {FAILURE: "interrupted"})
         raise
     except BaseException as error:
-        run.end("FAILED", {FAILURE: f"{type(error).__name__}: {one_line(error)}"})
+        run.end("FAILED", {FAILURE: f"{type(error).__name__}: {cause_of(error)}"})
         raise
     run.end("FINISHED", {})
 

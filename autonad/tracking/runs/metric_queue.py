@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from autonad.tracking.values import one_line
+from autonad.errors import cause_of
 
 # How often the thread looks whether a batch has become old enough.
 LOOK_SECONDS = 1.0
@@ -111,7 +111,7 @@ class MetricBuffer:
         if not self._warned:
             self._warned = True
             self._warn(
-                f"the tracking server does not take metrics ({one_line(error)}); the work goes on, and they "
+                f"the tracking server does not take metrics ({cause_of(error)}); the work goes on, and they "
                 f"are kept in {self._spill} until it does"
             )
 

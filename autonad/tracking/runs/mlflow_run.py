@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from autonad.errors import cause_of
 from autonad.tracking.checksums import DIGESTS, digests
 from autonad.tracking.connection import FAILURES, MlflowClient, Param, RunTag, patient
 from autonad.tracking.destination import TrackingSettings
@@ -17,7 +18,7 @@ from autonad.tracking.runs.metric_queue import MetricBuffer, MetricSender, Point
 from autonad.tracking.runs.parents import settle, update_parent
 from autonad.tracking.runs.unsent import END, TAG, keep, replay, send_points
 from autonad.tracking.tags import DIGEST_TAG, HEADLINE, NOTE, PARENT_RUN
-from autonad.tracking.values import MAX_TAG, flatten, key, one_line, text
+from autonad.tracking.values import MAX_TAG, flatten, key, text
 
 
 class Parent(NamedTuple):
@@ -181,7 +182,7 @@ class MlflowRun:
             if not self._warned:
                 self._warned = True
                 self._warn(
-                    f"the tracking server does not take everything ({one_line(error)}); the work goes on, "
+                    f"the tracking server does not take everything ({cause_of(error)}); the work goes on, "
                     f"and run {self._run_id} will lack some of its files, which are on disk all the same"
                 )
             return False
