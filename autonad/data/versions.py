@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from autonad.errors import DatasetError, StorageError
+from autonad.errors import DatasetError, StorageError, one_line, redact
 
 GENERATED = "generated"
 _MD5 = re.compile(r"[0-9a-f]{32}\.dir")
@@ -124,7 +124,7 @@ def pull(version: DatasetVersion, output: Path) -> None:
         except (DvcException, OSError) as error:
             raise StorageError(
                 f"version {version.md5} of dataset {version.name} cannot be pulled from {version.location} "
-                f"({_first_line(error)}); run `dvc push` where the dataset was added, and check the AWS_* "
+                f"({one_line(error)}); run `dvc push` where the dataset was added, and check the AWS_* "
                 "variables"
             ) from error
         for file in (root / "dataset").rglob("*"):
@@ -157,7 +157,7 @@ def _in_git(repository: str, revision: str, path: str) -> tuple[str, str]:
     from dvc.repo import Repo
     from dvc.scm import SCMError
 
-    wanted = f"revision {revision or 'HEAD'} of {_without_password(repository)}"
+    wanted = f"revision {revision or 'HEAD'} of {redact(repository, '')}"
     try:
         with Repo.open(repository, rev=revision or None, uninitialized=False) as repo:
             outs = repo.find_outs_by_path(str(Path(repo.root_dir) / path), strict=True)
@@ -166,21 +166,13 @@ def _in_git(repository: str, revision: str, path: str) -> tuple[str, str]:
             remote = repo.config["remote"][name]["url"] if name else None
     except (DvcException, SCMError, OSError) as error:
         raise DatasetError(
-            f"{wanted} has no dataset {path} ({_without_password(_first_line(error))}); correct the dataset "
+            f"{wanted} has no dataset {path} ({redact(one_line(error), '')}); correct the dataset "
             "repository, revision or path, and make sure that git reaches the repository"
         ) from error
     if md5 is None or remote is None:
         lacking = "content: run `dvc add` there" if md5 is None else "default remote: run `dvc remote add -d`"
         raise DatasetError(f"{wanted}: DVC knows {path}, but it has no {lacking} and commit")
     return str(remote), str(md5)
-
-
-def _first_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _without_password(address: str) -> str:
-    return re.sub(r"(?<=://)[^/@\s]+@", "", address)
 
 
 def dvc_md5(folder: Path) -> str | None:

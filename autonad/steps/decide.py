@@ -12,6 +12,7 @@ from autonad.config.context import Context
 from autonad.console import Console
 from autonad.errors import ConfigError, StorageError
 from autonad.steps.context import begin
+from autonad.tracking.tags import ACTION, FINGERPRINT, HARDWARE_KEY, PIN_KEY
 
 if TYPE_CHECKING:
     from autonad.appearance.batches import BatchTests, Predict
@@ -91,7 +92,7 @@ def decide(
         "target": device.name,
         "latency_budget_ms": now.latency_budget_ms,
     }
-    tags = {"dataset.fingerprint": source.fingerprint, "autonad.hardware_key": device.hardware_key}
+    tags = {FINGERPRINT: source.fingerprint, HARDWARE_KEY: device.hardware_key}
     with begin("decide", context, params=params, tags=tags, learns=False) as step:
         seen = _look(context, source, before, model)
         decision = apply_policy(
@@ -110,8 +111,8 @@ def decide(
             found = make_pin(source, settings, config.seed, context.console.report)
             found.save(pin)
         _write(output, decision, seen, source, device, before, found)
-        step.run.tag("autonad.pin_key", found.key)
-        step.run.tag("autonad.action", decision.action)
+        step.run.tag(PIN_KEY, found.key)
+        step.run.tag(ACTION, decision.action)
         step.run.log(_metrics(decision, seen.newer))
         for name in (DECISION, PAGE):
             step.run.artifact(output / name)

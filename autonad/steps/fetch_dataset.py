@@ -11,6 +11,7 @@ from autonad.config.context import Context
 from autonad.data.versions import GENERATED, DatasetVersion, pull
 from autonad.steps.context import begin
 from autonad.steps.synthesize import synthesize
+from autonad.tracking.tags import DVC_MD5
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def fetch_dataset(context: Context, *, version: DatasetVersion, output: Path) ->
         with begin("fetch-dataset", context, params=params, learns=False) as step:
             if version.md5:
                 pull(version, output)
-                step.run.tag("dvc.md5", version.md5)
+                step.run.tag(DVC_MD5, version.md5)
             else:
                 shutil.copytree(version.location, output, copy_function=_link_or_copy, dirs_exist_ok=True)
             step.uses(Dataset.open(output), "training")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from autonad.config import Config
 from autonad.config.context import Context
 from autonad.steps.context import begin
+from autonad.tracking.tags import FINGERPRINT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +121,7 @@ def ingest(
             report.before,
             report.faults,
         )
-        step.run.tag("dataset.fingerprint", result.fingerprint)
+        step.run.tag(FINGERPRINT, result.fingerprint)
         step.run.tag("dataset.before", result.before)
         step.run.tag("batch", result.batch.name)
         step.run.log(_metrics(report))

@@ -8,6 +8,7 @@ from pathlib import Path
 from autonad.config.context import Context
 from autonad.steps.context import Resume, begin, resolve
 from autonad.steps.train_supernet import describe
+from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 from autonad.training.processes import joined, on_every_gpu
 
 
@@ -62,7 +63,7 @@ def retrain(
     from autonad.files import sha256_file, write_atomic
     from autonad.network import AutoNADNet
     from autonad.storage.checkpoints import Mirror
-    from autonad.tracking.runs.figures import log_history
+    from autonad.tracking.runs.step_figures import log_history
     from autonad.training.checkpoint import POINTER, Checkpoints, Progress, load_into, load_weights
     from autonad.training.folders import load_architecture, load_search_spec, save_model, searched_for
     from autonad.training.inputs import check_classes, detector_spec, evaluation_data, training_data
@@ -84,7 +85,7 @@ def retrain(
         "architecture": architecture.key,
         "input": {"height": spec.height, "width": spec.width, "keep_aspect": spec.keep_aspect},
     }
-    tags = {"dataset.fingerprint": source.fingerprint, "architecture.key": architecture.key}
+    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: architecture.key}
     with joined() as world, begin("retrain", context, params=params, tags=tags, world=world) as step:
         console = step.console
         step.uses(source, "training")

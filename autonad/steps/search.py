@@ -13,6 +13,7 @@ from autonad.config.context import Context
 from autonad.console import Console
 from autonad.errors import LatencyError, SearchError, StorageError
 from autonad.steps.context import Resume, begin
+from autonad.tracking.tags import FINGERPRINT, HARDWARE_KEY, PIN_KEY
 
 if TYPE_CHECKING:
     from autonad.latency.table import LatencyTable
@@ -108,8 +109,8 @@ def search(
         "target": target.name,
         "sharing": net.sharing,
     }
-    tags = {"autonad.hardware_key": target.hardware_key, "dataset.fingerprint": source.fingerprint}
-    tags |= {"autonad.pin_key": pin_key} if pin_key else {}
+    tags = {HARDWARE_KEY: target.hardware_key, FINGERPRINT: source.fingerprint}
+    tags |= {PIN_KEY: pin_key} if pin_key else {}
     with begin("search", context, params=params, tags=tags) as step:
         step.uses(source, "validation")
         check_table(table, net.space.key, spec.size)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from autonad.config.context import Context
 from autonad.steps.context import Resume, begin, resolve
+from autonad.tracking.tags import FINGERPRINT, PIN_KEY
 from autonad.training.processes import joined, on_every_gpu
 
 
@@ -64,7 +65,7 @@ def train_supernet(
     from autonad.network import SuperNet
     from autonad.space import SearchSpace
     from autonad.storage.checkpoints import Mirror
-    from autonad.tracking.runs.figures import log_history
+    from autonad.tracking.runs.step_figures import log_history
     from autonad.training.checkpoint import POINTER, Checkpoints, Progress
     from autonad.training.folders import load_supernet, save_supernet
     from autonad.training.inputs import detector_spec, evaluation_data, training_data
@@ -80,7 +81,7 @@ def train_supernet(
         "train_supernet": settings.model_dump(),
     }
     source, pin_key = searched_images(dataset, pin)
-    tags = {"dataset.fingerprint": source.fingerprint} | ({"autonad.pin_key": pin_key} if pin_key else {})
+    tags = {FINGERPRINT: source.fingerprint} | ({PIN_KEY: pin_key} if pin_key else {})
     with joined() as world, begin("train-supernet", context, params=params, tags=tags, world=world) as step:
         console = step.console
         step.uses(source, "training")

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from autonad.steps.batches import newest
 from PIL import Image
 
 from autonad.data.audit import audit_dataset
@@ -20,7 +21,6 @@ from autonad.data.dataset import UNLABELLED, Dataset
 from autonad.data.ingest.batch import IngestReport, IngestSettings, ingest_batch
 from autonad.data.writer import DatasetWriter
 from autonad.errors import DatasetError
-from autonad.steps.batches import newest
 from autonad.storage.folder import FolderSource
 
 DAY = datetime.date(2025, 3, 1)
