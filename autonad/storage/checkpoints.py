@@ -8,9 +8,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from autonad.errors import StorageError
+
+Resume = bool | Literal["or-restart"]
+"""False starts over. True continues from the output folder's checkpoint and refuses one of another
+configuration. "or-restart" continues from one of the same configuration and starts over from any other, as a
+pipeline wants it."""
 
 
 class Place(Protocol):

@@ -5,9 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from autonad.config import SearchConfig
 from autonad.errors import SearchError
 from autonad.report.front import plot_pareto_html
-from autonad.search import Evaluation, Evolution, EvolutionSettings
+from autonad.search import Evaluation, Evolution
 from autonad.search.pareto import front, hypervolume, objectives, pareto_mask
 from autonad.space import SearchSpace
 
@@ -69,7 +70,7 @@ def test_impossible_objectives_are_refused() -> None:
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
     search = Evolution(
-        SearchSpace.preset("tiny"), settings=EvolutionSettings(population=6, generations=3, top_k=2)
+        SearchSpace.preset("tiny"), settings=SearchConfig(population=6, generations=3, top_k=2)
     )
     rng = np.random.default_rng(0)
     while not search.done:
