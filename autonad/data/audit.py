@@ -22,11 +22,12 @@ from autonad.data.copies import (
     find_near,
     join_groups,
     mixed_groups,
-    remember,
+    shown_classes,
     straddling_near,
 )
 from autonad.data.dataset import SPLITS, UNLABELLED, Dataset, count_pixels
 from autonad.data.faults import Fault, Severity, fault_table
+from autonad.data.fingerprints import Fingerprint
 from autonad.data.layouts.formats import PUBLISHED, read_layout, reject, summarise
 from autonad.data.layouts.layout import decode
 from autonad.errors import DatasetError
@@ -93,7 +94,8 @@ def audit_dataset(root: Path | str) -> AuditReport:
             )
         if sum(counts) == 0:
             faults.append(Fault("warning", "ignored", row.image, "all pixels of its mask are ignored (255)"))
-        seen.append(remember(row.image, image, mask, dataset.classes, group=row.group, split=row.split))
+        shown = shown_classes(counts, dataset.classes)
+        seen.append(Seen(row.image, Fingerprint.of(image, mask), shown, row.group, row.split))
     faults += _splits(dataset.manifest[dataset.manifest["split"] != UNLABELLED], dataset.classes)
     conflict: Severity = "warning" if dataset.about.get("format") in PUBLISHED else "error"
     faults += equal_images(seen, conflict=conflict, straddling="error")
@@ -140,11 +142,10 @@ def audit_layout(
         if found.empty and record.masks:
             faults.append(Fault("warning", "empty-mask", record.item, "its mask shows no defect"))
         seen.append(
-            remember(
+            Seen(
                 record.item,
-                found.image,
-                found.mask,
-                layout.classes,
+                Fingerprint.of(found.image, found.mask),
+                shown_classes(count_pixels(found.mask, len(layout.classes)), layout.classes),
                 group=layout.groups[record.item] if layout.groups is not None else "",
                 split=record.published_split or "",
             )

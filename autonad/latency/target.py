@@ -75,8 +75,12 @@ class Target(BaseModel):
         if allowed is None:
             raise ValueError(f"{self.runtime} has no provider {self.provider!r}; use cpu or cuda")
         if self.precision not in allowed:
+            able = [
+                " on ".join(pair) for pair, precisions in SUPPORTED.items() if self.precision in precisions
+            ]
             raise ValueError(
-                f"{self.runtime} on {self.provider} runs {' or '.join(allowed)}, not {self.precision}"
+                f"{self.runtime} on {self.provider} runs {' or '.join(allowed)}, not {self.precision}, which "
+                f"{' and '.join(able)} can"
             )
         return self
 
@@ -120,6 +124,7 @@ class Target(BaseModel):
                 "version": runtime_version(runtime),
             },
             f"target {name!r}",
+            "describe it with values that go together",
         )
 
     @classmethod
@@ -212,7 +217,12 @@ def runtime_version(runtime: Runtime) -> str:
     )
 
 
-def _validated(cls: type[Target], data: Any, what: str) -> Target:
+def _validated(
+    cls: type[Target],
+    data: Any,
+    what: str,
+    remedy: str = "make it with `autonad describe-target` on the device",
+) -> Target:
     try:
         return cls.model_validate(data)
     except ValidationError as error:
@@ -220,6 +230,4 @@ def _validated(cls: type[Target], data: Any, what: str) -> Target:
             f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg'].removeprefix('Value error, ')}"
             for fault in error.errors()
         )
-        raise LatencyError(
-            f"{what} is not valid: {faults}; make it with `autonad describe-target` on the device"
-        ) from error
+        raise LatencyError(f"{what} is not valid: {faults}; {remedy}") from error

@@ -37,7 +37,7 @@ class Step:
             context: What it is used for: "training", "validation", "test".
         """
         from autonad.data.versions import dvc_md5
-        from autonad.tracking.runs.run import DatasetFacts
+        from autonad.tracking.runs.dataset_facts import DatasetFacts
 
         facts = DatasetFacts(
             name=dataset_name(self.context.config, dataset),

@@ -8,6 +8,7 @@ from typing import Any
 
 from autonad.config.context import Context
 from autonad.steps.context import begin
+from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def evaluate(
     from autonad.report.content import read_inputs, report_content
     from autonad.report.evaluation import write_report
     from autonad.tracking.names import class_metric, split_metrics
-    from autonad.tracking.runs.figures import evaluation_headline, log_figures
+    from autonad.tracking.runs.step_figures import evaluation_headline, log_figures
     from autonad.training.folders import load_model, pick_device
     from autonad.training.inputs import check_classes, evaluation_data
 
@@ -70,7 +71,7 @@ def evaluate(
     check_classes(source, spec, "the model")
     key = network.architecture.key
     params = {"evaluate": settings.model_dump(), "architecture": key}
-    tags = {"dataset.fingerprint": source.fingerprint, "architecture.key": key}
+    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: key}
     with begin("evaluate", context, params=params, tags=tags) as step:
         step.uses(source, "test")
         device = pick_device()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from autonad.config.context import Context
 from autonad.steps.context import begin
+from autonad.tracking.tags import HARDWARE_KEY
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def profile_latency(
         "target": device.model_dump(),
         "profile_latency": settings.model_dump(),
     }
-    tags = {"autonad.hardware_key": device.hardware_key}
+    tags = {HARDWARE_KEY: device.hardware_key}
     with begin("profile-latency", context, params=params, tags=tags) as step:
         warning = device.verify_here()
         if warning:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from autonad.config.context import Context
 from autonad.steps.context import begin
 from autonad.storage.checkpoints import Resume
+from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 from autonad.training.processes import joined, on_every_gpu
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def retrain(
         "architecture": architecture.key,
         "input": {"height": spec.height, "width": spec.width, "keep_aspect": spec.keep_aspect},
     }
-    tags = {"dataset.fingerprint": source.fingerprint, "architecture.key": architecture.key}
+    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: architecture.key}
     with joined() as world, begin("retrain", context, params=params, tags=tags, world=world) as step:
         step.uses(source, "training")
         _tell_input(step.console, config, spec)

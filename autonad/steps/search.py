@@ -13,6 +13,7 @@ from autonad.errors import LatencyError, SearchError, StorageError
 from autonad.steps.context import Step, begin
 from autonad.storage.checkpoints import Mirror, Resume
 from autonad.storage.journal import Journal
+from autonad.tracking.tags import FINGERPRINT, HARDWARE_KEY, PIN_KEY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,9 +80,9 @@ class _Inputs:
     @property
     def tags(self) -> dict[str, str]:
         """Hexadecimal keys, for MLflow."""
-        tags = {"autonad.hardware_key": self.target.hardware_key}
-        tags["dataset.fingerprint"] = self.source.fingerprint
-        return tags | ({"autonad.pin_key": self.pin_key} if self.pin_key else {})
+        tags = {HARDWARE_KEY: self.target.hardware_key}
+        tags[FINGERPRINT] = self.source.fingerprint
+        return tags | ({PIN_KEY: self.pin_key} if self.pin_key else {})
 
 
 @dataclass(frozen=True)

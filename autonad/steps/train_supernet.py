@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from autonad.config.context import Context
 from autonad.steps.context import begin
 from autonad.storage.checkpoints import Resume
+from autonad.tracking.tags import FINGERPRINT, PIN_KEY
 from autonad.training.processes import joined, on_every_gpu
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def train_supernet(
     config = context.config
     params = {"seed": config.seed, **config.model_dump(include={"space", "input", "train_supernet"})}
     source, pin_key = searched_images(dataset, pin)
-    tags = {"dataset.fingerprint": source.fingerprint} | ({"autonad.pin_key": pin_key} if pin_key else {})
+    tags = {FINGERPRINT: source.fingerprint} | ({PIN_KEY: pin_key} if pin_key else {})
     with joined() as world, begin("train-supernet", context, params=params, tags=tags, world=world) as step:
         step.uses(source, "training")
         spec = detector_spec(source, config.input)

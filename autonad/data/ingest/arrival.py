@@ -13,11 +13,11 @@ from autonad.data.faults import Fault
 from autonad.data.images import IMAGE_SUFFIXES
 from autonad.data.ingest.digest import Digest
 from autonad.data.ingest.ledger import IMAGE, Ledger
-from autonad.data.ingest.sources import Entry, Source, key_fault
 from autonad.data.ingest.staging import Staging
 from autonad.data.layouts.formats import list_layout
 from autonad.data.layouts.layout import Layout, Record, read_groups
 from autonad.errors import DatasetError
+from autonad.storage.source import BatchSource, Entry, unsafe_key
 
 _TABLES = frozenset({".csv", ".txt"})
 _MISSING_MASK = "missing-mask"
@@ -56,7 +56,7 @@ class Plan:
 
 
 def plan(
-    source: Source,
+    source: BatchSource,
     entries: Sequence[Entry],
     dataset: Dataset,
     ledger: Ledger,
@@ -92,7 +92,7 @@ def plan(
     usable, others = [], 0
     for entry in entries:
         suffix = Path(entry.key).suffix.lower()
-        fault = key_fault(entry.key)
+        fault = _unsafe(entry.key)
         if fault is None and any(part.startswith(".") for part in entry.key.split("/")):
             continue
         if fault is None and suffix not in IMAGE_SUFFIXES | _TABLES:
@@ -161,7 +161,7 @@ def plan(
 
 
 def read_batch(
-    source: Source,
+    source: BatchSource,
     todo: Plan,
     dataset: Dataset,
     ledger: Ledger,
@@ -226,6 +226,14 @@ def read_batch(
     return sorted([*digests, *failed.values()], key=lambda found: found.item), len(orders)
 
 
+def _unsafe(key: str) -> Fault | None:
+    problem = unsafe_key(key)
+    if problem is None:
+        return None
+    shown = key if key.isprintable() else ascii(key)[1:-1]
+    return Fault("error", "unsafe-name", shown[:300], f"{problem}; rename it at the source")
+
+
 def _paired(
     orders: list[tuple[Entry, Path]],
     needed: dict[str, list[str]],
@@ -245,7 +253,7 @@ def _borrow(image: Path, place: Path) -> None:
 
 
 def _list(
-    source: Source,
+    source: BatchSource,
     dataset: Dataset,
     staging: Staging,
     format: str,

@@ -26,11 +26,11 @@ from autonad.data.ingest.digest import Digest, Digester, class_indices
 from autonad.data.ingest.ledger import BATCHES, Batch, Ledger, free_name, listing_digest, read_batches
 from autonad.data.ingest.lock import exclusive
 from autonad.data.ingest.merge import Merge
-from autonad.data.ingest.sources import Source
 from autonad.data.ingest.staging import FOLDER, Staging
 from autonad.data.layouts.layout import Layout
 from autonad.data.layouts.mask_folders import is_index, refuse_binary
 from autonad.errors import DatasetError
+from autonad.storage.source import BatchSource
 
 Advance = Callable[[int, int, str], None]
 
@@ -85,7 +85,7 @@ class IngestReport:
 
 def ingest_batch(
     root: Path,
-    source: Source,
+    source: BatchSource,
     settings: IngestSettings,
     *,
     name: str | None = None,
@@ -123,7 +123,7 @@ def ingest_batch(
 
 def _ingest(
     root: Path,
-    source: Source,
+    source: BatchSource,
     settings: IngestSettings,
     wanted: str,
     date: datetime.date,
@@ -188,7 +188,7 @@ def _ingest(
 
 def _read(
     todo: Plan,
-    source: Source,
+    source: BatchSource,
     dataset: Dataset,
     ledger: Ledger,
     staging: Staging,

@@ -19,10 +19,10 @@ from typing import Any
 import pandas as pd
 
 from autonad.data.dataset import CLASSES, MANIFEST, NEXT_CLASSES
-from autonad.data.ingest.sources import key_fault
 from autonad.data.ingest.staging import FOLDER
 from autonad.errors import StorageError
 from autonad.files import read_json, remove_leftovers, sha256_file, write_json
+from autonad.storage.source import unsafe_key
 
 QUARANTINE = "quarantine"
 REASONS = "reasons.csv"
@@ -182,7 +182,7 @@ def _take_back(root: Path, journal: Mapping[str, Any]) -> None:
 
 def _inside(place: str) -> str:
     """A place of the journal, which must lie within the dataset."""
-    if key_fault(place) is not None:
+    if unsafe_key(place) is not None:
         raise StorageError(
             f"the journal of an interrupted ingest names {place!r}; delete its folder {FOLDER}"
         )

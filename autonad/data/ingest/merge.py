@@ -7,12 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from autonad.data.dataset import COLUMNS, UNLABELLED, Dataset
 from autonad.data.faults import Fault
-from autonad.data.fingerprints import FINGERPRINTS, Fingerprint, fingerprint_table
+from autonad.data.fingerprints import FINGERPRINTS, Fingerprint, at_half_precision, fingerprint_table
 from autonad.data.ingest.arrival import NOT_READ, Plan
 from autonad.data.ingest.commit import QUARANTINE, Changes
 from autonad.data.ingest.digest import Digest
@@ -29,9 +28,9 @@ from autonad.data.ingest.ledger import (
     Ledger,
 )
 from autonad.data.ingest.newcomers import Member, Newcomer, place
-from autonad.data.ingest.sources import Entry
 from autonad.data.split import extend_split
 from autonad.data.writer import unique_name
+from autonad.storage.source import Entry
 
 
 @dataclass
@@ -261,9 +260,7 @@ class Merge:
         descriptors = [self.fingerprints[image].descriptor for image in (*old, *self.new)]
         if not newcomers:
             return
-        olds, news, faults = place(
-            members, newcomers, np.stack(descriptors).astype(np.float32), self.batch.name
-        )
+        olds, news, faults = place(members, newcomers, at_half_precision(descriptors), self.batch.name)
         for image, group in zip((*old, *self.new), (*olds, *news), strict=True):
             self.rows[image]["group"] = group
         self.faults += faults

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from autonad.data.copies import Seen, equal_images, find_near, join_groups, mixed_groups, remember
-from autonad.data.dataset import Dataset
+from autonad.data.copies import Seen, equal_images, find_near, join_groups, mixed_groups, shown_classes
+from autonad.data.dataset import Dataset, count_pixels
 from autonad.data.faults import Fault, Severity, fault_table
+from autonad.data.fingerprints import Fingerprint
 from autonad.data.images import is_portable
 from autonad.data.layouts.layout import Decoded, Layout, decode, read_groups
 from autonad.data.layouts.mask_folders import read_masks
@@ -182,7 +183,8 @@ def import_dataset(
                 suffix=record.image.suffix,
             )
             group = layout.groups[record.item] if layout.groups is not None else ""
-            seen.append(remember(record.item, found.image, found.mask, layout.classes, group=group))
+            shown = shown_classes(count_pixels(found.mask, len(layout.classes)), layout.classes)
+            seen.append(Seen(record.item, Fingerprint.of(found.image, found.mask), shown, group))
         groups, joined = join_groups(seen, find_near(seen))
         faults += joined
         faults += summarise(layout, seen, grey=grey, defect_free=defect_free)

@@ -1,8 +1,7 @@
 """What a server did not take: kept on disk per run, and sent by the next step that reaches the server.
 
-`mlflow-unsent/<run id>.jsonl` holds metrics (see `buffer`), `<run id>.later.jsonl` tags and how the run
-ended, one
-JSON object per line. Sending a line twice does no harm: MLflow keeps one of equal metrics.
+`mlflow-unsent/<run id>.jsonl` holds metrics (see `metric_queue`), `<run id>.later.jsonl` tags and how the
+run ended, one JSON object per line. Sending a line twice does no harm: MLflow keeps one of equal metrics.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autonad.tracking.connection import FAILURES, Metric, MlflowClient, MlflowException, RunTag
-from autonad.tracking.runs.buffer import Point, read_points
+from autonad.tracking.runs.metric_queue import Point, read_points
 
 BATCH = 1000  # MLflow's limit per request
 TAG, END = "tag", "end"

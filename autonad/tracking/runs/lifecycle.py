@@ -4,12 +4,11 @@ Two promises. A step does not start with a tracking server that does not answer:
 a server that vanishes later never costs a training: one warning, and metrics are kept in a file until it is
 back.
 
-Whose run it is, first match: an explicit `run_id` (a resumed step), `MLFLOW_RUN_ID` (injected by an
-orchestrator, whose run is continued), a child of a given `parent_id` (or `AUTONAD_PARENT_RUN_ID`), a child of
-the execution's parent (see `origin` for what an execution is), a run of its own. The parent of an execution
-is found by its tag, and created by the first step that asks. It
-is running while a child runs and takes over the child's status afterwards: under `dvc repro` no step knows
-whether it is the last one.
+Whose run it is, first match: `MLFLOW_RUN_ID` (injected by an orchestrator, whose run is continued), a child
+of `AUTONAD_PARENT_RUN_ID` (whose status is not touched), a child of the execution's parent (see `origin` for
+what an execution is), a run of its own. The parent of an execution is found by its tag, and created by the
+first step that asks. It is running while a child runs and takes over the child's status afterwards: under
+`dvc repro` no step knows whether it is the last one.
 """
 
 from __future__ import annotations
@@ -19,13 +18,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from autonad.errors import FaultyItems
+from autonad.errors import FaultyItems, cause_of
+from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.runs.origin import execution_name, origin_tags
-from autonad.tracking.runs.run import NullRun, Run, TrackingSettings
-from autonad.tracking.values import one_line
-
-EXECUTION, STAGE = "autonad.execution", "autonad.stage"
-FAILURE, FAULTS = "autonad.failure", "autonad.faults"
+from autonad.tracking.runs.run import NullRun, Run
+from autonad.tracking.tags import EXECUTION, FAILURE, FAULTS, STAGE
 
 
 @contextmanager
@@ -36,8 +33,6 @@ def track(
     execution: str | None = None,
     params: Mapping[str, Any] | None = None,
     tags: Mapping[str, object] | None = None,
-    parent_id: str | None = None,
-    run_id: str | None = None,
     warn: Callable[[str], None] = lambda message: None,
     environment: Mapping[str, str] = os.environ,
 ) -> Iterator[Run]:
@@ -52,8 +47,6 @@ def track(
         execution: Names one pipeline execution; its steps share a parent run.
         params: The configuration that the step uses.
         tags: Further tags; deciding keys are hexadecimal.
-        parent_id: Run id of a parent that somebody else owns; its status is not touched.
-        run_id: An existing run to continue, for a step that is resumed.
         warn: Told once when the server vanishes.
         environment: Where an orchestrator injects `MLFLOW_RUN_ID` or `AUTONAD_PARENT_RUN_ID`, and says what
             it runs; see `origin`.
@@ -64,7 +57,7 @@ def track(
     if not settings.enabled:
         yield NullRun()
         return
-    from autonad.tracking.runs.mlflow_run import open_run
+    from autonad.tracking.runs.opening import open_run
 
     execution = execution or execution_name(environment)
     run = open_run(
@@ -72,21 +65,21 @@ def track(
         name=stage,
         execution=execution,
         tags={STAGE: stage, **_given(EXECUTION, execution), **origin_tags(environment), **(tags or {})},
-        parent_id=parent_id or environment.get("AUTONAD_PARENT_RUN_ID") or None,
-        run_id=run_id or environment.get("MLFLOW_RUN_ID") or None,
+        parent_id=environment.get("AUTONAD_PARENT_RUN_ID") or None,
+        run_id=environment.get("MLFLOW_RUN_ID") or None,
         warn=warn,
     )
     try:
         run.params(params or {})
         yield run
     except FaultyItems as faults:
-        run.end("FINISHED", {FAULTS: one_line(faults)})
+        run.end("FINISHED", {FAULTS: cause_of(faults)})
         raise
     except KeyboardInterrupt:
         run.end("KILLED", {FAILURE: "interrupted"})
         raise
     except BaseException as error:
-        run.end("FAILED", {FAILURE: f"{type(error).__name__}: {one_line(error)}"})
+        run.end("FAILED", {FAILURE: f"{type(error).__name__}: {cause_of(error)}"})
         raise
     run.end("FINISHED", {})
 

@@ -1,58 +1,14 @@
-"""Where a production batch comes from: a listing of files with versions, and a way to fetch some of them."""
+"""A folder as the source of a production batch."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from autonad.data.faults import Fault
 from autonad.errors import DatasetError, StorageError
-
-_LONGEST_NAME = 240  # bytes; file systems take 255, and a temporary suffix is added
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One file of a batch.
-
-    Attributes:
-        key: Its path within the batch, with forward slashes.
-        identity: Its name among all sources, such as s3://bucket/prefix/images/1.png.
-        size: Bytes.
-        etag: Changes whenever the content does.
-    """
-
-    key: str
-    identity: str
-    size: int
-    etag: str
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """A file that was fetched, or the problem why it was not."""
-
-    entry: Entry
-    problem: str | None = None
-
-
-class Source(Protocol):
-    """A folder or a bucket."""
-
-    @property
-    def name(self) -> str:
-        """Its address, without credentials."""
-
-    def entries(self) -> list[Entry]:
-        """All files, whatever their names."""
-
-    def fetch(self, wanted: Sequence[tuple[Entry, Path]]) -> Iterator[Arrival]:
-        """Bring files to their paths, whole or not at all, in any order; each is yielded once."""
+from autonad.storage.source import Arrival, Entry
 
 
 class FolderSource:
@@ -114,22 +70,3 @@ class FolderSource:
                     "was copied is kept"
                 ) from error
             yield Arrival(entry)
-
-
-def key_fault(key: str) -> Fault | None:
-    """What is wrong with a key, if it could lead out of its folder or cannot name a file."""
-    parts = key.split("/")
-    if any(ord(character) < 32 or ord(character) == 127 for character in key):
-        problem = "its name holds control characters"
-    elif "\\" in key:
-        problem = "its name holds a backslash, which some systems take for a folder"
-    elif key.startswith("/") or re.match(r"[A-Za-z]:", key):
-        problem = "its name is an absolute path"
-    elif any(part in {"", ".", ".."} for part in parts):
-        problem = "its name holds '.', '..' or an empty part, which can lead out of the folder"
-    elif any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
-        problem = f"a part of its name is longer than {_LONGEST_NAME} bytes"
-    else:
-        return None
-    shown = key if key.isprintable() else ascii(key)[1:-1]
-    return Fault("error", "unsafe-name", shown[:300], f"{problem}; rename it at the source")

@@ -1,22 +1,33 @@
-"""Metrics between a step and a tracking server that may be slow, or away for a while."""
+"""Metrics between a step and a tracking server that may be slow, or away for a while.
+
+A step hands values over to a `MetricSender`, whose thread gives them to a `MetricBuffer`, which sends them in
+batches and keeps in a file what the server does not take.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import math
+import queue
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from autonad.tracking.values import one_line
+from autonad.errors import cause_of
 
+# How often the thread looks whether a batch has become old enough.
+LOOK_SECONDS = 1.0
 FLUSH_COUNT = 50
 FLUSH_SECONDS = 5.0
 # After a failure the server is left alone for this long, then twice as long, and so on up to the second
 # number.
 RETRY_SECONDS, MAX_RETRY_SECONDS = 30.0, 600.0
+
+
+Entry = tuple[Mapping[str, float], int, int]
 
 
 class Point(NamedTuple):
@@ -100,7 +111,7 @@ class MetricBuffer:
         if not self._warned:
             self._warned = True
             self._warn(
-                f"the tracking server does not take metrics ({one_line(error)}); the work goes on, and they "
+                f"the tracking server does not take metrics ({cause_of(error)}); the work goes on, and they "
                 f"are kept in {self._spill} until it does"
             )
 
@@ -113,6 +124,48 @@ class MetricBuffer:
         except OSError as error:
             self._warn(f"metrics cannot be kept in {self._spill} either ({error.strerror or error})")
         self._written = len(self._pending)
+
+
+class MetricSender:
+    """A `MetricBuffer` that sends from a thread of its own.
+
+    Args:
+        buffer: What sends; nobody else may use it until `close`.
+    """
+
+    def __init__(self, buffer: MetricBuffer) -> None:
+        self._buffer = buffer
+        self._entries: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="autonad-metrics", daemon=True)
+        self._thread.start()
+
+    def add(self, metrics: Mapping[str, float], step: int) -> None:
+        """Hand over values of one moment; takes microseconds, whatever the server does."""
+        self._entries.put((dict(metrics), step, time.time_ns() // 1_000_000))
+
+    def close(self) -> None:
+        """Send what waits and end the thread; our own mistakes that it met are raised here."""
+        self._entries.put(None)
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        self._buffer.flush(final=True)
+
+    def _work(self) -> None:
+        try:
+            while True:
+                try:
+                    entry = self._entries.get(timeout=LOOK_SECONDS)
+                except queue.Empty:
+                    self._buffer.look()
+                    continue
+                if entry is None:
+                    return
+                metrics, step, timestamp_ms = entry
+                self._buffer.add(metrics, step, timestamp_ms)
+        except BaseException as error:
+            self._error = error
 
 
 def read_points(path: Path) -> list[Point]:

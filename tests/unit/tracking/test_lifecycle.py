@@ -9,8 +9,8 @@ import pytest
 
 from autonad.errors import FaultyItems, TrackingError
 from autonad.tracking import TrackingSettings, track
+from autonad.tracking.runs.dataset_facts import DatasetFacts
 from autonad.tracking.runs.origin import git_sha
-from autonad.tracking.runs.run import DatasetFacts
 
 # The environment of the tests may itself be a tracked run.
 ALONE: dict[str, str] = {}
@@ -182,7 +182,7 @@ def test_an_injected_run_is_continued(settings: TrackingSettings, client: Any) -
 
 def test_a_given_parent_keeps_its_own_status(settings: TrackingSettings, client: Any) -> None:
     parent = client.create_run(client.create_experiment(settings.experiment), run_name="theirs").info.run_id
-    with track(settings, stage="search", execution="e", parent_id=parent, environment=ALONE):
+    with track(settings, stage="search", execution="e", environment={"AUTONAD_PARENT_RUN_ID": parent}):
         pass
     runs = _runs(client, settings)
     assert set(runs) == {"theirs", "search"}
@@ -193,7 +193,7 @@ def test_a_given_parent_keeps_its_own_status(settings: TrackingSettings, client:
 def test_of_two_parents_created_at_once_all_take_the_older(
     settings: TrackingSettings, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autonad.tracking.runs.family import parent_of
+    from autonad.tracking.runs.parents import parent_of
 
     experiment = client.create_experiment(settings.experiment)
     search, create = client.search_runs, client.create_run
@@ -259,7 +259,7 @@ def test_tags_of_an_outage_in_the_middle_arrive_at_the_end(
 
 
 def test_what_belongs_to_another_server_stays(settings: TrackingSettings) -> None:
-    from autonad.tracking.runs.outbox import keep
+    from autonad.tracking.runs.unsent import keep
 
     keep(settings.unsent, "0123", {"tag": "a", "value": "b"})
     with track(settings, stage="search", environment=ALONE) as run:

@@ -11,7 +11,7 @@ from typing import Any
 Log = Callable[[Mapping[str, float], int], None]
 
 
-class SystemMetrics:
+class MachineLoad:
     """Samples processor, memory, disk, network and graphics processors in a thread of its own.
 
     Args:
