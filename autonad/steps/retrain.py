@@ -129,6 +129,8 @@ def retrain(
                 f"validation mIoU {100 * result.miou:.1f} % after epoch {result.best_epoch}, "
                 f"{parameters:,} parameters"
             )
+    if world.leads:
+        trained.copy.remove()
     return result
 
 

@@ -186,7 +186,9 @@ def search(
         found = _Found(evolution.table(), evolution.latency_weight, winner, network, rows)
         _write(output, config, inputs, found)
         log_search(step.run, {"supernet": supernet, "latency": latency, "search": output, "pin": pin})
-        return _report(step, found, target.name)
+        result = _report(step, found, target.name)
+    mirror.remove()
+    return result
 
 
 def _read_inputs(dataset: Path, pin: Path | None, supernet: Path, latency: Path) -> _Inputs:

@@ -119,6 +119,8 @@ def train_supernet(
             step.log({"model/parameters": float(parameters)}, 0)
             log_history(step.run, trained.history)
             step.headline(f"mean inherited validation mIoU {100 * result.miou:.1f} %")
+    if world.leads:
+        trained.copy.remove()
     return result
 
 

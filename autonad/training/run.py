@@ -24,11 +24,13 @@ class Trained:
         history: One row of metrics per epoch.
         best_miou: Best validation mIoU, a fraction.
         best_epoch: The epoch that it belongs to.
+        copy: Of the checkpoints; to be removed when everything is written.
     """
 
     history: list[dict[str, float]]
     best_miou: float
     best_epoch: int
+    copy: Mirror
 
 
 def run_training(
@@ -104,7 +106,7 @@ def run_training(
     )
     assert progress.best_miou is not None
     assert progress.best_epoch is not None
-    return Trained(progress.history, progress.best_miou, progress.best_epoch)
+    return Trained(progress.history, progress.best_miou, progress.best_epoch, mirror)
 
 
 def _describe(metrics: dict[str, float]) -> str:
