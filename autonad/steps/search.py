@@ -83,8 +83,8 @@ def search(
     from autonad.latency.prior import load_prior
     from autonad.latency.table import LatencyTable
     from autonad.latency.target import Target
-    from autonad.report.charts import search_figure
-    from autonad.report.front import plot_pareto_html
+    from autonad.report.front import Population, front_file
+    from autonad.report.search import write_page
     from autonad.search.evolution import Evolution, EvolutionSettings
     from autonad.search.population import by_generation
     from autonad.search.ranking import Evaluation
@@ -179,11 +179,12 @@ def search(
         write_atomic(output / "population.parquet", lambda path: population.to_parquet(path, index=False))
         progress = by_generation(population)
         write_atomic(output / "generations.csv", lambda path: progress.to_csv(path, index=False))
-        plot_pareto_html(
-            population,
+        write_page(
             output / "pareto.html",
+            population,
             winner=winner.architecture.key,
             latency_budget_ms=settings.latency_budget_ms,
+            num_classes=spec.num_classes,
         )
         (output / "search.json").unlink(missing_ok=True)  # It completes the folder, so an old one goes first.
         save_weights(output / "inherited.safetensors", network.state_dict())
@@ -217,7 +218,7 @@ def search(
         )
         folders = {"supernet": supernet, "latency": latency, "search": output}
         log_search(step.run, folders | ({"pin": pin} if pin is not None else {}))
-        step.run.text(search_figure(population, winner.architecture.key), "figures/pareto.svg")
+        step.run.text(front_file([Population(population, winner.architecture.key)]), "figures/pareto.svg")
         step.headline(
             f"architecture {winner.architecture.key}, inherited mIoU {100 * winner.miou:.1f} %, "
             f"{measured['measured_ms']:.2f} ms on {target.name}"
