@@ -71,7 +71,7 @@ def retrain(
     """
     from autonad.data.dataset import Dataset
     from autonad.files import sha256_file
-    from autonad.tracking.runs.figures import log_history
+    from autonad.tracking.runs.step_figures import log_history
     from autonad.training.folders import load_architecture, save_model, searched_for
     from autonad.training.run import run_training
 

@@ -69,7 +69,7 @@ def train_supernet(
     """
     from autonad.appearance.last_search import supernet_settings
     from autonad.appearance.pin import searched_images
-    from autonad.tracking.runs.figures import log_history
+    from autonad.tracking.runs.step_figures import log_history
     from autonad.training.folders import save_supernet
     from autonad.training.inputs import detector_spec
     from autonad.training.run import run_training
