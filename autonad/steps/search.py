@@ -310,7 +310,7 @@ def _write(output: Path, config: Config, inputs: _Inputs, found: _Found) -> None
     """The search folder: what was tried, and the winner with its weights."""
     from autonad.appearance.last_search import search_settings
     from autonad.files import write_atomic
-    from autonad.report.front import plot_pareto_html
+    from autonad.report.search import write_page
     from autonad.search.progress import by_generation
     from autonad.training.folders import save_search
 
@@ -318,11 +318,12 @@ def _write(output: Path, config: Config, inputs: _Inputs, found: _Found) -> None
     write_atomic(output / "population.parquet", lambda path: population.to_parquet(path, index=False))
     progress = by_generation(population)
     write_atomic(output / "generations.csv", lambda path: progress.to_csv(path, index=False))
-    plot_pareto_html(
-        population,
+    write_page(
         output / "pareto.html",
+        population,
         winner=winner.architecture.key,
         latency_budget_ms=settings.latency_budget_ms,
+        num_classes=inputs.spec.num_classes,
     )
     description = {
         "miou": winner.miou,
@@ -350,11 +351,11 @@ def _write(output: Path, config: Config, inputs: _Inputs, found: _Found) -> None
 
 def _report(step: Step, found: _Found, target: str) -> SearchResult:
     """Log what was found."""
-    from autonad.report.charts import search_figure
+    from autonad.report.front import Population, front_file
 
     key, network = found.winner.architecture.key, found.network
     measured = next(row for row in found.finalists if row["key"] == key)
-    step.run.text(search_figure(found.population, key), "figures/pareto.svg")
+    step.run.text(front_file([Population(found.population, key)]), "figures/pareto.svg")
     step.headline(
         f"architecture {key}, inherited mIoU {100 * found.winner.miou:.1f} %, "
         f"{measured['measured_ms']:.2f} ms on {target}"

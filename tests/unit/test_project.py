@@ -40,18 +40,7 @@ ORDER = (
     "kubeflow",
     "cli",
 )
-HEAVY = {
-    "torch",
-    "pandas",
-    "pyarrow",
-    "mlflow",
-    "albumentations",
-    "cv2",
-    "onnx",
-    "onnxruntime",
-    "plotly",
-    "matplotlib",
-}
+HEAVY = {"torch", "pandas", "pyarrow", "mlflow", "albumentations", "cv2", "onnx", "onnxruntime", "matplotlib"}
 
 
 @dataclass(frozen=True)
