@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from autonad.evaluation.bootstrap import PairedDifference, paired_difference
+from autonad.evaluation.paired import PairedDifference, paired_difference
 from autonad.report.drawing import EDGE_NAMES
 from autonad.space import EDGES, Architecture
 
