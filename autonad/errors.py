@@ -14,10 +14,14 @@
 
 A message says what we got, what we need and how to mend it. The command line prints it as one line, without
 a traceback. `FaultyItems` is no failure of the request: the work was done, some items were faulty and are
-named.
+named. What a message quotes of another program's error goes through the functions at the end.
 """
 
 from __future__ import annotations
+
+import re
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 class AutonadError(Exception):
@@ -70,3 +74,32 @@ class FaultyItems(AutonadError):
     """The work was done, but some items were faulty; the message names them."""
 
     exit_code = 1
+
+
+def redact(text: str, mark: str = "***@") -> str:
+    """Replace the user and password of every URI by `mark`, so that no secret reaches logs or runs."""
+    return _CREDENTIALS.sub(mark, text)
+
+
+def one_line(error: BaseException) -> str:
+    """All that an error says, in one line; its type if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; its type if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def cause_of(error: BaseException) -> str:
+    """Why something failed, in one line of at most 300 characters, without secrets.
+
+    The operating system's reason ("Connection refused") where one lies beneath, since HTTP libraries wrap it
+    in hundreds of characters; else the first line of the error's text, else its type.
+    """
+    beneath: BaseException | None = error
+    while beneath is not None:
+        if isinstance(beneath, OSError) and beneath.strerror:
+            return beneath.strerror
+        beneath = beneath.__cause__ or beneath.__context__
+    return redact(first_line(error))[:300]

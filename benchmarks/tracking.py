@@ -37,10 +37,9 @@ from mlflow_servers import MlflowServer, running, sqlite_server
 from autonad.network import SuperNet
 from autonad.space import SearchSpace
 from autonad.tracking import TrackingSettings, last_search, track
-from autonad.tracking.checksums import DIGEST_TAG
 from autonad.tracking.connection import MlflowClient, experiment_id
-from autonad.tracking.history.searches import DATASET, HARDWARE_KEY
-from autonad.tracking.registry.models import CHAMPION, Registry
+from autonad.tracking.registry.registry import Registry
+from autonad.tracking.tags import ARCHITECTURE, CHAMPION, DATASET, DIGEST_TAG, HARDWARE_KEY, STAGE
 
 ALONE: dict[str, str] = {}
 EVERY = 10  # steps between two that are logged
@@ -192,8 +191,8 @@ def lookup(settings: TrackingSettings, count: int) -> dict[str, float]:
     experiment = experiment_id(client, settings)
     for number in range(count):
         search = number % 5 == 0
-        tags = {"autonad.stage": "search" if search else "retrain", DATASET: "steel", HARDWARE_KEY: "aa"}
-        tags |= {DIGEST_TAG: f"{number:064x}", "architecture.key": f"{number:012x}"} if search else {}
+        tags = {STAGE: "search" if search else "retrain", DATASET: "steel", HARDWARE_KEY: "aa"}
+        tags |= {DIGEST_TAG: f"{number:064x}", ARCHITECTURE: f"{number:012x}"} if search else {}
         run_id = client.create_run(experiment, tags=tags).info.run_id
         client.set_terminated(run_id, "FAILED" if number % 35 == 0 else "FINISHED")
     times = []

@@ -41,5 +41,5 @@ def configure(
             mlflow_uri=mlflow_uri,
             experiment=experiment,
         )
-    source = found.source
-    return (found.config, found.target, source.location, source.md5, source.name)
+    version = found.version
+    return (found.config, found.target, version.location, version.md5, version.name)

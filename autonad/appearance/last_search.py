@@ -33,11 +33,12 @@ def search_settings(config: Config) -> dict[str, Any]:
     )
 
 
-def this_search(config: Config, hardware_key: str, target: str) -> LastSearch:
+def this_search(config: Config, pin_key: str | None, hardware_key: str, target: str) -> LastSearch:
     """What a search of now would be run with."""
     from autonad.appearance.policy import LastSearch
 
     return LastSearch(
+        pin_key=pin_key,
         hardware_key=hardware_key,
         target=target,
         latency_budget_ms=config.search.latency_budget_ms,
@@ -46,7 +47,7 @@ def this_search(config: Config, hardware_key: str, target: str) -> LastSearch:
     )
 
 
-def last_search(folder: Path | None) -> LastSearch | None:
+def read_last_search(folder: Path | None) -> LastSearch | None:
     """What the search in a folder was run with; None without a finished one.
 
     Raises:
@@ -62,6 +63,7 @@ def last_search(folder: Path | None) -> LastSearch | None:
     try:
         settings = found["settings"]
         return LastSearch(
+            pin_key=found["pin_key"],
             hardware_key=found["hardware_key"],
             target=found["target"],
             latency_budget_ms=settings["latency_budget_ms"],

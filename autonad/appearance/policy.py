@@ -1,7 +1,7 @@
 """Reuse the last search, search again, or train a new supernet: one decision, with its reasons.
 
     train    first search, a new class, changed appearance, pinned images withdrawn, other supernet settings,
-             a search that was never finished, by hand
+             a search that was never finished or was run on another pin, by hand
     search   another target, latency budget or search settings, by hand
     reuse    none of these
 
@@ -24,6 +24,7 @@ ReasonKind = Literal[
     "supernet_settings_changed",
     "forced_training",
     "unfinished_search",
+    "pin_not_searched",
     "hardware_changed",
     "latency_budget_changed",
     "search_settings_changed",
@@ -36,7 +37,12 @@ MOVES_PIN: tuple[ReasonKind, ...] = (
     "data_withdrawn",
     "forced_training",
 )
-TRAINS: tuple[ReasonKind, ...] = (*MOVES_PIN, "supernet_settings_changed", "unfinished_search")
+TRAINS: tuple[ReasonKind, ...] = (
+    *MOVES_PIN,
+    "supernet_settings_changed",
+    "unfinished_search",
+    "pin_not_searched",
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,7 @@ class LastSearch:
     """What the last search was run with; compared with what holds now.
 
     Attributes:
+        pin_key: Of the pin whose images it was run on; None without one.
         hardware_key: Of the target.
         target: Name of the target.
         latency_budget_ms: The limit; None without one.
@@ -89,6 +96,7 @@ class LastSearch:
         supernet_settings: Everything that decides a supernet but its images; None where it is not known.
     """
 
+    pin_key: str | None
     hardware_key: str
     target: str
     latency_budget_ms: float | None
@@ -119,7 +127,7 @@ class Decision:
         return asdict(self)
 
 
-def decide(
+def apply_policy(
     *,
     has_pin: bool,
     forced: Literal["search", "train"] | None,
@@ -183,6 +191,16 @@ def _changed_settings(now: LastSearch, last: LastSearch | None) -> list[Reason]:
     if last is None:
         return [Reason("unfinished_search", "there is a pin, but no search that was finished with it")]
     found = []
+    if now.pin_key != last.pin_key:
+        # The pin moved, and what was to follow was interrupted.
+        found.append(
+            Reason(
+                "pin_not_searched",
+                f"the pin is {now.pin_key}, the last search was run on "
+                f"{f'pin {last.pin_key}' if last.pin_key else 'images without a pin'}: its supernet belongs "
+                "to other images",
+            )
+        )
     if now.hardware_key != last.hardware_key:
         found.append(
             Reason(

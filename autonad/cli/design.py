@@ -32,6 +32,10 @@ def describe_target(
     output: Annotated[Path, typer.Option("--output", help="Target file to write, targets/NAME.json.")],
     runtime: Annotated[str, typer.Option("--runtime", help="onnxruntime or pytorch.")] = "onnxruntime",
     provider: Annotated[str, typer.Option("--provider", help="cpu, cuda or tensorrt.")] = "cpu",
+    precision: Annotated[
+        str,
+        typer.Option("--precision", help="fp32; fp16 with tensorrt, or pytorch on cuda; bf16 with pytorch."),
+    ] = "fp32",
     threads: Annotated[
         int | None, typer.Option("--threads", help="Threads of one network; all cores.")
     ] = None,
@@ -40,7 +44,12 @@ def describe_target(
     from autonad import steps
 
     key = steps.describe_target(
-        name=output.stem, output=output, runtime=runtime, provider=provider, threads=threads
+        name=output.stem,
+        output=output,
+        runtime=runtime,
+        provider=provider,
+        precision=precision,
+        threads=threads,
     )
     print(f"{output}: hardware key {key}")
 

@@ -32,7 +32,7 @@ from autonad.config.sections import (
     SynthesizeConfig,
     TrackingConfig,
 )
-from autonad.errors import ConfigError
+from autonad.errors import ConfigError, one_line
 
 # pydantic warns of a field that is called like a method of its metaclass; instances do not see that method.
 warnings.filterwarnings("ignore", message='Field name "register" in "Config" shadows an attribute')
@@ -80,7 +80,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
                 f"there is no parameter file {path}; create it or name another with --params"
             ) from error
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from error
+            raise ConfigError(f"{path} cannot be read as YAML: {one_line(error)}") from error
     sources = [str(path)] * (path is not None) + ["--set"] * bool(overrides)
     return parse_config(text, overrides, source=" with ".join(sources))
 
@@ -99,7 +99,7 @@ def parse_config(text: str, overrides: Sequence[str] = (), *, source: str) -> Co
     try:
         data: Any = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        raise ConfigError(f"{source} cannot be read as YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{source} cannot be read as YAML: {one_line(error)}") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{source} holds a {type(data).__name__}; it must hold sections such as 'search:'")
     for override in overrides:

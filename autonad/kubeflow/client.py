@@ -15,7 +15,7 @@ import kfp_server_api
 from kfp.client import Client, ServiceAccountTokenVolumeCredentials
 from urllib3.exceptions import HTTPError
 
-from autonad.errors import PipelineError
+from autonad.errors import PipelineError, one_line, redact
 from autonad.kubeflow.package import Package
 
 ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED", "ERROR"}
@@ -242,7 +242,7 @@ class Kubeflow:
                 "and the port forwarding"
             ) from error
         except ValueError as error:
-            raise PipelineError(f"Kubeflow at {place}: {' '.join(str(error).split())}") from error
+            raise PipelineError(f"Kubeflow at {place}: {one_line(error)}") from error
 
 
 @contextmanager
@@ -275,6 +275,4 @@ def _reason(error: Any) -> str:
 
 
 def _shown(host: str | None) -> str:
-    import re
-
-    return re.sub(r"(?<=://)[^/@\s]+@", "", host) if host else "this cluster"
+    return redact(host, "") if host else "this cluster"

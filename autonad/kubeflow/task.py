@@ -85,8 +85,8 @@ def close(settings: str, *, uri: str, experiment: str, state: str, message: str 
     Returns:
         What was recorded, or why nothing could be.
     """
-    from autonad.tracking.runs.closing import close_execution
     from autonad.tracking.runs.origin import execution_name
+    from autonad.tracking.runs.parents import close_execution
 
     execution = execution_name(os.environ)
     try:
@@ -102,8 +102,8 @@ def close(settings: str, *, uri: str, experiment: str, state: str, message: str 
 
 
 def _tell_parent(config: Config, stage: str, reason: str) -> None:
-    from autonad.tracking.runs.closing import record_failure
     from autonad.tracking.runs.origin import execution_name
+    from autonad.tracking.runs.parents import record_failure
 
     execution = execution_name(os.environ)
     if execution is None or not config.tracking.enabled:

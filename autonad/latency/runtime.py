@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autonad.errors import LatencyError
-from autonad.latency.target import Provider, Target
+from autonad.errors import LatencyError, first_line
+from autonad.latency.support import Provider
+from autonad.latency.target import Target
 
 if TYPE_CHECKING:
     from torch import nn
@@ -66,7 +67,7 @@ def onnx_session(model: bytes | Path, target: Target) -> Any:
     except Exception as error:  # ONNX Runtime's errors share no base class of their own.
         what = "the exported network" if isinstance(model, bytes) else str(model)
         raise LatencyError(
-            f"ONNX Runtime cannot open {what}: {_first_line(error)}; export it again"
+            f"ONNX Runtime cannot open {what}: {first_line(error)}; export it again"
         ) from error
     if session.get_providers()[0] != wanted:
         # Without its CUDA libraries ONNX Runtime goes on with the processor, silently and many times slower.
@@ -90,7 +91,7 @@ def onnx_run(model: bytes | Path, target: Target, shape: Sequence[int]) -> Run:
         session.run(None, feed)
     except Exception as error:
         raise LatencyError(
-            f"the model cannot run on input {tuple(shape)}: {_first_line(error)}; it takes {wanted.shape}"
+            f"the model cannot run on input {tuple(shape)}: {first_line(error)}; it takes {wanted.shape}"
         ) from error
     return lambda: session.run(None, feed)
 
@@ -124,7 +125,3 @@ def module_run(module: nn.Module, target: Target, shape: Sequence[int]) -> Run:
         return output
 
     return run
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -4,7 +4,7 @@ Importing this package is cheap; each step imports what it needs when it is call
 """
 
 from autonad.console import SILENT, Console
-from autonad.data.versions import Source
+from autonad.data.versions import DatasetVersion
 from autonad.steps.audit import audit
 from autonad.steps.compare import compare
 from autonad.steps.configure import PipelineInput, config_text, configure
@@ -28,8 +28,8 @@ from autonad.steps.train_supernet import train_supernet
 __all__ = [
     "SILENT",
     "Console",
+    "DatasetVersion",
     "PipelineInput",
-    "Source",
     "audit",
     "compare",
     "config_text",

@@ -10,7 +10,7 @@ import yaml
 
 from autonad.config import Config, parse_config
 from autonad.config.context import Context
-from autonad.data.versions import Source, resolve
+from autonad.data.versions import DatasetVersion, resolve
 from autonad.errors import ConfigError
 from autonad.steps.context import tracking_settings
 
@@ -27,12 +27,12 @@ class PipelineInput:
     Attributes:
         config: The configuration as YAML.
         target: The target as JSON.
-        source: Where the dataset's content is.
+        version: The dataset, with where its content is.
     """
 
     config: str
     target: str
-    source: Source
+    version: DatasetVersion
 
 
 def configure(
@@ -62,9 +62,9 @@ def configure(
         supernet_epochs: Zero keeps that of the settings.
         retrain_epochs: Zero keeps that of the settings.
         force: "none", "search" or "train"; "none" keeps that of the settings.
-        repository: See `sources.resolve`.
-        revision: See `sources.resolve`.
-        path: See `sources.resolve`.
+        repository: See `versions.resolve`.
+        revision: See `versions.resolve`.
+        path: See `versions.resolve`.
         mlflow_uri: Empty keeps that of the settings.
         experiment: Empty keeps that of the settings.
 
@@ -94,13 +94,13 @@ def configure(
     device = _target(target)
     if config.tracking.enabled:
         connect(tracking_settings(config))
-    source = resolve(repository, revision, path)
+    version = resolve(repository, revision, path)
     if config.tracking.dataset:
-        source = replace(source, name=config.tracking.dataset)
-    context.console.report(f"dataset {source.name} {source.md5}".rstrip())
-    tracking = config.tracking.model_copy(update={"dataset": source.name})
+        version = replace(version, name=config.tracking.dataset)
+    context.console.report(f"dataset {version.name} {version.md5}".rstrip())
+    tracking = config.tracking.model_copy(update={"dataset": version.name})
     target_text = json.dumps(device.model_dump(), sort_keys=True)
-    return PipelineInput(config_text(config.model_copy(update={"tracking": tracking})), target_text, source)
+    return PipelineInput(config_text(config.model_copy(update={"tracking": tracking})), target_text, version)
 
 
 def config_text(config: Config) -> str:

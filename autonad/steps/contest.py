@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from autonad.config import Config
 from autonad.console import Console
+from autonad.deploy import MODEL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.deploy.shipped import ShippedNetwork
     from autonad.deploy.verdict import Verdict
-    from autonad.tracking.registry.models import Registry, Version
+    from autonad.tracking.registry.model_versions import Version
+    from autonad.tracking.registry.registry import Registry
 
-MODEL, IMAGES = "model.onnx", "images.parquet"
+IMAGES = "images.parquet"
 
 
 def contest(

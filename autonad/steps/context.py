@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from autonad.config import Config
 from autonad.config.context import Context
@@ -16,22 +17,15 @@ from autonad.console import SILENT, Console
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.tracking import TrackingSettings
-    from autonad.training.checkpoint import Checkpoints
     from autonad.training.world import World
-
-Resume = bool | Literal["or-restart"]
-"""False starts over. True continues from the output folder's checkpoint and refuses one of another
-configuration. "or-restart" continues from one of the same configuration and starts over from any other, as a
-pipeline wants it."""
 
 
 @dataclass
 class Step:
-    """A step under way: its MLflow run, its console and the configuration."""
+    """A step under way: its MLflow run, and what it was called with."""
 
     run: Any
-    console: Console
-    config: Config
+    context: Context
     said: str = ""
     started: float = field(default_factory=time.monotonic)
 
@@ -43,10 +37,10 @@ class Step:
             context: What it is used for: "training", "validation", "test".
         """
         from autonad.data.versions import dvc_md5
-        from autonad.tracking.runs.run import DatasetFacts
+        from autonad.tracking.runs.dataset_facts import DatasetFacts
 
         facts = DatasetFacts(
-            name=dataset_name(self.config, dataset),
+            name=dataset_name(self.context.config, dataset),
             fingerprint=dataset.fingerprint,
             dvc_md5=dvc_md5(dataset.root),
             images=len(dataset.manifest),
@@ -59,12 +53,19 @@ class Step:
         """Say in one line what the step found; it becomes a note of the run and of its parent."""
         self.said = line
 
-    def log_history(self, rows: list[dict[str, float]]) -> None:
-        """Log the epochs that an interrupted run had done: its curves continue in this run."""
-        for row in rows:
-            self.run.log(
-                {name: value for name, value in row.items() if name != "epoch"}, step=int(row["epoch"])
-            )
+    def log(self, metrics: dict[str, float], number: int) -> None:
+        """Log the metrics of an epoch or generation."""
+        self.run.log(metrics, step=number)
+
+    def attach(self, folder: Path, *names: str) -> None:
+        """Log files that the step has written."""
+        for name in names:
+            self.run.artifact(folder / name)
+
+    @property
+    def console(self) -> Console:
+        """Where this process reports."""
+        return self.context.console
 
     @property
     def seconds(self) -> float:
@@ -87,8 +88,6 @@ def begin(
     Args:
         stage: The step's verb.
         context: What the step was called with.
-        config: The configuration.
-        execution: Groups the steps of one execution under one parent run.
         params: What the run records as parameters.
         tags: Hexadecimal keys and the like.
         learns: Whether the step needs torch, which is seeded then; data steps do without it.
@@ -96,21 +95,20 @@ def begin(
     """
     from autonad.tracking import track
 
-    config, console = context.config, context.console
     if learns:
-        seed_everything(config.seed, config.threads)
-    settings = tracking_settings(config)
+        seed_everything(context.config.seed, context.config.threads)
+    settings = tracking_settings(context.config)
     if world is not None and not world.leads:
-        settings, console = replace(settings, enabled=False), SILENT
+        settings, context = replace(settings, enabled=False), replace(context, console=SILENT)
     with track(
         settings,
         stage=stage,
         execution=context.execution,
         params=params,
         tags=tags or {},
-        warn=console.report,
+        warn=context.console.report,
     ) as run:
-        step = Step(run, console, config)
+        step = Step(run, context)
         yield step
         if step.said:
             run.headline(step.said)
@@ -144,11 +142,6 @@ def seed_everything(seed: int, threads: int | None) -> None:
     torch.manual_seed(seed)
     if threads is not None:
         torch.set_num_threads(threads)
-
-
-def resolve(resume: Resume, checkpoints: Checkpoints) -> bool:
-    """Whether to continue from what these checkpoints hold."""
-    return checkpoints.matches() if resume == "or-restart" else resume
 
 
 def peak_memory_mib() -> float:

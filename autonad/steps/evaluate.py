@@ -8,6 +8,7 @@ from typing import Any
 
 from autonad.config.context import Context
 from autonad.steps.context import begin
+from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,10 @@ def evaluate(
     from autonad.evaluation.result import write_evaluation
     from autonad.files import sha256_file, write_json
     from autonad.report.content import read_inputs, report_content
-    from autonad.report.evaluation import write_report
+    from autonad.report.evaluation import write_page
+    from autonad.report.panels import collect_panels
     from autonad.tracking.names import class_metric, split_metrics
-    from autonad.tracking.runs.figures import evaluation_headline, log_figures
+    from autonad.tracking.runs.step_figures import evaluation_headline, log_figures
     from autonad.training.folders import load_model, pick_device
     from autonad.training.inputs import check_classes, evaluation_data
 
@@ -70,7 +72,7 @@ def evaluate(
     check_classes(source, spec, "the model")
     key = network.architecture.key
     params = {"evaluate": settings.model_dump(), "architecture": key}
-    tags = {"dataset.fingerprint": source.fingerprint, "architecture.key": key}
+    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: key}
     with begin("evaluate", context, params=params, tags=tags) as step:
         step.uses(source, "test")
         device = pick_device()
@@ -104,26 +106,24 @@ def evaluate(
         }
         write_evaluation(output, metrics, result.per_image())
         write_json(output / "roc.json", thresholds.roc().to_dict("list"))
+        panels = collect_panels(forward, data, source, result.per_image(), count=settings.panels)
         content = report_content(
             metrics=metrics,
-            result=result,
-            forward=forward,
-            data=data,
+            panels=panels,
             dataset=source,
             network=network,
             spec=spec,
             provenance=provenance,
             model=model,
             inputs=inputs,
-            panels=settings.panels,
         )
-        write_report(output / "report.html", content)
+        write_page(output / "report.html", content)
         curves = thresholds.curves(spec.classes)
         averages = {class_metric("test/ap", name): average for name, (_, average) in curves.items()}
         step.run.log(split_metrics(metrics) | averages)
         for name in ("metrics.json", "per_image.parquet", "report.html"):
             step.run.artifact(output / name)
-        log_figures(step.run, metrics, curves, content.panels)
+        log_figures(step.run, metrics, curves, panels)
         interval = metrics["intervals"]["input"]["miou"]
         step.headline(evaluation_headline(metrics))
         return EvaluateResult(

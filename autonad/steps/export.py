@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autonad.config.context import Context
+from autonad.deploy import MODEL
 from autonad.errors import ExportError
 from autonad.steps.context import begin
+from autonad.tracking.tags import ARCHITECTURE
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
     from autonad.data.dataset import Dataset
     from autonad.deploy.export import check_parity, export_onnx
     from autonad.files import read_json, sha256_file, write_json, write_text_atomic
-    from autonad.latency.measure import measure_onnx
+    from autonad.latency.measure import measure_network
     from autonad.latency.target import Target
     from autonad.report.model_card import model_card
     from autonad.training.folders import load_model
@@ -67,12 +69,12 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
         )
     provenance = {**provenance, "weights_sha256": weights}
     params = {"export": config.export.model_dump(), "architecture": key}
-    with begin("export", context, params=params, tags={"architecture.key": key}) as step:
+    with begin("export", context, params=params, tags={ARCHITECTURE: key}) as step:
         step.uses(source, "test")
         data = evaluation_data(source, spec, "test")
         images, _ = data.batch(range(min(config.export.parity_images, len(data))), 0)
         # A file that does not match its network never takes the place of one that does.
-        path, candidate = output / "model.onnx", output / ".model.onnx.tmp"
+        path, candidate = output / MODEL, output / ".model.onnx.tmp"
         try:
             export_onnx(network, spec, candidate, provenance)
             parity = check_parity(candidate, network, images, config.export.tolerance)
@@ -81,7 +83,7 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
             candidate.unlink(missing_ok=True)
         write_json(output / "parity.json", parity.to_dict())
         here = Target.describe("this machine", "onnxruntime")
-        measured = measure_onnx(path, here, input_shape=(1, 3, *spec.size))
+        measured = measure_network(path, here, input_shape=(1, 3, *spec.size))
         write_json(output / "latency.json", measured.to_dict())
         megabytes = path.stat().st_size / 1e6
         card = model_card(
@@ -104,7 +106,7 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
                 "export/disagreement": parity.disagreement,
             }
         )
-        for name in ("model.onnx", "parity.json", "latency.json", "MODEL_CARD.md"):
+        for name in (MODEL, "parity.json", "latency.json", "MODEL_CARD.md"):
             step.run.artifact(output / name)
         step.headline(f"{measured.median_ms:.2f} ms median on this machine, {megabytes:.1f} MB")
         return ExportResult(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,15 +10,14 @@ from typing import TYPE_CHECKING
 from autonad.config import Config
 from autonad.config.context import Context
 from autonad.steps.context import begin
+from autonad.tracking.tags import FINGERPRINT
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from autonad.data.ingest.batch import IngestReport
+    from autonad.data.ingest.extending import IngestReport
     from autonad.data.ingest.ledger import Batch
-    from autonad.data.ingest.sources import Arrival, Entry, Source
-    from autonad.storage.location import Location
-    from autonad.storage.store import Store
+    from autonad.storage.source import BatchSource
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,8 @@ def ingest(
         classes: Names of the batch's defect classes, for index masks that mean others than the dataset's.
     """
     config, console = context.config, context.console
-    from autonad.data.ingest.batch import IngestSettings, ingest_batch
+    from autonad.data.ingest.extending import ingest_batch
+    from autonad.data.ingest.settings import IngestSettings
 
     settings = IngestSettings(
         format=format,
@@ -123,63 +122,31 @@ def ingest(
             report.before,
             report.faults,
         )
-        step.run.tag("dataset.fingerprint", result.fingerprint)
+        step.run.tag(FINGERPRINT, result.fingerprint)
         step.run.tag("dataset.before", result.before)
         step.run.tag("batch", result.batch.name)
         step.run.log(_metrics(report))
         return result
 
 
-def open_source(source: str, config: Config) -> Source:
+def open_source(source: str, config: Config) -> BatchSource:
     """The folder or bucket of an address.
 
     Raises:
         DatasetError: It is no folder.
         StorageError: It is no address of a bucket, or the AWS_* variables cannot be used.
     """
-    from autonad.data.ingest.sources import FolderSource
-
     if "://" not in source:
+        from autonad.storage.folder import FolderSource
+
         return FolderSource(Path(source))
+    from autonad.storage.bucket import BucketSource
     from autonad.storage.location import parse_url
     from autonad.storage.store import Store
 
     location = parse_url(source)
     store = Store(attempts=config.ingest.attempts, connections=config.ingest.connections)
     return BucketSource(store, location)
-
-
-class BucketSource:
-    """A batch below a prefix of a bucket."""
-
-    def __init__(self, store: Store, location: Location) -> None:
-        self._store, self._location = store, location
-
-    @property
-    def name(self) -> str:
-        """s3://bucket/prefix."""
-        return self._location.url
-
-    def entries(self) -> list[Entry]:
-        """All objects below the prefix."""
-        from autonad.data.ingest.sources import Entry
-
-        bucket, prefix = self._location.bucket, self._location.prefix
-        return [
-            Entry(found.key.removeprefix(prefix), f"s3://{bucket}/{found.key}", found.size, found.etag)
-            for found in self._store.list_objects(self._location)
-        ]
-
-    def fetch(self, wanted: Sequence[tuple[Entry, Path]]) -> Iterator[Arrival]:
-        """Download objects, several at a time."""
-        from autonad.data.ingest.sources import Arrival
-        from autonad.storage.store import StoredObject
-
-        prefix = self._location.prefix
-        entries = {prefix + entry.key: entry for entry, _ in wanted}
-        objects = [(StoredObject(prefix + entry.key, entry.size, entry.etag), path) for entry, path in wanted]
-        for download in self._store.download(self._location.bucket, objects):
-            yield Arrival(entries[download.object.key], download.problem)
 
 
 def _metrics(report: IngestReport) -> dict[str, float]:

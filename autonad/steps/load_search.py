@@ -63,8 +63,8 @@ def load_search(
     config, console = context.config, context.console
     from autonad.files import write_json
     from autonad.latency.target import Target
+    from autonad.tracking.history.search_files import load_search as fetch
     from autonad.tracking.history.searches import last_search
-    from autonad.tracking.history.searches import load_search as fetch
 
     settings = tracking_settings(config)
     device = Target.load(target)
@@ -93,7 +93,9 @@ def load_search(
 
 
 def _fetch_champion(config: Config, dataset: str, target: str, folder: Path) -> int | None:
-    from autonad.tracking.registry.models import MODEL, Registry, model_name
+    from autonad.deploy import MODEL
+    from autonad.tracking.registry.model_versions import model_name
+    from autonad.tracking.registry.registry import Registry
 
     registry = Registry(tracking_settings(config))
     version = registry.champion(model_name(dataset, target))

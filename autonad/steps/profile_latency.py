@@ -7,6 +7,7 @@ from pathlib import Path
 
 from autonad.config.context import Context
 from autonad.steps.context import begin
+from autonad.tracking.tags import HARDWARE_KEY
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def profile_latency(
     """
     config, console = context.config, context.console
     from autonad.latency.prior import prior_from_table, save_prior
-    from autonad.latency.profile import profile_space
+    from autonad.latency.profile import ProfileSettings, profile_space
     from autonad.latency.regression import table_from_records
     from autonad.latency.target import Target
     from autonad.report.prior import plot_prior
@@ -62,7 +63,7 @@ def profile_latency(
         "target": device.model_dump(),
         "profile_latency": settings.model_dump(),
     }
-    tags = {"autonad.hardware_key": device.hardware_key}
+    tags = {HARDWARE_KEY: device.hardware_key}
     with begin("profile-latency", context, params=params, tags=tags) as step:
         warning = device.verify_here()
         if warning:
@@ -76,11 +77,13 @@ def profile_latency(
                 device,
                 num_classes,
                 config.input.size,
-                warmup=settings.warmup,
-                repeats=settings.repeats,
-                networks=settings.networks,
-                seed=config.seed,
-                log=lambda what, done, total: console.advance(done, total, what),
+                ProfileSettings(
+                    warmup=settings.warmup,
+                    repeats=settings.repeats,
+                    networks=settings.networks,
+                    seed=config.seed,
+                ),
+                lambda what, done, total: console.advance(done, total, what),
             )
         prior = prior_from_table(table, temperature=settings.temperature, shrinkage=settings.shrinkage)
         table.save(output / "table.parquet")

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from autonad.config import Config
 from autonad.config.context import Context
+from autonad.deploy import MODEL
 from autonad.errors import ConfigError, ExportError, TrackingError
-from autonad.steps.contest import IMAGES, MODEL, contest
+from autonad.steps.contest import IMAGES, contest
 from autonad.steps.context import begin, dataset_name, tracking_settings
+from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT, HARDWARE_KEY, MODEL_NAME
 
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.deploy.shipped import ShippedNetwork
     from autonad.deploy.verdict import Verdict
-    from autonad.tracking.registry.models import Registry, Version
+    from autonad.tracking.registry.model_versions import Version
+    from autonad.tracking.registry.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ def register(
     from autonad.deploy.shipped import ShippedNetwork
     from autonad.files import write_json
     from autonad.latency.target import Target
-    from autonad.tracking.registry.models import Registry, model_name
+    from autonad.tracking.registry.model_versions import model_name
+    from autonad.tracking.registry.registry import Registry
 
     settings = config.register
     challenger = ShippedNetwork.open(export / MODEL, config.threads)
@@ -100,9 +104,9 @@ def register(
         )
         return RegisterResult(name, None, False, reasons)
     params = {"register": settings.model_dump(), "architecture": challenger.architecture.key, "model": name}
-    tags = {"dataset.fingerprint": source.fingerprint, "architecture.key": challenger.architecture.key}
+    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: challenger.architecture.key}
     if key is not None:
-        tags["autonad.hardware_key"] = key
+        tags[HARDWARE_KEY] = key
     with (
         begin("register", context, params=params, tags=tags) as step,
         tempfile.TemporaryDirectory() as temporary,
@@ -190,7 +194,7 @@ def _add(
         name,
         files,
         run_id=run_id,
-        tags={"autonad.model": name, **tags},
+        tags={MODEL_NAME: name, **tags},
         example=example,
         classes=challenger.spec.num_classes,
     )

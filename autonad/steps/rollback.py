@@ -23,7 +23,7 @@ def rollback(context: Context, *, name: str | None, to: int | None = None) -> tu
         TrackingError: There is nothing to go back to.
     """
     config = context.config
-    from autonad.tracking.registry.models import Registry
+    from autonad.tracking.registry.registry import Registry
 
     if not config.tracking.enabled:
         raise ConfigError("tracking is off, and the registry is part of it; leave out tracking.enabled=false")

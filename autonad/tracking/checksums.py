@@ -13,7 +13,6 @@ from autonad.errors import TrackingError
 from autonad.files import sha256_file
 
 DIGESTS = "digests.json"
-DIGEST_TAG = "autonad.digests"
 
 
 def digests(files: dict[str, Path]) -> tuple[str, str]:

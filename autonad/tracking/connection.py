@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from autonad.errors import TrackingError
-from autonad.tracking.runs.run import TrackingSettings
-from autonad.tracking.values import key, one_line, redact
+from autonad.errors import TrackingError, cause_of, redact
+from autonad.tracking.destination import TrackingSettings
+from autonad.tracking.values import key
 
 # Set where the user has not: no telemetry, no chatter, and an answer within seconds.
 for _name, _value in {
@@ -89,7 +89,7 @@ def clear_failures(settings: TrackingSettings, remedy: str) -> Iterator[None]:
     try:
         yield
     except FAILURES as error:
-        reason = one_line(error)
+        reason = cause_of(error)
         if re.search(r"\b40[13]\b|(?i:unauthori[sz]ed|permission denied)", str(error)):
             reason, remedy = (
                 "it refuses the user",
@@ -181,6 +181,6 @@ def check_sqlite(uri: str) -> None:
             connection.close()
     except (OSError, sqlite3.Error) as error:
         raise TrackingError(
-            f"the tracking database {path} cannot be used ({one_line(error)}); choose a writable place in "
+            f"the tracking database {path} cannot be used ({cause_of(error)}); choose a writable place in "
             "tracking.uri, move a damaged file away, or go without: --set tracking.enabled=false"
         ) from error

@@ -18,7 +18,7 @@ from servers import ObjectStore, free_port
 
 from autonad.errors import TrackingError
 from autonad.tracking import last_search, load_search, log_search, track
-from autonad.tracking.history.searches import BUNDLE
+from autonad.tracking.history.search_files import BUNDLE
 from autonad.tracking.names import check_names
 
 pytestmark = [

@@ -11,7 +11,7 @@ from cockpit import COLUMNS, Cockpit, chromium, cockpit
 from mlflow_servers import running, sqlite_server
 
 from autonad.tracking import TrackingSettings, track
-from autonad.tracking.runs.run import DatasetFacts
+from autonad.tracking.runs.dataset_facts import DatasetFacts
 
 pytestmark = [
     pytest.mark.acceptance,

@@ -16,18 +16,7 @@ from statistics import median
 import pytest
 from rooms import IMPORTS, ORDER, PACKAGE, ROOT, circle, name_of, rank
 
-HEAVY = {
-    "torch",
-    "pandas",
-    "pyarrow",
-    "mlflow",
-    "albumentations",
-    "cv2",
-    "onnx",
-    "onnxruntime",
-    "plotly",
-    "matplotlib",
-}
+HEAVY = {"torch", "pandas", "pyarrow", "mlflow", "albumentations", "cv2", "onnx", "onnxruntime", "matplotlib"}
 
 
 def test_every_part_of_the_package_has_its_place_in_the_order() -> None:

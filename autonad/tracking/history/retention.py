@@ -15,32 +15,26 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from autonad.errors import ConfigError, TrackingError
-from autonad.tracking.checksums import DIGEST_TAG
 from autonad.tracking.connection import CONNECT, MlflowClient, all_pages, clear_failures, connect, patient
-from autonad.tracking.history.searches import ARCHITECTURE, DATASET, HARDWARE_KEY
-from autonad.tracking.registry.models import Registry
-from autonad.tracking.runs.family import PARENT_RUN, STAGE
-from autonad.tracking.runs.run import TrackingSettings
+from autonad.tracking.destination import TrackingSettings
+from autonad.tracking.history.leftovers import HEAVY, Artifacts, Leftover
+from autonad.tracking.registry.registry import Registry
+from autonad.tracking.tags import (
+    ARCHITECTURE,
+    COLLECTED,
+    DATASET,
+    DIGEST_TAG,
+    HARDWARE_KEY,
+    PARENT_RUN,
+    PENDING,
+    STAGE,
+)
 
-COLLECTED, PENDING = "autonad.collected", "pending"
 DAY_MS = 24 * 3600 * 1000
-# Stage → what goes, among its artifacts. What a comparison shows stays.
-HEAVY: dict[str, tuple[str, ...]] = {
-    "search": (
-        "pin",
-        "supernet",
-        "latency",
-        "search/inherited.safetensors",
-        "search/pareto.html",
-        "digests.json",
-    ),
-    "train-supernet": ("supernet.safetensors", "records.parquet"),
-}
 
 
 @dataclass(frozen=True)
@@ -56,32 +50,6 @@ class Rule:
     searches: int
     challengers: int
     min_age_days: float
-
-
-@dataclass(frozen=True)
-class Leftover:
-    """Something that may go.
-
-    Attributes:
-        kind: Of what.
-        name: Run id, or registered model.
-        version: Its version; empty for a run.
-        uri: Where its files are.
-        paths: Which of them go; empty for all.
-        num_bytes: Their size.
-        why: The reason, for people.
-    """
-
-    kind: Literal["search", "train-supernet", "version"]
-    name: str
-    version: str
-    uri: str
-    paths: tuple[str, ...]
-    num_bytes: int
-    why: str
-
-    def __str__(self) -> str:
-        return f"version {self.version} of {self.name}" if self.version else f"{self.kind} run {self.name}"
 
 
 class Retention:
@@ -100,31 +68,32 @@ class Retention:
             raise ConfigError("tracking is off, and what may go is there; leave out tracking.enabled=false")
         self._settings = settings
         self._client: MlflowClient = connect(settings)
-        self._registry = Registry(settings)
+        self._registry, self._artifacts = Registry(settings), Artifacts(settings)
 
-    def plan(self, rule: Rule, now_ms: int | None = None) -> list[Leftover]:
+    def plan(self, rule: Rule) -> list[Leftover]:
         """What may go, oldest first.
 
         Args:
             rule: What is kept.
-            now_ms: Milliseconds since 1970; None is now.
 
         Raises:
             TrackingError: It is not known which version is a model's champion: somebody removed the alias.
         """
-        before = (time.time_ns() // 1_000_000 if now_ms is None else now_ms) - rule.min_age_days * DAY_MS
-        # Raises where the champion is not known, before anything is called a leftover.
-        models = [(name, self._registry.champion(name)) for name in self._registry.models()]
+        before = time.time_ns() // 1_000_000 - rule.min_age_days * DAY_MS
+        names = self._registry.models()
+        for name in names:
+            self._registry.champion(name)  # must be known, before anything is called a leftover
         with self._failures(), patient():
-            versions = {name: self._versions(name) for name, _ in models}
-            used = {name: self._used(name) for name, _ in models}
-            kept = [v for name in versions for v in versions[name] if str(v.version) in used[name]]
+            versions = {name: self._versions(name) for name in names}
+            used = {name: self._used(name) for name in names}
+            kept = [v for name in names for v in versions[name] if str(v.version) in used[name]]
             found = self._old_runs(kept, rule, before)
             sources = {version.source for version in kept}
-            for name in versions:
+            why = f"not in use, and not among the newest {rule.challengers} of its model"
+            for name in names:
                 others = [v for v in versions[name] if str(v.version) not in used[name]]
                 found += [
-                    (v.creation_timestamp, self._version(v, rule))
+                    (v.creation_timestamp, self._artifacts.of_version(v, why))
                     for v in others[rule.challengers :]
                     if v.creation_timestamp < before and v.source not in sources
                 ]
@@ -143,7 +112,7 @@ class Retention:
             if leftover.kind == "version":
                 if leftover.version in self._used(leftover.name):
                     return False
-                self._delete(leftover)
+                self._artifacts.delete(leftover)
                 model_id = self._client.get_model_version(leftover.name, leftover.version).model_id
                 if model_id:
                     self._client.delete_logged_model(model_id)
@@ -153,7 +122,7 @@ class Retention:
             self._client.set_tag(leftover.name, COLLECTED, PENDING)
             if DIGEST_TAG in self._client.get_run(leftover.name).data.tags:
                 self._client.delete_tag(leftover.name, DIGEST_TAG)
-            self._delete(leftover)
+            self._artifacts.delete(leftover)
             today = datetime.datetime.now(datetime.UTC).date().isoformat()
             self._client.set_tag(leftover.name, COLLECTED, today)
             return True
@@ -181,7 +150,7 @@ class Retention:
             elif begun != PENDING:
                 continue
             why = "its removal was interrupted" if begun else _why(stage, rank)
-            leftover = self._run(run, stage, why)
+            leftover = self._artifacts.of_run(run, stage, why)
             if leftover.paths:
                 found.append((run.info.start_time, leftover))
         return found
@@ -207,12 +176,8 @@ class Retention:
                 f"experiment {self._settings.experiment!r} is not in MLflow, or was deleted there; name "
                 "another in tracking.experiment"
             )
-        return all_pages(
-            self._client.search_runs,
-            [experiment.experiment_id],
-            query,
-            order_by=["attributes.start_time DESC"],
-        )
+        newest_first = ["attributes.start_time DESC"]
+        return all_pages(self._client.search_runs, [experiment.experiment_id], query, order_by=newest_first)
 
     def _versions(self, name: str) -> list[Any]:
         """All versions of a model, newest first."""
@@ -223,36 +188,6 @@ class Retention:
         """Versions that have an alias."""
         return {str(number) for number in self._client.get_registered_model(name).aliases.values()}
 
-    def _run(self, run: Any, stage: Any, why: str) -> Leftover:
-        paths = [path for path in HEAVY[stage] if self._size(run.info.artifact_uri, path) is not None]
-        sizes = [self._size(run.info.artifact_uri, path) or 0 for path in paths]
-        uri = run.info.artifact_uri
-        return Leftover(stage, run.info.run_id, "", uri, tuple(paths), sum(sizes), why)
-
-    def _version(self, version: Any, rule: Rule) -> Leftover:
-        why = f"not in use, and not among the newest {rule.challengers} of its model"
-        size = self._size(version.source, None) or 0
-        return Leftover("version", version.name, str(version.version), version.source, (), size, why)
-
-    def _size(self, uri: str, path: str | None) -> int | None:
-        """Bytes of a file or of all files in a folder; None where there is nothing."""
-        repository = self._repository(uri)
-        parent, _, _ = (path or "").rpartition("/")
-        beside = repository.list_artifacts(parent or None)
-        if path is None:
-            return sum(_sizes(repository, beside))
-        return next((sum(_sizes(repository, [entry])) for entry in beside if entry.path == path), None)
-
-    def _delete(self, leftover: Leftover) -> None:
-        repository = self._repository(leftover.uri)
-        for path in leftover.paths or (None,):
-            repository.delete_artifacts(path)
-
-    def _repository(self, uri: str) -> Any:
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        return get_artifact_repository(uri, tracking_uri=self._settings.uri)
-
     def _failures(self) -> Any:
         return clear_failures(self._settings, f"{CONNECT}, then repeat the command")
 
@@ -262,11 +197,3 @@ def _why(stage: str, rank: int) -> str:
         return "it did not finish, or was not kept whole"
     what = "searches" if stage == "search" else "supernets"
     return f"number {rank} of the {what} of its dataset and target, counted from the newest"
-
-
-def _sizes(repository: Any, entries: Iterable[Any]) -> Iterable[int]:
-    for entry in entries:
-        if entry.is_dir:
-            yield from _sizes(repository, repository.list_artifacts(entry.path))
-        else:
-            yield entry.file_size or 0

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from autonad.deploy import MODEL
 from autonad.deploy.shipped import load_graph
-
-MODEL = "model.onnx"
 
 
 def model_folder(folder: Path, files: Mapping[str, Path], example: Any, classes: int) -> Path:

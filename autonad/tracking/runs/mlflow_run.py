@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from autonad.tracking.checksums import DIGEST_TAG, DIGESTS, digests
-from autonad.tracking.connection import (
-    CONNECT,
-    FAILURES,
-    OFF,
-    Dataset,
-    DatasetInput,
-    InputTag,
-    MlflowClient,
-    Param,
-    RunTag,
-    check_sqlite,
-    clear_failures,
-    experiment_id,
-    open_store,
-    patient,
-)
+from autonad.errors import cause_of
+from autonad.tracking.checksums import DIGESTS, digests
+from autonad.tracking.connection import FAILURES, MlflowClient, Param, RunTag, patient
+from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.names import check_names
-from autonad.tracking.runs.background import Background
-from autonad.tracking.runs.buffer import MetricBuffer, Point
-from autonad.tracking.runs.family import HEADLINE, NOTE, PARENT_RUN, parent_of, settle, update_parent
-from autonad.tracking.runs.origin import interface_tags
-from autonad.tracking.runs.outbox import END, TAG, keep, replay, send_points
-from autonad.tracking.runs.run import DatasetFacts, TrackingSettings
-from autonad.tracking.runs.system import SystemMetrics
-from autonad.tracking.values import MAX_TAG, flatten, key, one_line, text
-
-MAX_DIGEST = 36  # MLflow's limit
-# Tags of a step that its parent has too.
-SHARED = (
-    "git.sha",
-    "autonad.image",
-    "kfp.run_id",
-    "kfp.run_url",
-    "mlflow.user",
-    "mlflow.source.git.commit",
-    "mlflow.source.type",
-)
+from autonad.tracking.runs.dataset_facts import DatasetFacts
+from autonad.tracking.runs.machine_load import MachineLoad
+from autonad.tracking.runs.metric_queue import MetricBuffer, MetricSender, Point
+from autonad.tracking.runs.parents import settle, update_parent
+from autonad.tracking.runs.unsent import END, TAG, keep, replay, send_points
+from autonad.tracking.tags import DIGEST_TAG, HEADLINE, NOTE, PARENT_RUN
+from autonad.tracking.values import MAX_TAG, flatten, key, text
 
 
 class Parent(NamedTuple):
@@ -57,7 +30,7 @@ class Parent(NamedTuple):
 
 
 class MlflowRun:
-    """A `Run` on a server; made by `open_run`."""
+    """A `Run` on a server; made by `opening.open_run`."""
 
     def __init__(
         self,
@@ -75,10 +48,10 @@ class MlflowRun:
         buffer = MetricBuffer(
             self._send, failures=FAILURES, spill=settings.unsent / f"{run_id}.jsonl", warn=warn
         )
-        self._metrics = Background(buffer)
+        self._metrics = MetricSender(buffer)
         self._system = None
         if settings.system_seconds is not None:
-            self._system = SystemMetrics(self._metrics.add, settings.system_seconds)
+            self._system = MachineLoad(self._metrics.add, settings.system_seconds)
 
     @property
     def id(self) -> str | None:
@@ -107,25 +80,12 @@ class MlflowRun:
 
     def dataset(self, data: DatasetFacts, context: str) -> None:
         """See `Run.dataset`."""
-        entity = Dataset(
-            name=data.name,
-            digest=(data.dvc_md5 or data.fingerprint)[:MAX_DIGEST],
-            source_type="dvc" if data.dvc_md5 else "local",
-            source=json.dumps({"path": data.name, "dvc_md5": data.dvc_md5, "fingerprint": data.fingerprint}),
-            profile=json.dumps({"images": data.images, "groups": data.groups, "classes": list(data.classes)}),
-        )
-        tags = [InputTag(key="mlflow.data.context", value=context)]
-        given = [DatasetInput(dataset=entity, tags=tags)]
+        given = [data.as_input(context)]
         self._try(lambda: self._client.log_inputs(self._run_id, given))
         if self._parent is not None and self._parent.execution:  # the list of executions shows it
             parent = self._parent.run_id
             self._try(lambda: self._client.log_inputs(parent, given))
-        facts = {
-            "autonad.dataset": data.name,
-            "dataset.fingerprint": data.fingerprint,
-            "dvc.md5": data.dvc_md5,
-        }
-        self._tags({name: value for name, value in facts.items() if value is not None})
+        self._tags(data.tags)
 
     def text(self, content: str, name: str) -> None:
         """See `Run.text`."""
@@ -222,46 +182,7 @@ class MlflowRun:
             if not self._warned:
                 self._warned = True
                 self._warn(
-                    f"the tracking server does not take everything ({one_line(error)}); the work goes on, "
+                    f"the tracking server does not take everything ({cause_of(error)}); the work goes on, "
                     f"and run {self._run_id} will lack some of its files, which are on disk all the same"
                 )
             return False
-
-
-def open_run(
-    settings: TrackingSettings,
-    *,
-    name: str,
-    execution: str | None,
-    tags: Mapping[str, object],
-    parent_id: str | None,
-    run_id: str | None,
-    warn: Callable[[str], None],
-) -> MlflowRun:
-    """Start or continue a run; see `autonad.tracking.track`.
-
-    Raises:
-        TrackingError: The server or store cannot be used.
-    """
-    check_sqlite(settings.uri)
-    texts = {key(tag): text(value, MAX_TAG) for tag, value in tags.items()}
-    parent = None
-    with clear_failures(settings, f"{CONNECT}, or go without: {OFF}"):
-        client = open_store(settings.uri)
-        replay(client, settings.unsent, warn)
-        if run_id is not None:
-            client.update_run(run_id, status="RUNNING")
-            client.log_batch(run_id, tags=[RunTag(tag, value) for tag, value in texts.items()])
-        else:
-            experiment = experiment_id(client, settings)
-            texts |= interface_tags(name, texts.get("git.sha"))
-            if parent_id is None and execution is not None:
-                own = parent_of(client, experiment, execution, {k: texts[k] for k in SHARED if k in texts})
-                client.update_run(own, status="RUNNING")
-                parent = Parent(experiment, execution, own)
-            elif parent_id is not None:
-                parent = Parent(experiment, "", parent_id)
-            if parent is not None:
-                texts[PARENT_RUN] = parent.run_id
-            run_id = client.create_run(experiment, tags=texts, run_name=name).info.run_id
-    return MlflowRun(client, run_id, parent=parent, settings=settings, warn=warn)

@@ -20,40 +20,52 @@ import platform
 import subprocess
 from collections.abc import Mapping
 
-STAGE = "DVC_STAGE"
+from autonad.tracking.tags import (
+    DVC_STAGE,
+    GIT_SHA,
+    IMAGE,
+    KFP_RUN,
+    KFP_URL,
+    SOURCE_COMMIT,
+    SOURCE_NAME,
+    SOURCE_TYPE,
+    USER,
+)
+
+STAGE_VARIABLE = "DVC_STAGE"
 
 # Environment variable → tag. Whoever builds the image or submits the pipeline sets them.
 FROM_ENVIRONMENT = {
-    "AUTONAD_GIT_SHA": "git.sha",
-    "AUTONAD_IMAGE": "autonad.image",
-    "KFP_RUN_ID": "kfp.run_id",
-    "KFP_RUN_URL": "kfp.run_url",
-    STAGE: "dvc.stage",
+    "AUTONAD_GIT_SHA": GIT_SHA,
+    "AUTONAD_IMAGE": IMAGE,
+    "KFP_RUN_ID": KFP_RUN,
+    "KFP_RUN_URL": KFP_URL,
+    STAGE_VARIABLE: DVC_STAGE,
 }
 
 
 def origin_tags(environment: Mapping[str, str]) -> dict[str, str]:
     """Tags that say where a run comes from; what is not known is left out."""
     tags = {tag: environment[name] for name, tag in FROM_ENVIRONMENT.items() if environment.get(name)}
-    if "git.sha" not in tags and (sha := git_sha()) is not None:
-        tags["git.sha"] = sha
+    if GIT_SHA not in tags and (sha := git_sha()) is not None:
+        tags[GIT_SHA] = sha
     return tags
 
 
 def interface_tags(stage: str, git_sha: str | None) -> dict[str, str]:
     """What MLflow's user interface shows as a run's source, version and creator."""
-    tags = {"mlflow.source.name": f"autonad {stage}", "mlflow.source.type": "LOCAL"}
+    tags = {SOURCE_NAME: f"autonad {stage}", SOURCE_TYPE: "LOCAL"}
     if git_sha is not None:
-        tags["mlflow.source.git.commit"] = git_sha
+        tags[SOURCE_COMMIT] = git_sha
     # In a container the user id may have no name.
     with contextlib.suppress(OSError, KeyError):
-        tags["mlflow.user"] = os.environ.get("MLFLOW_TRACKING_USERNAME") or getpass.getuser()
+        tags[USER] = os.environ.get("MLFLOW_TRACKING_USERNAME") or getpass.getuser()
     return tags
 
 
 def execution_name(environment: Mapping[str, str]) -> str | None:
     """The execution that an orchestrator implies; None for a step that was started by hand."""
-    if environment.get(STAGE):
+    if environment.get(STAGE_VARIABLE):
         return dvc_invocation(environment)
     return environment.get("KFP_RUN_ID") or None
 
@@ -64,7 +76,7 @@ def dvc_invocation(environment: Mapping[str, str]) -> str | None:
 
     try:
         for process in psutil.Process().parents():
-            if STAGE not in process.environ():
+            if STAGE_VARIABLE not in process.environ():
                 started = process.create_time()
                 unique = (platform.node(), environment.get("DVC_ROOT"), process.pid, started)
                 digest = hashlib.sha256(repr(unique).encode()).hexdigest()[:4]

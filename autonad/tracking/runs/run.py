@@ -1,53 +1,13 @@
-"""What a step sees of tracking: where runs are logged, and what can be done with one."""
+"""What a step can do with its run, whether tracking is on or off."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from autonad.tracking.names import check_names
-
-
-@dataclass(frozen=True)
-class TrackingSettings:
-    """Where runs are logged.
-
-    Attributes:
-        uri: Tracking server or store.
-        experiment: Experiment name.
-        enabled: False logs nothing, through the same interface.
-        unsent: Folder for what the server did not take; made when it is needed.
-        system_seconds: Time between two samples of the machine's load; None takes none.
-    """
-
-    uri: str = "sqlite:///mlflow.db"
-    experiment: str = "autonad"
-    enabled: bool = True
-    unsent: Path = Path("mlflow-unsent")
-    system_seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class DatasetFacts:
-    """What a run says about a dataset that it used.
-
-    Attributes:
-        name: Versions of a dataset share it.
-        fingerprint: Sha256 of classes and manifest.
-        dvc_md5: What DVC calls its content; None if DVC does not know it.
-        images: Number of images.
-        groups: Number of physical parts.
-        classes: Names, background first.
-    """
-
-    name: str
-    fingerprint: str
-    dvc_md5: str | None
-    images: int
-    groups: int
-    classes: tuple[str, ...]
+from autonad.tracking.runs.dataset_facts import DatasetFacts
 
 
 class Run(Protocol):

@@ -21,7 +21,7 @@ def table(profile_table: Callable[[SearchSpace], LatencyTable]) -> LatencyTable:
 
 
 def with_column(table: LatencyTable, **columns: object) -> LatencyTable:
-    return dataclasses.replace(table, frame=table.frame.assign(**columns))
+    return dataclasses.replace(table, rows=table.frame.assign(**columns))
 
 
 def test_every_place_has_positive_probabilities_that_sum_to_one(table: LatencyTable) -> None:

@@ -19,7 +19,7 @@ from autonad.space import SearchSpace
 from autonad.steps.context import tracking_settings
 from autonad.tracking import track
 from autonad.tracking.history.executions import Executions
-from autonad.tracking.runs.run import DatasetFacts
+from autonad.tracking.runs.dataset_facts import DatasetFacts
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 ALONE: dict[str, str] = {}

@@ -18,8 +18,10 @@ from autonad.console import SILENT, Console
 from autonad.errors import ConfigError, TrackingError
 from autonad.steps.context import tracking_settings
 from autonad.tracking import last_search, load_search, log_search, track
-from autonad.tracking.history.retention import COLLECTED, Retention, Rule
-from autonad.tracking.history.searches import BUNDLE, DATASET, HARDWARE_KEY
+from autonad.tracking.history.leftovers import Artifacts
+from autonad.tracking.history.retention import Retention, Rule
+from autonad.tracking.history.search_files import BUNDLE
+from autonad.tracking.tags import COLLECTED, DATASET, HARDWARE_KEY
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 ALONE: dict[str, str] = {}
@@ -119,8 +121,8 @@ class Store:
     def plan(self, **changes: Any) -> set[str]:
         """Names of what may go under a rule that keeps one of each."""
         rule = Rule(**({"searches": 1, "challengers": 1, "min_age_days": 0.0} | changes))
-        later = time.time_ns() // 1_000_000 + 1000
-        found = Retention(tracking_settings(self.config)).plan(rule, later)
+        time.sleep(0.002)  # what is as old as now is too young
+        found = Retention(tracking_settings(self.config)).plan(rule)
         return {leftover.version or leftover.name for leftover in found}
 
     def gc(self, *, keep_challengers: int = 1, console: Console = SILENT, **options: Any) -> list[Any]:
@@ -222,11 +224,11 @@ def test_a_version_goes_with_its_files_and_no_other(store: Store) -> None:
 def test_a_removal_that_was_interrupted_is_finished(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     old, _ = store.search(), store.search()
 
-    def breaks(self: Retention, leftover: Any) -> None:
+    def breaks(self: Artifacts, leftover: Any) -> None:
         raise ConnectionResetError(104, "Connection reset by peer")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Retention, "_delete", breaks)
+        broken.setattr(Artifacts, "delete", breaks)
         with pytest.raises(TrackingError, match="Connection reset by peer"):
             store.gc(delete=True)
     settings = tracking_settings(store.config)
@@ -242,8 +244,8 @@ def test_a_version_that_gets_an_alias_meanwhile_stays(store: Store, monkeypatch:
     late = store.version("cccccccccccc")
     plan = Retention.plan
 
-    def promote(self: Retention, rule: Rule, now_ms: int | None = None) -> Any:
-        found = plan(self, rule, now_ms)
+    def promote(self: Retention, rule: Rule) -> Any:
+        found = plan(self, rule)
         store.client.set_registered_model_alias(NAME, "champion", late)
         return found
 

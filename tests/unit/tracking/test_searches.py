@@ -12,7 +12,8 @@ import pytest
 
 from autonad.errors import ConfigError, StorageError, TrackingError
 from autonad.tracking import TrackingSettings, last_search, load_search, log_search, track
-from autonad.tracking.history.searches import BUNDLE, DATASET, HARDWARE_KEY
+from autonad.tracking.history.search_files import BUNDLE
+from autonad.tracking.tags import DATASET, HARDWARE_KEY
 
 ALONE: dict[str, str] = {}
 

@@ -3,7 +3,7 @@ import pytest
 from autonad.tracking import class_metric
 from autonad.tracking.names import METRICS, check_names
 from autonad.tracking.runs.run import NullRun
-from autonad.tracking.values import MAX_PARAM, flatten, key, one_line, redact, text
+from autonad.tracking.values import MAX_PARAM, flatten, key, text
 
 
 def test_nested_values_become_dotted_names() -> None:
@@ -22,26 +22,8 @@ def test_lists_are_json() -> None:
     assert text([1, "a"]) == '[1, "a"]'
 
 
-@pytest.mark.parametrize(
-    ("uri", "shown"),
-    [
-        ("http://me:secret@host:5000/x", "http://***@host:5000/x"),
-        ("postgresql://me:secret@db/mlflow", "postgresql://***@db/mlflow"),
-        ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
-    ],
-)
-def test_passwords_are_taken_out(uri: str, shown: str) -> None:
-    assert redact(f"cannot reach {uri} now") == f"cannot reach {shown} now"
-    assert "secret" not in text({"uri": uri})
-    assert "secret" not in one_line(ValueError(uri))
-
-
-def test_the_reason_beneath_a_wrapped_error_is_told() -> None:
-    error = ValueError("very long")
-    error.__cause__ = ConnectionRefusedError(111, "Connection refused")
-    assert one_line(error) == "Connection refused"
-    assert one_line(ValueError("first\nsecond")) == "first"
-    assert one_line(KeyError()) == "KeyError"
+def test_passwords_are_taken_out() -> None:
+    assert "secret" not in text({"uri": "http://me:secret@host:5000/x"})
 
 
 def test_keys_hold_only_what_a_server_accepts() -> None:
