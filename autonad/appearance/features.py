@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from autonad.appearance.morphology import MORPHOLOGY, morphology
-from autonad.appearance.texture import TEXTURE, texture
+from autonad.appearance.morphology import MORPHOLOGY, describe_defects
+from autonad.appearance.texture import TEXTURE, describe_texture
 from autonad.data.dataset import Dataset
 from autonad.errors import DatasetError
 
@@ -49,7 +49,7 @@ def image_features(image: np.ndarray, mask: np.ndarray | None, num_classes: int)
         raise DatasetError(
             f"the mask has shape {mask.shape}, its image {image.shape[:2]}; they must be equal"
         )
-    return texture(image) | morphology(image, mask, num_classes)
+    return describe_texture(image) | describe_defects(image, mask, num_classes)
 
 
 def extract_features(

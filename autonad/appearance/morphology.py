@@ -28,7 +28,7 @@ MAX_DEFECTS = 64
 FLOOR = 1 / 16  # a contrast below this share of the ring's spread is invisible
 
 
-def morphology(image: np.ndarray, mask: np.ndarray | None, num_classes: int) -> dict[str, float]:
+def describe_defects(image: np.ndarray, mask: np.ndarray | None, num_classes: int) -> dict[str, float]:
     """Shape of the defects in a mask; see `MORPHOLOGY`.
 
     Args:
