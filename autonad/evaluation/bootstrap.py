@@ -47,7 +47,6 @@ def bootstrap_intervals(
     resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
-    metrics: Sequence[str] = BOOTSTRAP_METRICS,
 ) -> dict[str, Interval | None]:
     """Intervals of metrics over groups.
 
@@ -57,7 +56,6 @@ def bootstrap_intervals(
         resamples: Bootstrap resamples.
         level: Coverage of the interval.
         seed: Of the resampling.
-        metrics: Of `BOOTSTRAP_METRICS`.
 
     Returns:
         Metric → interval; None with fewer than two groups, which tell nothing about spread, or if the metric
@@ -65,9 +63,9 @@ def bootstrap_intervals(
     """
     sums = group_sums(matrices, groups)
     if len(sums) < 2:
-        return dict.fromkeys(metrics)
+        return dict.fromkeys(BOOTSTRAP_METRICS)
     values = metric_values(_resample(sums, resamples, seed))
-    return {name: interval_of(values[name], level, len(sums)) for name in metrics}
+    return {name: interval_of(values[name], level, len(sums)) for name in BOOTSTRAP_METRICS}
 
 
 def bootstrap_values(
