@@ -54,6 +54,9 @@ Parameter = Annotated[
         "--parameter", help="A parameter of the pipeline: NAME=VALUE. Repeatable.", metavar="NAME=VALUE"
     ),
 ]
+Checkpoints = Annotated[
+    str, typer.Option("--checkpoints", help="s3://bucket/prefix or folder that training goes on from.")
+]
 RunName = Annotated[str | None, typer.Option("--name", help="What the run is called.")]
 Experiment = Annotated[str, typer.Option("--experiment", help="Experiment in Kubeflow.")]
 
@@ -103,9 +106,7 @@ def run(
     docker: Annotated[bool, typer.Option("--docker", help="On this machine, tasks as containers.")] = False,
     dataset: Dataset = None,
     target: TargetFile = None,
-    checkpoints: Annotated[
-        str, typer.Option("--checkpoints", help="s3://bucket/prefix or folder that training goes on from.")
-    ] = "",
+    checkpoints: Checkpoints = "",
     output: Annotated[Path, typer.Option("--output", help="Folder of local runs.")] = Path("runs/pipeline"),
     retries: Annotated[int, typer.Option("--retries", help="Of training tasks, in local runs.")] = 0,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the run on the cluster to end.")] = False,
@@ -129,8 +130,7 @@ def run(
         raise ConfigError("--local and --docker exclude each other; choose one")
     here = local or docker
     package = _package(which, image)
-    given = _arguments(package, dataset, target, params, set, parameter, here=here)
-    given.setdefault("checkpoints", checkpoints)
+    given = _arguments(package, dataset, target, params, set, checkpoints, parameter, here=here)
     title = name or f"{package.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     if not here:
         server = _server(host, namespace, token, cookies, in_cluster, ca_cert)
@@ -152,7 +152,7 @@ def run(
         image=image_of(package) if docker else None,
     )
     print(f"\n{done.folder}: execution {title}")
-    summary = next(iter(sorted(done.folder.glob("*/register*/summary"))), None)
+    summary = done.output("register*", "summary")
     if summary is not None:
         print(summary.read_text())
 
@@ -181,6 +181,7 @@ def schedule(
     cron: Annotated[str, typer.Option("--cron", help='When, such as "0 4 * * 1" (Mondays at four).')],
     dataset: Dataset = None,
     target: TargetFile = None,
+    checkpoints: Checkpoints = "",
     name: RunName = None,
     which: Name = "autonad",
     parameter: Parameter = None,
@@ -197,7 +198,7 @@ def schedule(
 ) -> None:
     """Run a pipeline on a cluster again and again."""
     package = _package(which, image)
-    given = _arguments(package, dataset, target, params, set, parameter, here=False)
+    given = _arguments(package, dataset, target, params, set, checkpoints, parameter, here=False)
     server = _server(host, namespace, token, cookies, in_cluster, ca_cert)
     made = server.schedule(package, given, name=name or package.name, experiment=experiment, cron=cron)
     print(f"schedule {made} of {package.name}: {cron}")
@@ -261,6 +262,7 @@ def _arguments(
     target: Path | None,
     params: Path | None,
     overrides: list[str] | None,
+    checkpoints: str,
     parameters: list[str] | None,
     *,
     here: bool,
@@ -284,6 +286,12 @@ def _arguments(
 
         given["target"] = Target.load(target).model_dump_json()
     known = package.defaults
+    if checkpoints and "checkpoints" not in known:
+        raise ConfigError(
+            f"pipeline {package.name} keeps no copies of checkpoints, since it has no such parameter; leave out "
+            "--checkpoints, or compile the pipeline again"
+        )
+    given["checkpoints"] = checkpoints
     given = {name: value for name, value in given.items() if name in known}
     for one in parameters or ():
         name, separator, value = one.partition("=")

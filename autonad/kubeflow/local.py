@@ -30,15 +30,22 @@ class LocalRun:
 
     Attributes:
         execution: Its name in MLflow.
-        folder: Where each task has a folder with its outputs.
+        folder: Of the execution, which may have run before under this name.
+        made: The folders of this run in it, where each task has a folder with its outputs.
     """
 
     execution: str
     folder: Path
+    made: tuple[Path, ...]
 
     def output(self, task: str, name: str) -> Path | None:
-        """The file or folder of a task's output; None if the task did not run."""
-        found = sorted(self.folder.glob(f"*/{task}/{name}"))
+        """The file or folder of a task's output, of this run alone; None if the task did not run.
+
+        Args:
+            task: Its name, or a pattern: each branch of a pipeline has a task of its own ("register*").
+            name: Of the output.
+        """
+        found = sorted(path for folder in self.made for path in folder.glob(f"{task}/{name}"))
         return found[-1] if found else None
 
 
@@ -84,6 +91,7 @@ def run_local(
         package = package.with_image(image)
     package = package.with_retries(retries)
     place.mkdir(parents=True, exist_ok=True)
+    before = set(place.iterdir())
     log = place / LOG
     with tempfile.TemporaryDirectory() as temporary, log.open("a") as file, _prepared(execution, file):
         path = Path(temporary) / "pipeline.yaml"
@@ -105,7 +113,8 @@ def run_local(
             ) from error
         finally:
             LocalExecutionConfig.instance = None
-    return LocalRun(execution, place)
+    made = sorted(path for path in set(place.iterdir()) - before if path.is_dir())
+    return LocalRun(execution, place, tuple(made))
 
 
 @contextmanager

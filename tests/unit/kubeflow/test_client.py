@@ -208,3 +208,32 @@ def test_the_command_line_says_what_is_wrong_and_sends_nothing(stub: Stub, tmp_p
     assert "is no dataset" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not stub.requests
+
+
+def test_copies_of_checkpoints_are_asked_for_where_the_pipeline_keeps_them(
+    stub: Stub, package: Package, tmp_path: Path
+) -> None:
+    where = ("--checkpoints", "s3://bucket/checkpoints")
+    for verb in (("schedule", "--cron", "0 4 * * 1"), ("run",)):
+        done = cli(*verb, "--host", stub.host, *where, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    (scheduled,) = stub.sent("POST", "/recurringruns")
+    (started,) = stub.sent("POST", "/runs")
+    for request in (scheduled, started):
+        assert request.body["runtime_config"]["parameters"]["checkpoints"] == where[1]
+
+
+def test_a_pipeline_without_checkpoints_runs_and_refuses_a_place_for_them(
+    stub: Stub, package: Package, tmp_path: Path
+) -> None:
+    del package.spec["root"]["inputDefinitions"]["parameters"]["checkpoints"]
+    package.save(tmp_path / "own.yaml")
+    plain = cli("run", "--host", stub.host, "--pipeline", "own.yaml", cwd=tmp_path)
+    refused = cli(
+        "run", "--host", stub.host, "--pipeline", "own.yaml", "--checkpoints", "/volume", cwd=tmp_path
+    )
+
+    assert plain.returncode == 0, plain.stderr
+    assert refused.returncode == 2
+    assert "keeps no copies of checkpoints" in refused.stderr
+    assert len(stub.sent("POST", "/runs")) == 1
