@@ -288,8 +288,8 @@ def _arguments(
     known = package.defaults
     if checkpoints and "checkpoints" not in known:
         raise ConfigError(
-            f"pipeline {package.name} keeps no copies of checkpoints, since it has no such parameter; leave out "
-            "--checkpoints, or compile the pipeline again"
+            f"pipeline {package.name} keeps no copies of checkpoints, since it has no such parameter; leave "
+            "out --checkpoints, or compile the pipeline again"
         )
     given["checkpoints"] = checkpoints
     given = {name: value for name, value in given.items() if name in known}
