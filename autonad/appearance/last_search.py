@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autonad.config import Config
-
-if TYPE_CHECKING:
-    from autonad.appearance.policy import LastSearch
+from autonad.errors import StorageError
+from autonad.files import read_json
 
 # How often a run reports or saves does not change what it ends with.
 _CADENCE = {"checkpoint_every"}
+
+
+@dataclass(frozen=True)
+class LastSearch:
+    """What the last search was run with; compared with what holds now.
+
+    Attributes:
+        pin_key: Of the pin whose images it was run on; None without one.
+        hardware_key: Of the target.
+        target: Name of the target.
+        latency_budget_ms: The limit; None without one.
+        search_settings: Settings of the search, the budget left out.
+        supernet_settings: Everything that decides a supernet but its images; None where it is not known.
+    """
+
+    pin_key: str | None
+    hardware_key: str
+    target: str
+    latency_budget_ms: float | None
+    search_settings: Mapping[str, Any] = field(default_factory=dict)
+    supernet_settings: Mapping[str, Any] | None = None
 
 
 def supernet_settings(config: Config) -> dict[str, Any]:
@@ -35,8 +57,6 @@ def search_settings(config: Config) -> dict[str, Any]:
 
 def this_search(config: Config, pin_key: str | None, hardware_key: str, target: str) -> LastSearch:
     """What a search of now would be run with."""
-    from autonad.appearance.policy import LastSearch
-
     return LastSearch(
         pin_key=pin_key,
         hardware_key=hardware_key,
@@ -53,10 +73,6 @@ def read_last_search(folder: Path | None) -> LastSearch | None:
     Raises:
         StorageError: Its `search.json` is damaged.
     """
-    from autonad.appearance.policy import LastSearch
-    from autonad.errors import StorageError
-    from autonad.files import read_json
-
     if folder is None or not (folder / "search.json").is_file():
         return None
     found = read_json(folder / "search.json", "the last search")

@@ -12,8 +12,10 @@ settings sees the same images as before.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from autonad.appearance.last_search import LastSearch
 
 Action = Literal["train", "search", "reuse"]
 ReasonKind = Literal[
@@ -81,27 +83,6 @@ class BatchFinding:
     alpha: float
     drift: dict[str, Any] | None
     note: str
-
-
-@dataclass(frozen=True)
-class LastSearch:
-    """What the last search was run with; compared with what holds now.
-
-    Attributes:
-        pin_key: Of the pin whose images it was run on; None without one.
-        hardware_key: Of the target.
-        target: Name of the target.
-        latency_budget_ms: The limit; None without one.
-        search_settings: Settings of the search, the budget left out.
-        supernet_settings: Everything that decides a supernet but its images; None where it is not known.
-    """
-
-    pin_key: str | None
-    hardware_key: str
-    target: str
-    latency_budget_ms: float | None
-    search_settings: Mapping[str, Any] = field(default_factory=dict)
-    supernet_settings: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

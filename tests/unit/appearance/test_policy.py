@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from autonad.appearance.policy import MOVES_PIN, BatchFinding, Decision, LastSearch, apply_policy
+from autonad.appearance.last_search import LastSearch
+from autonad.appearance.policy import MOVES_PIN, BatchFinding, Decision, apply_policy
 
 SEARCHED = LastSearch(
     pin_key="cccccccccccc",
