@@ -25,20 +25,20 @@ from autonad.space import EDGES, Architecture
 
 Term = tuple[Any, ...]
 
+# Weight of the penalty, in records: an operator with this many goes halfway to its place's mean.
+RIDGE = 1.0
 # Just enough to choose among equal fits: presence of a block that every network has is part of the constant.
 TIE_BREAK = 1e-6
 # A step this many robust standard deviations slower than explained was interrupted by something else.
 OUTLIER = 6.0
 
 
-def table_from_records(records: pd.DataFrame, *, ridge: float = 1.0) -> LatencyTable:
+def table_from_records(records: pd.DataFrame) -> LatencyTable:
     """Estimate the cost of every operator at every place from training records.
 
     Args:
         records: One row per step with the columns `architecture` (JSON) and `ms`; of several batch or image
             sizes only the commonest counts.
-        ridge: Weight of the penalty, in records: an operator with this many records goes halfway to its
-            place's mean.
 
     Returns:
         A table of source "records": one row per (stage, block, operator, kernel), (edge, operator), (stage,
@@ -60,7 +60,7 @@ def table_from_records(records: pd.DataFrame, *, ridge: float = 1.0) -> LatencyT
     for row, item in enumerate(terms):
         for name, value in item.items():
             design[row, columns[name]] = value
-    penalty = np.array([TIE_BREAK if name[0] == "presence" else ridge for name in names])
+    penalty = np.array([TIE_BREAK if name[0] == "presence" else RIDGE for name in names])
 
     keep = np.ones(len(times), dtype=bool)
     fit = Ridge(design, times, penalty)

@@ -51,7 +51,7 @@ def profile_latency(
     from autonad.latency.profile import ProfileSettings, profile_space
     from autonad.latency.regression import table_from_records
     from autonad.latency.target import Target
-    from autonad.report.prior import plot_prior
+    from autonad.report.prior_chart import plot_prior
     from autonad.space import SearchSpace
     from autonad.training.timing import read_records
 

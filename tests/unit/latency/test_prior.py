@@ -9,7 +9,7 @@ import pytest
 from autonad.errors import LatencyError
 from autonad.latency.prior import load_prior, prior_from_table, prior_matrix, save_prior, uniform_share
 from autonad.latency.table import LatencyTable
-from autonad.report.prior import plot_prior
+from autonad.report.prior_chart import plot_prior
 from autonad.space import EDGES, SamplingPrior, SearchSpace
 
 SPACE = SearchSpace.preset("small")
