@@ -2,82 +2,72 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from autonad.config import Config
+import numpy as np
+import pandas as pd
+
+from autonad.config import RegisterConfig
 from autonad.console import Console
-from autonad.deploy import MODEL
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from autonad.data.dataset import Dataset
-    from autonad.deploy.shipped import ShippedNetwork
-    from autonad.deploy.verdict import Verdict
-    from autonad.tracking.registry.model_versions import Version
-    from autonad.tracking.registry.registry import Registry
+from autonad.data.dataset import Dataset
+from autonad.data.loader import Normalisation, SegmentationData
+from autonad.deploy.shipped import ShippedNetwork
+from autonad.deploy.verdict import Verdict, comparable_images, judge
+from autonad.evaluation.predict import evaluate_network
 
 IMAGES = "images.parquet"
+"""What the table of a detector's images is called, beside its ONNX file in the registry."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The detector in use.
+
+    Attributes:
+        model: The registered model.
+        title: What this version is called in sentences.
+        network: Its exported network.
+        images: The images of its dataset when it was registered: image, group, sha256, split.
+        notes: What people should know of it besides.
+    """
+
+    model: str
+    title: str
+    network: ShippedNetwork
+    images: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
 
 def contest(
-    config: Config,
-    registry: Registry,
-    champion: Version | None,
+    champion: Champion,
     challenger: ShippedNetwork,
     source: Dataset,
-    temporary: Path,
+    settings: RegisterConfig,
+    *,
+    seed: int,
     console: Console,
 ) -> Verdict:
-    """Compare a detector with the champion; without one there is nothing to beat.
+    """Compare a detector with the champion on the test images of both.
 
     Args:
-        config: Section `register` decides.
-        registry: Where the champion is.
-        champion: The version in use; None if there is none.
-        challenger: The detector as it was exported.
+        champion: The detector in use.
+        challenger: The new one, as it was exported.
         source: The dataset, whose images both run on.
-        temporary: A folder for the champion's files.
+        settings: What they are compared by, and how surely the challenger must be better.
+        seed: Of the resamples.
         console: Where progress goes.
-
-    Raises:
-        TrackingError: The champion's files cannot be fetched, or were changed.
     """
-    import pandas as pd
-
-    from autonad.deploy.shipped import ShippedNetwork
-    from autonad.deploy.verdict import Verdict, comparable_images, judge
-    from autonad.files import sha256_file
-
-    if champion is None:
-        return Verdict(True, ("there is no champion yet",))
-    if champion.onnx_sha256 == sha256_file(challenger.path):
-        return Verdict(True, (f"{champion} is this very file",))
-    folder = temporary / "champion"
-    registry.fetch(champion, (MODEL, IMAGES), folder)
-    moved = registry.moved_by_hand(champion)
-    note = (
-        (f"somebody moved the alias from version {moved} to {champion.number}, which counts",)
-        if moved
-        else ()
-    )
-    rival = ShippedNetwork.open(folder / MODEL, config.threads)
+    rival = champion.network
     unknown = sorted(set(rival.spec.classes) - set(source.classes))
     if unknown or set(challenger.spec.classes) != set(source.classes):
-        return Verdict(
-            False,
-            (
-                *note,
-                (
-                    f"{champion} knows {', '.join(unknown) or 'other classes'}, which this dataset does "
-                    "not, so the two cannot be compared; if the new one shall be used all the same, give "
-                    f"it the alias with `autonad rollback --name {champion.name} --to VERSION`"
-                ),
-            ),
+        reason = (
+            f"{champion.title} knows {', '.join(unknown) or 'other classes'}, which this dataset does "
+            "not, so the two cannot be compared; if the new one shall be used all the same, give it the "
+            f"alias with `autonad rollback --name {champion.model} --to VERSION`"
         )
-    rows, sets = comparable_images(source.manifest, pd.read_parquet(folder / IMAGES))
-    settings = config.register
+        return Verdict(False, (*champion.notes, reason))
+    rows, sets = comparable_images(source.manifest, champion.images)
     verdict = judge(
         _matrices(challenger, source, rows, console, "challenger"),
         _matrices(rival, source, rows, console, "champion"),
@@ -86,20 +76,15 @@ def contest(
         metric=settings.metric,
         probability=settings.probability,
         resamples=settings.resamples,
-        seed=config.seed,
+        seed=seed,
     )
-    return Verdict(verdict.wins, (*note, *verdict.reasons), verdict.figures)
+    return Verdict(verdict.wins, (*champion.notes, *verdict.reasons), verdict.figures)
 
 
 def _matrices(
     network: ShippedNetwork, source: Dataset, rows: pd.DataFrame, console: Console, what: str
 ) -> Any:
     """(N, C, C) confusion per image at native size, in the dataset's order of classes."""
-    import numpy as np
-
-    from autonad.data.loader import Normalisation, SegmentationData
-    from autonad.evaluation.predict import evaluate_network
-
     classes, spec = source.num_classes, network.spec
     if rows.empty:
         return np.zeros((0, classes, classes), dtype=np.int64)

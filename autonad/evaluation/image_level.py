@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from autonad.evaluation.metrics import IGNORE
+from autonad.data.images import IGNORE
 
 NEAR_PX = 5
 

@@ -1,7 +1,7 @@
 """Segmentation metrics, all read from one confusion matrix over a whole split.
 
 The paper averages IoU and F1 over the classes of one matrix, background included; the figures beside that
-(foreground mean, per class, support) come from the same matrix, so they always agree. Needs numpy alone.
+(foreground mean, per class, support) come from the same matrix, so they always agree.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from autonad.data.images import IGNORE
 from autonad.errors import DatasetError
-
-IGNORE = 255
 
 
 class ConfusionMatrix:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autonad.evaluation.metrics import IGNORE
+from autonad.data.images import IGNORE
 from autonad.evaluation.predict import Forward, predict_one
 from autonad.report.palette import UNLABELLED, channels, class_colour
 
