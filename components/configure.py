@@ -28,18 +28,20 @@ def configure(
     with kubeflow.task("configure", kubeflow.tracking_text(settings, mlflow_uri, experiment)) as context:
         found = steps.configure(
             context,
-            settings=settings,
-            preset=preset,
-            target=target,
-            latency_budget_ms=latency_budget_ms,
-            supernet_epochs=supernet_epochs,
-            retrain_epochs=retrain_epochs,
-            force=force,
-            path=path,
-            repository=repository,
-            revision=revision,
-            mlflow_uri=mlflow_uri,
-            experiment=experiment,
+            steps.Form(
+                settings=settings,
+                preset=preset,
+                target=target,
+                latency_budget_ms=latency_budget_ms,
+                supernet_epochs=supernet_epochs,
+                retrain_epochs=retrain_epochs,
+                force=force,
+                path=path,
+                repository=repository,
+                revision=revision,
+                mlflow_uri=mlflow_uri,
+                experiment=experiment,
+            ),
         )
     version = found.version
     return (found.config, found.target, version.location, version.md5, version.name)

@@ -228,12 +228,12 @@ def demo(
     import datetime
 
     from autonad.config.context import Context
-    from autonad.console import console
+    from autonad.console import open_console
     from autonad.steps.demo import demo, demo_config
 
     config = demo_config(tuple(set or ()))
     name = execution or f"demo-{datetime.datetime.now():%Y%m%d-%H%M%S}"
-    with console() as screen:
+    with open_console() as screen:
         result = demo(Context(config, name, screen), output=output)
     rows = [
         ("test mIoU", f"{percent(result.miou)}{interval(result.interval)}"),

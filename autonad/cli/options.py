@@ -62,10 +62,10 @@ def called(
 ) -> Iterator[Context]:
     """What a step is called with: the configuration of --params and --set, and this terminal."""
     from autonad.config.context import Context
-    from autonad.console import console
+    from autonad.console import open_console
 
     config = read_config(params, overrides)
-    with console() as screen:
+    with open_console() as screen:
         yield Context(config, execution, screen)
 
 

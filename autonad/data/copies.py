@@ -9,7 +9,7 @@ import numpy as np
 
 from autonad.data.faults import Fault, Severity
 from autonad.data.fingerprints import Fingerprint
-from autonad.data.similarity import connected, near_pairs
+from autonad.data.similarity import near_pairs
 
 
 @dataclass(frozen=True)
@@ -44,44 +44,6 @@ def find_near(seen: Sequence[Seen]) -> list[tuple[int, int, float]]:
     return [
         (i, j, value) for i, j, value in pairs if seen[i].fingerprint.content != seen[j].fingerprint.content
     ]
-
-
-def join_groups(
-    seen: Sequence[Seen], near: Iterable[tuple[int, int, float]]
-) -> tuple[list[str], list[Fault]]:
-    """Groups such that no image has a copy in another one.
-
-    Known groups stay whole, and are joined where their images are copies of one another: tables of groups
-    are made by hand, and a part that was given two groups would otherwise leak from training into the test.
-
-    Args:
-        seen: The images, with their groups where these are known.
-        near: From `find_near`.
-
-    Returns:
-        The group of each image, named by its first member; one warning for each set of groups that was
-        joined.
-    """
-    first: dict[str, int] = {}
-    links = [(first.setdefault(image.fingerprint.content, i), i) for i, image in enumerate(seen)]
-    named: dict[str, int] = {}
-    links += [(named.setdefault(image.group, i), i) for i, image in enumerate(seen) if image.group]
-    links += [(i, j) for i, j, _ in near]
-    root = connected(len(seen), links)
-    joined: dict[int, set[str]] = {}
-    for label, image in zip(root, seen, strict=True):
-        joined.setdefault(label, set()).update({image.group} - {""})
-    faults = [
-        Fault(
-            "warning",
-            "joined-groups",
-            f"groups {', '.join(sorted(names))}",
-            "their images are near-duplicates; they count as one group",
-        )
-        for names in joined.values()
-        if len(names) > 1
-    ]
-    return [seen[label].group or f"g{label:05d}" for label in root], faults
 
 
 def equal_images(seen: Sequence[Seen], *, conflict: Severity, straddling: Severity) -> Iterator[Fault]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from autonad.data.dvc_record import dvc_state
 from autonad.errors import DatasetError, StorageError, one_line, redact
 
 GENERATED = "generated"
@@ -67,7 +67,7 @@ def from_folder(folder: Path, *, in_place: bool) -> tuple[str, str, str]:
         in_place: The pipeline runs where the folder is. If not, it needs its version in DVC's remote.
 
     Raises:
-        DatasetError: There is no such dataset, or DVC has no version of it in a remote.
+        DatasetError: There is no such dataset, or DVC has no version of it, as it is now, in a remote.
     """
     from autonad.data.dataset import is_dataset
 
@@ -79,7 +79,7 @@ def from_folder(folder: Path, *, in_place: bool) -> tuple[str, str, str]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    md5 = dvc_md5(folder)
+    md5 = dvc_state(folder).md5
     try:
         with Repo(str(folder.parent)) as repo:
             name = repo.config["core"].get("remote")
@@ -173,43 +173,3 @@ def _in_git(repository: str, revision: str, path: str) -> tuple[str, str]:
         lacking = "content: run `dvc add` there" if md5 is None else "default remote: run `dvc remote add -d`"
         raise DatasetError(f"{wanted}: DVC knows {path}, but it has no {lacking} and commit")
     return str(remote), str(md5)
-
-
-def dvc_md5(folder: Path) -> str | None:
-    """What DVC calls a folder's content: from `<folder>.dvc`, else from the `dvc.lock` around it.
-
-    Returns:
-        The md5, with ".dir" at its end for a folder; None if DVC does not know the folder.
-    """
-    folder = folder.resolve()
-    own = _yaml(folder.with_name(folder.name + ".dvc"))
-    for out in own.get("outs") or ():
-        if out.get("path") == folder.name and out.get("md5"):
-            return str(out["md5"])
-    for parent in folder.parents:
-        if (parent / "dvc.lock").is_file():
-            return _locked(_yaml(parent / "dvc.lock"), folder.relative_to(parent).as_posix())
-        if (parent / ".dvc").is_dir():
-            break
-    return None
-
-
-def _locked(lock: dict[str, Any], path: str) -> str | None:
-    """Md5 of a path in dvc.lock; of an output before a dependency, which may be older."""
-    stages = [stage for stage in (lock.get("stages") or {}).values() if isinstance(stage, dict)]
-    for kind in ("outs", "deps"):
-        for stage in stages:
-            for entry in stage.get(kind) or ():
-                if entry.get("path") == path and entry.get("md5"):
-                    return str(entry["md5"])
-    return None
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return {}
-    return content if isinstance(content, dict) else {}

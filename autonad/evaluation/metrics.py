@@ -19,14 +19,12 @@ from autonad.errors import DatasetError
 class ConfusionMatrix:
     """Counts pixels by (true class, predicted class)."""
 
-    def __init__(self, num_classes: int, ignore: int = IGNORE) -> None:
+    def __init__(self, num_classes: int) -> None:
         """Start with no pixels.
 
         Args:
             num_classes: Classes including background, which is class 0.
-            ignore: Label of pixels that do not count, whatever is predicted there.
         """
-        self.ignore = ignore
         self._matrix = np.zeros((num_classes, num_classes), dtype=np.int64)
 
     @property
@@ -38,23 +36,17 @@ class ConfusionMatrix:
         """Add pixels.
 
         Args:
-            labels: True classes, any shape, integers below num_classes or `ignore`.
+            labels: True classes, any shape, integers below num_classes or `IGNORE`, which does
+                not count, whatever is predicted there.
             predictions: Predicted classes, same shape.
 
         Raises:
             DatasetError: A label is no class of this matrix, or a prediction is not.
         """
-        self._matrix += confusion(labels, predictions, len(self._matrix), self.ignore)
-
-    def merge(self, other: ConfusionMatrix) -> None:
-        """Add the pixels of another matrix of the same classes, for example another worker's."""
-        assert other._matrix.shape == self._matrix.shape, "matrices of different classes cannot be merged"
-        self._matrix += other._matrix
+        self._matrix += confusion(labels, predictions, len(self._matrix))
 
 
-def confusion(
-    labels: np.ndarray, predictions: np.ndarray, num_classes: int, ignore: int = IGNORE
-) -> np.ndarray:
+def confusion(labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
     """Confusion matrix of one set of pixels; see `ConfusionMatrix.update`.
 
     Returns:
@@ -69,13 +61,13 @@ def confusion(
             f"a mask has shape {labels.shape} and its prediction {predictions.shape}; they must cover the "
             "same pixels"
         )
-    valid = labels != ignore
+    valid = labels != IGNORE
     truth, guess = labels[valid].astype(np.int64), predictions[valid].astype(np.int64)
     for what, values in (("mask", truth), ("prediction", guess)):
         if values.size and not 0 <= values.min() <= values.max() < num_classes:
             wrong = sorted(set(np.unique(values).tolist()) - set(range(num_classes)))
             raise DatasetError(
-                f"a {what} holds {wrong[:5]}; it may hold 0 to {num_classes - 1}, and {ignore} where a mask "
+                f"a {what} holds {wrong[:5]}; it may hold 0 to {num_classes - 1}, and {IGNORE} where a mask "
                 "says nothing: check that model and dataset list the same classes"
             )
     counts = np.bincount(truth * num_classes + guess, minlength=num_classes * num_classes)

@@ -4,7 +4,7 @@ Importing this package is cheap; kfp is imported by `local` and `client` alone.
 """
 
 from autonad.kubeflow.display import show_evaluation, show_figures, show_page, show_summary
-from autonad.kubeflow.task import as_file, close, copied, task, tracking_text
+from autonad.kubeflow.tasks import as_file, close, copied, task, tracking_text
 
 __all__ = [
     "as_file",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from autonad.evaluation.bootstrap import PairedDifference, paired_difference
+from autonad.evaluation.paired import PairedDifference, paired_difference
 from autonad.report.units import ABSENT, milliseconds, percent, points, whole
 from autonad.space import Architecture
 

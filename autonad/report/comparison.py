@@ -10,7 +10,7 @@ from autonad.files import write_text_atomic
 from autonad.report.compared import FIGURES, Change, Compared, Paired, changed_params, changes, paired
 from autonad.report.drawing import draw_architecture
 from autonad.report.front import Population, describe, front_figure, legend
-from autonad.report.genes import genes
+from autonad.report.genes import gene_changes
 from autonad.report.kit import Table, render
 from autonad.report.units import ABSENT
 
@@ -152,7 +152,7 @@ def _genes(runs: Sequence[Compared]) -> Table | None:
         return None
     rows = [
         Change(f"≠ {row.what}" if len(set(row.values)) > 1 else row.what, row.values)
-        for row in genes([run.architecture for run in known if run.architecture is not None])
+        for row in gene_changes([run.architecture for run in known if run.architecture is not None])
     ]
     return _table("Gene", known, rows, "Gene by gene; ≠ marks what is not the same")
 

@@ -10,7 +10,7 @@ from autonad.report.units import ABSENT
 from autonad.space import EDGES, Architecture
 
 
-def genes(architectures: Sequence[Architecture]) -> list[Change]:
+def gene_changes(architectures: Sequence[Architecture]) -> list[Change]:
     """Architectures as names and values, place by place, in the order of the drawing."""
     facts = [_genes(one) for one in architectures]
     stages = sorted({name for one in facts for name in one if name.startswith("stage")}, key=_place)

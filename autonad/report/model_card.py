@@ -13,7 +13,7 @@ from autonad.space import Architecture
 _score = functools.partial(percent, absent="not present")
 
 
-def model_card(
+def render_card(
     *,
     metrics: dict[str, Any],
     spec: DetectorSpec,

@@ -7,7 +7,7 @@ from autonad.console import SILENT, Console
 from autonad.data.versions import DatasetVersion
 from autonad.steps.audit import audit
 from autonad.steps.compare import compare
-from autonad.steps.configure import PipelineInput, config_text, configure
+from autonad.steps.configure import Form, PipelineInput, config_text, configure
 from autonad.steps.decide import decide
 from autonad.steps.describe_target import describe_target
 from autonad.steps.evaluate import evaluate
@@ -29,6 +29,7 @@ __all__ = [
     "SILENT",
     "Console",
     "DatasetVersion",
+    "Form",
     "PipelineInput",
     "audit",
     "compare",

@@ -35,26 +35,11 @@ class PipelineInput:
     version: DatasetVersion
 
 
-def configure(
-    context: Context,
-    *,
-    settings: str,
-    preset: str,
-    target: str,
-    latency_budget_ms: float,
-    supernet_epochs: int,
-    retrain_epochs: int,
-    force: str,
-    repository: str,
-    revision: str,
-    path: str,
-    mlflow_uri: str,
-    experiment: str,
-) -> PipelineInput:
-    """Check everything that can be known to be wrong before anything is computed.
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """What a person enters in the Kubeflow interface.
 
-    Args:
-        context: Told which dataset is meant.
+    Attributes:
         settings: Sections of params.yaml as YAML text; what is left out keeps its default.
         preset: Search space; empty keeps that of the settings, as it does for the following ones.
         target: Text of a target file, or "here" for the machine that runs this.
@@ -67,6 +52,28 @@ def configure(
         path: See `versions.resolve`.
         mlflow_uri: Empty keeps that of the settings.
         experiment: Empty keeps that of the settings.
+    """
+
+    settings: str
+    preset: str
+    target: str
+    latency_budget_ms: float
+    supernet_epochs: int
+    retrain_epochs: int
+    force: str
+    repository: str
+    revision: str
+    path: str
+    mlflow_uri: str
+    experiment: str
+
+
+def configure(context: Context, form: Form) -> PipelineInput:
+    """Check everything that can be known to be wrong before anything is computed.
+
+    Args:
+        context: Told which dataset is meant.
+        form: What was entered.
 
     Raises:
         ConfigError: A setting, the preset or the target is wrong.
@@ -78,23 +85,23 @@ def configure(
     from autonad.tracking.connection import connect
 
     entered: dict[str, Any] = {
-        "space.preset": preset,
-        "search.latency_budget_ms": latency_budget_ms,
-        "train_supernet.epochs": supernet_epochs,
-        "retrain.epochs": retrain_epochs,
-        "decide.force": "" if force == "none" else force,
-        "tracking.uri": mlflow_uri,
-        "tracking.experiment": experiment,
+        "space.preset": form.preset,
+        "search.latency_budget_ms": form.latency_budget_ms,
+        "train_supernet.epochs": form.supernet_epochs,
+        "retrain.epochs": form.retrain_epochs,
+        "decide.force": "" if form.force == "none" else form.force,
+        "tracking.uri": form.mlflow_uri,
+        "tracking.experiment": form.experiment,
     }
     overrides = [
         f"{name}={yaml.safe_dump(value).splitlines()[0]}" for name, value in entered.items() if value
     ]
-    config = parse_config(settings, overrides, source="the pipeline's parameters")
+    config = parse_config(form.settings, overrides, source="the pipeline's parameters")
     SearchSpace.preset(config.space.preset, config.space.operators)
-    device = _target(target)
+    device = _target(form.target)
     if config.tracking.enabled:
         connect(tracking_settings(config))
-    version = resolve(repository, revision, path)
+    version = resolve(form.repository, form.revision, form.path)
     if config.tracking.dataset:
         version = replace(version, name=config.tracking.dataset)
     context.console.report(f"dataset {version.name} {version.md5}".rstrip())

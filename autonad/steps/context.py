@@ -36,13 +36,17 @@ class Step:
             dataset: The dataset.
             context: What it is used for: "training", "validation", "test".
         """
-        from autonad.data.versions import dvc_md5
+        if self.run.id is None:
+            return
+        from autonad.data.dvc_record import dvc_state
         from autonad.tracking.runs.dataset_facts import DatasetFacts
 
+        known = dvc_state(dataset.root)
         facts = DatasetFacts(
             name=dataset_name(self.context.config, dataset),
             fingerprint=dataset.fingerprint,
-            dvc_md5=dvc_md5(dataset.root),
+            dvc_md5=known.md5,
+            dvc_changed=known.changed,
             images=len(dataset.manifest),
             groups=dataset.manifest["group"].nunique(),
             classes=dataset.classes,

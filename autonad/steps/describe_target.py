@@ -21,7 +21,7 @@ def describe_target(
         output: Target file to write.
         runtime: Library that will run the network.
         provider: Kind of processor.
-        precision: Arithmetic; see `autonad.latency.target.SUPPORTED` for what each runtime can do.
+        precision: Arithmetic; see `autonad.latency.support.SUPPORTED` for what each runtime can do.
         threads: Threads of one network; all usable cores when None.
 
     Returns:

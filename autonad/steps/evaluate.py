@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
-from autonad.steps.context import Step, begin
+from autonad.steps.context import begin
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 
 if TYPE_CHECKING:
     import pandas as pd
     import torch
 
-    from autonad.config import Config
+    from autonad.console import Console
     from autonad.data.dataset import Dataset
+    from autonad.data.loader import SegmentationData
+    from autonad.evaluation.precision_recall import PrecisionRecall
+    from autonad.evaluation.predict import Forward
     from autonad.evaluation.result import EvaluationResult
     from autonad.network import AutoNADNet
     from autonad.report.panels import Panel
+    from autonad.steps.context import Step
 
 
 @dataclass(frozen=True)
@@ -60,43 +64,41 @@ def evaluate(
         search: Search folder, for the report's search progress and latency; optional.
         latency: Latency folder, for the report's prior; optional.
     """
+    config, console = context.config, context.console
     from autonad.data.dataset import Dataset
-    from autonad.evaluation.precision_recall import PrecisionRecall
-    from autonad.evaluation.predict import evaluate_network
     from autonad.evaluation.result import write_evaluation
-    from autonad.files import write_json
+    from autonad.files import sha256_file, write_json
     from autonad.report.content import read_inputs, report_content
     from autonad.report.evaluation import write_page
     from autonad.report.panels import collect_panels
     from autonad.training.folders import load_model
     from autonad.training.inputs import check_classes, evaluation_data
 
-    config = context.config
+    settings = config.evaluate
     inputs = read_inputs(search, latency)
     network, spec, provenance = load_model(model)
     source = Dataset.open(dataset)
     check_classes(source, spec, "the model")
     key = network.architecture.key
-    params = {"evaluate": config.evaluate.model_dump(), "architecture": key}
+    params = {"evaluate": settings.model_dump(), "architecture": key}
     tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: key}
     with begin("evaluate", context, params=params, tags=tags) as step:
         step.uses(source, "test")
-        forward = _forward(network)
         data = evaluation_data(source, spec, "test")
-        thresholds = PrecisionRecall(spec.num_classes)
-        result = evaluate_network(
-            forward,
-            data,
-            source,
-            batch_size=16,
-            num_classes=spec.num_classes,
-            observe=thresholds.update,
-            progress=lambda done, total: step.console.advance(done, total, "images"),
-        )
-        metrics = _metrics(config, result, network, model, source)
+        forward = _forward(network)
+        result, thresholds = _predict(forward, data, source, console)
+        metrics = result.metrics(resamples=settings.resamples, level=settings.confidence, seed=config.seed)
+        metrics["parameters"] |= {
+            "model_parameters": network.num_parameters,
+            "architecture": key,
+            "weights_sha256": sha256_file(model / "model.safetensors"),
+            "dataset": source.fingerprint,
+            "seed": config.seed,
+        }
         write_evaluation(output, metrics, result.per_image())
         write_json(output / "roc.json", thresholds.roc().to_dict("list"))
-        panels = collect_panels(forward, data, source, result.per_image(), count=config.evaluate.panels)
+        panels = collect_panels(forward, data, source, result.per_image(), count=settings.panels)
+        report = output / "report.html"
         content = report_content(
             metrics=metrics,
             panels=panels,
@@ -107,26 +109,26 @@ def evaluate(
             model=model,
             inputs=inputs,
         )
-        write_page(output / "report.html", content)
+        write_page(report, content)
         _log(step, output, metrics, thresholds.curves(spec.classes), panels)
         interval = metrics["intervals"]["input"]["miou"]
         return EvaluateResult(
             miou=metrics["input"]["miou"],
             mf1=metrics["input"]["mf1"],
             interval=(interval["low"], interval["high"]) if interval else None,
-            report=output / "report.html",
+            report=report,
             seconds=step.seconds,
         )
 
 
-def _forward(network: AutoNADNet) -> Callable[[Any], torch.Tensor]:
-    """The network on the best device of this machine, as a function of numpy images."""
+def _forward(network: AutoNADNet) -> Forward:
+    """The network on its device, from images to logits."""
     import torch
 
     from autonad.training.folders import pick_device
 
     device = pick_device()
-    network.to(device)
+    network = network.to(device)
 
     @torch.inference_mode()
     def forward(images: Any) -> torch.Tensor:
@@ -135,32 +137,34 @@ def _forward(network: AutoNADNet) -> Callable[[Any], torch.Tensor]:
     return forward
 
 
-def _metrics(
-    config: Config, result: EvaluationResult, network: AutoNADNet, model: Path, source: Dataset
-) -> dict[str, Any]:
-    """Content of `metrics.json`: the figures, and what they belong to."""
-    from autonad.files import sha256_file
+def _predict(
+    forward: Forward, data: SegmentationData, source: Dataset, console: Console
+) -> tuple[EvaluationResult, PrecisionRecall]:
+    """Every image once: what was confused with what, and what each threshold would find."""
+    from autonad.evaluation.precision_recall import PrecisionRecall
+    from autonad.evaluation.predict import evaluate_network
 
-    settings = config.evaluate
-    metrics = result.metrics(resamples=settings.resamples, level=settings.confidence, seed=config.seed)
-    metrics["parameters"] |= {
-        "model_parameters": network.num_parameters,
-        "architecture": network.architecture.key,
-        "weights_sha256": sha256_file(model / "model.safetensors"),
-        "dataset": source.fingerprint,
-        "seed": config.seed,
-    }
-    return metrics
+    thresholds = PrecisionRecall(len(source.classes))
+    result = evaluate_network(
+        forward,
+        data,
+        source,
+        batch_size=16,
+        num_classes=len(source.classes),
+        observe=thresholds.update,
+        progress=lambda done, total: console.advance(done, total, "images"),
+    )
+    return result, thresholds
 
 
 def _log(
     step: Step,
     output: Path,
     metrics: dict[str, Any],
-    curves: dict[str, tuple[pd.DataFrame, float]],
+    curves: Mapping[str, tuple[pd.DataFrame, float]],
     panels: list[Panel],
 ) -> None:
-    """Log figures, files and drawings."""
+    """Figures, files and headline for MLflow."""
     from autonad.tracking.names import class_metric, split_metrics
     from autonad.tracking.runs.step_figures import evaluation_headline, log_figures
 

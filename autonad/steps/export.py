@@ -51,9 +51,9 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
     from autonad.data.dataset import Dataset
     from autonad.deploy.export import export_checked
     from autonad.files import write_json, write_text_atomic
-    from autonad.latency.measure import measure_onnx
+    from autonad.latency.measure import measure_network
     from autonad.latency.target import Target
-    from autonad.report.model_card import model_card
+    from autonad.report.model_card import render_card
     from autonad.training.folders import load_model
     from autonad.training.inputs import check_classes, evaluation_data
 
@@ -74,10 +74,10 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
         )
         write_json(output / "parity.json", parity.to_dict())
         here = Target.describe("this machine", "onnxruntime")
-        measured = measure_onnx(path, here, input_shape=(1, 3, *spec.size))
+        measured = measure_network(path, here, input_shape=(1, 3, *spec.size))
         write_json(output / "latency.json", measured.to_dict())
         megabytes = path.stat().st_size / 1e6
-        card = model_card(
+        card = render_card(
             metrics=metrics,
             spec=spec,
             architecture=network.architecture,

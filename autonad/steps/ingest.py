@@ -15,7 +15,7 @@ from autonad.tracking.tags import FINGERPRINT
 if TYPE_CHECKING:
     import pandas as pd
 
-    from autonad.data.ingest.batch import IngestReport
+    from autonad.data.ingest.extending import IngestReport
     from autonad.data.ingest.ledger import Batch
     from autonad.storage.source import BatchSource
 
@@ -93,7 +93,8 @@ def ingest(
         classes: Names of the batch's defect classes, for index masks that mean others than the dataset's.
     """
     config, console = context.config, context.console
-    from autonad.data.ingest.batch import IngestSettings, ingest_batch
+    from autonad.data.ingest.extending import ingest_batch
+    from autonad.data.ingest.settings import IngestSettings
 
     settings = IngestSettings(
         format=format,

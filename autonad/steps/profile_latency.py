@@ -48,10 +48,10 @@ def profile_latency(
     """
     config, console = context.config, context.console
     from autonad.latency.prior import prior_from_table, save_prior
-    from autonad.latency.profile import profile_space
+    from autonad.latency.profile import ProfileSettings, profile_space
     from autonad.latency.regression import table_from_records
     from autonad.latency.target import Target
-    from autonad.report.prior import plot_prior
+    from autonad.report.prior_chart import plot_prior
     from autonad.space import SearchSpace
     from autonad.training.timing import read_records
 
@@ -73,11 +73,13 @@ def profile_latency(
                 device,
                 num_classes,
                 config.input.size,
-                warmup=settings.warmup,
-                repeats=settings.repeats,
-                networks=settings.networks,
-                seed=config.seed,
-                log=lambda what, done, total: console.advance(done, total, what),
+                ProfileSettings(
+                    warmup=settings.warmup,
+                    repeats=settings.repeats,
+                    networks=settings.networks,
+                    seed=config.seed,
+                ),
+                lambda what, done, total: console.advance(done, total, what),
             )
         prior = prior_from_table(table, temperature=settings.temperature, shrinkage=settings.shrinkage)
         table.save(output / "table.parquet")

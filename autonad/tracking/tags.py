@@ -12,7 +12,7 @@ FAILURE, FAULTS = "autonad.failure", "autonad.faults"
 
 # What a run used, and what it was for.
 DATASET, FINGERPRINT = "autonad.dataset", "dataset.fingerprint"
-DVC_MD5 = "dvc.md5"
+DVC_MD5, DVC_DIRTY = "dvc.md5", "dvc.dirty"
 HARDWARE_KEY, PIN_KEY = "autonad.hardware_key", "autonad.pin_key"
 ARCHITECTURE = "architecture.key"
 ACTION = "autonad.action"

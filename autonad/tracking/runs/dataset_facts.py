@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autonad.tracking.tags import CONTEXT, DATASET, DVC_MD5, FINGERPRINT
+from autonad.tracking.tags import CONTEXT, DATASET, DVC_DIRTY, DVC_MD5, FINGERPRINT
 
 if TYPE_CHECKING:
     from autonad.tracking.connection import DatasetInput
@@ -21,10 +21,11 @@ class DatasetFacts:
     Attributes:
         name: Versions of a dataset share it.
         fingerprint: Sha256 of classes and manifest.
-        dvc_md5: What DVC calls its content; None if DVC does not know it.
+        dvc_md5: What DVC calls its content; None if DVC does not know it, or knows other content.
         images: Number of images.
         groups: Number of physical parts.
         classes: Names, background first.
+        dvc_changed: Whether DVC knows the folder with other content.
     """
 
     name: str
@@ -33,12 +34,17 @@ class DatasetFacts:
     images: int
     groups: int
     classes: tuple[str, ...]
+    dvc_changed: bool = False
 
     @property
     def tags(self) -> dict[str, str]:
         """What a run that used it is tagged with."""
-        known = {DATASET: self.name, FINGERPRINT: self.fingerprint, DVC_MD5: self.dvc_md5}
-        return {name: value for name, value in known.items() if value is not None}
+        found = {DATASET: self.name, FINGERPRINT: self.fingerprint}
+        if self.dvc_md5 is not None:
+            found[DVC_MD5] = self.dvc_md5
+        if self.dvc_changed:
+            found[DVC_DIRTY] = "true"
+        return found
 
     def as_input(self, context: str) -> DatasetInput:
         """MLflow's entity.

@@ -18,7 +18,8 @@ from PIL import Image
 
 from autonad.data.audit import audit_dataset
 from autonad.data.dataset import UNLABELLED, Dataset
-from autonad.data.ingest.batch import IngestReport, IngestSettings, ingest_batch
+from autonad.data.ingest.extending import IngestReport, ingest_batch
+from autonad.data.ingest.settings import IngestSettings
 from autonad.data.writer import DatasetWriter
 from autonad.errors import DatasetError
 from autonad.storage.folder import FolderSource

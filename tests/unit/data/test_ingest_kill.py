@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from autonad.data.dataset import Dataset
-from autonad.data.ingest.batch import IngestSettings, ingest_batch
+from autonad.data.ingest.extending import ingest_batch
+from autonad.data.ingest.settings import IngestSettings
 from autonad.data.writer import DatasetWriter
 from autonad.storage.folder import FolderSource
 

@@ -13,7 +13,7 @@ from html_page import EVIL, assert_stands_alone
 
 from autonad.report.compared import Compared, changed_params, changes, paired
 from autonad.report.comparison import changes_text, render_page, text_table
-from autonad.report.genes import genes
+from autonad.report.genes import gene_changes
 from autonad.space import SearchSpace
 
 SPACE = SearchSpace.preset("tiny")
@@ -100,13 +100,13 @@ def test_a_name_that_steps_disagree_on_names_its_step() -> None:
 
 def test_genes_give_the_architectures_back_in_order() -> None:
     one, other = (SPACE.sample(np.random.default_rng(seed)) for seed in (1, 2))
-    rows = genes([one, other])
+    rows = gene_changes([one, other])
     places = [row.what for row in rows]
     assert places[0] == "architecture"
     assert [name for name in places if re.fullmatch(r"stage \d", name)] == [f"stage {n}" for n in range(1, 5)]
     blocks = [name for name in places if name.startswith("stage 4")]
     assert len(blocks) == 1 + max(len(one.stages[3].blocks), len(other.stages[3].blocks))
-    assert {row.what for row in genes([one, one]) if len(set(row.values)) > 1} == set()
+    assert {row.what for row in gene_changes([one, one]) if len(set(row.values)) > 1} == set()
     assert rows[1].values == tuple(f"{a.stages[0].width} channels" for a in (one, other))
 
 

@@ -317,6 +317,16 @@ def test_a_dataset_is_an_input_with_its_dvc_md5(settings: TrackingSettings, clie
     assert found.data.tags["autonad.dataset"] == "steel"
     assert found.data.tags["dataset.fingerprint"] == "f" * 64
     assert found.data.tags["dvc.md5"] == facts.dvc_md5
+    assert "dvc.dirty" not in found.data.tags
+
+
+def test_a_dataset_that_is_no_longer_what_dvc_knows_is_dirty(settings: TrackingSettings, client: Any) -> None:
+    facts = DatasetFacts("steel", "f" * 64, None, 12, 5, ("background", "crack"), dvc_changed=True)
+    with track(settings, stage="retrain", environment=ALONE) as run:
+        run.dataset(facts, "training")
+    tags = client.get_run(run.id).data.tags
+    assert tags["dvc.dirty"] == "true"
+    assert "dvc.md5" not in tags
 
 
 def test_a_parent_shows_what_its_steps_found(settings: TrackingSettings, client: Any) -> None:

@@ -1,11 +1,7 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-import yaml
-
-from autonad.data.versions import dvc_md5
 from autonad.tracking.runs.origin import execution_name, origin_tags
 
 CODE = "import os; from autonad.tracking.runs.origin import execution_name; print(execution_name(os.environ))"
@@ -53,19 +49,3 @@ def test_the_environment_says_where_a_run_comes_from() -> None:
         "kfp.run_url": "http://kfp/#/runs/details/r",
         "dvc.stage": "search",
     }
-
-
-def test_dvc_knows_a_folder_by_its_own_file_or_by_the_lock(tmp_path: Path) -> None:
-    data = tmp_path / "data" / "steel"
-    data.mkdir(parents=True)
-    assert dvc_md5(data) is None
-    stages = {
-        "train": {"cmd": "x", "deps": [{"path": "data/steel", "md5": "old.dir"}]},
-        "import": {"cmd": "y", "outs": [{"path": "data/steel", "md5": "new.dir"}]},
-    }
-    (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
-    assert dvc_md5(data) == "new.dir"
-    (tmp_path / "data/steel.dvc").write_text("outs:\n- md5: own.dir\n  path: steel\n")
-    assert dvc_md5(data) == "own.dir"
-    (tmp_path / "data/steel.dvc").write_text("outs: [[")
-    assert dvc_md5(data) == "new.dir"

@@ -15,7 +15,7 @@ import yaml
 
 from autonad.config import Config, parse_config
 from autonad.config.context import Context
-from autonad.console import console
+from autonad.console import open_console
 from autonad.errors import AutonadError, FaultyItems
 from autonad.steps.context import tracking_settings
 
@@ -35,7 +35,7 @@ def task(stage: str, settings: str) -> Iterator[Context]:
     config = Config()
     try:
         config = parse_config(settings, source="the pipeline's parameters")
-        with console() as screen:
+        with open_console() as screen:
             yield Context(config, console=screen)
     except FaultyItems as faults:
         print(f"note: {faults}", file=sys.stderr)

@@ -19,12 +19,12 @@ from typing import Any
 import pandas as pd
 
 from autonad.data.dataset import CLASSES, MANIFEST, NEXT_CLASSES
+from autonad.data.ingest.quarantine import QUARANTINE
 from autonad.data.ingest.staging import FOLDER
 from autonad.errors import StorageError
 from autonad.files import read_json, remove_leftovers, sha256_file, write_json
 from autonad.storage.source import unsafe_key
 
-QUARANTINE = "quarantine"
 REASONS = "reasons.csv"
 _JOURNAL = "journal.json"
 _NEXT = "commit"
@@ -40,7 +40,7 @@ class Changes:
         classes: The next classes, background first; None leaves them.
         tables: Further parquet files by name.
         documents: Further JSON files by name.
-        added: Files to add: place in the dataset → where they wait in `.ingest/`.
+        added: Files to add: place in the dataset → where they wait.
         retired: Files that the manifest no longer uses: place in the dataset → new place in quarantine/.
         reasons: New rows of quarantine/reasons.csv: file, item, reason.
     """

@@ -11,6 +11,7 @@ import pandas as pd
 from autonad.errors import LatencyError
 from autonad.files import write_atomic
 from autonad.latency.prior import prior_matrix, uniform_share
+from autonad.report.units import percent
 from autonad.space import SamplingPrior
 
 # Colours span from a third of to three times the uniform probability, on a logarithmic scale.
@@ -73,6 +74,6 @@ def _panel(axis: Any, title: str, matrix: pd.DataFrame) -> Any:
         if np.isfinite(probability):
             strong = abs(np.log(lift.to_numpy()[row, column])) > 0.6 * np.log(RANGE)
             colour = "white" if strong else "black"
-            text = f"{100 * probability:.0f} %"
+            text = percent(probability, 0)
             axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
     return image
