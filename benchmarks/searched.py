@@ -34,7 +34,7 @@ from autonad.latency.table import LatencyTable
 from autonad.network import AutoNADNet, SuperNet
 from autonad.network.spec import DetectorSpec
 from autonad.space import Architecture
-from autonad.steps.context import seed_everything
+from autonad.steps.step import seed_everything
 from autonad.training.checkpoint import save_weights
 from autonad.training.folders import load_architecture, load_supernet
 from autonad.training.inputs import training_data

@@ -39,7 +39,7 @@ class Champion:
     notes: tuple[str, ...] = ()
 
 
-def contest(
+def hold_contest(
     champion: Champion,
     challenger: ShippedNetwork,
     source: Dataset,

@@ -17,7 +17,7 @@ from autonad.config import Config, parse_config
 from autonad.config.context import Context
 from autonad.console import open_console
 from autonad.errors import AutonadError, FaultyItems
-from autonad.steps.context import tracking_settings
+from autonad.steps.step import tracking_settings
 
 
 @contextmanager

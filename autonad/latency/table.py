@@ -107,6 +107,24 @@ class LatencyTable:
         result["stderr"] = result["variance"] ** 0.5 / result["rows"]
         return result.reset_index().drop(columns=["variance", "rows"])
 
+    def check_made_for(self, space_key: str, size: tuple[int, int]) -> None:
+        """Make sure that a profiled table is of a space and an input size (height, width), pixels.
+
+        Raises:
+            LatencyError: It is of another; says which.
+        """
+        if self.source != "profile":
+            return
+        for what, there, here in (
+            ("search space", self.context["space"], space_key),
+            ("input size", list(self.context["input_size"]), list(size)),
+        ):
+            if there != here:
+                raise LatencyError(
+                    f"the latency table was measured for {what} {there}, the supernet has {here}; run `autonad "
+                    "profile-latency` with the supernet's parameters"
+                )
+
     def save(self, path: Path) -> None:
         """Write the table as parquet, in one step; equal tables give equal bytes.
 

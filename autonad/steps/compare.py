@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autonad.config.context import Context
 from autonad.errors import ConfigError
-from autonad.steps.context import tracking_settings
+from autonad.steps.step import tracking_settings
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from autonad.config import Config, parse_config
 from autonad.config.context import Context
 from autonad.data.versions import DatasetVersion, resolve
 from autonad.errors import ConfigError
-from autonad.steps.context import tracking_settings
+from autonad.steps.step import tracking_settings
 
 if TYPE_CHECKING:
     from autonad.latency.target import Target

@@ -11,7 +11,7 @@ from autonad.config import DecideConfig
 from autonad.config.context import Context
 from autonad.console import Console
 from autonad.errors import ConfigError, StorageError
-from autonad.steps.context import begin
+from autonad.steps.step import begin
 from autonad.tracking.tags import ACTION, FINGERPRINT, HARDWARE_KEY, PIN_KEY
 
 if TYPE_CHECKING:

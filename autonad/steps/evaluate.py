@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
-from autonad.steps.context import begin
+from autonad.steps.step import begin
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from autonad.evaluation.result import EvaluationResult
     from autonad.network import AutoNADNet
     from autonad.report.panels import Panel
-    from autonad.steps.context import Step
+    from autonad.steps.step import Step
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 from autonad.config.context import Context
 from autonad.deploy import MODEL
 from autonad.errors import ExportError
-from autonad.steps.context import begin
+from autonad.steps.step import begin
 from autonad.tracking.tags import ARCHITECTURE
 
 

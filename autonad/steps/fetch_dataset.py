@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autonad.config.context import Context
 from autonad.data.versions import GENERATED, DatasetVersion, pull
-from autonad.steps.context import begin
+from autonad.steps.step import begin
 from autonad.steps.synthesize import synthesize
 from autonad.tracking.tags import DVC_MD5
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from autonad.config.context import Context
-from autonad.steps.context import begin
 from autonad.steps.dataset_result import DataResult, dataset_result, log_dataset
+from autonad.steps.step import begin
 
 
 def import_data(

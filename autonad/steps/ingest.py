@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from autonad.config import Config
 from autonad.config.context import Context
-from autonad.steps.context import begin
+from autonad.steps.step import begin
 from autonad.tracking.tags import FINGERPRINT
 
 if TYPE_CHECKING:

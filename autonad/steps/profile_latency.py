@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autonad.config.context import Context
-from autonad.steps.context import begin
+from autonad.steps.step import begin
 from autonad.tracking.tags import HARDWARE_KEY
 
 

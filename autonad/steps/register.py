@@ -11,7 +11,7 @@ from autonad.config import Config
 from autonad.config.context import Context
 from autonad.deploy import MODEL
 from autonad.errors import ConfigError, ExportError, TrackingError
-from autonad.steps.context import begin, dataset_name, tracking_settings
+from autonad.steps.step import begin, dataset_name, tracking_settings
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT, HARDWARE_KEY, MODEL_NAME
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def _verdict(
     """
     import pandas as pd
 
-    from autonad.deploy.contest import IMAGES, Champion, contest
+    from autonad.deploy.contest import IMAGES, Champion, hold_contest
     from autonad.deploy.shipped import ShippedNetwork
     from autonad.deploy.verdict import Verdict
     from autonad.files import sha256_file
@@ -229,7 +229,7 @@ def _verdict(
         images=pd.read_parquet(place / IMAGES),
         notes=(note,) if moved else (),
     )
-    return contest(
+    return hold_contest(
         rival, entry.network, entry.source, config.register, seed=config.seed, console=context.console
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autonad.config.context import Context
-from autonad.steps.context import begin
+from autonad.steps.step import begin
 from autonad.storage.checkpoints import Resume
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 from autonad.training.processes import joined, on_every_gpu
@@ -71,7 +71,7 @@ def retrain(
     """
     from autonad.data.dataset import Dataset
     from autonad.training.folders import load_architecture, save_model, searched_for
-    from autonad.training.run import run_training
+    from autonad.training.resumable import run_training
 
     config = context.config
     settings = config.retrain.resolved()

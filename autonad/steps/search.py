@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
-from autonad.errors import LatencyError, SearchError, StorageError
-from autonad.steps.context import Step, begin
+from autonad.steps.step import Step, begin
 from autonad.storage.checkpoints import Mirror, Resume
 from autonad.storage.journal import Journal
 from autonad.tracking.tags import FINGERPRINT, HARDWARE_KEY, PIN_KEY
@@ -139,6 +138,7 @@ def search(
     from autonad.latency.prior import load_prior
     from autonad.search import Evolution, evolve
     from autonad.search.finalists import choose
+    from autonad.search.resuming import resume_from
     from autonad.tracking import log_search
 
     config, settings = context.config, context.config.search
@@ -153,7 +153,7 @@ def search(
     }
     with begin("search", context, params=params, tags=inputs.tags) as step:
         step.uses(inputs.source, "validation")
-        _check_table(inputs.table, net.space.key, inputs.spec.size)
+        inputs.table.check_made_for(net.space.key, inputs.spec.size)
         warning = target.verify_here()
         if warning:
             step.console.report(f"warning: {warning}")
@@ -162,7 +162,7 @@ def search(
         journal, mirror = Journal(output / JOURNAL), _copy(inputs, params, output, checkpoints, step.console)
         if resume:
             mirror.pull()
-        if resume and _restore(evolution, journal, inputs.digests, restart=resume == "or-restart"):
+        if resume and resume_from(evolution, journal, inputs.digests, restart=resume == "or-restart"):
             step.console.report(f"resumed in generation {evolution.generation} of {settings.generations}")
         else:
             journal.begin({"inputs": inputs.digests})
@@ -209,25 +209,6 @@ def _read_inputs(dataset: Path, pin: Path | None, supernet: Path, latency: Path)
     return _Inputs(net, spec, provenance, table, target, source, pin_key, digests)
 
 
-def _check_table(table: LatencyTable, space_key: str, size: tuple[int, int]) -> None:
-    """Make sure that a profiled table is of the space and input that are searched.
-
-    Raises:
-        LatencyError: It is of another; says which.
-    """
-    if table.source != "profile":
-        return
-    for what, there, here in (
-        ("search space", table.context["space"], space_key),
-        ("input size", list(table.context["input_size"]), list(size)),
-    ):
-        if there != here:
-            raise LatencyError(
-                f"the latency table was measured for {what} {there}, the supernet has {here}; run `autonad "
-                "profile-latency` with the supernet's parameters"
-            )
-
-
 def _copy(
     inputs: _Inputs, params: dict[str, Any], output: Path, location: str | None, console: Console
 ) -> Mirror:
@@ -241,30 +222,6 @@ def _copy(
         pointer=JOURNAL,
         warn=console.report,
     )
-
-
-def _restore(evolution: Evolution, journal: Journal, inputs: dict[str, str], *, restart: bool) -> bool:
-    """Put a search back to where its journal ends; False where it cannot be and `restart` is allowed."""
-    from autonad.search.state import merged
-
-    if not journal.path.is_file():
-        return False
-    try:
-        first, *entries = journal.read("the search's journal") or [{}]
-        changed = sorted(name for name in inputs if first.get("inputs", {}).get(name) != inputs[name])
-        if changed:
-            raise SearchError(
-                f"the search in {journal.path.parent} was begun with another {' and '.join(changed)}; leave "
-                "out --resume to start over, or choose another --output"
-            )
-        if not entries:
-            return False
-        evolution.load_state_dict(merged(entries))
-    except (SearchError, StorageError):
-        if restart:
-            return False
-        raise
-    return True
 
 
 def _evaluator(inputs: _Inputs) -> Callable[[Architecture], Evaluation]:

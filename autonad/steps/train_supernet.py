@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autonad.config.context import Context
-from autonad.steps.context import begin
+from autonad.steps.step import begin
 from autonad.storage.checkpoints import Resume
 from autonad.tracking.tags import FINGERPRINT, PIN_KEY
 from autonad.training.processes import joined, on_every_gpu
@@ -71,7 +71,7 @@ def train_supernet(
     from autonad.appearance.pin import searched_images
     from autonad.training.folders import save_supernet
     from autonad.training.inputs import detector_spec
-    from autonad.training.run import run_training
+    from autonad.training.resumable import run_training
     from autonad.training.timing import LatencyRecords
 
     config = context.config

@@ -251,7 +251,7 @@ def test_the_patterns_find_what_they_shall_find() -> None:
 SOURCES = {file: ast.parse(file.read_text()) for file in sorted(PACKAGE.rglob("*.py"))}
 LONGEST_FUNCTION = 80  # lines, docstring included
 MOST_PARAMETERS = 10
-LONGEST_FILE = 300
+LONGEST_FILE = 350
 MEDIAN_FILE = 150
 
 # Modules of one basename in different rooms, each with its reason. Steps are left out: a step is called what
