@@ -19,7 +19,9 @@ from autonad.cli.options import (
     ResumeOrRestart,
     Set,
     called,
+    resumption,
 )
+from autonad.cli.text import interval, percent
 
 
 def add_to(app: typer.Typer) -> None:
@@ -78,11 +80,11 @@ def train_supernet(
             output=output,
             pin=pin,
             initial=initial,
-            resume="or-restart" if restart else resume,
+            resume=resumption(resume, restart),
         )
     print(
         f"{output}: {result.parameters:,} shared weights, mean inherited validation mIoU "
-        f"{_percent(result.miou)} ({result.seconds:.0f} s)"
+        f"{percent(result.miou)} ({result.seconds:.0f} s)"
     )
 
 
@@ -114,7 +116,7 @@ def profile_latency(
         "not compared with whole networks"
         if result.rank_correlation is None
         else f"whole networks are predicted with rank correlation {result.rank_correlation:.2f} and an "
-        f"error of {_percent(result.error)}"
+        f"error of {percent(result.error)}"
     )
     print(f"{output}: {result.rows} costs; {checked} ({result.seconds:.0f} s)")
 
@@ -142,11 +144,11 @@ def search(
             latency=latency,
             output=output,
             pin=pin,
-            resume="or-restart" if restart else resume,
+            resume=resumption(resume, restart),
         )
     print(
         f"{output}: architecture {result.key}, {result.parameters:,} parameters, inherited validation mIoU "
-        f"{_percent(result.miou)}, {result.measured_ms:.2f} ms measured ({result.predicted_ms:.2f} ms "
+        f"{percent(result.miou)}, {result.measured_ms:.2f} ms measured ({result.predicted_ms:.2f} ms "
         f"predicted), {result.evaluations} evaluated ({result.seconds:.0f} s)"
     )
 
@@ -166,10 +168,10 @@ def retrain(
 
     with called(params, set, execution) as context:
         result = steps.retrain(
-            context, dataset=dataset, search=search, output=output, resume="or-restart" if restart else resume
+            context, dataset=dataset, search=search, output=output, resume=resumption(resume, restart)
         )
     print(
-        f"{output}: {result.parameters:,} parameters, validation mIoU {_percent(result.miou)} after epoch "
+        f"{output}: {result.parameters:,} parameters, validation mIoU {percent(result.miou)} after epoch "
         f"{result.best_epoch} ({result.seconds:.0f} s)"
     )
 
@@ -192,8 +194,8 @@ def evaluate(
             context, dataset=dataset, model=model, output=output, search=search, latency=latency
         )
     print(
-        f"{output}: test mIoU {_percent(result.miou)}{_interval(result.interval)}, mF1 "
-        f"{_percent(result.mf1)}; open {result.report}"
+        f"{output}: test mIoU {percent(result.miou)}{interval(result.interval)}, mF1 "
+        f"{percent(result.mf1)}; open {result.report}"
     )
 
 
@@ -234,9 +236,9 @@ def demo(
     with open_console() as screen:
         result = demo(Context(config, name, screen), output=output)
     rows = [
-        ("test mIoU", f"{_percent(result.miou)}{_interval(result.interval)}"),
-        ("test mF1", _percent(result.mf1)),
-        ("inherited validation mIoU", _percent(result.inherited_miou)),
+        ("test mIoU", f"{percent(result.miou)}{interval(result.interval)}"),
+        ("test mF1", percent(result.mf1)),
+        ("inherited validation mIoU", percent(result.inherited_miou)),
         ("parameters", f"{result.parameters:,}"),
         ("latency, median", f"{result.p50_ms:.2f} ms (ONNX Runtime, batch 1, this machine)"),
         ("latency, p95", f"{result.p95_ms:.2f} ms"),
@@ -250,11 +252,3 @@ def demo(
     if config.tracking.enabled:
         mlflow = shutil.which("mlflow") or Path(sys.executable).with_name("mlflow")
         print(f"MLflow   {mlflow} ui --backend-store-uri {config.tracking.uri}   (execution {name})")
-
-
-def _percent(fraction: float | None) -> str:
-    return "n/a" if fraction is None else f"{100 * fraction:.1f} %"
-
-
-def _interval(interval: tuple[float, float] | None) -> str:
-    return "" if interval is None else f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"

@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from autonad.config import Config
     from autonad.config.context import Context
+    from autonad.storage.checkpoints import Resume as Resumption
 
 Params = Annotated[
     Path | None,
@@ -66,6 +67,11 @@ def called(
     config = read_config(params, overrides)
     with open_console() as screen:
         yield Context(config, execution, screen)
+
+
+def resumption(resume: bool, restart: bool) -> Resumption:
+    """What --resume and --resume-or-restart ask a step for; the second wins."""
+    return "or-restart" if restart else resume
 
 
 def read_config(params: Path | None, overrides: list[str] | None) -> Config:

@@ -66,6 +66,16 @@ class Step:
         for name in names:
             self.run.artifact(folder / name)
 
+    def attach_training(
+        self, folder: Path, names: tuple[str, ...], history: list[dict[str, float]], parameters: int
+    ) -> None:
+        """Log what a training has written: its files, its curves, and how large the network is."""
+        from autonad.tracking.runs.step_figures import log_history
+
+        self.attach(folder, *names)
+        self.log({"model/parameters": float(parameters)}, 0)
+        log_history(self.run, history)
+
     @property
     def console(self) -> Console:
         """Where this process reports."""

@@ -170,7 +170,6 @@ def _log(
 
     averages = {class_metric("test/ap", name): average for name, (_, average) in curves.items()}
     step.run.log(split_metrics(metrics) | averages)
-    for name in ("metrics.json", "per_image.parquet", "report.html"):
-        step.run.artifact(output / name)
+    step.attach(output, "metrics.json", "per_image.parquet", "report.html")
     log_figures(step.run, metrics, curves, panels)
     step.headline(evaluation_headline(metrics))

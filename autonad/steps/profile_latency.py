@@ -57,12 +57,8 @@ def profile_latency(
 
     settings = config.profile_latency
     device = Target.load(target)
-    params = {
-        "space": config.space.model_dump(),
-        "input": config.input.model_dump(),
-        "target": device.model_dump(),
-        "profile_latency": settings.model_dump(),
-    }
+    params = config.model_dump(include={"space", "input", "profile_latency"})
+    params["target"] = device.model_dump()
     tags = {HARDWARE_KEY: device.hardware_key}
     with begin("profile-latency", context, params=params, tags=tags) as step:
         warning = device.verify_here()
@@ -90,8 +86,7 @@ def profile_latency(
         device.save(output / "target.json")
         save_prior(prior, output / "prior.json")
         plot_prior(prior, output / "prior.png")
-        for name in ("table.parquet", "target.json", "prior.json", "prior.png"):
-            step.run.artifact(output / name)
+        step.attach(output, "table.parquet", "target.json", "prior.json", "prior.png")
         step.run.log({"latency/rows": float(len(table.frame))})
         calibration = table.calibration
         step.headline(f"{len(table.frame)} costs on {device.name}")

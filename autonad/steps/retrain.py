@@ -70,8 +70,6 @@ def retrain(
         DatasetError: The dataset has other classes than the search.
     """
     from autonad.data.dataset import Dataset
-    from autonad.files import sha256_file
-    from autonad.tracking.runs.step_figures import log_history
     from autonad.training.folders import load_architecture, save_model, searched_for
     from autonad.training.run import run_training
 
@@ -91,18 +89,9 @@ def retrain(
         step.uses(source, "training")
         _tell_input(step.console, config, spec)
         network = _first_weights(settings, architecture, spec, search)
-        inherited = sha256_file(search / WEIGHTS) if settings.weights == "inherited" else None
         trained = run_training(
             _task(config, network.to(world.device), source, spec, world),
-            identity={
-                "stage": "retrain",
-                "seed": config.seed,
-                "architecture": architecture.key,
-                "spec": spec.to_dict(),
-                "settings": settings.model_dump(),
-                "dataset": source.fingerprint,
-                "inherited": inherited,
-            },
+            identity=_identity(config, network, source, spec, search),
             output=output,
             resume=resume,
             copies=checkpoints,
@@ -122,9 +111,7 @@ def retrain(
                 **searched_for(search),
             }
             written = save_model(output, network.cpu(), spec, history=trained.history, provenance=provenance)
-            step.attach(output, *written)
-            step.log({"model/parameters": float(parameters)}, 0)
-            log_history(step.run, trained.history)
+            step.attach_training(output, written, trained.history, parameters)
             step.headline(
                 f"validation mIoU {100 * result.miou:.1f} % after epoch {result.best_epoch}, "
                 f"{parameters:,} parameters"
@@ -193,3 +180,21 @@ def _task(config: Config, network: AutoNADNet, source: Dataset, spec: DetectorSp
         paths=lambda number: [network],
         validate=validate,
     )
+
+
+def _identity(
+    config: Config, network: AutoNADNet, source: Dataset, spec: DetectorSpec, search: Path
+) -> dict[str, object]:
+    """What must be equal for a checkpoint to be of this run."""
+    from autonad.files import sha256_file
+
+    settings = config.retrain.resolved()
+    return {
+        "stage": "retrain",
+        "seed": config.seed,
+        "architecture": network.architecture.key,
+        "spec": spec.to_dict(),
+        "settings": settings.model_dump(),
+        "dataset": source.fingerprint,
+        "inherited": sha256_file(search / WEIGHTS) if settings.weights == "inherited" else None,
+    }

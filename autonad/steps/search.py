@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from autonad.config import Config
+    from autonad.console import Console
     from autonad.data.dataset import Dataset
     from autonad.latency.table import LatencyTable
     from autonad.latency.target import Target
@@ -158,16 +159,7 @@ def search(
             step.console.report(f"warning: {warning}")
         prior = load_prior(latency / "prior.json")
         evolution = Evolution(net.space, settings=settings, prior=prior, seed=config.seed)
-        journal = Journal(output / JOURNAL)
-        mirror = Mirror(
-            checkpoints,
-            stage="search",
-            identity={**inputs.digests, **params},
-            output=output,
-            names=(JOURNAL,),
-            pointer=JOURNAL,
-            warn=step.console.report,
-        )
+        journal, mirror = Journal(output / JOURNAL), _copy(inputs, params, output, checkpoints, step.console)
         if resume:
             mirror.pull()
         if resume and _restore(evolution, journal, inputs.digests, restart=resume == "or-restart"):
@@ -234,6 +226,21 @@ def _check_table(table: LatencyTable, space_key: str, size: tuple[int, int]) -> 
                 f"the latency table was measured for {what} {there}, the supernet has {here}; run `autonad "
                 "profile-latency` with the supernet's parameters"
             )
+
+
+def _copy(
+    inputs: _Inputs, params: dict[str, Any], output: Path, location: str | None, console: Console
+) -> Mirror:
+    """Where the journal is kept for another machine."""
+    return Mirror(
+        location,
+        stage="search",
+        identity={**inputs.digests, **params},
+        output=output,
+        names=(JOURNAL,),
+        pointer=JOURNAL,
+        warn=console.report,
+    )
 
 
 def _restore(evolution: Evolution, journal: Journal, inputs: dict[str, str], *, restart: bool) -> bool:

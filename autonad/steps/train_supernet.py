@@ -69,7 +69,6 @@ def train_supernet(
     """
     from autonad.appearance.last_search import supernet_settings
     from autonad.appearance.pin import searched_images
-    from autonad.tracking.runs.step_figures import log_history
     from autonad.training.folders import save_supernet
     from autonad.training.inputs import detector_spec
     from autonad.training.run import run_training
@@ -115,9 +114,7 @@ def train_supernet(
                 history=trained.history,
                 provenance=provenance,
             )
-            step.attach(output, *written)
-            step.log({"model/parameters": float(parameters)}, 0)
-            log_history(step.run, trained.history)
+            step.attach_training(output, written, trained.history, parameters)
             step.headline(f"mean inherited validation mIoU {100 * result.miou:.1f} %")
     if world.leads:
         trained.copy.remove()
