@@ -121,8 +121,8 @@ class LatencyTable:
         ):
             if there != here:
                 raise LatencyError(
-                    f"the latency table was measured for {what} {there}, the supernet has {here}; run `autonad "
-                    "profile-latency` with the supernet's parameters"
+                    f"the latency table was measured for {what} {there}, the supernet has {here}; run "
+                    "`autonad profile-latency` with the supernet's parameters"
                 )
 
     def save(self, path: Path) -> None:
