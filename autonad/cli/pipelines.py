@@ -152,9 +152,8 @@ def run(
         image=image_of(package) if docker else None,
     )
     print(f"\n{done.folder}: execution {title}")
-    summary = next(iter(sorted(done.folder.glob("*/register*/summary"))), None)
-    if summary is not None:
-        print(summary.read_text())
+    if done.summary is not None:
+        print(done.summary)
 
 
 @pipeline.command()
