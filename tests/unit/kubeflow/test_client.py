@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +18,8 @@ from kubeflow_stub import Stub, check_model, kubeflow_stub
 from servers import free_port
 
 from autonad.errors import ConfigError, PipelineError
-from autonad.kubeflow.client import Access, Kubeflow
+from autonad.kubeflow.access import Access
+from autonad.kubeflow.client import Kubeflow
 from autonad.kubeflow.package import Package
 
 
@@ -29,6 +32,14 @@ def stub() -> Iterator[Stub]:
 @pytest.fixture
 def server(stub: Stub) -> Kubeflow:
     return Kubeflow(Access(host=stub.host))
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time passes at once: ten seconds with each look at a clock."""
+    clock = itertools.count(0, 10)
+    time = SimpleNamespace(sleep=lambda seconds: None, monotonic=lambda: float(next(clock)))
+    monkeypatch.setattr("autonad.kubeflow.client.time", time)
 
 
 @pytest.fixture
@@ -100,11 +111,12 @@ def test_runs_are_listed_newest_first(server: Kubeflow) -> None:
     ]
 
 
+@pytest.mark.usefixtures("no_waiting")
 def test_wait_tells_each_state_once_and_ends_with_the_run(stub: Stub, server: Kubeflow) -> None:
     stub.states = ["PENDING", "RUNNING", "RUNNING", "SUCCEEDED"]
     told: list[str] = []
 
-    assert server.wait("run-1", timeout=60, tell=told.append, sleep=lambda _: None).state == "SUCCEEDED"
+    assert server.wait("run-1", timeout=60, tell=told.append).state == "SUCCEEDED"
     assert told == ["pending", "running", "succeeded"]
 
 
@@ -115,15 +127,15 @@ def test_a_run_that_does_not_succeed_is_an_error(
     stub.states = [state]
 
     with pytest.raises(PipelineError, match=message):
-        server.wait("run-1", timeout=60, sleep=lambda _: None)
+        server.wait("run-1", timeout=60)
 
 
+@pytest.mark.usefixtures("no_waiting")
 def test_waiting_ends_after_a_while(stub: Stub, server: Kubeflow) -> None:
     stub.states = ["RUNNING"]
-    clock = iter(range(0, 1000, 10))
 
     with pytest.raises(PipelineError, match="still running after 60 s"):
-        server.wait("run-1", timeout=60, sleep=lambda _: None, clock=lambda: float(next(clock)))
+        server.wait("run-1", timeout=60)
 
 
 @pytest.mark.parametrize(
