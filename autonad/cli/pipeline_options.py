@@ -119,7 +119,13 @@ class Inputs:
         known = package.defaults
         given = {name: value for name, value in given.items() if name in known}
         given |= self._chosen(here=here)
-        given["checkpoints"] = self.checkpoints or ""
+        if self.checkpoints is not None:
+            if "checkpoints" not in known:
+                raise ConfigError(
+                    f"pipeline {package.name} has no parameter checkpoints, so --checkpoints has no meaning "
+                    f"for it; leave it out (it has {', '.join(sorted(known))})"
+                )
+            given["checkpoints"] = self.checkpoints
         for one in self.parameter or ():
             name, separator, value = one.partition("=")
             if not separator:

@@ -220,3 +220,29 @@ def test_the_command_line_says_what_is_wrong_and_sends_nothing(stub: Stub, tmp_p
     assert "is no dataset" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not stub.requests
+
+
+def test_a_schedule_takes_checkpoints(stub: Stub, tmp_path: Path) -> None:
+    options = ("--cron", "0 4 * * 1", "--checkpoints", "s3://runs/checkpoints")
+    done = cli("schedule", "--host", stub.host, *options, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    (request,) = stub.sent("POST", "/recurringruns")
+    assert request.body["runtime_config"]["parameters"] == {"checkpoints": "s3://runs/checkpoints"}
+
+
+def test_checkpoints_go_only_to_a_pipeline_that_has_them(
+    stub: Stub, package: Package, tmp_path: Path
+) -> None:
+    del package.spec["root"]["inputDefinitions"]["parameters"]["checkpoints"]
+    package.save(tmp_path / "own.yaml")
+    run = ("run", "--host", stub.host, "--pipeline", "own.yaml")
+
+    refused = cli(*run, "--checkpoints", "s3://runs/checkpoints", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "pipeline autonad has no parameter checkpoints, so --checkpoints has no meaning" in refused.stderr
+    assert not stub.requests
+    done = cli(*run, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (request,) = stub.sent("POST", "/runs")
+    assert "checkpoints" not in request.body["runtime_config"].get("parameters", {})

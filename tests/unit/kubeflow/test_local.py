@@ -38,7 +38,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pipeline that registers if it is told to."""
 
     @dsl.pipeline(name="small")
-    def small(text: str = "", checkpoints: str = "") -> None:
+    def small(text: str = "") -> None:
         silent()
         with dsl.If(text != ""):
             delivery(text=text)
