@@ -4,43 +4,18 @@ from __future__ import annotations
 
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import kfp_server_api
-from kfp.client import Client, ServiceAccountTokenVolumeCredentials
-from urllib3.exceptions import HTTPError
-
-from autonad.errors import PipelineError, one_line, redact
+from autonad.errors import PipelineError
+from autonad.kubeflow.access import Access
 from autonad.kubeflow.package import Package
 
 ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED", "ERROR"}
 SECONDS_BETWEEN_LOOKS = 10.0
-
-
-@dataclass(frozen=True)
-class Access:
-    """How to reach a server.
-
-    Attributes:
-        host: Its address; None uses the cluster that this runs in, or the one of the kubeconfig.
-        namespace: Namespace of the user's profile, on a server with several users; None on one without.
-        token: A token to present.
-        cookies: A session cookie, such as Dex or OIDC sets after login ("authservice_session=…").
-        in_cluster: Present the pod's service account token, made for Kubeflow Pipelines.
-        ca_cert: File of the certificate authority, where the server's is a private one.
-    """
-
-    host: str | None = None
-    namespace: str | None = None
-    token: str | None = None
-    cookies: str | None = None
-    in_cluster: bool = False
-    ca_cert: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,13 +37,6 @@ class RunInfo:
     error: str
 
 
-class _Client(Client):
-    """The client, which asks a server that does not answer once, not five times with tracebacks."""
-
-    def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
-        return self._healthz_api.healthz_service_get_healthz()
-
-
 class Kubeflow:
     """A server that is logged in to.
 
@@ -80,18 +48,7 @@ class Kubeflow:
     """
 
     def __init__(self, access: Access) -> None:
-        self._access = access
-        # The host is redacted: it may carry a password.
-        credentials = ServiceAccountTokenVolumeCredentials() if access.in_cluster else None
-        with self._explained():
-            self._client = _Client(
-                host=access.host,
-                namespace=access.namespace or "kubeflow",
-                existing_token=access.token,
-                cookies=access.cookies,
-                credentials=credentials,
-                ssl_ca_cert=access.ca_cert,
-            )
+        self._access, self._client = access, access.log_in()
 
     def upload(self, package: Package, version: str) -> tuple[str, str]:
         """Add a pipeline, or a version of one that is there.
@@ -99,7 +56,7 @@ class Kubeflow:
         Returns:
             Ids of pipeline and version.
         """
-        with self._explained(), _file(package) as path:
+        with self._access.explained(), _file(package) as path:
             pipeline = self._client.get_pipeline_id(package.name)
             if pipeline is None:
                 made = self._client.upload_pipeline(
@@ -112,7 +69,7 @@ class Kubeflow:
     def run(self, package: Package, arguments: Mapping[str, Any], *, name: str, experiment: str) -> str:
         """Start a run; returns its id."""
         given = package.arguments(dict(arguments))
-        with self._explained(), _file(package) as path:
+        with self._access.explained(), _file(package) as path:
             started = self._client.create_run_from_pipeline_package(
                 path,
                 arguments=given,
@@ -145,7 +102,7 @@ class Kubeflow:
             )
         # Kubeflow wants seconds first; people write five fields.
         expression = cron if len(cron.split()) == 6 else f"0 {cron}"
-        with self._explained(), _file(package) as path:
+        with self._access.explained(), _file(package) as path:
             found = self._client.create_experiment(experiment, namespace=self._access.namespace)
             made = self._client.create_recurring_run(
                 found.experiment_id,
@@ -160,20 +117,14 @@ class Kubeflow:
 
     def runs(self, limit: int = 20) -> list[RunInfo]:
         """Runs on the server, newest first."""
-        with self._explained():
+        with self._access.explained():
             answer = self._client.list_runs(
                 page_size=limit, sort_by="created_at desc", namespace=self._access.namespace
             )
         return [_info(run) for run in answer.runs or ()]
 
     def wait(
-        self,
-        run_id: str,
-        *,
-        timeout: float,
-        tell: Callable[[str], None] = lambda line: None,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        self, run_id: str, *, timeout: float, tell: Callable[[str], None] = lambda line: None
     ) -> RunInfo:
         """Wait for a run to end.
 
@@ -181,8 +132,6 @@ class Kubeflow:
             run_id: Its id.
             timeout: How long at most, s.
             tell: Told each new state.
-            sleep: Waits.
-            clock: Seconds.
 
         Returns:
             The run, ended with success.
@@ -190,59 +139,27 @@ class Kubeflow:
         Raises:
             PipelineError: It failed, was cancelled, or takes longer.
         """
-        began, last = clock(), ""
+        began, last = time.monotonic(), ""
         while True:
-            with self._explained():
+            with self._access.explained():
                 found = _info(self._client.get_run(run_id))
             if found.state != last:
                 tell(found.state.lower())
                 last = found.state
             if found.state in ENDED:
                 break
-            if clock() - began > timeout:
+            if time.monotonic() - began > timeout:
                 raise PipelineError(
                     f"run {run_id} is still {found.state.lower()} after {timeout:.0f} s; it goes on, wait "
                     "again with a larger --timeout"
                 )
-            sleep(SECONDS_BETWEEN_LOOKS)
+            time.sleep(SECONDS_BETWEEN_LOOKS)
         if found.state != "SUCCEEDED":
             raise PipelineError(
                 f"run {run_id} ended as {found.state.lower()} {found.error}".rstrip()
                 + "; the reason is on its run in MLflow and in the log of the failed task"
             )
         return found
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn what the client raises into one clear line."""
-        place = _shown(self._access.host)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                yield
-        except kfp_server_api.ApiException as error:
-            if error.status in (401, 403):
-                raise PipelineError(
-                    f"Kubeflow at {place} refuses the login ({error.status}): the token or cookie is wrong "
-                    "or has expired, or the namespace is not yours; log in again and set KFP_TOKEN or "
-                    "KFP_COOKIES"
-                ) from error
-            if error.status == 404:
-                raise PipelineError(
-                    f"Kubeflow at {place} knows nothing of that ({_reason(error)}); check the id, and that "
-                    "the address is the one of the pipelines' API, often https://HOST/pipeline"
-                ) from error
-            raise PipelineError(
-                f"Kubeflow at {place} answers {error.status}: {_reason(error)}; correct the request, or ask "
-                "its operator"
-            ) from error
-        except (HTTPError, OSError) as error:
-            raise PipelineError(
-                f"Kubeflow at {place} cannot be reached ({type(error).__name__}); check --host, the network "
-                "and the port forwarding"
-            ) from error
-        except ValueError as error:
-            raise PipelineError(f"Kubeflow at {place}: {one_line(error)}") from error
 
 
 @contextmanager
@@ -262,17 +179,3 @@ def _info(run: Any) -> RunInfo:
         str(run.created_at or ""),
         error or "",
     )
-
-
-def _reason(error: Any) -> str:
-    import json
-
-    try:
-        body = json.loads(error.body)
-        return " ".join(str(body.get("error_message") or body.get("message") or body.get("error")).split())
-    except (TypeError, ValueError, AttributeError):
-        return str(error.reason)
-
-
-def _shown(host: str | None) -> str:
-    return redact(host, "") if host else "this cluster"

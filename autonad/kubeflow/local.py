@@ -29,24 +29,18 @@ class LocalRun:
     """A pipeline that ran here.
 
     Attributes:
-        execution: Its name in MLflow.
-        folder: Of the execution, which may have run before under this name.
-        made: The folders of this run in it, where each task has a folder with its outputs.
+        folder: That of the execution, whose name may have been used before.
+        tasks: What this run left in it: a folder per task with its outputs; None if no task wrote anything.
     """
 
-    execution: str
     folder: Path
-    made: tuple[Path, ...]
+    tasks: Path | None
 
-    def output(self, task: str, name: str) -> Path | None:
-        """The file or folder of a task's output, of this run alone; None if the task did not run.
-
-        Args:
-            task: Its name, or a pattern: each branch of a pipeline has a task of its own ("register*").
-            name: Of the output.
-        """
-        found = sorted(path for folder in self.made for path in folder.glob(f"{task}/{name}"))
-        return found[-1] if found else None
+    @property
+    def summary(self) -> str | None:
+        """What the registration says of the outcome; None if the pipeline has none."""
+        found = sorted(self.tasks.glob("register*/summary")) if self.tasks is not None else []
+        return found[0].read_text() if found else None
 
 
 def run_local(
@@ -56,9 +50,7 @@ def run_local(
     folder: Path,
     execution: str,
     image: str | None = None,
-    environment: Mapping[str, str] | None = None,
     retries: int = 0,
-    cache: Path | None = None,
 ) -> LocalRun:
     """Run all tasks of a pipeline, one after another.
 
@@ -69,10 +61,8 @@ def run_local(
         execution: Names the execution in MLflow; takes the place of a cluster's run id.
         image: Run each task in a container of this image, through the Docker API; None runs them as processes
             of this Python.
-        environment: Further variables of a container.
         retries: Attempts after the first one of a task that trains. A cluster loses pods; here a task that
             fails would mostly fail again.
-        cache: Folder in which outputs of tasks are kept whose inputs are content hashes; None keeps none.
 
     Raises:
         PipelineError: A task failed; it is named. Or there is no container engine.
@@ -84,15 +74,14 @@ def run_local(
     else:
         _check_engine(image)
         # The containers write into this user's folder, and reach servers of this machine.
-        variables = {"KFP_RUN_ID": execution, "AUTONAD_IMAGE": image, **(environment or {})}
+        variables = {"KFP_RUN_ID": execution, "AUTONAD_IMAGE": image}
         runner = local.DockerRunner(
             network_mode="host", user=f"{os.getuid()}:{os.getgid()}", environment=variables
         )
         package = package.with_image(image)
     package = package.with_retries(retries)
     place.mkdir(parents=True, exist_ok=True)
-    before = set(place.iterdir())
-    log = place / LOG
+    log, before = place / LOG, set(place.iterdir())
     with tempfile.TemporaryDirectory() as temporary, log.open("a") as file, _prepared(execution, file):
         path = Path(temporary) / "pipeline.yaml"
         package.save(path)
@@ -100,8 +89,7 @@ def run_local(
             runner,
             pipeline_root=str(place),
             workspace_root=str(Path(temporary) / "workspace"),
-            enable_caching=cache is not None,
-            cache_root=None if cache is None else str(cache),
+            enable_caching=False,
         )
         pipeline = components.load_component_from_file(str(path))
         try:
@@ -113,8 +101,8 @@ def run_local(
             ) from error
         finally:
             LocalExecutionConfig.instance = None
-    made = sorted(path for path in set(place.iterdir()) - before if path.is_dir())
-    return LocalRun(execution, place, tuple(made))
+    new = sorted(path for path in set(place.iterdir()) - before if path.is_dir())
+    return LocalRun(place, new[-1] if new else None)
 
 
 @contextmanager

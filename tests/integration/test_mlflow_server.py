@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
+import yaml
 from commands import SETTINGS
 from mlflow_servers import PASSWORD, postgres, production_server, running
 from mlflow_team import BUCKET, Team, contents, key_of, one_byte, verb
@@ -28,7 +31,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 USER, USER_PASSWORD = "line-3", "a long password"
-MD5 = "0123456789abcdef0123456789abcdef.dir"
 ORIGIN = {
     "AUTONAD_GIT_SHA": "0a1b2c3d",
     "AUTONAD_IMAGE": "registry.example/autonad@sha256:ff",
@@ -116,7 +118,8 @@ def tracked(team: Team, tmp_path_factory: pytest.TempPathFactory) -> Path:
             patch.setenv(name, value)
         patch.setenv("AUTONAD_EXECUTION", "monday")
         verb(root, "synthesize", output, "steel")
-        (root / "steel.dvc").write_text(f"outs:\n- md5: {MD5}\n  path: steel\n")
+        for command in (("init", "--no-scm"), ("add", "steel")):
+            subprocess.run([sys.executable, "-m", "dvc", *command, "-q"], cwd=root, check=True)
         verb(root, "describe-target", output, "here.json", "--threads", 1)
         pin = ("--pin", "pin")
         verb(root, "decide", *data, *pin, "--target", "here.json", output, "decision")
@@ -199,7 +202,8 @@ class TestTheRunTree:
         assert list(team.history(run_id["search"], "search/best_score")) == [1, 2, 3]
         assert list(team.history(run_id["retrain"], "val/miou")) == [1, 2, 3]
 
-    def test_datasets_are_inputs_with_the_md5_that_dvc_knows(self, team: Team) -> None:
+    def test_datasets_are_inputs_with_the_md5_that_dvc_knows(self, team: Team, tracked: Path) -> None:
+        md5 = yaml.safe_load((tracked / "steel.dvc").read_text())["outs"][0]["md5"]
         _, steps = family(team)
         expected = {
             "train-supernet": "training",
@@ -210,9 +214,9 @@ class TestTheRunTree:
         }
         for stage, context in expected.items():
             (given,) = steps[stage].inputs.dataset_inputs
-            assert (given.dataset.name, given.dataset.digest) == ("steel", MD5[:36])
+            assert (given.dataset.name, given.dataset.digest) == ("steel", md5[:36])
             assert [tag.value for tag in given.tags if tag.key == "mlflow.data.context"] == [context]
-            assert json.loads(given.dataset.source)["dvc_md5"] == MD5 == steps[stage].data.tags["dvc.md5"]
+            assert json.loads(given.dataset.source)["dvc_md5"] == md5 == steps[stage].data.tags["dvc.md5"]
 
     def test_parameters_have_dotted_names(self, team: Team) -> None:
         _, steps = family(team)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +18,8 @@ from kubeflow_stub import Stub, check_model, kubeflow_stub
 from servers import free_port
 
 from autonad.errors import ConfigError, PipelineError
-from autonad.kubeflow.client import Access, Kubeflow
+from autonad.kubeflow.access import Access
+from autonad.kubeflow.client import Kubeflow
 from autonad.kubeflow.package import Package
 
 
@@ -29,6 +32,14 @@ def stub() -> Iterator[Stub]:
 @pytest.fixture
 def server(stub: Stub) -> Kubeflow:
     return Kubeflow(Access(host=stub.host))
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time passes at once: ten seconds with each look at a clock."""
+    clock = itertools.count(0, 10)
+    time = SimpleNamespace(sleep=lambda seconds: None, monotonic=lambda: float(next(clock)))
+    monkeypatch.setattr("autonad.kubeflow.client.time", time)
 
 
 @pytest.fixture
@@ -100,11 +111,12 @@ def test_runs_are_listed_newest_first(server: Kubeflow) -> None:
     ]
 
 
+@pytest.mark.usefixtures("no_waiting")
 def test_wait_tells_each_state_once_and_ends_with_the_run(stub: Stub, server: Kubeflow) -> None:
     stub.states = ["PENDING", "RUNNING", "RUNNING", "SUCCEEDED"]
     told: list[str] = []
 
-    assert server.wait("run-1", timeout=60, tell=told.append, sleep=lambda _: None).state == "SUCCEEDED"
+    assert server.wait("run-1", timeout=60, tell=told.append).state == "SUCCEEDED"
     assert told == ["pending", "running", "succeeded"]
 
 
@@ -115,15 +127,15 @@ def test_a_run_that_does_not_succeed_is_an_error(
     stub.states = [state]
 
     with pytest.raises(PipelineError, match=message):
-        server.wait("run-1", timeout=60, sleep=lambda _: None)
+        server.wait("run-1", timeout=60)
 
 
+@pytest.mark.usefixtures("no_waiting")
 def test_waiting_ends_after_a_while(stub: Stub, server: Kubeflow) -> None:
     stub.states = ["RUNNING"]
-    clock = iter(range(0, 1000, 10))
 
     with pytest.raises(PipelineError, match="still running after 60 s"):
-        server.wait("run-1", timeout=60, sleep=lambda _: None, clock=lambda: float(next(clock)))
+        server.wait("run-1", timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -210,30 +222,27 @@ def test_the_command_line_says_what_is_wrong_and_sends_nothing(stub: Stub, tmp_p
     assert not stub.requests
 
 
-def test_copies_of_checkpoints_are_asked_for_where_the_pipeline_keeps_them(
-    stub: Stub, package: Package, tmp_path: Path
-) -> None:
-    where = ("--checkpoints", "s3://bucket/checkpoints")
-    for verb in (("schedule", "--cron", "0 4 * * 1"), ("run",)):
-        done = cli(*verb, "--host", stub.host, *where, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-    (scheduled,) = stub.sent("POST", "/recurringruns")
-    (started,) = stub.sent("POST", "/runs")
-    for request in (scheduled, started):
-        assert request.body["runtime_config"]["parameters"]["checkpoints"] == where[1]
+def test_a_schedule_takes_checkpoints(stub: Stub, tmp_path: Path) -> None:
+    options = ("--cron", "0 4 * * 1", "--checkpoints", "s3://runs/checkpoints")
+    done = cli("schedule", "--host", stub.host, *options, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    (request,) = stub.sent("POST", "/recurringruns")
+    assert request.body["runtime_config"]["parameters"] == {"checkpoints": "s3://runs/checkpoints"}
 
 
-def test_a_pipeline_without_checkpoints_runs_and_refuses_a_place_for_them(
+def test_checkpoints_go_only_to_a_pipeline_that_has_them(
     stub: Stub, package: Package, tmp_path: Path
 ) -> None:
     del package.spec["root"]["inputDefinitions"]["parameters"]["checkpoints"]
     package.save(tmp_path / "own.yaml")
-    plain = cli("run", "--host", stub.host, "--pipeline", "own.yaml", cwd=tmp_path)
-    refused = cli(
-        "run", "--host", stub.host, "--pipeline", "own.yaml", "--checkpoints", "/volume", cwd=tmp_path
-    )
+    run = ("run", "--host", stub.host, "--pipeline", "own.yaml")
 
-    assert plain.returncode == 0, plain.stderr
+    refused = cli(*run, "--checkpoints", "s3://runs/checkpoints", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "keeps no copies of checkpoints" in refused.stderr
-    assert len(stub.sent("POST", "/runs")) == 1
+    assert "pipeline autonad has no parameter checkpoints, so --checkpoints has no meaning" in refused.stderr
+    assert not stub.requests
+    done = cli(*run, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (request,) = stub.sent("POST", "/runs")
+    assert "checkpoints" not in request.body["runtime_config"].get("parameters", {})

@@ -1,47 +1,74 @@
-"""Pipelines on this machine, run for real by kfp.local."""
+"""A pipeline on this machine: what it left is told apart from what earlier ones of the same name left."""
 
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
-import yaml
-from kfp import compiler, dsl
-from kfp.dsl import Markdown, Output
+from commands import environment
+from kfp import compiler, dsl, kubernetes
 
 from autonad.kubeflow.local import run_local
 from autonad.kubeflow.package import Package
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-
 
 @dsl.component(base_image="python", install_kfp_package=False)
-def register(text: str, summary: Output[Markdown]) -> None:
-    """Write what it is given."""
+def register(text: str, summary: dsl.Output[dsl.Markdown]) -> None:
+    """Say something."""
     from pathlib import Path
 
+    Path(summary.path).parent.mkdir(parents=True, exist_ok=True)
     Path(summary.path).write_text(text)
 
 
-def package(name: str, folder: Path) -> Package:
-    """A pipeline of one task, as `autonad pipeline compile` would write it."""
-
-    @dsl.pipeline(name=name)
-    def pipeline(text: str = "") -> None:
-        register(text=text)
-
-    compiler.Compiler().compile(pipeline, str(folder / "pipeline.yaml"))
-    (spec,) = yaml.safe_load_all((folder / "pipeline.yaml").read_text())
-    return Package(spec, {"platforms": {}})
+@dsl.component(base_image="python", install_kfp_package=False)
+def silent() -> None:
+    """Say nothing."""
 
 
-def test_a_name_that_is_used_again_shows_what_the_new_run_made(tmp_path: Path) -> None:
-    # Folders of tasks are sorted by the pipeline's name first, so the older run would come last.
-    for name, text in (("second", "of before"), ("first", "of now")):
-        done = run_local(
-            package(name, tmp_path), {"text": text}, folder=tmp_path / "runs", execution="monday"
+@dsl.pipeline(name="delivery")
+def delivery(text: str) -> None:
+    """A nested pipeline, as the real one has."""
+    kubernetes.set_timeout(register(text=text), 60)
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline that registers if it is told to."""
+
+    @dsl.pipeline(name="small")
+    def small(text: str = "") -> None:
+        silent()
+        with dsl.If(text != ""):
+            delivery(text=text)
+
+    path = tmp_path_factory.mktemp("pipeline") / "small.yaml"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compiler.Compiler().compile(small, str(path))
+    return path
+
+
+def test_a_reused_name_shows_what_this_run_found(compiled: Path, tmp_path: Path) -> None:
+    package = Package.load(str(compiled))
+    said = [
+        run_local(package, {"text": text}, folder=tmp_path, execution="monday").summary
+        for text in ("first", "second", "")
+    ]
+
+    assert said == ["first", "second", None]
+
+
+def test_the_command_line_prints_the_summary_of_this_run(compiled: Path, tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "autonad.cli", "pipeline", "run", "--local", "--pipeline", compiled)
+    for text in ("first", "second"):
+        done = subprocess.run(
+            [*command, "--name", "monday", "--parameter", f"text={text} summary"],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
         )
-
-    summary = done.output("register*", "summary")
-    assert summary is not None
-    assert summary.read_text() == "of now"
-    assert len(list(done.folder.glob("*/register/summary"))) == 2
-    assert done.output("search", "found") is None
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "second summary"
