@@ -9,25 +9,15 @@ from typing import Annotated
 
 import typer
 
-from autonad.cli.options import (
-    DatasetDir,
-    Execution,
-    OutputDir,
-    Params,
-    PinDir,
-    Resume,
-    ResumeOrRestart,
-    Set,
-    called,
-    resumption,
-)
+from autonad.cli.option_groups import grouped
+from autonad.cli.options import Call, DatasetDir, Execution, OutputDir, PinDir, Resuming, Set
 from autonad.cli.text import interval, percent
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs of this file."""
     for verb in (describe_target, train_supernet, profile_latency, search, retrain, evaluate, export, demo):
-        app.command(verb.__name__.replace("_", "-"))(verb)
+        app.command(verb.__name__.replace("_", "-"))(grouped(verb))
 
 
 def describe_target(
@@ -57,6 +47,7 @@ def describe_target(
 
 
 def train_supernet(
+    *,
     dataset: DatasetDir,
     output: OutputDir,
     pin: PinDir = None,
@@ -64,23 +55,15 @@ def train_supernet(
         Path | None,
         typer.Option("--initial", help="Start from this supernet's weights; its classes may be others."),
     ] = None,
-    resume: Resume = False,
-    restart: ResumeOrRestart = False,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    resuming: Resuming,
+    call: Call,
 ) -> None:
     """Train all architectures of the space at once, in shared weights."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
+    with call.context() as context:
         result = steps.train_supernet(
-            context,
-            dataset=dataset,
-            output=output,
-            pin=pin,
-            initial=initial,
-            resume=resumption(resume, restart),
+            context, dataset=dataset, output=output, pin=pin, initial=initial, resume=resuming.wanted
         )
     print(
         f"{output}: {result.parameters:,} shared weights, mean inherited validation mIoU "
@@ -89,6 +72,7 @@ def train_supernet(
 
 
 def profile_latency(
+    *,
     target: Annotated[Path, typer.Option("--target", help="Target file of this device.")],
     output: OutputDir,
     classes: Annotated[
@@ -101,14 +85,12 @@ def profile_latency(
             help="Use the forward times of supernet training (records.parquet) instead of measuring.",
         ),
     ] = None,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    call: Call,
 ) -> None:
     """Measure what every operator costs on the target."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
+    with call.context() as context:
         result = steps.profile_latency(
             context, target=target, output=output, num_classes=classes, records=records
         )
@@ -122,21 +104,19 @@ def profile_latency(
 
 
 def search(
+    *,
     dataset: DatasetDir,
     supernet: Annotated[Path, typer.Option("--supernet", help="Supernet folder.")],
     latency: Annotated[Path, typer.Option("--latency", help="Latency folder.")],
     output: OutputDir,
     pin: PinDir = None,
-    resume: Resume = False,
-    restart: ResumeOrRestart = False,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    resuming: Resuming,
+    call: Call,
 ) -> None:
     """Evolve the best architecture under the target's latency."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
+    with call.context() as context:
         result = steps.search(
             context,
             dataset=dataset,
@@ -144,7 +124,7 @@ def search(
             latency=latency,
             output=output,
             pin=pin,
-            resume=resumption(resume, restart),
+            resume=resuming.wanted,
         )
     print(
         f"{output}: architecture {result.key}, {result.parameters:,} parameters, inherited validation mIoU "
@@ -154,22 +134,18 @@ def search(
 
 
 def retrain(
+    *,
     dataset: DatasetDir,
     search: Annotated[Path, typer.Option("--search", help="Search folder.")],
     output: OutputDir,
-    resume: Resume = False,
-    restart: ResumeOrRestart = False,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    resuming: Resuming,
+    call: Call,
 ) -> None:
     """Retrain the searched architecture from its inherited weights."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
-        result = steps.retrain(
-            context, dataset=dataset, search=search, output=output, resume=resumption(resume, restart)
-        )
+    with call.context() as context:
+        result = steps.retrain(context, dataset=dataset, search=search, output=output, resume=resuming.wanted)
     print(
         f"{output}: {result.parameters:,} parameters, validation mIoU {percent(result.miou)} after epoch "
         f"{result.best_epoch} ({result.seconds:.0f} s)"
@@ -177,19 +153,18 @@ def retrain(
 
 
 def evaluate(
+    *,
     dataset: DatasetDir,
     model: Annotated[Path, typer.Option("--model", help="Model folder.")],
     output: OutputDir,
     search: Annotated[Path | None, typer.Option("--search", help="Search folder, for the report.")] = None,
     latency: Annotated[Path | None, typer.Option("--latency", help="Latency folder, for the report.")] = None,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    call: Call,
 ) -> None:
     """Evaluate a model on the test split and write the report."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
+    with call.context() as context:
         result = steps.evaluate(
             context, dataset=dataset, model=model, output=output, search=search, latency=latency
         )
@@ -200,18 +175,17 @@ def evaluate(
 
 
 def export(
+    *,
     model: Annotated[Path, typer.Option("--model", help="Model folder.")],
     dataset: DatasetDir,
     evaluation: Annotated[Path, typer.Option("--evaluation", help="Evaluation folder.")],
     output: OutputDir,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    call: Call,
 ) -> None:
     """Export a model to ONNX, check it against torch and measure it."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
+    with call.context() as context:
         result = steps.export(context, model=model, dataset=dataset, evaluation=evaluation, output=output)
     print(
         f"{result.path}: {result.megabytes:.1f} MB, at most {result.max_difference:.1e} from torch, "

@@ -32,15 +32,7 @@ def import_data(
     from autonad.data.ingest.importing import import_dataset
     from autonad.data.ingest.settings import IngestSettings
 
-    settings = IngestSettings(
-        format=format,
-        classes=classes,
-        groups_csv=groups_csv,
-        include_defect_free=config.data.include_defect_free,
-        threshold=config.data.mask_threshold,
-        fractions=config.data.fractions,
-        seed=config.data.split_seed,
-    )
+    settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv)
     params = {"data": config.data.model_dump(), "format": format}
     with begin("import-data", context, params=params, learns=False) as step:
         report = import_dataset(source, output, settings)

@@ -96,17 +96,7 @@ def ingest(
     from autonad.data.ingest.extending import ingest_batch
     from autonad.data.ingest.settings import IngestSettings
 
-    settings = IngestSettings(
-        format=format,
-        classes=classes,
-        groups_csv=groups_csv,
-        include_defect_free=config.data.include_defect_free,
-        threshold=config.data.mask_threshold,
-        fractions=config.data.fractions,
-        seed=config.data.split_seed,
-        max_bytes=int(config.ingest.max_megabytes * 2**20),
-        workers=config.ingest.workers,
-    )
+    settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv)
     origin = open_source(source, config)
     params = {"data": config.data.model_dump(), "ingest": config.ingest.model_dump(), "format": format}
     with begin("ingest", context, params=params, learns=False) as step:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from autonad.config import Config
+
 
 @dataclass(frozen=True)
 class IngestSettings:
@@ -31,6 +33,23 @@ class IngestSettings:
     seed: int = 0
     max_bytes: int = 100 * 2**20
     workers: int = 2
+
+    @classmethod
+    def of(
+        cls, config: Config, *, format: str, classes: tuple[str, ...] | None, groups_csv: Path | None
+    ) -> IngestSettings:
+        """What the sections `data` and `ingest` say, for one source."""
+        return cls(
+            format=format,
+            classes=classes,
+            groups_csv=groups_csv,
+            include_defect_free=config.data.include_defect_free,
+            threshold=config.data.mask_threshold,
+            fractions=config.data.fractions,
+            seed=config.data.split_seed,
+            max_bytes=int(config.ingest.max_megabytes * 2**20),
+            workers=config.ingest.workers,
+        )
 
 
 @dataclass(frozen=True)
