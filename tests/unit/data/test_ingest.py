@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from autonad.steps.batches import newest
 from PIL import Image
 
+from autonad.appearance.batches import newest
 from autonad.data.audit import audit_dataset
 from autonad.data.dataset import UNLABELLED, Dataset
 from autonad.data.ingest.extending import IngestReport, ingest_batch
