@@ -7,7 +7,7 @@ from autonad.console import SILENT, Console
 from autonad.data.versions import Source
 from autonad.steps.audit import audit
 from autonad.steps.compare import compare
-from autonad.steps.configure import PipelineInput, config_text, configure
+from autonad.steps.configure import Entered, PipelineInput, config_text, configure
 from autonad.steps.decide import decide
 from autonad.steps.describe_target import describe_target
 from autonad.steps.evaluate import evaluate
@@ -28,6 +28,7 @@ from autonad.steps.train_supernet import train_supernet
 __all__ = [
     "SILENT",
     "Console",
+    "Entered",
     "PipelineInput",
     "Source",
     "audit",

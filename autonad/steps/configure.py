@@ -35,38 +35,59 @@ class PipelineInput:
     source: Source
 
 
-def configure(
-    context: Context,
-    *,
-    settings: str,
-    preset: str,
-    target: str,
-    latency_budget_ms: float,
-    supernet_epochs: int,
-    retrain_epochs: int,
-    force: str,
-    repository: str,
-    revision: str,
-    path: str,
-    mlflow_uri: str,
-    experiment: str,
-) -> PipelineInput:
+@dataclass(frozen=True)
+class Entered:
+    """What a person enters in the interface; empty or zero keeps what the settings say.
+
+    Attributes:
+        settings: Sections of params.yaml as YAML text; what is left out keeps its default.
+        preset: Search space.
+        target: Text of a target file, or "here" for the machine that runs this.
+        latency_budget_ms: Median latency that must not be exceeded, ms.
+        supernet_epochs: Passes over the training images for the supernet.
+        retrain_epochs: Passes over the training images for the found architecture.
+        force: "search" or "train" repeats that; "none" keeps what the settings say.
+        repository: See `autonad.data.versions.resolve`.
+        revision: Likewise.
+        path: Likewise.
+        mlflow_uri: The MLflow server.
+        experiment: The experiment in MLflow.
+    """
+
+    settings: str
+    preset: str
+    target: str
+    latency_budget_ms: float
+    supernet_epochs: int
+    retrain_epochs: int
+    force: str
+    repository: str
+    revision: str
+    path: str
+    mlflow_uri: str
+    experiment: str
+
+    @property
+    def overrides(self) -> list[str]:
+        """What replaces the settings, as `section.key=value`."""
+        values: dict[str, Any] = {
+            "space.preset": self.preset,
+            "search.latency_budget_ms": self.latency_budget_ms,
+            "train_supernet.epochs": self.supernet_epochs,
+            "retrain.epochs": self.retrain_epochs,
+            "decide.force": "" if self.force == "none" else self.force,
+            "tracking.uri": self.mlflow_uri,
+            "tracking.experiment": self.experiment,
+        }
+        return [f"{name}={yaml.safe_dump(value).splitlines()[0]}" for name, value in values.items() if value]
+
+
+def configure(context: Context, entered: Entered) -> PipelineInput:
     """Check everything that can be known to be wrong before anything is computed.
 
     Args:
         context: Told which dataset is meant.
-        settings: Sections of params.yaml as YAML text; what is left out keeps its default.
-        preset: Search space; empty keeps that of the settings, as it does for the following ones.
-        target: Text of a target file, or "here" for the machine that runs this.
-        latency_budget_ms: Zero keeps that of the settings.
-        supernet_epochs: Zero keeps that of the settings.
-        retrain_epochs: Zero keeps that of the settings.
-        force: "none", "search" or "train"; "none" keeps that of the settings.
-        repository: See `sources.resolve`.
-        revision: See `sources.resolve`.
-        path: See `sources.resolve`.
-        mlflow_uri: Empty keeps that of the settings.
-        experiment: Empty keeps that of the settings.
+        entered: What a person entered.
 
     Raises:
         ConfigError: A setting, the preset or the target is wrong.
@@ -77,24 +98,12 @@ def configure(
     from autonad.space import SearchSpace
     from autonad.tracking.connection import connect
 
-    entered: dict[str, Any] = {
-        "space.preset": preset,
-        "search.latency_budget_ms": latency_budget_ms,
-        "train_supernet.epochs": supernet_epochs,
-        "retrain.epochs": retrain_epochs,
-        "decide.force": "" if force == "none" else force,
-        "tracking.uri": mlflow_uri,
-        "tracking.experiment": experiment,
-    }
-    overrides = [
-        f"{name}={yaml.safe_dump(value).splitlines()[0]}" for name, value in entered.items() if value
-    ]
-    config = parse_config(settings, overrides, source="the pipeline's parameters")
+    config = parse_config(entered.settings, entered.overrides, source="the pipeline's parameters")
     SearchSpace.preset(config.space.preset, config.space.operators)
-    device = _target(target)
+    device = _target(entered.target)
     if config.tracking.enabled:
         connect(tracking_settings(config))
-    source = resolve(repository, revision, path)
+    source = resolve(entered.repository, entered.revision, entered.path)
     if config.tracking.dataset:
         source = replace(source, name=config.tracking.dataset)
     context.console.report(f"dataset {source.name} {source.md5}".rstrip())

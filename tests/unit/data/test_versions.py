@@ -131,7 +131,8 @@ def configured(settings: str = "tracking: {enabled: false}", **entered: object) 
         "mlflow_uri": "",
         "experiment": "",
     }
-    return steps.configure(Context(Config()), settings=settings, **values | entered)  # type: ignore[arg-type]
+    form = steps.Entered(settings=settings, **values | entered)  # type: ignore[arg-type]
+    return steps.configure(Context(Config()), form)
 
 
 def test_what_is_entered_overrides_the_settings_and_zero_keeps_them() -> None:
