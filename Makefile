@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do $$p -c '
 MLFLOW_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test acceptance check image format params mlflow s3 venv clean
+.PHONY: help demo test acceptance check image format params dvc mlflow s3 venv clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ format: $(STAMP) ## Format the code and mend what can be mended
 
 params: $(STAMP) ## Write params.yaml from the defaults in autonad/config/sections.py
 	$(BIN)/python -m autonad.config.document params.yaml
+
+dvc: $(STAMP) ## Write the modules that each stage depends on into dvc.yaml, from their imports
+	$(BIN)/python tests/dvc_deps.py
 
 mlflow: $(STAMP) ## Start an MLflow server here: sqlite and local artifacts
 	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \

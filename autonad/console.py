@@ -34,7 +34,7 @@ SILENT = Console()
 
 
 @contextmanager
-def console() -> Iterator[Console]:
+def open_console() -> Iterator[Console]:
     """The console of one command."""
     if sys.stdout.isatty():
         with _bars() as bars:

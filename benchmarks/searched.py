@@ -34,12 +34,13 @@ from autonad.latency.table import LatencyTable
 from autonad.network import AutoNADNet, SuperNet
 from autonad.network.spec import DetectorSpec
 from autonad.space import Architecture
-from autonad.steps.context import seed_everything
+from autonad.steps.step import seed_everything
 from autonad.training.checkpoint import save_weights
 from autonad.training.folders import load_architecture, load_supernet
 from autonad.training.inputs import training_data
-from autonad.training.loop import backward, make_optimizer
+from autonad.training.loop import backward
 from autonad.training.losses import make_criterion
+from autonad.training.optimizer import make_optimizer
 
 
 def main() -> None:

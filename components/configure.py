@@ -25,21 +25,23 @@ def configure(
     """Check what was entered before anything is computed, and fix which dataset is meant."""
     from autonad import kubeflow, steps
 
-    entered = steps.Entered(
-        settings=settings,
-        preset=preset,
-        target=target,
-        latency_budget_ms=latency_budget_ms,
-        supernet_epochs=supernet_epochs,
-        retrain_epochs=retrain_epochs,
-        force=force,
-        repository=repository,
-        revision=revision,
-        path=path,
-        mlflow_uri=mlflow_uri,
-        experiment=experiment,
-    )
     with kubeflow.task("configure", kubeflow.tracking_text(settings, mlflow_uri, experiment)) as context:
-        found = steps.configure(context, entered)
-    source = found.source
-    return (found.config, found.target, source.location, source.md5, source.name)
+        found = steps.configure(
+            context,
+            steps.Form(
+                settings=settings,
+                preset=preset,
+                target=target,
+                latency_budget_ms=latency_budget_ms,
+                supernet_epochs=supernet_epochs,
+                retrain_epochs=retrain_epochs,
+                force=force,
+                path=path,
+                repository=repository,
+                revision=revision,
+                mlflow_uri=mlflow_uri,
+                experiment=experiment,
+            ),
+        )
+    version = found.version
+    return (found.config, found.target, version.location, version.md5, version.name)

@@ -14,6 +14,6 @@ def fetch_dataset(config: str, location: str, md5: str, name: str, dataset: Outp
     from autonad import kubeflow, steps
 
     with kubeflow.task("fetch-dataset", config) as context:
-        source = steps.Source(location, md5, name)
-        found = steps.fetch_dataset(context, source=source, output=Path(dataset.path))
+        version = steps.DatasetVersion(location, md5, name)
+        found = steps.fetch_dataset(context, version=version, output=Path(dataset.path))
     dataset.metadata.update(asdict(found), dvc_md5=md5, name=name)

@@ -15,14 +15,14 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from autonad.appearance.morphology import MORPHOLOGY, morphology
-from autonad.appearance.texture import TEXTURE, texture
+from autonad.appearance.morphology import MORPHOLOGY, describe_defects
+from autonad.appearance.texture import TEXTURE, describe_texture
 from autonad.data.dataset import Dataset
 from autonad.errors import DatasetError
 
 FEATURES = {**TEXTURE, **MORPHOLOGY}
 MIN_SIDE = 16
-PIECE = 64  # images per round
+ROUND = 64  # images per round
 
 
 def image_features(image: np.ndarray, mask: np.ndarray | None, num_classes: int) -> dict[str, float]:
@@ -49,7 +49,7 @@ def image_features(image: np.ndarray, mask: np.ndarray | None, num_classes: int)
         raise DatasetError(
             f"the mask has shape {mask.shape}, its image {image.shape[:2]}; they must be equal"
         )
-    return texture(image) | morphology(image, mask, num_classes)
+    return describe_texture(image) | describe_defects(image, mask, num_classes)
 
 
 def extract_features(
@@ -82,11 +82,11 @@ def extract_features(
     records = [{str(name): value for name, value in row.items()} for row in ordered.to_dict("records")]
     found: list[dict[str, Any]] = []
     with ThreadPoolExecutor(threads or _cores()) as pool:
-        # Predicted masks are asked for here and in pieces: a network need not bear threads, nor memory all.
-        for start in range(0, len(records), PIECE):
-            piece = records[start : start + PIECE]
-            masks = [None if record["mask"] or mask_of is None else mask_of(record) for record in piece]
-            found += pool.map(lambda job: _row(dataset, *job), zip(piece, masks, strict=True))
+        # Predicted masks are asked for here and in rounds: a network need not bear threads, nor memory all.
+        for start in range(0, len(records), ROUND):
+            some = records[start : start + ROUND]
+            masks = [None if record["mask"] or mask_of is None else mask_of(record) for record in some]
+            found += pool.map(lambda job: _row(dataset, *job), zip(some, masks, strict=True))
     return pd.DataFrame(found)
 
 

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autonad.config import Config
-
-if TYPE_CHECKING:
-    from autonad.appearance.policy import LastSearch
+from autonad.errors import StorageError
+from autonad.files import read_json
 
 # How often a run reports or saves does not change what it ends with.
 _CADENCE = {"checkpoint_every"}
+
+
+@dataclass(frozen=True)
+class LastSearch:
+    """What the last search was run with; compared with what holds now.
+
+    Attributes:
+        pin_key: Of the pin whose images it was run on; None without one.
+        hardware_key: Of the target.
+        target: Name of the target.
+        latency_budget_ms: The limit; None without one.
+        search_settings: Settings of the search, the budget left out.
+        supernet_settings: Everything that decides a supernet but its images; None where it is not known.
+    """
+
+    pin_key: str | None
+    hardware_key: str
+    target: str
+    latency_budget_ms: float | None
+    search_settings: Mapping[str, Any] = field(default_factory=dict)
+    supernet_settings: Mapping[str, Any] | None = None
 
 
 def supernet_settings(config: Config) -> dict[str, Any]:
@@ -33,11 +55,10 @@ def search_settings(config: Config) -> dict[str, Any]:
     )
 
 
-def this_search(config: Config, hardware_key: str, target: str) -> LastSearch:
+def this_search(config: Config, pin_key: str | None, hardware_key: str, target: str) -> LastSearch:
     """What a search of now would be run with."""
-    from autonad.appearance.policy import LastSearch
-
     return LastSearch(
+        pin_key=pin_key,
         hardware_key=hardware_key,
         target=target,
         latency_budget_ms=config.search.latency_budget_ms,
@@ -46,22 +67,19 @@ def this_search(config: Config, hardware_key: str, target: str) -> LastSearch:
     )
 
 
-def last_search(folder: Path | None) -> LastSearch | None:
+def read_last_search(folder: Path | None) -> LastSearch | None:
     """What the search in a folder was run with; None without a finished one.
 
     Raises:
         StorageError: Its `search.json` is damaged.
     """
-    from autonad.appearance.policy import LastSearch
-    from autonad.errors import StorageError
-    from autonad.files import read_json
-
     if folder is None or not (folder / "search.json").is_file():
         return None
     found = read_json(folder / "search.json", "the last search")
     try:
         settings = found["settings"]
         return LastSearch(
+            pin_key=found["pin_key"],
             hardware_key=found["hardware_key"],
             target=found["target"],
             latency_budget_ms=settings["latency_budget_ms"],

@@ -1,7 +1,7 @@
 """Shape of the defects of an image: how many, how large, how long, which way, how visible.
 
-A defect is a connected piece of one class. Values are means over an image's defects, weighted by the square
-root of the area, so that neither specks nor the one large piece decide alone.
+A defect is a connected region of one class. Values are means over an image's defects, weighted by the square
+root of the area, so that neither specks nor the one large defect decide alone.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ MORPHOLOGY = {
     "defect_visibility_log2": "absolute contrast over the spread of the ring, octaves",
     "defect_roughness_log2": "spread of the greys inside over that of the ring, octaves",
 }
-# Of a mask with more pieces the largest are measured; all are counted.
+# Of a mask with more defects the largest are measured; all are counted.
 MAX_DEFECTS = 64
 FLOOR = 1 / 16  # a contrast below this share of the ring's spread is invisible
 
 
-def morphology(image: np.ndarray, mask: np.ndarray | None, num_classes: int) -> dict[str, float]:
+def describe_defects(image: np.ndarray, mask: np.ndarray | None, num_classes: int) -> dict[str, float]:
     """Shape of the defects in a mask; see `MORPHOLOGY`.
 
     Args:
@@ -42,20 +42,20 @@ def morphology(image: np.ndarray, mask: np.ndarray | None, num_classes: int) -> 
     nothing = dict.fromkeys(MORPHOLOGY, float("nan"))
     if mask is None:
         return nothing
-    pieces = [
-        piece
+    defects = [
+        defect
         for index in np.flatnonzero(np.bincount(mask.ravel(), minlength=256)[1:num_classes]) + 1
-        for piece in _pieces(mask == index)
+        for defect in _defects_of(mask == index)
     ]
-    if not pieces:
+    if not defects:
         return nothing
-    areas = np.array([piece.area for piece in pieces], dtype=np.float64)
+    areas = np.array([defect.area for defect in defects], dtype=np.float64)
     largest = np.argsort(-areas, kind="stable")[:MAX_DEFECTS]
     free = mask == 0
-    each = np.array([_shape(image, free, pieces[position]) for position in largest])
+    each = np.array([_shape(image, free, defects[position]) for position in largest])
     weights = np.sqrt(areas[largest])
     values = (
-        np.log2(len(pieces)),
+        np.log2(len(defects)),
         np.log2(areas.sum() / mask.size),
         np.log2(areas.max() / mask.size),
         *(weights @ each / weights.sum()),
@@ -64,28 +64,28 @@ def morphology(image: np.ndarray, mask: np.ndarray | None, num_classes: int) -> 
 
 
 @dataclass(frozen=True)
-class _Piece:
-    labels: np.ndarray  # int32 (H, W), shared by the pieces of a class
+class _Defect:
+    labels: np.ndarray  # int32 (H, W), shared by the defects of a class
     label: int
     box: tuple[int, int, int, int]  # left, top, width, height
     area: int
 
 
-def _pieces(binary: np.ndarray) -> list[_Piece]:
+def _defects_of(binary: np.ndarray) -> list[_Defect]:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(binary.astype(np.uint8), connectivity=8)
     rows = [[int(value) for value in row] for row in stats[1:]]
     return [
-        _Piece(labels, label, (row[0], row[1], row[2], row[3]), row[4])
+        _Defect(labels, label, (row[0], row[1], row[2], row[3]), row[4])
         for label, row in enumerate(rows, start=1)
     ]
 
 
-def _shape(image: np.ndarray, free: np.ndarray, piece: _Piece) -> tuple[float, ...]:
-    """Elongation, cos, sin, fill, contrast, visibility and roughness of one piece."""
-    left, top, width, height = piece.box
-    reach = int(np.clip(round(0.2 * piece.area**0.5), 2, 16))
+def _shape(image: np.ndarray, free: np.ndarray, defect: _Defect) -> tuple[float, ...]:
+    """Elongation, cos, sin, fill, contrast, visibility and roughness of one defect."""
+    left, top, width, height = defect.box
+    reach = int(np.clip(round(0.2 * defect.area**0.5), 2, 16))
     window = np.s_[max(0, top - reach) : top + height + reach, max(0, left - reach) : left + width + reach]
-    inside = piece.labels[window] == piece.label
+    inside = defect.labels[window] == defect.label
     elongation, cosine, sine, fill = _ellipse(inside)
     side = 2 * reach + 1
     near = cv2.dilate(inside.astype(np.uint8), np.ones((side, side), np.uint8)).astype(bool)

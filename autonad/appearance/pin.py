@@ -118,6 +118,18 @@ def withdrawn(dataset: Dataset, pin: Pin) -> list[str]:
     return [row.image for row in _rows(pin.manifest) if here.get(row.image) != row.sha256]
 
 
+def new_classes(dataset: Dataset, pin: Pin) -> list[str]:
+    """Defect classes that the dataset names or shows, and the pin does not."""
+    defects = dataset.classes[1:]
+    named = [name for name in defects if name not in pin.classes]
+    totals = [
+        sum(int(pixels[index]) for pixels in dataset.manifest["pixels"])
+        for index in range(dataset.num_classes)
+    ]
+    shown = [name for name, total in zip(defects, totals[1:], strict=True) if total]
+    return list(dict.fromkeys([*named, *(name for name in shown if name not in pin.shown)]))
+
+
 def pinned_dataset(dataset: Dataset, pin: Pin) -> Dataset:
     """The pinned images alone, with the split that they were searched with.
 

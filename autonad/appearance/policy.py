@@ -1,7 +1,7 @@
 """Reuse the last search, search again, or train a new supernet: one decision, with its reasons.
 
     train    first search, a new class, changed appearance, pinned images withdrawn, other supernet settings,
-             a search that was never finished, by hand
+             a search that was never finished or was run on another pin, by hand
     search   another target, latency budget or search settings, by hand
     reuse    none of these
 
@@ -12,8 +12,10 @@ settings sees the same images as before.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from autonad.appearance.last_search import LastSearch
 
 Action = Literal["train", "search", "reuse"]
 ReasonKind = Literal[
@@ -24,6 +26,7 @@ ReasonKind = Literal[
     "supernet_settings_changed",
     "forced_training",
     "unfinished_search",
+    "pin_not_searched",
     "hardware_changed",
     "latency_budget_changed",
     "search_settings_changed",
@@ -36,7 +39,12 @@ MOVES_PIN: tuple[ReasonKind, ...] = (
     "data_withdrawn",
     "forced_training",
 )
-TRAINS: tuple[ReasonKind, ...] = (*MOVES_PIN, "supernet_settings_changed", "unfinished_search")
+TRAINS: tuple[ReasonKind, ...] = (
+    *MOVES_PIN,
+    "supernet_settings_changed",
+    "unfinished_search",
+    "pin_not_searched",
+)
 
 
 @dataclass(frozen=True)
@@ -78,25 +86,6 @@ class BatchFinding:
 
 
 @dataclass(frozen=True)
-class LastSearch:
-    """What the last search was run with; compared with what holds now.
-
-    Attributes:
-        hardware_key: Of the target.
-        target: Name of the target.
-        latency_budget_ms: The limit; None without one.
-        search_settings: Settings of the search, the budget left out.
-        supernet_settings: Everything that decides a supernet but its images; None where it is not known.
-    """
-
-    hardware_key: str
-    target: str
-    latency_budget_ms: float | None
-    search_settings: Mapping[str, Any] = field(default_factory=dict)
-    supernet_settings: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
 class Decision:
     """What is to be done.
 
@@ -119,7 +108,7 @@ class Decision:
         return asdict(self)
 
 
-def decide(
+def apply_policy(
     *,
     has_pin: bool,
     forced: Literal["search", "train"] | None,
@@ -183,6 +172,16 @@ def _changed_settings(now: LastSearch, last: LastSearch | None) -> list[Reason]:
     if last is None:
         return [Reason("unfinished_search", "there is a pin, but no search that was finished with it")]
     found = []
+    if now.pin_key != last.pin_key:
+        # The pin moved, and what was to follow was interrupted.
+        found.append(
+            Reason(
+                "pin_not_searched",
+                f"the pin is {now.pin_key}, the last search was run on "
+                f"{f'pin {last.pin_key}' if last.pin_key else 'images without a pin'}: its supernet belongs "
+                "to other images",
+            )
+        )
     if now.hardware_key != last.hardware_key:
         found.append(
             Reason(

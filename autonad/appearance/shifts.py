@@ -12,7 +12,7 @@ import numpy as np
 
 from autonad.appearance.features import FEATURES
 from autonad.appearance.parts import Parts, standardise
-from autonad.appearance.statistics import p_value, permute, pieces
+from autonad.appearance.statistics import chunks, p_value, permute
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ def kolmogorov_smirnov(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     m = int(labels[0].sum())
     n = labels.shape[1] - m
     found = []
-    for piece in pieces(labels):
-        below = np.cumsum(piece[:, order], axis=1, dtype=np.int32)[:, ends]
+    for chunk in chunks(labels):
+        below = np.cumsum(chunk[:, order], axis=1, dtype=np.int32)[:, ends]
         found.append(np.abs(below * (1 / m + 1 / n) - (ends + 1) / n).max(axis=1))
     return np.concatenate(found)
 

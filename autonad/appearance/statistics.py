@@ -71,8 +71,8 @@ def permute(
     return labels
 
 
-def pieces(labels: np.ndarray) -> Iterator[np.ndarray]:
-    """Labellings bool (P, n) in pieces that stay in the processor's cache."""
+def chunks(labels: np.ndarray) -> Iterator[np.ndarray]:
+    """Labellings bool (P, n) in chunks that stay in the processor's cache."""
     step = max(1, CHUNK // labels.shape[1])
     for start in range(0, len(labels), step):
         yield labels[start : start + step]
@@ -93,8 +93,8 @@ def mmd(view: View, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     own = (embedding**2).sum(axis=1)  # of a part with itself: carries no information
     m, n = _sizes(labels)
     found = []
-    for piece in pieces(labels):
-        weights = piece.astype(np.float64)
+    for chunk in chunks(labels):
+        weights = chunk.astype(np.float64)
         batch, batch_own = weights @ embedding, weights @ own
         other, other_own = embedding.sum(axis=0) - batch, own.sum() - batch_own
         within = ((batch**2).sum(axis=1) - batch_own) / (m * max(m - 1, 1))
@@ -141,10 +141,10 @@ def classifier_auc(
     for stratum in np.unique(strata):
         offset[strata == stratum] = labels[0, strata == stratum].mean()
     found = []
-    for piece in pieces(labels):
-        target = piece - offset
+    for chunk in chunks(labels):
+        target = chunk - offset
         fitted = (target @ x) @ right
-        found.append(areas((fitted - leverage * target) / (1 - leverage), piece))
+        found.append(areas((fitted - leverage * target) / (1 - leverage), chunk))
     return np.concatenate(found)
 
 

@@ -54,7 +54,7 @@ WINDOW, WINDOWS_PER_SIDE = 256, 4
 FLOOR = 0.05
 
 
-def texture(image: np.ndarray) -> dict[str, float]:
+def describe_texture(image: np.ndarray) -> dict[str, float]:
     """Texture statistics of an image; see `TEXTURE`.
 
     Args:

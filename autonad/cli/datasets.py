@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from autonad.cli.options import Classes, DatasetDir, Execution, Groups, OutputDir, Params, Set, Source, called
+from autonad.cli.option_groups import grouped
+from autonad.cli.options import Call, Classes, DatasetDir, Groups, OutputDir, Source
 from autonad.errors import FaultyItems
 
 
@@ -22,23 +23,22 @@ def add_to(app: typer.Typer) -> None:
         "decide": decide,
     }
     for name, verb in verbs.items():
-        app.command(name)(verb)
+        app.command(name)(grouped(verb))
 
 
 def import_data(
+    *,
     format: Annotated[str, typer.Option("--format", help="neu, mt, msd, neu-seg, voc or masks.")],
     source: Annotated[Path, typer.Option("--source", help="Folder of the published layout.")],
     output: OutputDir,
     groups: Groups = None,
     classes: Classes = None,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    call: Call,
 ) -> None:
     """Import a published layout as a dataset, split by physical part."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
+    with call.context() as context:
         result = steps.import_data(
             context, format=format, source=source, output=output, groups_csv=groups, classes=_names(classes)
         )
@@ -50,31 +50,28 @@ def import_data(
         )
 
 
-def synthesize(
-    output: OutputDir, execution: Execution = None, params: Params = None, set: Set = None
-) -> None:
+def synthesize(*, output: OutputDir, call: Call) -> None:
     """Generate a dataset of surfaces with defects."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
+    with call.context() as context:
         result = steps.synthesize(context, output=output)
     print(f"{output}: {result.images} images of {result.groups} parts; classes {', '.join(result.classes)}")
 
 
 def audit(
+    *,
     dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder.")] = None,
     format: Annotated[str | None, typer.Option("--format", help="Layout to look at before import.")] = None,
     source: Annotated[Path | None, typer.Option("--source", help="Folder of that layout.")] = None,
     groups: Groups = None,
     classes: Classes = None,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    call: Call,
 ) -> None:
     """Look for faults in a dataset, or in a layout before it is imported."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
+    with call.context() as context:
         faults = steps.audit(
             context, dataset=dataset, format=format, source=source, groups_csv=groups, classes=_names(classes)
         )
@@ -86,6 +83,7 @@ def audit(
 
 
 def ingest(
+    *,
     source: Source,
     dataset: DatasetDir,
     format: Annotated[
@@ -96,14 +94,12 @@ def ingest(
     ] = None,
     groups: Groups = None,
     classes: Classes = None,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    call: Call,
 ) -> None:
     """Extend a dataset by what is new in a production batch."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
+    with call.context() as context:
         result = steps.ingest(
             context,
             source=source,
@@ -123,6 +119,7 @@ def ingest(
 
 
 def decide(
+    *,
     dataset: DatasetDir,
     pin: Annotated[Path, typer.Option("--pin", help="Pin folder; written when the pin moves.")],
     target: Annotated[Path, typer.Option("--target", help="Target file.")],
@@ -133,14 +130,12 @@ def decide(
     model: Annotated[
         Path | None, typer.Option("--model", help="ONNX file of the champion, for batches without masks.")
     ] = None,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    call: Call,
 ) -> None:
     """Decide whether the last search still holds, and pin the images of the next one."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
+    with call.context() as context:
         result = steps.decide(
             context, dataset=dataset, pin=pin, target=target, output=output, search=search, model=model
         )

@@ -9,29 +9,25 @@ from typing import Annotated
 
 import typer
 
-from autonad.cli.options import (
-    DatasetDir,
-    Execution,
-    OutputDir,
-    Params,
-    PinDir,
-    Resume,
-    ResumeOrRestart,
-    Set,
-    called,
-)
+from autonad.cli.option_groups import grouped
+from autonad.cli.options import Call, DatasetDir, Execution, OutputDir, PinDir, Resuming, Set
+from autonad.cli.text import interval, percent
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs of this file."""
     for verb in (describe_target, train_supernet, profile_latency, search, retrain, evaluate, export, demo):
-        app.command(verb.__name__.replace("_", "-"))(verb)
+        app.command(verb.__name__.replace("_", "-"))(grouped(verb))
 
 
 def describe_target(
     output: Annotated[Path, typer.Option("--output", help="Target file to write, targets/NAME.json.")],
     runtime: Annotated[str, typer.Option("--runtime", help="onnxruntime or pytorch.")] = "onnxruntime",
     provider: Annotated[str, typer.Option("--provider", help="cpu, cuda or tensorrt.")] = "cpu",
+    precision: Annotated[
+        str,
+        typer.Option("--precision", help="fp32; fp16 with tensorrt, or pytorch on cuda; bf16 with pytorch."),
+    ] = "fp32",
     threads: Annotated[
         int | None, typer.Option("--threads", help="Threads of one network; all cores.")
     ] = None,
@@ -40,12 +36,18 @@ def describe_target(
     from autonad import steps
 
     key = steps.describe_target(
-        name=output.stem, output=output, runtime=runtime, provider=provider, threads=threads
+        name=output.stem,
+        output=output,
+        runtime=runtime,
+        provider=provider,
+        precision=precision,
+        threads=threads,
     )
     print(f"{output}: hardware key {key}")
 
 
 def train_supernet(
+    *,
     dataset: DatasetDir,
     output: OutputDir,
     pin: PinDir = None,
@@ -53,31 +55,24 @@ def train_supernet(
         Path | None,
         typer.Option("--initial", help="Start from this supernet's weights; its classes may be others."),
     ] = None,
-    resume: Resume = False,
-    restart: ResumeOrRestart = False,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    resuming: Resuming,
+    call: Call,
 ) -> None:
     """Train all architectures of the space at once, in shared weights."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
+    with call.context() as context:
         result = steps.train_supernet(
-            context,
-            dataset=dataset,
-            output=output,
-            pin=pin,
-            initial=initial,
-            resume="or-restart" if restart else resume,
+            context, dataset=dataset, output=output, pin=pin, initial=initial, resume=resuming.wanted
         )
     print(
         f"{output}: {result.parameters:,} shared weights, mean inherited validation mIoU "
-        f"{_percent(result.miou)} ({result.seconds:.0f} s)"
+        f"{percent(result.miou)} ({result.seconds:.0f} s)"
     )
 
 
 def profile_latency(
+    *,
     target: Annotated[Path, typer.Option("--target", help="Target file of this device.")],
     output: OutputDir,
     classes: Annotated[
@@ -90,14 +85,12 @@ def profile_latency(
             help="Use the forward times of supernet training (records.parquet) instead of measuring.",
         ),
     ] = None,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    call: Call,
 ) -> None:
     """Measure what every operator costs on the target."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
+    with call.context() as context:
         result = steps.profile_latency(
             context, target=target, output=output, num_classes=classes, records=records
         )
@@ -105,27 +98,25 @@ def profile_latency(
         "not compared with whole networks"
         if result.rank_correlation is None
         else f"whole networks are predicted with rank correlation {result.rank_correlation:.2f} and an "
-        f"error of {_percent(result.error)}"
+        f"error of {percent(result.error)}"
     )
     print(f"{output}: {result.rows} costs; {checked} ({result.seconds:.0f} s)")
 
 
 def search(
+    *,
     dataset: DatasetDir,
     supernet: Annotated[Path, typer.Option("--supernet", help="Supernet folder.")],
     latency: Annotated[Path, typer.Option("--latency", help="Latency folder.")],
     output: OutputDir,
     pin: PinDir = None,
-    resume: Resume = False,
-    restart: ResumeOrRestart = False,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    resuming: Resuming,
+    call: Call,
 ) -> None:
     """Evolve the best architecture under the target's latency."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
+    with call.context() as context:
         result = steps.search(
             context,
             dataset=dataset,
@@ -133,74 +124,68 @@ def search(
             latency=latency,
             output=output,
             pin=pin,
-            resume="or-restart" if restart else resume,
+            resume=resuming.wanted,
         )
     print(
         f"{output}: architecture {result.key}, {result.parameters:,} parameters, inherited validation mIoU "
-        f"{_percent(result.miou)}, {result.measured_ms:.2f} ms measured ({result.predicted_ms:.2f} ms "
+        f"{percent(result.miou)}, {result.measured_ms:.2f} ms measured ({result.predicted_ms:.2f} ms "
         f"predicted), {result.evaluations} evaluated ({result.seconds:.0f} s)"
     )
 
 
 def retrain(
+    *,
     dataset: DatasetDir,
     search: Annotated[Path, typer.Option("--search", help="Search folder.")],
     output: OutputDir,
-    resume: Resume = False,
-    restart: ResumeOrRestart = False,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    resuming: Resuming,
+    call: Call,
 ) -> None:
     """Retrain the searched architecture from its inherited weights."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
-        result = steps.retrain(
-            context, dataset=dataset, search=search, output=output, resume="or-restart" if restart else resume
-        )
+    with call.context() as context:
+        result = steps.retrain(context, dataset=dataset, search=search, output=output, resume=resuming.wanted)
     print(
-        f"{output}: {result.parameters:,} parameters, validation mIoU {_percent(result.miou)} after epoch "
+        f"{output}: {result.parameters:,} parameters, validation mIoU {percent(result.miou)} after epoch "
         f"{result.best_epoch} ({result.seconds:.0f} s)"
     )
 
 
 def evaluate(
+    *,
     dataset: DatasetDir,
     model: Annotated[Path, typer.Option("--model", help="Model folder.")],
     output: OutputDir,
     search: Annotated[Path | None, typer.Option("--search", help="Search folder, for the report.")] = None,
     latency: Annotated[Path | None, typer.Option("--latency", help="Latency folder, for the report.")] = None,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    call: Call,
 ) -> None:
     """Evaluate a model on the test split and write the report."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
+    with call.context() as context:
         result = steps.evaluate(
             context, dataset=dataset, model=model, output=output, search=search, latency=latency
         )
     print(
-        f"{output}: test mIoU {_percent(result.miou)}{_interval(result.interval)}, mF1 "
-        f"{_percent(result.mf1)}; open {result.report}"
+        f"{output}: test mIoU {percent(result.miou)}{interval(result.interval)}, mF1 "
+        f"{percent(result.mf1)}; open {result.report}"
     )
 
 
 def export(
+    *,
     model: Annotated[Path, typer.Option("--model", help="Model folder.")],
     dataset: DatasetDir,
     evaluation: Annotated[Path, typer.Option("--evaluation", help="Evaluation folder.")],
     output: OutputDir,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    call: Call,
 ) -> None:
     """Export a model to ONNX, check it against torch and measure it."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
+    with call.context() as context:
         result = steps.export(context, model=model, dataset=dataset, evaluation=evaluation, output=output)
     print(
         f"{result.path}: {result.megabytes:.1f} MB, at most {result.max_difference:.1e} from torch, "
@@ -217,17 +202,17 @@ def demo(
     import datetime
 
     from autonad.config.context import Context
-    from autonad.console import console
+    from autonad.console import open_console
     from autonad.steps.demo import demo, demo_config
 
     config = demo_config(tuple(set or ()))
     name = execution or f"demo-{datetime.datetime.now():%Y%m%d-%H%M%S}"
-    with console() as screen:
+    with open_console() as screen:
         result = demo(Context(config, name, screen), output=output)
     rows = [
-        ("test mIoU", f"{_percent(result.miou)}{_interval(result.interval)}"),
-        ("test mF1", _percent(result.mf1)),
-        ("inherited validation mIoU", _percent(result.inherited_miou)),
+        ("test mIoU", f"{percent(result.miou)}{interval(result.interval)}"),
+        ("test mF1", percent(result.mf1)),
+        ("inherited validation mIoU", percent(result.inherited_miou)),
         ("parameters", f"{result.parameters:,}"),
         ("latency, median", f"{result.p50_ms:.2f} ms (ONNX Runtime, batch 1, this machine)"),
         ("latency, p95", f"{result.p95_ms:.2f} ms"),
@@ -241,11 +226,3 @@ def demo(
     if config.tracking.enabled:
         mlflow = shutil.which("mlflow") or Path(sys.executable).with_name("mlflow")
         print(f"MLflow   {mlflow} ui --backend-store-uri {config.tracking.uri}   (execution {name})")
-
-
-def _percent(fraction: float | None) -> str:
-    return "n/a" if fraction is None else f"{100 * fraction:.1f} %"
-
-
-def _interval(interval: tuple[float, float] | None) -> str:
-    return "" if interval is None else f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"

@@ -7,16 +7,18 @@ from typing import Annotated
 
 import typer
 
-from autonad.cli.options import DatasetDir, Execution, OutputDir, Params, Set, called
+from autonad.cli.option_groups import grouped
+from autonad.cli.options import Call, DatasetDir, OutputDir, Settings
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these verbs to the command line."""
     for verb in (register, rollback, compare, gc):
-        app.command()(verb)
+        app.command()(grouped(verb))
 
 
 def register(
+    *,
     export: Annotated[Path, typer.Option("--export", help="Export folder.")],
     evaluation: Annotated[Path, typer.Option("--evaluation", help="Evaluation folder.")],
     dataset: DatasetDir,
@@ -24,14 +26,12 @@ def register(
     target: Annotated[
         Path | None, typer.Option("--target", help="Target file; default: what the search was for.")
     ] = None,
-    execution: Execution = None,
-    params: Params = None,
-    set: Set = None,
+    call: Call,
 ) -> None:
     """Register a detector in MLflow; it is put in use if it beats the one that is."""
     from autonad import steps
 
-    with called(params, set, execution) as context:
+    with call.context() as context:
         result = steps.register(
             context, export=export, evaluation=evaluation, dataset=dataset, output=output, target=target
         )
@@ -43,20 +43,21 @@ def register(
 
 
 def rollback(
+    *,
     name: Annotated[str | None, typer.Option("--name", help="Registered model; needed if several.")] = None,
     to: Annotated[int | None, typer.Option("--to", help="Version; default: the previous champion.")] = None,
-    params: Params = None,
-    set: Set = None,
+    settings: Settings,
 ) -> None:
     """Put the previous champion back in use."""
     from autonad import steps
 
-    with called(params, set) as context:
+    with settings.context() as context:
         model, now, before = steps.rollback(context, name=name, to=to)
     print(f"{model}: version {now} is in use" + ("" if before is None else f", version {before} was"))
 
 
 def compare(
+    *,
     runs: Annotated[
         list[str] | None,
         typer.Argument(metavar="RUN...", help="Names of executions, or run ids.", show_default=False),
@@ -65,13 +66,12 @@ def compare(
         int | None, typer.Option("--last", min=2, help="Instead of RUN: the newest finished executions.")
     ] = None,
     output: Annotated[Path, typer.Option("--output", help="Page to write.")] = Path("compare.html"),
-    params: Params = None,
-    set: Set = None,
+    settings: Settings,
 ) -> None:
     """Compare executions side by side: figures, Pareto fronts, architectures, what changed."""
     from autonad import steps
 
-    with called(params, set) as context:
+    with settings.context() as context:
         result = steps.compare(context, runs=runs or (), last=last, output=output)
     print(result.table)
     if result.changes:
@@ -82,16 +82,16 @@ def compare(
 
 
 def gc(
+    *,
     delete: Annotated[
         bool, typer.Option("--delete", help="Remove it; without this, it is only listed.")
     ] = False,
-    params: Params = None,
-    set: Set = None,
+    settings: Settings,
 ) -> None:
     """List what the retention rule does not keep in MLflow, or remove it; a champion's lineage stays."""
     from autonad import steps
 
-    with called(params, set) as context:
+    with settings.context() as context:
         found = steps.gc(context, delete=delete)
     for leftover in found:
         print(f"{leftover.num_bytes / 1e6:10.1f} MB  {leftover}: {leftover.why}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from autonad.config import Config
     from autonad.config.context import Context
+    from autonad.storage.checkpoints import Resume as Resumption
 
 Params = Annotated[
     Path | None,
@@ -55,17 +57,48 @@ Classes = Annotated[
 ]
 
 
-@contextmanager
-def called(
-    params: Path | None, overrides: list[str] | None, execution: str | None = None
-) -> Iterator[Context]:
-    """What a step is called with: the configuration of --params and --set, and this terminal."""
-    from autonad.config.context import Context
-    from autonad.console import console
+@dataclass(frozen=True)
+class Settings:
+    """The parameters that --params and --set ask for."""
 
-    config = read_config(params, overrides)
-    with console() as screen:
-        yield Context(config, execution, screen)
+    params: Params = None
+    set: Set = None
+
+    @contextmanager
+    def context(self, execution: str | None = None) -> Iterator[Context]:
+        """What a step is called with: the configuration, and this terminal."""
+        from autonad.config.context import Context
+        from autonad.console import open_console
+
+        config = read_config(self.params, self.set)
+        with open_console() as screen:
+            yield Context(config, execution, screen)
+
+
+@dataclass(frozen=True)
+class Call:
+    """What every step is called with: its execution, and the parameters."""
+
+    execution: Execution = None
+    params: Params = None
+    set: Set = None
+
+    def context(self) -> AbstractContextManager[Context]:
+        """See `Settings.context`."""
+        return Settings(self.params, self.set).context(self.execution)
+
+
+@dataclass(frozen=True)
+class Resuming:
+    """Whether a step goes on from what it left; see `autonad.steps.step.Resume`."""
+
+    resume: Resume = False
+    restart: ResumeOrRestart = False
+
+    @property
+    def wanted(self) -> Resumption:
+        """What is asked for; the second option wins."""
+        return "or-restart" if self.restart else self.resume
 
 
 def read_config(params: Path | None, overrides: list[str] | None) -> Config:

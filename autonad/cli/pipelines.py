@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autonad.cli.grouped import grouped
+from autonad.cli.option_groups import grouped
 from autonad.cli.pipeline_options import Image, Inputs, Login, Which
 from autonad.errors import ConfigError
 

@@ -137,9 +137,9 @@ def _explain(error: ValidationError) -> str:
     for fault in error.errors():
         # A union adds the branch that was tried to the field's place ("constrained-float",
         # "literal['auto']").
-        parts = [str(part) for part in fault["loc"]]
+        names = [str(name) for name in fault["loc"]]
         field = ".".join(
-            part for part in parts if not part.startswith(("function", "constrained", "literal["))
+            name for name in names if not name.startswith(("function", "constrained", "literal["))
         )
         need = fault["msg"].removeprefix("Value error, ")
         match fault["type"]:
@@ -164,8 +164,8 @@ def _nearest(location: tuple[int | str, ...]) -> str:
     from difflib import get_close_matches
 
     model: Any = Config
-    for part in location[:-1]:
-        annotation = model.model_fields[part].annotation
+    for name in location[:-1]:
+        annotation = model.model_fields[name].annotation
         model = annotation
     known = list(model.model_fields)
     close = get_close_matches(str(location[-1]), known, n=1)

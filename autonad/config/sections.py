@@ -12,7 +12,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
-    """A part of the configuration; unknown keys are refused and values never change."""
+    """A group of settings; unknown keys are refused and values never change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
 

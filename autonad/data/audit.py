@@ -16,19 +16,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autonad.data.copies import (
-    Seen,
-    equal_images,
-    find_near,
-    join_groups,
-    mixed_groups,
-    remember,
-    straddling_near,
-)
+from autonad.data.copies import Seen, equal_images, find_near, mixed_groups, shown_classes, straddling_near
 from autonad.data.dataset import SPLITS, UNLABELLED, Dataset, count_pixels
-from autonad.data.faults import Fault, Severity, fault_table
-from autonad.data.layouts.formats import PUBLISHED, read_layout, reject, summarise
-from autonad.data.layouts.layout import decode
+from autonad.data.faults import Fault, fault_table
+from autonad.data.fingerprints import Fingerprint
+from autonad.data.ingest.digest import Digester
+from autonad.data.ingest.findings import compare, conflict_severity, rejection, seen, summarise
+from autonad.data.ingest.grouping import joined_groups, same_part
+from autonad.data.layouts.formats import read_layout
 from autonad.errors import DatasetError
 
 
@@ -61,7 +56,7 @@ def audit_dataset(root: Path | str) -> AuditReport:
     """
     dataset = Dataset.open(root)
     faults = list(_import_faults(dataset))
-    seen: list[Seen] = []
+    images: list[Seen] = []
     for row in _rows(dataset.manifest):
         labelled = row.split != UNLABELLED
         try:
@@ -93,12 +88,13 @@ def audit_dataset(root: Path | str) -> AuditReport:
             )
         if sum(counts) == 0:
             faults.append(Fault("warning", "ignored", row.image, "all pixels of its mask are ignored (255)"))
-        seen.append(remember(row.image, image, mask, dataset.classes, group=row.group, split=row.split))
+        shown = shown_classes(counts, dataset.classes)
+        images.append(Seen(row.image, Fingerprint.of(image, mask), shown, row.group, row.split))
     faults += _splits(dataset.manifest[dataset.manifest["split"] != UNLABELLED], dataset.classes)
-    conflict: Severity = "warning" if dataset.about.get("format") in PUBLISHED else "error"
-    faults += equal_images(seen, conflict=conflict, straddling="error")
-    faults += straddling_near(seen, find_near(seen))
-    faults += mixed_groups(seen)
+    conflict = conflict_severity(dataset.about.get("format"))
+    faults += equal_images(images, conflict=conflict, straddling="error")
+    faults += straddling_near(images, find_near(images))
+    faults += mixed_groups(images)
     return AuditReport(fault_table(faults), len(dataset.manifest))
 
 
@@ -127,33 +123,26 @@ def audit_layout(
         threshold=threshold,
         classes=classes,
     )
-    faults, seen, grey = list(layout.faults), list[Seen](), 0
-    for found in decode(layout):
-        faults += found.faults
-        grey += found.grey
-        rejection = reject(found)
-        if rejection is not None:
-            faults.append(rejection)
-        if rejection is not None or found.image is None or found.mask is None:
+    faults, images, grey = list(layout.faults), list[Seen](), 0
+    digester = Digester.of_layout(layout, None)
+    for record in layout.records:
+        digest = digester.digest(record)
+        grey += digest.grey
+        fault = rejection(digest)
+        faults += [*digest.faults] if fault is None else [*digest.faults, fault]
+        if fault is not None:
             continue
-        record = found.record
-        if found.empty and record.masks:
+        if digest.empty and record.masks:
             faults.append(Fault("warning", "empty-mask", record.item, "its mask shows no defect"))
-        seen.append(
-            remember(
-                record.item,
-                found.image,
-                found.mask,
-                layout.classes,
-                group=layout.groups[record.item] if layout.groups is not None else "",
-                split=record.published_split or "",
-            )
-        )
-    faults += summarise(layout, seen, grey=grey)
-    near = find_near(seen)
+        images.append(seen(digest, layout, split=record.published_split or ""))
+    faults += summarise(layout, layout.source.name, grey=grey, images=len(layout.records))
+    faults += compare(layout, images)
+    near = find_near(images)
     if layout.groups is not None:
-        faults += join_groups(seen, near)[1]
-    crossing = sum(seen[i].split != seen[j].split for i, j, _ in near)
+        groups, none = [image.group for image in images], np.zeros(len(images), dtype=bool)
+        part = same_part(groups, [image.fingerprint.content for image in images], none, near)
+        faults += joined_groups(groups, none, part)
+    crossing = sum(images[i].split != images[j].split for i, j, _ in near)
     if crossing:
         message = f"{crossing} pairs of near-duplicates cross the published splits; the import makes new ones"
         faults.append(Fault("warning", "near-duplicate", layout.source.name, message))

@@ -2,100 +2,48 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from autonad.data.faults import Fault, Severity
-from autonad.data.similarity import connected, describe, near_pairs
+from autonad.data.fingerprints import Fingerprint
+from autonad.data.similarity import near_pairs
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What is remembered of an image: enough to compare it with every other one.
+    """An image among others: what it is known by, and where it belongs.
 
     Attributes:
         item: Its name in messages.
+        fingerprint: What it and its mask are known by.
+        shown: Names of the classes in its mask.
         group: Its group; empty if it is not known.
         split: Its split; empty if it has none.
-        content: sha256 of the pixels, so that another compression of equal pixels is recognised.
-        labels: sha256 of the mask.
-        shown: Names of the classes in the mask.
-        descriptor: See `similarity.describe`.
     """
 
     item: str
-    group: str
-    split: str
-    content: str
-    labels: str
+    fingerprint: Fingerprint
     shown: frozenset[str]
-    descriptor: np.ndarray
+    group: str = ""
+    split: str = ""
 
 
-def remember(
-    item: str,
-    image: np.ndarray,
-    mask: np.ndarray,
-    classes: Sequence[str],
-    *,
-    group: str = "",
-    split: str = "",
-) -> Seen:
-    """Describe an image uint8 (H, W, 3) with its index mask uint8 (H, W)."""
-    content = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
-    present = np.bincount(mask.ravel(), minlength=256)
-    shown = frozenset(name for index, name in enumerate(classes) if index and present[index])
-    labels = hashlib.sha256(mask.tobytes()).hexdigest()
-    return Seen(item, group, split, content, labels, shown, describe(image))
+def shown_classes(pixels: Sequence[int], classes: Sequence[str]) -> frozenset[str]:
+    """Names of the classes, background apart, that have any of the pixels counted by class index."""
+    return frozenset(name for name, n in list(zip(classes, pixels, strict=True))[1:] if n)
 
 
 def find_near(seen: Sequence[Seen]) -> list[tuple[int, int, float]]:
     """Pairs (i, j, correlation) of near-duplicates; equal images are left out."""
     if not seen:
         return []
-    pairs = near_pairs(np.stack([image.descriptor for image in seen]))
-    return [(i, j, value) for i, j, value in pairs if seen[i].content != seen[j].content]
-
-
-def join_groups(
-    seen: Sequence[Seen], near: Iterable[tuple[int, int, float]]
-) -> tuple[list[str], list[Fault]]:
-    """Groups such that no image has a copy in another one.
-
-    Known groups stay whole, and are joined where their images are copies of one another: tables of groups
-    are made by hand, and a part that was given two groups would otherwise leak from training into the test.
-
-    Args:
-        seen: The images, with their groups where these are known.
-        near: From `find_near`.
-
-    Returns:
-        The group of each image, named by its first member; one warning for each set of groups that was
-        joined.
-    """
-    first: dict[str, int] = {}
-    links = [(first.setdefault(image.content, i), i) for i, image in enumerate(seen)]
-    named: dict[str, int] = {}
-    links += [(named.setdefault(image.group, i), i) for i, image in enumerate(seen) if image.group]
-    links += [(i, j) for i, j, _ in near]
-    root = connected(len(seen), links)
-    joined: dict[int, set[str]] = {}
-    for label, image in zip(root, seen, strict=True):
-        joined.setdefault(label, set()).update({image.group} - {""})
-    faults = [
-        Fault(
-            "warning",
-            "joined-groups",
-            f"groups {', '.join(sorted(names))}",
-            "their images are near-duplicates; they count as one group",
-        )
-        for names in joined.values()
-        if len(names) > 1
+    pairs = near_pairs(np.stack([image.fingerprint.descriptor for image in seen]))
+    return [
+        (i, j, value) for i, j, value in pairs if seen[i].fingerprint.content != seen[j].fingerprint.content
     ]
-    return [seen[label].group or f"g{label:05d}" for label in root], faults
 
 
 def equal_images(seen: Sequence[Seen], *, conflict: Severity, straddling: Severity) -> Iterator[Fault]:
@@ -108,16 +56,17 @@ def equal_images(seen: Sequence[Seen], *, conflict: Severity, straddling: Severi
     """
     first: dict[str, Seen] = {}
     for image in seen:
-        twin = first.setdefault(image.content, image)
+        twin = first.setdefault(image.fingerprint.content, image)
         if twin is image:
             continue
-        if twin.labels != image.labels:
+        same_mask = twin.fingerprint.labels == image.fingerprint.labels
+        if not same_mask:
             message = f"it is the same image as {twin.item} and has another mask; keep the right one"
             yield Fault(conflict, "label-conflict", image.item, message)
         if twin.split != image.split:
             message = f"it lies in {image.split}, its copy {twin.item} in {twin.split}; give both one group"
             yield Fault(straddling, "duplicate", image.item, message)
-        elif twin.labels == image.labels:
+        elif same_mask:
             yield Fault("warning", "duplicate", image.item, f"it is the same image as {twin.item}")
 
 

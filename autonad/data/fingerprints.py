@@ -1,4 +1,4 @@
-"""What comparing images needs, kept beside the manifest so that no image is decoded twice.
+"""What an image and its mask are known by, kept beside the manifest so that no image is decoded twice.
 
 `fingerprints.parquet` has one row per image: `sha256` and `mask_sha256` of the files it was made of,
 `content` (sha256 of the pixels), `labels` (sha256 of the mask's pixels; "" without a mask), and `descriptor`
@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -20,17 +20,18 @@ from autonad.data.dataset import UNLABELLED, Dataset
 from autonad.data.similarity import describe
 
 FINGERPRINTS = "fingerprints.parquet"
+_ON_FILE = np.float16
 _COLUMNS = ("image", "sha256", "mask_sha256", "content", "labels", "descriptor")
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """How one image is recognised.
+    """What one image and its mask are known by: enough to compare them with all others.
 
     Attributes:
-        content: sha256 of its pixels.
-        labels: sha256 of its mask's pixels; empty without a mask.
-        descriptor: float16 (1024,), for near-duplicates.
+        content: sha256 of the image's pixels, so that another compression of equal pixels is recognised.
+        labels: sha256 of the mask's pixels; empty without a mask.
+        descriptor: float32 (1024,), for near-duplicates; see `similarity.describe`.
     """
 
     content: str
@@ -40,14 +41,15 @@ class Fingerprint:
     @classmethod
     def of(cls, image: np.ndarray, mask: np.ndarray | None) -> Fingerprint:
         """Fingerprint of an image uint8 (H, W, 3) with its index mask uint8 (H, W)."""
-        digest = hashlib.sha256(repr(image.shape).encode())
-        digest.update(np.ascontiguousarray(image).data)
-        return cls(digest.hexdigest(), labels_of(mask), describe(image).astype(np.float16))
+        content = hashlib.sha256(repr(image.shape).encode())
+        content.update(np.ascontiguousarray(image).data)
+        labels = "" if mask is None else hashlib.sha256(np.ascontiguousarray(mask).data).hexdigest()
+        return cls(content.hexdigest(), labels, describe(image))
 
 
-def labels_of(mask: np.ndarray | None) -> str:
-    """sha256 of an index mask's pixels; empty without a mask."""
-    return "" if mask is None else hashlib.sha256(np.ascontiguousarray(mask).data).hexdigest()
+def at_half_precision(descriptors: Sequence[np.ndarray]) -> np.ndarray:
+    """Descriptors as float32 (N, 1024), rounded as on file: known and new images are compared alike."""
+    return np.stack(descriptors).astype(_ON_FILE).astype(np.float32)
 
 
 def fingerprints_of(
@@ -86,7 +88,7 @@ def fingerprint_table(manifest: pd.DataFrame, fingerprints: dict[str, Fingerprin
             **{name: manifest[name].to_numpy() for name in ("image", "sha256", "mask_sha256")},
             "content": [one.content for one in found],
             "labels": [one.labels for one in found],
-            "descriptor": [one.descriptor.tobytes() for one in found],
+            "descriptor": [one.descriptor.astype(_ON_FILE).tobytes() for one in found],
         }
     )
 
@@ -102,7 +104,7 @@ def _read(dataset: Dataset) -> dict[tuple[str, str, str], Fingerprint]:
         return {}
     return {
         (row.image, row.sha256, row.mask_sha256): Fingerprint(
-            row.content, row.labels, np.frombuffer(row.descriptor, dtype=np.float16)
+            row.content, row.labels, np.frombuffer(row.descriptor, dtype=_ON_FILE).astype(np.float32)
         )
         for row in _rows(table)
     }

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 import cv2
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 # Images of steel and of magnetic tiles, turned, exposed differently and compressed again at JPEG quality 60,
 # correlate with their originals by 0.966 and more. Of 262,000 pairs of different steel images two reach 0.95
@@ -111,15 +113,8 @@ def _correlate(
 
 def connected(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
     """Label of the connected component of each of `count` items: the position of its first member."""
-    parent = list(range(count))
-
-    def root(item: int) -> int:
-        while parent[item] != item:
-            parent[item] = parent[parent[item]]
-            item = parent[item]
-        return item
-
-    for a, b in pairs:
-        low, high = sorted((root(a), root(b)))
-        parent[high] = low
-    return [root(item) for item in range(count)]
+    ends = np.array([*pairs], dtype=np.int64).reshape(-1, 2)
+    links = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(count, count))
+    _, component = connected_components(links, directed=False)
+    _, first = np.unique(component, return_index=True)
+    return [int(label) for label in first[component]]

@@ -204,7 +204,7 @@ def zoom_on_defect(
     window = np.s_[top : top + h, left : left + w]
     return (
         cv2.resize(image[window], (width, height), interpolation=cv2.INTER_LINEAR),
-        cv2.resize(mask[window], (width, height), interpolation=cv2.INTER_NEAREST),
+        cv2.resize(mask[window], (width, height), interpolation=cv2.INTER_NEAREST_EXACT),
     )
 
 

@@ -14,7 +14,7 @@ _MD5 = re.compile(r"[0-9a-f]{32}\.dir")
 
 
 @dataclass(frozen=True)
-class Source:
+class DatasetVersion:
     """A dataset as a pipeline names it, resolved: its content is fixed.
 
     Attributes:
@@ -28,7 +28,7 @@ class Source:
     name: str
 
 
-def resolve(repository: str, revision: str, path: str) -> Source:
+def resolve(repository: str, revision: str, path: str) -> DatasetVersion:
     """Find out which content is meant, so that later steps need no git and nothing moves under them.
 
     Args:
@@ -43,7 +43,7 @@ def resolve(repository: str, revision: str, path: str) -> Source:
         StorageError: The remote cannot be used, or does not keep that version.
     """
     if repository == GENERATED:
-        return Source(GENERATED, "", GENERATED)
+        return DatasetVersion(GENERATED, "", GENERATED)
     name = PurePosixPath(path).name
     if not name:
         raise DatasetError(
@@ -51,12 +51,12 @@ def resolve(repository: str, revision: str, path: str) -> Source:
         )
     if repository.startswith("s3://"):
         _check_kept(repository, revision)
-        return Source(repository.rstrip("/"), revision, name)
+        return DatasetVersion(repository.rstrip("/"), revision, name)
     folder = Path(repository) / path
     if not revision and (folder / "manifest.parquet").is_file():
-        return Source(str(folder.resolve()), "", name)
+        return DatasetVersion(str(folder.resolve()), "", name)
     remote, md5 = _in_git(repository, revision, path)
-    return Source(remote, md5, name)
+    return DatasetVersion(remote, md5, name)
 
 
 def from_folder(folder: Path, *, in_place: bool) -> tuple[str, str, str]:
@@ -99,7 +99,7 @@ def from_folder(folder: Path, *, in_place: bool) -> tuple[str, str, str]:
     return str(remote), state.md5, folder.name
 
 
-def pull(source: Source, output: Path) -> None:
+def pull(version: DatasetVersion, output: Path) -> None:
     """Put the content of a DVC version into a folder, without its repository and without git.
 
     Raises:
@@ -111,24 +111,24 @@ def pull(source: Source, output: Path) -> None:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    if source.location.startswith("s3://"):
-        _check_kept(source.location, source.md5)
+    if version.location.startswith("s3://"):
+        _check_kept(version.location, version.md5)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".pull-") as temporary:
         root = Path(temporary)
         try:
             with Repo.init(temporary, no_scm=True) as repo, repo.config.edit("local") as settings:
                 settings["core"] = {"remote": "store", "analytics": False}
-                settings["remote"] = {"store": {"url": source.location}}
+                settings["remote"] = {"store": {"url": version.location}}
                 # The cache goes with the temporary folder, so a link costs no second copy.
                 settings["cache"] = {"type": "hardlink,copy"}
-            outs = [{"md5": source.md5, "hash": "md5", "path": "dataset"}]
+            outs = [{"md5": version.md5, "hash": "md5", "path": "dataset"}]
             (root / "dataset.dvc").write_text(yaml.safe_dump({"outs": outs}))
             with Repo(temporary) as repo:
                 repo.pull()
         except (DvcException, OSError) as error:
             raise StorageError(
-                f"version {source.md5} of dataset {source.name} cannot be pulled from {source.location} "
+                f"version {version.md5} of dataset {version.name} cannot be pulled from {version.location} "
                 f"({one_line(error)}); run `dvc push` where the dataset was added, and check the AWS_* "
                 "variables"
             ) from error

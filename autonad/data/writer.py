@@ -23,15 +23,18 @@ from autonad.data.dataset import (
     is_dataset,
     unknown_values,
 )
-from autonad.data.images import encode_png, is_portable
+from autonad.data.images import encode_png
 from autonad.errors import DatasetError, StorageError
 from autonad.files import write_json
+
+INITIAL = "initial"  # the batch of images that no ingest brought
 
 
 class DatasetWriter:
     """Collects images and masks in a hidden sibling folder and renames it at the end.
 
-    Use it as a context manager; without a call of `finish` nothing appears. Equal input gives equal files.
+    Use it as a context manager; without a call of `finish` (or of `put`, which is given everything) nothing
+    appears. Equal input gives equal files.
 
     Args:
         output: Folder of the dataset; an older dataset there is replaced, any other content is refused.
@@ -48,7 +51,6 @@ class DatasetWriter:
         self.classes = check_classes(classes)
         self._building = self.output.with_name(f".{self.output.name}.building")
         self._rows: list[dict[str, Any]] = []
-        self._quarantined: list[dict[str, str]] = []
         self._names: set[str] = set()
         if source is not None and Path(source).resolve().is_relative_to(self.output.resolve()):
             raise DatasetError(f"output {output} contains the source {source}; choose another output folder")
@@ -63,7 +65,7 @@ class DatasetWriter:
     def __enter__(self) -> DatasetWriter:
         shutil.rmtree(self._building, ignore_errors=True)
         with _storage(self.output):
-            for folder in ("images", "masks", "quarantine"):
+            for folder in ("images", "masks", "quarantine", self.made.name):
                 (self._building / folder).mkdir(parents=True)
         return self
 
@@ -72,50 +74,45 @@ class DatasetWriter:
     ) -> None:
         shutil.rmtree(self._building, ignore_errors=True)
 
+    @property
+    def folder(self) -> Path:
+        """Where the dataset is being built."""
+        return self._building
+
+    @property
+    def made(self) -> Path:
+        """Where files may wait for `put`."""
+        return self._building / ".made"
+
     def add(
-        self,
-        image: np.ndarray | bytes,
-        mask: np.ndarray,
-        *,
-        name: str,
-        group: str,
-        suffix: str = ".png",
-        batch: str = "initial",
-    ) -> int:
+        self, image: np.ndarray, mask: np.ndarray, *, name: str, group: str, batch: str = INITIAL
+    ) -> None:
         """Add one image.
 
         Args:
-            image: uint8 (H, W, 3) or (H, W), or the content of a PNG, JPEG or BMP file, which is kept as it
-                is.
+            image: uint8 (H, W, 3) or (H, W).
             mask: uint8 (H, W) of class indices, 255 = ignore, of the image's size.
             name: File name without suffix; made unique and safe if need be.
             group: The physical part that is shown; images of one group share a split.
-            suffix: Suffix of the file when `image` is a file's content.
             batch: Production batch that the image came with.
-
-        Returns:
-            Position of the new row in the table that `finish` hands to its `assign`.
         """
         unknown = unknown_values(mask, len(self.classes))
         if unknown:
             raise DatasetError(
                 f"mask of {name} holds {unknown}; use class indices below {len(self.classes)} or 255"
             )
-        if isinstance(image, np.ndarray) and image.shape[:2] != mask.shape:
+        if image.shape[:2] != mask.shape:
             raise DatasetError(
                 f"image {name} has shape {image.shape}, its mask {mask.shape}; give both one size"
             )
-        content, suffix = (image, suffix.lower()) if isinstance(image, bytes) else (encode_png(image), ".png")
-        if not is_portable(content):
-            raise DatasetError(f"image {name} is not PNG, JPEG or BMP; decode it first")
-        stem = self._unique(name)
-        mask_content = encode_png(mask)
+        stem = unique_name(name, self._names)
+        content, mask_content = encode_png(image), encode_png(mask)
         with _storage(self.output):
-            (self._building / "images" / f"{stem}{suffix}").write_bytes(content)
+            (self._building / "images" / f"{stem}.png").write_bytes(content)
             (self._building / "masks" / f"{stem}.png").write_bytes(mask_content)
         self._rows.append(
             {
-                "image": f"images/{stem}{suffix}",
+                "image": f"images/{stem}.png",
                 "mask": f"masks/{stem}.png",
                 "group": str(group),
                 "batch": batch,
@@ -127,50 +124,62 @@ class DatasetWriter:
                 "pixels": count_pixels(mask, len(self.classes)),
             }
         )
-        return len(self._rows) - 1
-
-    def quarantine(self, file: Path, *, item: str, reason: str) -> None:
-        """Keep a faulty file apart, with the reason, so that it is neither used nor lost."""
-        name = f"{self._unique('quarantine-' + item)}{file.suffix.lower()}".removeprefix("quarantine-")
-        try:
-            content = file.read_bytes()
-        except OSError:
-            name = ""  # nothing can be copied of a file that cannot be read; the reason is kept all the same
-        if name:
-            with _storage(self.output):
-                (self._building / "quarantine" / name).write_bytes(content)
-        self._quarantined.append({"file": name, "item": item, "reason": reason})
 
     def finish(
-        self,
-        assign: Callable[[pd.DataFrame], pd.Series],
-        *,
-        groups: Sequence[str] | None = None,
-        about: Mapping[str, Any] | None = None,
+        self, assign: Callable[[pd.DataFrame], pd.Series], *, about: Mapping[str, Any] | None = None
     ) -> None:
-        """Assign splits, write manifest and classes, and put the dataset in its place.
+        """Assign splits to what was added, and put the dataset in its place.
 
         Args:
             assign: Gives the split of each row of the table of all images.
-            groups: Group of each added image in order, where they were not known on `add`.
             about: Further entries of classes.json, JSON values without timestamps.
 
         Raises:
             DatasetError: No image was added.
+            StorageError: The disk refuses.
         """
-        if not self._rows:
-            raise DatasetError(f"no usable image was found, so {self.output} was not written; see the faults")
-        table = pd.DataFrame(self._rows, columns=list(COLUMNS))
-        if groups is not None:
-            table["group"] = list(groups)
-        table = table.sort_values("image").reset_index(drop=True)
+        self.require(len(self._rows))
+        table = pd.DataFrame(self._rows, columns=list(COLUMNS)).sort_values("image").reset_index(drop=True)
         table["split"] = assign(table).to_numpy()
+        self.put(table, {}, [], about or {})
+
+    def require(self, images: int) -> None:
+        """Make sure that there are images.
+
+        Raises:
+            DatasetError: There are none.
+        """
+        if not images:
+            raise DatasetError(f"no usable image was found, so {self.output} was not written; see the faults")
+
+    def put(
+        self,
+        manifest: pd.DataFrame,
+        files: Mapping[str, Path],
+        reasons: Sequence[Mapping[str, str]],
+        about: Mapping[str, Any],
+    ) -> None:
+        """Write manifest and classes, and put the dataset in its place.
+
+        Args:
+            manifest: The whole manifest.
+            files: Files that are not there yet, by their place in the dataset; those in `made` are moved.
+            reasons: Rows of quarantine/reasons.csv.
+            about: Further entries of classes.json, JSON values without timestamps.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
         with _storage(self.output):
-            table.to_parquet(self._building / MANIFEST, index=False)
-            write_json(self._building / CLASSES, {**(about or {}), "classes": list(self.classes)})
-            if self._quarantined:
-                reasons = pd.DataFrame(self._quarantined).sort_values("item")
-                reasons.to_csv(self._building / "quarantine" / "reasons.csv", index=False)
+            for place, path in files.items():
+                move = os.replace if path.parent == self.made else shutil.copyfile
+                move(path, self._building / place)
+            shutil.rmtree(self.made)
+            manifest.to_parquet(self._building / MANIFEST, index=False)
+            write_json(self._building / CLASSES, {**about, "classes": list(self.classes)})
+            if reasons:
+                table = pd.DataFrame(reasons).sort_values("item")
+                table.to_csv(self._building / "quarantine" / "reasons.csv", index=False)
             self._put_in_place()
 
     def _put_in_place(self) -> None:
@@ -186,9 +195,6 @@ class DatasetWriter:
                 os.replace(old, self.output)
             raise
         shutil.rmtree(old, ignore_errors=True)
-
-    def _unique(self, name: str) -> str:
-        return unique_name(name, self._names)
 
 
 def unique_name(name: str, taken: set[str]) -> str:

@@ -73,6 +73,29 @@ def export_onnx(network: AutoNADNet, spec: DetectorSpec, path: Path, provenance:
     write_bytes_atomic(path, model.SerializeToString())
 
 
+def export_checked(
+    network: AutoNADNet,
+    spec: DetectorSpec,
+    path: Path,
+    provenance: dict[str, Any],
+    *,
+    images: NDArray[np.float32],
+    tolerance: float,
+) -> Parity:
+    """Export a network and compare the file with it; see `export_onnx` and `check_parity`.
+
+    A file that does not match its network never takes the place of one that does.
+    """
+    candidate = path.with_name(f".{path.name}.tmp")
+    try:
+        export_onnx(network, spec, candidate, provenance)
+        parity = check_parity(candidate, network, images, tolerance)
+        candidate.replace(path)
+    finally:
+        candidate.unlink(missing_ok=True)
+    return parity
+
+
 def check_parity(path: Path, network: AutoNADNet, images: NDArray[np.float32], tolerance: float) -> Parity:
     """Run the same images through ONNX Runtime and torch.
 

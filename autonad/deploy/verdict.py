@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autonad.evaluation.bootstrap import PairedDifference, metric_values, paired_difference, swap_p_value
+from autonad.evaluation.bootstrap import metric_values
+from autonad.evaluation.paired import PairedDifference, paired_difference, swap_p_value
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,1 +1,1 @@
-"""How good a detector is: metrics, their uncertainty, and the report."""
+"""How good a detector is: numbers only, and how sure they are."""

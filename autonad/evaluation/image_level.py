@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from autonad.evaluation.metrics import IGNORE
+from autonad.data.images import IGNORE
 
 NEAR_PX = 5
 
@@ -57,23 +57,17 @@ class ImageVerdict:
 
 
 def judge_image(
-    labels: np.ndarray,
-    predictions: np.ndarray,
-    num_classes: int,
-    *,
-    near_px: int = NEAR_PX,
-    ignore: int = IGNORE,
+    labels: np.ndarray, predictions: np.ndarray, num_classes: int, *, near_px: int = NEAR_PX
 ) -> ImageVerdict:
     """Judge one prediction.
 
     Args:
-        labels: (H, W) true classes or `ignore`.
+        labels: (H, W) true classes or `IGNORE`.
         predictions: (H, W) predicted classes.
         num_classes: Classes including background.
         near_px: How far from a true defect a prediction may lie and still belong to it, in pixels.
-        ignore: Label of pixels that do not count.
     """
-    valid = labels != ignore
+    valid = labels != IGNORE
     truth = np.bincount(labels[valid], minlength=num_classes)
     guess = np.bincount(predictions[valid], minlength=num_classes)
     near = _dilate(valid & (labels > 0), near_px)

@@ -1,7 +1,7 @@
 """Segmentation metrics, all read from one confusion matrix over a whole split.
 
 The paper averages IoU and F1 over the classes of one matrix, background included; the figures beside that
-(foreground mean, per class, support) come from the same matrix, so they always agree. Needs numpy alone.
+(foreground mean, per class, support) come from the same matrix, so they always agree.
 """
 
 from __future__ import annotations
@@ -12,22 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from autonad.data.images import IGNORE
 from autonad.errors import DatasetError
-
-IGNORE = 255
 
 
 class ConfusionMatrix:
     """Counts pixels by (true class, predicted class)."""
 
-    def __init__(self, num_classes: int, ignore: int = IGNORE) -> None:
+    def __init__(self, num_classes: int) -> None:
         """Start with no pixels.
 
         Args:
             num_classes: Classes including background, which is class 0.
-            ignore: Label of pixels that do not count, whatever is predicted there.
         """
-        self.ignore = ignore
         self._matrix = np.zeros((num_classes, num_classes), dtype=np.int64)
 
     @property
@@ -39,23 +36,17 @@ class ConfusionMatrix:
         """Add pixels.
 
         Args:
-            labels: True classes, any shape, integers below num_classes or `ignore`.
+            labels: True classes, any shape, integers below num_classes or `IGNORE`, which does
+                not count, whatever is predicted there.
             predictions: Predicted classes, same shape.
 
         Raises:
             DatasetError: A label is no class of this matrix, or a prediction is not.
         """
-        self._matrix += confusion(labels, predictions, len(self._matrix), self.ignore)
-
-    def merge(self, other: ConfusionMatrix) -> None:
-        """Add the pixels of another matrix of the same classes, for example another worker's."""
-        assert other._matrix.shape == self._matrix.shape, "matrices of different classes cannot be merged"
-        self._matrix += other._matrix
+        self._matrix += confusion(labels, predictions, len(self._matrix))
 
 
-def confusion(
-    labels: np.ndarray, predictions: np.ndarray, num_classes: int, ignore: int = IGNORE
-) -> np.ndarray:
+def confusion(labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
     """Confusion matrix of one set of pixels; see `ConfusionMatrix.update`.
 
     Returns:
@@ -70,13 +61,13 @@ def confusion(
             f"a mask has shape {labels.shape} and its prediction {predictions.shape}; they must cover the "
             "same pixels"
         )
-    valid = labels != ignore
+    valid = labels != IGNORE
     truth, guess = labels[valid].astype(np.int64), predictions[valid].astype(np.int64)
     for what, values in (("mask", truth), ("prediction", guess)):
         if values.size and not 0 <= values.min() <= values.max() < num_classes:
             wrong = sorted(set(np.unique(values).tolist()) - set(range(num_classes)))
             raise DatasetError(
-                f"a {what} holds {wrong[:5]}; it may hold 0 to {num_classes - 1}, and {ignore} where a mask "
+                f"a {what} holds {wrong[:5]}; it may hold 0 to {num_classes - 1}, and {IGNORE} where a mask "
                 "says nothing: check that model and dataset list the same classes"
             )
     counts = np.bincount(truth * num_classes + guess, minlength=num_classes * num_classes)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from autonad.evaluation.metrics import IGNORE
+from autonad.data.images import IGNORE
 
 BINS = 1000
 

@@ -28,7 +28,6 @@ def evaluate_network(
     *,
     batch_size: int,
     num_classes: int,
-    near_px: int = NEAR_PX,
     progress: Callable[[int, int], None] | None = None,
     observe: Callable[[np.ndarray, np.ndarray], None] | None = None,
 ) -> EvaluationResult:
@@ -40,7 +39,6 @@ def evaluate_network(
         dataset: Where the masks at native size are.
         batch_size: Images per call of `forward`.
         num_classes: Classes including background.
-        near_px: How far from a defect a prediction may lie and be no false alarm, in native pixels.
         progress: Called with (images done, images in all) after every batch.
         observe: Called with (C, H, W) logits and (H, W) labels of every image, at input size.
 
@@ -72,7 +70,7 @@ def evaluate_network(
                 observe(image_logits, label)
             matrices["input"].append(confusion(label, image_logits.argmax(0), num_classes))
             matrices["native"].append(confusion(native, prediction, num_classes))
-            verdicts.append(judge_image(native, prediction, num_classes, near_px=near_px))
+            verdicts.append(judge_image(native, prediction, num_classes))
             sizes.append((native.shape[0], native.shape[1]))
         if progress is not None:
             progress(indices[-1] + 1, total)
@@ -84,7 +82,7 @@ def evaluate_network(
         input_matrices=np.stack(matrices["input"]),
         native_matrices=np.stack(matrices["native"]),
         verdicts=tuple(verdicts),
-        parameters={"batch_size": batch_size, "near_px": near_px},
+        parameters={"batch_size": batch_size, "near_px": NEAR_PX},
     )
 
 

@@ -29,11 +29,11 @@ def native_classes(logits: np.ndarray, height: int, width: int) -> np.ndarray:
     classes = np.empty((height, width), dtype=np.uint8)
     strip = max(1, STRIP_VALUES // max(1, count * width))
     for start in range(0, height, strip):
-        part = slice(start, start + strip)
-        weight = vertical[part, None]
-        lines = logits[:, upper[part]] * (1 - weight) + logits[:, lower[part]] * weight  # (C, strip, w)
+        span = slice(start, start + strip)
+        weight = vertical[span, None]
+        lines = logits[:, upper[span]] * (1 - weight) + logits[:, lower[span]] * weight  # (C, strip, w)
         values = lines[:, :, left] * (1 - horizontal) + lines[:, :, right] * horizontal  # (C, strip, width)
-        classes[part] = values.argmax(0)
+        classes[span] = values.argmax(0)
     return classes
 
 

@@ -2,7 +2,7 @@
 
 Importing this package is cheap; kfp is imported by `local`, `access` and `client` alone.
 
-    pod.py      around the step in a pod: configuration, console, one clear line when it fails
+    tasks.py    around the step in a pod: configuration, console, one clear line when it fails
     display.py  what the interface shows of a step
     package.py  compiled pipelines, their parameters and image
     local.py    a pipeline on this machine
@@ -11,7 +11,7 @@ Importing this package is cheap; kfp is imported by `local`, `access` and `clien
 """
 
 from autonad.kubeflow.display import show_evaluation, show_figures, show_page, show_summary
-from autonad.kubeflow.pod import as_file, close, copied, task, tracking_text
+from autonad.kubeflow.tasks import as_file, close, copied, task, tracking_text
 
 __all__ = [
     "as_file",

@@ -56,7 +56,7 @@ def system() -> str:
     return platform.system()
 
 
-def architecture() -> str:
+def instruction_set() -> str:
     """Instruction set, "x86_64"."""
     return platform.machine()
 

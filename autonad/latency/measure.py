@@ -77,73 +77,50 @@ class Measurement:
         }
 
 
-def measure_onnx(
-    model: bytes | Path,
+def measure_network(
+    network: bytes | Path | nn.Module,
     target: Target,
     *,
     input_shape: Sequence[int],
     warmup: int = WARMUP,
     repeats: int = REPEATS,
-    max_seconds: float | None = None,
 ) -> Measurement:
-    """Time an ONNX model in ONNX Runtime with the target's provider and threads.
+    """Time a network in the target's runtime, with its provider, threads and precision.
 
     Args:
-        model: The file or its bytes.
-        target: What to run on; its runtime must be "onnxruntime".
+        network: An ONNX file or its bytes; or a torch module, which is exported first where the runtime is
+            ONNX Runtime, and otherwise moved to the target's device and left in evaluation mode.
+        target: What to run on.
         input_shape: (1, C, H, W).
         warmup: Calls that are not timed.
         repeats: Timed calls.
-        max_seconds: Stop earlier after this time, with at least three timed calls; None for no limit.
 
     Raises:
-        LatencyError: The provider is missing, the model cannot be opened or run, or a number makes no sense.
+        LatencyError: The device is missing, the network cannot be opened or run there, or a number makes no
+            sense.
     """
-    _need_runtime(target, "onnxruntime", "measure_module")
-    return _measure(onnx_run(model, target, input_shape), target, input_shape, warmup, repeats, max_seconds)
+    if warmup < 0 or repeats < 1:
+        raise LatencyError(f"warmup is {warmup} and repeats is {repeats}; use at least 0 and at least 1")
+    run = network_run(network, target, input_shape)
+    with quiet(target):
+        samples = time_calls(run, warmup=warmup, repeats=repeats)
+    return Measurement(target, tuple(int(size) for size in input_shape), tuple(samples), warmup)
 
 
-def measure_module(
-    module: nn.Module,
-    target: Target,
-    *,
-    input_shape: Sequence[int],
-    warmup: int = WARMUP,
-    repeats: int = REPEATS,
-    max_seconds: float | None = None,
-) -> Measurement:
-    """Time a torch module in PyTorch, in inference mode, synchronised; arguments as for `measure_onnx`.
-
-    The module is moved to the target's device and left in evaluation mode. Threads are the target's while it
-    runs.
-    """
-    _need_runtime(target, "pytorch", "measure_onnx")
-    return _measure(
-        module_run(module, target, input_shape), target, input_shape, warmup, repeats, max_seconds
-    )
-
-
-def measure_network(
-    module: nn.Module,
-    target: Target,
-    *,
-    input_shape: Sequence[int],
-    warmup: int = WARMUP,
-    repeats: int = REPEATS,
-    max_seconds: float | None = None,
-) -> Measurement:
-    """Time a torch module in the target's runtime, exporting it first where that is ONNX Runtime."""
-    run = network_run(module, target, input_shape)
-    return _measure(run, target, input_shape, warmup, repeats, max_seconds)
-
-
-def network_run(module: nn.Module, target: Target, shape: Sequence[int]) -> Run:
-    """A function that runs a torch module once in the target's runtime."""
+def network_run(network: bytes | Path | nn.Module, target: Target, shape: Sequence[int]) -> Run:
+    """A function that runs a network once in the target's runtime; see `measure_network`."""
+    if isinstance(network, bytes | Path):
+        if target.runtime != "onnxruntime":
+            raise LatencyError(
+                f"target {target.name!r} has runtime {target.runtime}, which runs no ONNX file; use a target "
+                "with runtime onnxruntime"
+            )
+        return onnx_run(network, target, shape)
     if target.runtime == "pytorch":
-        return module_run(module, target, shape)
+        return module_run(network, target, shape)
     from autonad.network.onnx_bytes import module_to_onnx
 
-    return onnx_run(module_to_onnx(module, shape), target, shape)
+    return onnx_run(module_to_onnx(network, shape), target, shape)
 
 
 @contextlib.contextmanager
@@ -191,21 +168,3 @@ def time_calls(
             run()
         samples.append((time.perf_counter() - start) * 1e3 / calls)
     return samples
-
-
-def _measure(
-    run: Run, target: Target, shape: Sequence[int], warmup: int, repeats: int, max_seconds: float | None
-) -> Measurement:
-    if warmup < 0 or repeats < 1:
-        raise LatencyError(f"warmup is {warmup} and repeats is {repeats}; use at least 0 and at least 1")
-    with quiet(target):
-        samples = time_calls(run, warmup=warmup, repeats=repeats, max_seconds=max_seconds)
-    return Measurement(target, tuple(int(size) for size in shape), tuple(samples), warmup)
-
-
-def _need_runtime(target: Target, runtime: str, instead: str) -> None:
-    if target.runtime != runtime:
-        raise LatencyError(
-            f"target {target.name!r} has runtime {target.runtime}, not {runtime}; use {instead}, or another "
-            "target"
-        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,48 @@ from torch import nn
 
 from autonad.errors import LatencyError
 from autonad.latency.measure import network_run, quiet, time_calls
-from autonad.latency.pieces import piece_groups
+from autonad.latency.pieces import Piece, piece_groups
 from autonad.latency.runtime import Run
-from autonad.latency.table import COLUMNS, Calibration, LatencyTable
+from autonad.latency.sums import calibrate
+from autonad.latency.table import COLUMNS, LatencyTable
 from autonad.latency.target import Target
 from autonad.network import AutoNADNet
-from autonad.space import Architecture, SearchSpace
+from autonad.space import SearchSpace
 
 # A sample of a short piece spans several calls, so that the clock and the scheduler weigh little.
 SAMPLE_MS = 1.0
 Log = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class ProfileSettings:
+    """How much is measured.
+
+    Attributes:
+        warmup: Calls of each piece in each round that are not timed.
+        repeats: Samples of each piece over all rounds, at least three per round.
+        rounds: Rounds.
+        piece_seconds: Upper bound of the timed seconds per piece.
+        networks: Whole networks that calibrate the sums, at least 4; or 0 for no calibration.
+        network_repeats: Timed calls of each whole network.
+        network_seconds: Upper bound of the timed seconds per whole network.
+        seed: Of the networks that are drawn, and of all weights.
+    """
+
+    warmup: int = 3
+    repeats: int = 20
+    rounds: int = 5
+    piece_seconds: float = 0.25
+    networks: int = 10
+    network_repeats: int = 30
+    network_seconds: float = 2.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if 0 < self.networks < 4:
+            raise LatencyError(
+                f"calibration with {self.networks} networks is no calibration; use at least 4, or 0 for none"
+            )
 
 
 def profile_space(
@@ -30,15 +63,8 @@ def profile_space(
     target: Target,
     num_classes: int,
     input_size: tuple[int, int],
-    *,
-    warmup: int = 3,
-    repeats: int = 20,
-    rounds: int = 5,
-    piece_seconds: float = 0.25,
-    networks: int = 10,
-    network_repeats: int = 30,
-    seed: int = 0,
-    log: Log | None = None,
+    settings: ProfileSettings,
+    log: Log = lambda what, done, total: None,
 ) -> LatencyTable:
     """Measure what every choice of a space costs on the target.
 
@@ -50,13 +76,7 @@ def profile_space(
         target: What to run on.
         num_classes: Classes of the head.
         input_size: (height, width) of the images.
-        warmup: Calls of each piece in each round that are not timed.
-        repeats: Samples of each piece over all rounds, at least three per round.
-        rounds: Rounds.
-        piece_seconds: Upper bound of the timed seconds per piece.
-        networks: Whole networks that calibrate the sums, at least 4; or 0 for no calibration.
-        network_repeats: Timed calls of each whole network.
-        seed: Of the networks that are drawn.
+        settings: How much is measured.
         log: Receives what is being timed, how many are done and how many there are.
 
     Returns:
@@ -65,24 +85,16 @@ def profile_space(
     Raises:
         LatencyError: The target cannot be measured here.
     """
-    if 0 < networks < 4:
-        raise LatencyError(
-            f"calibration with {networks} networks is no calibration; use at least 4, or 0 for none"
-        )
     groups = piece_groups(space, num_classes, input_size)
-    total, done, rows = sum(map(len, groups)) + networks, 0, []
+    total, done, rows = sum(map(len, groups)) + settings.networks, 0, list[dict[str, Any]]()
     # Weights are drawn from a generator of their own: profiling must not change the caller's random numbers.
     with torch.random.fork_rng(devices=[]), quiet(target):
-        torch.manual_seed(seed)
+        torch.manual_seed(settings.seed)
         overhead_ms = float(np.median(time_calls(_nothing(target), warmup=20, repeats=30, calls=20)))
         for group in groups:
-            runs = [network_run(piece.build(), target, piece.shape) for piece in group]
-            samples = _time_in_turns(runs, warmup, repeats, rounds, piece_seconds)
-            for piece, timed in zip(group, samples, strict=True):
-                rows += [{**row, **_statistics(timed, overhead_ms)} for row in piece.rows]
+            rows += _time_pieces(group, target, overhead_ms, settings)
             done += len(group)
-            if log is not None:
-                log("pieces", done, total)
+            log("pieces", done, total)
         context = {
             "target": target.model_dump(),
             "hardware_key": target.hardware_key,
@@ -90,64 +102,52 @@ def profile_space(
             "num_classes": num_classes,
             "input_size": list(input_size),
             "batch": 1,
-            "warmup": warmup,
+            "warmup": settings.warmup,
             "overhead_ms": overhead_ms,
         }
         table = LatencyTable(pd.DataFrame(rows, columns=list(COLUMNS)), "profile", None, context)
-        panel = _panel(space, networks, seed)
-        shape = (1, 3, *input_size)
-        runs = [network_run(AutoNADNet(architecture, num_classes), target, shape) for architecture in panel]
-        samples = _time_in_turns(runs, warmup, network_repeats, rounds, seconds=2.0)
-        points = [
-            (architecture.key, table.raw(architecture), float(np.median(timed)))
-            for architecture, timed in zip(panel, samples, strict=True)
-        ]
-        if log is not None and panel:
-            log("networks", total, total)
-    return LatencyTable(table.frame, "profile", calibrate(points) if points else None, context)
+        if not settings.networks:
+            return table
+        points = _time_networks(space, table, target, num_classes, input_size, settings)
+        log("networks", total, total)
+    return replace(table, calibration=calibrate(points))
 
 
-def calibrate(points: Sequence[tuple[str, float, float]]) -> Calibration:
-    """Fit latency = slope · sum + offset, every network's error counting relative to its latency.
-
-    Args:
-        points: Key, sum of pieces in ms and measured latency in ms of at least three networks.
-
-    Raises:
-        LatencyError: Too few points, or none above zero.
-    """
-    sums, measured = (np.array([point[index] for point in points], dtype=float) for index in (1, 2))
-    if len(points) < 3 or not (measured > 0).all():
-        raise LatencyError(
-            f"{len(points)} networks with latencies {measured.tolist()} calibrate nothing; give three or "
-            "more above zero"
-        )
-    slope, offset = _fit(sums, measured)
-    errors = []
-    for index in range(len(points)):
-        others = np.arange(len(points)) != index
-        a, b = _fit(sums[others], measured[others])
-        errors.append(abs(a * sums[index] + b - measured[index]) / measured[index])
-    ranks = [pd.Series(values).rank().to_numpy() for values in (sums, measured)]
-    constant = any(rank.std() == 0 for rank in ranks)
-    rho = 0.0 if constant else float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-    return Calibration(slope, offset, rho, float(np.mean(errors)), tuple(points))
+def _time_pieces(
+    group: Sequence[Piece], target: Target, overhead_ms: float, settings: ProfileSettings
+) -> Iterator[dict[str, Any]]:
+    """Rows of the table of the pieces of one group."""
+    runs = [network_run(piece.build(), target, piece.shape) for piece in group]
+    samples = _time_in_turns(runs, settings.repeats, settings.piece_seconds, settings)
+    for piece, timed in zip(group, samples, strict=True):
+        for row in piece.rows:
+            yield {**row, **_statistics(timed, overhead_ms)}
 
 
-def _fit(sums: np.ndarray, measured: np.ndarray) -> tuple[float, float]:
-    weights = 1.0 / measured
-    design = np.stack([sums, np.ones_like(sums)], axis=1) * weights[:, None]
-    (slope, offset), *_ = np.linalg.lstsq(design, measured * weights, rcond=None)
-    if slope <= 0 or sums.std() == 0:
-        # Noise outweighs the differences between these networks: keep the sums' order and their mean ratio.
-        return float(measured.sum() / max(sums.sum(), 1e-9)), 0.0
-    return float(slope), float(offset)
+def _time_networks(
+    space: SearchSpace,
+    table: LatencyTable,
+    target: Target,
+    num_classes: int,
+    size: tuple[int, int],
+    settings: ProfileSettings,
+) -> list[tuple[str, float, float]]:
+    """Key, sum of the pieces and measured median, ms, of the space's extremes and random members."""
+    rng = np.random.default_rng(settings.seed)
+    panel = [space.smallest(), space.largest(), *(space.sample(rng) for _ in range(settings.networks - 2))]
+    runs = [network_run(AutoNADNet(item, num_classes), target, (1, 3, *size)) for item in panel]
+    samples = _time_in_turns(runs, settings.network_repeats, settings.network_seconds, settings)
+    return [
+        (architecture.key, table.raw(architecture), float(np.median(timed)))
+        for architecture, timed in zip(panel, samples, strict=True)
+    ]
 
 
 def _time_in_turns(
-    runs: Sequence[Run], warmup: int, repeats: int, rounds: int, seconds: float
+    runs: Sequence[Run], repeats: int, seconds: float, settings: ProfileSettings
 ) -> list[list[float]]:
     """Samples of each function in ms per call, spread over the rounds."""
+    warmup, rounds = settings.warmup, settings.rounds
     calls = []
     for run in runs:
         once = float(np.median(time_calls(run, warmup=warmup, repeats=3)))
@@ -174,11 +174,3 @@ def _statistics(samples: list[float], overhead_ms: float) -> dict[str, Any]:
 
 def _nothing(target: Target) -> Callable[[], object]:
     return network_run(nn.ReLU(), target, (1, 1, 1, 1))
-
-
-def _panel(space: SearchSpace, count: int, seed: int) -> list[Architecture]:
-    """The space's extremes and random members."""
-    if count == 0:
-        return []
-    rng = np.random.default_rng(seed)
-    return [space.smallest(), space.largest(), *(space.sample(rng) for _ in range(count - 2))]

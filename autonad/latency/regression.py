@@ -19,25 +19,26 @@ import numpy as np
 import pandas as pd
 
 from autonad.errors import ArchitectureError, LatencyError
+from autonad.latency.ridge import Ridge
 from autonad.latency.table import COLUMNS, LatencyTable
 from autonad.space import EDGES, Architecture
 
 Term = tuple[Any, ...]
 
+# Weight of the penalty, in records: an operator with this many goes halfway to its place's mean.
+RIDGE = 1.0
 # Just enough to choose among equal fits: presence of a block that every network has is part of the constant.
 TIE_BREAK = 1e-6
 # A step this many robust standard deviations slower than explained was interrupted by something else.
 OUTLIER = 6.0
 
 
-def table_from_records(records: pd.DataFrame, *, ridge: float = 1.0) -> LatencyTable:
+def table_from_records(records: pd.DataFrame) -> LatencyTable:
     """Estimate the cost of every operator at every place from training records.
 
     Args:
         records: One row per step with the columns `architecture` (JSON) and `ms`; of several batch or image
             sizes only the commonest counts.
-        ridge: Weight of the penalty, in records: an operator with this many records goes halfway to its
-            place's mean.
 
     Returns:
         A table of source "records": one row per (stage, block, operator, kernel), (edge, operator), (stage,
@@ -59,16 +60,16 @@ def table_from_records(records: pd.DataFrame, *, ridge: float = 1.0) -> LatencyT
     for row, item in enumerate(terms):
         for name, value in item.items():
             design[row, columns[name]] = value
-    penalty = np.array([TIE_BREAK if name[0] == "presence" else ridge for name in names])
+    penalty = np.array([TIE_BREAK if name[0] == "presence" else RIDGE for name in names])
 
     keep = np.ones(len(times), dtype=bool)
-    fit = _Ridge(design, times, penalty)
+    fit = Ridge(design, times, penalty)
     residuals = times - fit.predict(design)
     scale = 1.4826 * float(np.median(np.abs(residuals - np.median(residuals))))
     if scale > 0:
         keep = residuals < OUTLIER * scale
-        fit = _Ridge(design[keep], times[keep], penalty)
-    used, stderr = (design[keep] != 0).sum(axis=0), fit.stderr(names)
+        fit = Ridge(design[keep], times[keep], penalty)
+    used, stderr = (design[keep] != 0).sum(axis=0), fit.stderr([_place(name) for name in names])
     effects = {
         name: (float(fit.weights[i]), int(used[i]), float(stderr[i]))
         for name, i in columns.items()
@@ -84,43 +85,6 @@ def table_from_records(records: pd.DataFrame, *, ridge: float = 1.0) -> LatencyT
     return LatencyTable(pd.DataFrame(rows, columns=list(COLUMNS)), "records", None, context)
 
 
-class _Ridge:
-    """Ridge regression with an unpenalised constant and a penalty per coefficient."""
-
-    def __init__(self, design: np.ndarray, target: np.ndarray, penalty: np.ndarray) -> None:
-        means = design.mean(axis=0)
-        centred, goal = design - means, target - target.mean()
-        gram = centred.T @ centred
-        inverse = np.linalg.inv(gram + np.diag(penalty))
-        self.weights = inverse @ centred.T @ goal
-        self.constant = float(target.mean() - means @ self.weights)
-        rest = goal - centred @ self.weights
-        freedom = max(1.0, len(target) - 1 - float(np.trace(inverse @ gram)))
-        self.sigma = float(np.sqrt(rest @ rest / freedom))
-        # The posterior covariance under the prior that the penalty stands for.
-        self.covariance = self.sigma**2 * inverse
-        total = float(goal @ goal)
-        self.explained = 1.0 - float(rest @ rest) / total if total > 0 else 0.0
-
-    def predict(self, design: np.ndarray) -> np.ndarray:
-        return self.constant + design @ self.weights
-
-    def stderr(self, names: list[Term]) -> np.ndarray:
-        """Standard error of each coefficient's difference from the mean of its place.
-
-        What all choices of a place have in common cannot be told from the block's presence; only differences
-        can.
-        """
-        result = np.sqrt(np.maximum(0.0, np.diag(self.covariance)))
-        for place in sorted({_place(name) for name in names}, key=repr):
-            members = [index for index, name in enumerate(names) if _place(name) == place]
-            if len(members) > 1:
-                contrast = np.eye(len(members)) - 1 / len(members)
-                within = contrast @ self.covariance[np.ix_(members, members)] @ contrast
-                result[members] = np.sqrt(np.maximum(0.0, np.diag(within)))
-        return result
-
-
 def _terms(architecture: Architecture, ratios: list[float]) -> Iterator[tuple[Term, float]]:
     """Regressors of one network that are not zero."""
     for index, stage in enumerate(architecture.stages):
@@ -134,7 +98,7 @@ def _terms(architecture: Architecture, ratios: list[float]) -> Iterator[tuple[Te
 
 
 def _rows(
-    effects: dict[Term, tuple[float, int, float]], fit: _Ridge, count: int, ratios: list[float]
+    effects: dict[Term, tuple[float, int, float]], fit: Ridge, count: int, ratios: list[float]
 ) -> Iterator[dict[str, Any]]:
     constant = fit.constant
     presence, moved = _presence(effects, count)

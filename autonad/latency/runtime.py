@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autonad.errors import LatencyError, first_line
-from autonad.latency.target import Provider, Target
+from autonad.latency.support import Provider
+from autonad.latency.target import Target
 
 if TYPE_CHECKING:
     from torch import nn

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,9 +14,10 @@ import pandas as pd
 from autonad.errors import LatencyError, StorageError
 from autonad.files import write_atomic
 from autonad.latency.costs import Costs, ProfileCosts, RecordCosts
+from autonad.latency.sums import Calibration
 from autonad.space import Architecture
 
-Source = Literal["profile", "records"]
+Making = Literal["profile", "records"]
 
 # One row per cost. Stages and blocks count from 0. What does not apply to a part is missing.
 COLUMNS: dict[str, str] = {
@@ -38,49 +40,34 @@ METADATA = b"autonad"
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """How sums of pieces relate to whole networks: latency = slope · sum + offset.
-
-    Attributes:
-        slope: Ratio of milliseconds; below 1 where a runtime fuses or overlaps pieces.
-        offset: Milliseconds.
-        rank_correlation: Spearman's ρ of sums and measured latencies.
-        error: Mean absolute error over measured latency, each network predicted by a fit without it.
-        points: For each network its key, the sum of its pieces and the measured median, ms.
-    """
-
-    slope: float
-    offset: float
-    rank_correlation: float
-    error: float
-    points: tuple[tuple[str, float, float], ...]
-
-
-@dataclass(frozen=True)
 class LatencyTable:
     """Costs as rows, and the prediction that follows from them.
 
     Attributes:
-        frame: Columns as in `COLUMNS`.
+        rows: One per cost, with at least the columns in `COLUMNS`.
         source: "profile" (measured on the target) or "records" (supernet training).
         calibration: From whole networks; None when none was measured.
         context: What the numbers depend on: target, input size, classes, space key.
     """
 
-    frame: pd.DataFrame
-    source: Source
+    rows: pd.DataFrame
+    source: Making
     calibration: Calibration | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        missing = [name for name in COLUMNS if name not in self.frame.columns]
-        if missing or self.frame.empty:
+        missing = [name for name in COLUMNS if name not in self.rows.columns]
+        if missing or self.rows.empty:
             what = f"lacks the columns {', '.join(missing)}" if missing else "has no rows"
             raise LatencyError(f"the latency table {what}; run `autonad profile-latency` again")
-        object.__setattr__(self, "frame", self.frame[list(COLUMNS)].astype(COLUMNS).reset_index(drop=True))
-        object.__setattr__(self, "_costs", self._make_costs())
 
-    def _make_costs(self) -> Costs:
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The rows with the columns and types of `COLUMNS`, numbered from 0."""
+        return self.rows[list(COLUMNS)].astype(COLUMNS).reset_index(drop=True)
+
+    @cached_property
+    def _costs(self) -> Costs:
         return ProfileCosts(self.frame) if self.source == "profile" else RecordCosts(self.frame)
 
     def raw(self, architecture: Architecture) -> float:
@@ -89,8 +76,7 @@ class LatencyTable:
         Raises:
             LatencyError: The table has no row for one of its choices.
         """
-        costs: Costs = self._costs  # type: ignore[attr-defined]
-        return costs.total(architecture)
+        return self._costs.total(architecture)
 
     def predict(self, architecture: Architecture) -> float:
         """Predicted latency of a whole network in ms; never below zero.
@@ -120,6 +106,24 @@ class LatencyTable:
         )
         result["stderr"] = result["variance"] ** 0.5 / result["rows"]
         return result.reset_index().drop(columns=["variance", "rows"])
+
+    def check_made_for(self, space_key: str, size: tuple[int, int]) -> None:
+        """Make sure that a profiled table is of a space and an input size (height, width), pixels.
+
+        Raises:
+            LatencyError: It is of another; says which.
+        """
+        if self.source != "profile":
+            return
+        for what, there, here in (
+            ("search space", self.context["space"], space_key),
+            ("input size", list(self.context["input_size"]), list(size)),
+        ):
+            if there != here:
+                raise LatencyError(
+                    f"the latency table was measured for {what} {there}, the supernet has {here}; run "
+                    "`autonad profile-latency` with the supernet's parameters"
+                )
 
     def save(self, path: Path) -> None:
         """Write the table as parquet, in one step; equal tables give equal bytes.

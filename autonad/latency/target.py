@@ -1,4 +1,4 @@
-"""What the detector will run on: a small file made once on the device, and its fingerprint.
+"""What the detector will run on: a small file made once on the device, and its hardware key.
 
 Needs neither torch nor pandas, so that a device with the detector alone can describe itself.
 """
@@ -6,41 +6,23 @@ Needs neither torch nor pandas, so that a device with the detector alone can des
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from autonad.errors import LatencyError
 from autonad.files import read_json, write_json
 from autonad.latency import machine
-
-Runtime = Literal["onnxruntime", "pytorch"]
-Provider = Literal["cpu", "cuda", "tensorrt"]
-Precision = Literal["fp32", "fp16", "bf16"]
-
-# What each runtime can execute as it is: ONNX Runtime's own kernels run an fp32 file in fp32; TensorRT lowers
-# it itself, and PyTorch does under autocast.
-SUPPORTED: dict[tuple[Runtime, Provider], tuple[Precision, ...]] = {
-    ("onnxruntime", "cpu"): ("fp32",),
-    ("onnxruntime", "cuda"): ("fp32",),
-    ("onnxruntime", "tensorrt"): ("fp32", "fp16"),
-    ("pytorch", "cpu"): ("fp32", "bf16"),
-    ("pytorch", "cuda"): ("fp32", "fp16", "bf16"),
-}
-PACKAGES: dict[Runtime, tuple[str, ...]] = {
-    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
-    "pytorch": ("torch",),
-}
+from autonad.latency.support import SUPPORTED, Precision, Provider, Runtime, runtime_version
 
 
 class Target(BaseModel):
     """One device together with how the detector runs on it.
 
     Attributes:
-        name: What people call it; no part of the fingerprint.
+        name: What people call it; not in the hardware key.
         runtime: Library that runs the network.
         provider: Kind of processor: "cpu", "cuda", or "tensorrt" (ONNX Runtime only).
         precision: Arithmetic: "fp32", "fp16" or "bf16".
@@ -75,8 +57,12 @@ class Target(BaseModel):
         if allowed is None:
             raise ValueError(f"{self.runtime} has no provider {self.provider!r}; use cpu or cuda")
         if self.precision not in allowed:
+            able = [
+                " on ".join(pair) for pair, precisions in SUPPORTED.items() if self.precision in precisions
+            ]
             raise ValueError(
-                f"{self.runtime} on {self.provider} runs {' or '.join(allowed)}, not {self.precision}"
+                f"{self.runtime} on {self.provider} runs {' or '.join(allowed)}, not {self.precision}, which "
+                f"{' and '.join(able)} can"
             )
         return self
 
@@ -116,10 +102,11 @@ class Target(BaseModel):
                 "gpu": None if provider == "cpu" else machine.gpu_name(),
                 "memory_gib": machine.memory_gib(),
                 "os": machine.system(),
-                "arch": machine.architecture(),
+                "arch": machine.instruction_set(),
                 "version": runtime_version(runtime),
             },
             f"target {name!r}",
+            "describe it with values that go together",
         )
 
     @classmethod
@@ -193,26 +180,12 @@ class Target(BaseModel):
         )
 
 
-def runtime_version(runtime: Runtime) -> str:
-    """Installed version of a runtime.
-
-    Raises:
-        LatencyError: It is not installed.
-    """
-    for package in PACKAGES.get(runtime, ()):
-        try:
-            return importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    known = ", ".join(PACKAGES)
-    if runtime not in PACKAGES:
-        raise LatencyError(f"runtime {runtime!r} is unknown; use one of {known}")
-    raise LatencyError(
-        f"{runtime} is not installed here; run `pip install {PACKAGES[runtime][0]}`, or choose another"
-    )
-
-
-def _validated(cls: type[Target], data: Any, what: str) -> Target:
+def _validated(
+    cls: type[Target],
+    data: Any,
+    what: str,
+    remedy: str = "make it with `autonad describe-target` on the device",
+) -> Target:
     try:
         return cls.model_validate(data)
     except ValidationError as error:
@@ -220,6 +193,4 @@ def _validated(cls: type[Target], data: Any, what: str) -> Target:
             f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg'].removeprefix('Value error, ')}"
             for fault in error.errors()
         )
-        raise LatencyError(
-            f"{what} is not valid: {faults}; make it with `autonad describe-target` on the device"
-        ) from error
+        raise LatencyError(f"{what} is not valid: {faults}; {remedy}") from error

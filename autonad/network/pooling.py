@@ -23,16 +23,18 @@ def adaptive_average(x: Tensor, height: int, width: int) -> Tensor:
         (B, C, height, width).
     """
     # While tracing, sizes are tensors; as integers they are found in the cache.
-    rows = torch.tensor(_averages(int(x.shape[2]), height), dtype=x.dtype, device=x.device)  # (height, H)
-    columns = torch.tensor(_averages(int(x.shape[3]), width), dtype=x.dtype, device=x.device)  # (width, W)
+    rows = _averages(int(x.shape[2]), height, x.dtype, x.device)  # (height, H)
+    columns = _averages(int(x.shape[3]), width, x.dtype, x.device)  # (width, W)
     return rows @ (x @ columns.T)
 
 
 @lru_cache(maxsize=256)
-def _averages(size: int, bins: int) -> list[list[float]]:
-    """Rows of an averaging matrix: bin i covers floor(i·size/bins) up to ceil((i+1)·size/bins)."""
+def _averages(size: int, bins: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The averaging matrix (bins, size): bin i covers floor(i·size/bins) up to ceil((i+1)·size/bins)."""
     matrix = []
     for index in range(bins):
         start, stop = index * size // bins, -(-(index + 1) * size // bins)
         matrix.append([1.0 / (stop - start) if start <= column < stop else 0.0 for column in range(size)])
-    return matrix
+    # One that was first needed while predicting is used in training too, where gradients need a plain tensor.
+    with torch.inference_mode(False):
+        return torch.tensor(matrix, dtype=dtype, device=device)

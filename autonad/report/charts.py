@@ -9,29 +9,28 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
-from autonad.search.pareto import front
+from autonad.report.palette import LIGHT
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Parameters = ParamSpec("Parameters")
 
-INK, SOFT = "#1d2733", "#566573"
-_BEST, _MEAN, _CHOSEN = "#1a66b3", "#8a98a8", "#d55e00"
 _STYLE = {
     "font.size": 10,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": "#8a98a8",
+    "text.color": LIGHT["ink"],
+    "axes.labelcolor": LIGHT["ink"],
+    "axes.edgecolor": LIGHT["stroke"],
+    "axes.facecolor": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.titlesize": 11,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "grid.color": "#e4e9ef",
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
+    "grid.color": LIGHT["line"],
+    "xtick.color": LIGHT["soft"],
+    "ytick.color": LIGHT["soft"],
     "legend.frameon": False,
     # Equal data give equal bytes.
     "svg.hashsalt": "autonad",
@@ -69,83 +68,58 @@ def training_figure(history: pd.DataFrame) -> str:
         if not names:
             continue
         panel = panels.pop(0)
-        for name, colour in zip(names, (_BEST, _CHOSEN), strict=False):
+        for name, colour in zip(names, ("best", "chosen"), strict=False):
             values = history[["epoch", name]].dropna()
             panel.plot(
                 values["epoch"],
                 values[name] * factor,
-                color=colour,
+                color=LIGHT[colour],
                 label=labels[name],
                 marker=_marker(values),
             )
         if "val/miou" in names and history["val/miou"].notna().any():
             best = history.sort_values("val/miou", kind="stable", na_position="first").iloc[-1]
             panel.plot(
-                best["epoch"], best["val/miou"] * 100, "o", color=_BEST, markersize=8, mfc="white", mew=2
+                best["epoch"],
+                best["val/miou"] * 100,
+                "o",
+                color=LIGHT["best"],
+                markersize=8,
+                mfc=LIGHT["paper"],
+                mew=2,
             )
         _finish(panel, title, "epoch")
     return svg_text(figure)
 
 
 @styled
-def search_figure(population: pd.DataFrame, chosen: str | None = None) -> str:
-    """How the search went: mIoU and score per generation, and mIoU against latency.
+def progress_figure(population: pd.DataFrame) -> str:
+    """How a search went: mIoU and score per generation.
 
     Args:
-        population: One row per evaluation: `generation`, `miou` (fraction), `latency_ms`, `score`, `key`.
-        chosen: Key of the architecture that was returned, marked in the chart.
+        population: One row per evaluation: `generation`, `miou` (fraction), `score`.
 
     Returns:
         SVG text.
     """
-    figure, (miou, score, scatter) = _figure(3)
+    figure, (miou, score) = _figure(2)
     per_generation = population.groupby("generation")
     for panel, column, factor, title in ((miou, "miou", 100.0, "mIoU, %"), (score, "score", 1.0, "Score")):
         # A table holds each architecture once, in the generation that tried it first; parents live on.
         best = per_generation[column].max().cummax() * factor
         mean = per_generation[column].mean() * factor
-        panel.plot(best.index, best, color=_BEST, label="best so far", marker=_marker(best))
-        panel.plot(mean.index, mean, color=_MEAN, label="mean of the new ones", marker=_marker(mean))
-        _finish(panel, title, "generation")
-    points = population.dropna(subset=["miou", "latency_ms"])
-    shown = scatter.scatter(
-        points["latency_ms"],
-        points["miou"] * 100,
-        c=points["generation"],
-        cmap="viridis",
-        s=22,
-        alpha=0.8,
-        lw=0,
-    )
-    best_trades = front(points)
-    scatter.step(
-        best_trades["latency_ms"],
-        best_trades["miou"] * 100,
-        where="post",
-        color=SOFT,
-        lw=1,
-        label="Pareto front",
-    )
-    winner = points[points["key"] == chosen]
-    if len(winner):
-        scatter.plot(
-            winner["latency_ms"].iloc[-1],
-            winner["miou"].iloc[-1] * 100,
-            "*",
-            color=_CHOSEN,
-            markersize=17,
-            mec="white",
-            label="returned",
+        panel.plot(best.index, best, color=LIGHT["best"], label="best so far", marker=_marker(best))
+        panel.plot(
+            mean.index, mean, color=LIGHT["stroke"], label="mean of the new ones", marker=_marker(mean)
         )
-    figure.colorbar(shown, ax=scatter, label="generation").outline.set_visible(False)
-    _finish(scatter, "mIoU, % against latency", "latency, ms")
+        _finish(panel, title, "generation")
     return svg_text(figure)
 
 
 def _figure(columns: int) -> tuple[Any, list[Any]]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10.4, 3.1), layout="constrained")
+    figure = Figure(figsize=(4.6 * columns, 3.0), layout="constrained", facecolor=LIGHT["paper"])
     return figure, list(np.atleast_1d(figure.subplots(1, columns)))
 
 
@@ -154,8 +128,7 @@ def _finish(panel: Any, title: str, x: str) -> None:
 
     panel.set_title(title)
     panel.set_xlabel(x)
-    if x != "latency, ms":
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.set_axisbelow(True)
     handles, labels = panel.get_legend_handles_labels()
     if handles:

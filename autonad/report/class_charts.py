@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autonad.report.charts import INK, styled, svg_text
-from autonad.report.panels import class_colour
+from autonad.report.charts import styled, svg_text
+from autonad.report.palette import LIGHT, class_colour
+from autonad.report.units import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ def confusion_figure(matrix: np.ndarray, classes: Sequence[str]) -> str:
                 ha="center",
                 va="center",
                 fontsize=9,
-                color="white" if value > 0.55 else INK,
+                color="white" if value > 0.55 else LIGHT["ink"],
             )
     ticks = range(len(classes))
     panel.set_xticks(ticks, classes, rotation=30, ha="right")
@@ -76,7 +77,7 @@ def precision_recall_figure(curves: Mapping[str, tuple[pd.DataFrame, float]]) ->
             curve["precision"],
             where="post",
             color=class_colour(index),
-            label=f"{name}, average {100 * average:.1f} %",
+            label=f"{name}, average {percent(average)}",
         )
     panel.set_xlim(0, 1)
     panel.set_ylim(0, 1.02)

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from autonad.evaluation.bootstrap import PairedDifference, paired_difference
-from autonad.report.drawing import EDGE_NAMES
-from autonad.space import EDGES, Architecture
+from autonad.evaluation.paired import PairedDifference, paired_difference
+from autonad.report.units import ABSENT, milliseconds, percent, points, whole
+from autonad.space import Architecture
 
 if TYPE_CHECKING:
     import pandas as pd
-
-ABSENT = "–"
 
 
 @dataclass(frozen=True)
@@ -55,21 +53,6 @@ class Compared:
         return next((self.metrics[s][metric] for s in stages if metric in self.metrics.get(s, {})), None)
 
 
-def percent(value: float) -> str:
-    """A fraction in percent."""
-    return f"{100 * value:.1f} %"
-
-
-def milliseconds(value: float) -> str:
-    """A latency."""
-    return f"{value:.2f} ms"
-
-
-def whole(value: float) -> str:
-    """A count."""
-    return f"{value:,.0f}"
-
-
 class Figure(NamedTuple):
     """One line of the table of figures.
 
@@ -98,7 +81,7 @@ class Figure(NamedTuple):
         if self.interval is not None:
             low, high = (run.value(end, self.stages) for end in self.interval)
             if low is not None and high is not None:
-                text += f" ({100 * low:.1f} to {100 * high:.1f})"
+                text += f" ({points({'low': low, 'high': high})})"
         return text
 
 
@@ -170,33 +153,6 @@ def _params(run: Compared, stages: set[str]) -> dict[str, str]:
         for stage, params in chosen.items()
         for name, value in params.items()
     }
-
-
-def genes(architectures: Sequence[Architecture]) -> list[Change]:
-    """Architectures as names and values, place by place, in the order of the drawing."""
-    facts = [_genes(one) for one in architectures]
-    stages = sorted({name for one in facts for name in one if name.startswith("stage")}, key=_place)
-    rest = [name for name in facts[0] if not name.startswith("stage")] if facts else []
-    return [
-        Change(name, tuple(one.get(name, ABSENT) for one in facts))
-        for name in (*rest[:1], *stages, *rest[1:])
-    ]
-
-
-def _genes(architecture: Architecture) -> dict[str, str]:
-    found = {"architecture": architecture.key}
-    for number, stage in enumerate(architecture.stages, start=1):
-        found[f"stage {number}"] = f"{stage.width} channels"
-        for place, block in enumerate(stage.blocks, start=1):
-            kernel = f" {block.kernel}×{block.kernel}" if block.kernel else ""
-            found[f"stage {number}, block {place}"] = f"{block.operator}{kernel}, FFN ×{block.ffn_ratio:g}"
-    found |= {edge: EDGE_NAMES[name] for edge, name in zip(EDGES, architecture.edges, strict=True)}
-    return found | {"pools": ", ".join(f"{side}×{side}" for side in architecture.pools)}
-
-
-def _place(name: str) -> tuple[str, int, str]:
-    """Sorts "stage 1" before "stage 1, block 2" before "stage 1, block 10" before "stage 2"."""
-    return name.split(",", 1)[0], len(name), name
 
 
 class Paired(NamedTuple):

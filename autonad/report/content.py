@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.errors import StorageError
+from autonad.report.units import milliseconds, whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from autonad.data.dataset import Dataset
-    from autonad.data.loader import SegmentationData
-    from autonad.evaluation.predict import Forward
-    from autonad.evaluation.result import EvaluationResult
     from autonad.network import AutoNADNet
     from autonad.network.spec import DetectorSpec
     from autonad.report.evaluation import ReportContent
+    from autonad.report.panels import Panel
     from autonad.space import SamplingPrior
 
 
@@ -70,39 +69,32 @@ def read_inputs(search: Path | None, latency: Path | None) -> ReportInputs:
 def report_content(
     *,
     metrics: dict[str, Any],
-    result: EvaluationResult,
-    forward: Forward,
-    data: SegmentationData,
+    panels: list[Panel],
     dataset: Dataset,
     network: AutoNADNet,
     spec: DetectorSpec,
     provenance: dict[str, Any],
     model: Path,
     inputs: ReportInputs,
-    panels: int,
 ) -> ReportContent:
     """Everything the page shows; sections without files are left out.
 
     Args:
         metrics: Content of `metrics.json`.
-        result: The evaluation.
-        forward: The network, for the panels.
-        data: The test split.
+        panels: Images with truth and prediction.
         dataset: Where the images are.
         network: The model.
         spec: Its input and classes.
         provenance: Of the model.
         model: Model folder, for the training curves.
         inputs: What other steps left.
-        panels: Images shown.
     """
     import pandas as pd
 
     from autonad.report.evaluation import ReportContent
-    from autonad.report.panels import collect_panels
 
     key = network.architecture.key
-    highlights = [("Parameters", f"{network.num_parameters:,}", f"architecture {key}")]
+    highlights = [("Parameters", whole(network.num_parameters), f"architecture {key}")]
     facts: dict[str, dict[str, object]] = {
         "Model": {
             "architecture": key,
@@ -118,37 +110,41 @@ def report_content(
         "Software": _versions(),
     }
     found = inputs.search
-    if found is not None:
-        chosen = next((f for f in found["finalists"] if f["key"] == key), None)
-        if chosen is not None:
-            highlights.append(
-                ("Latency", f"{chosen['measured_ms']:.2f} ms", f"median on {found['target']}, batch 1")
-            )
-            facts["Latency on the target"] = {
-                "target": found["target"],
-                "hardware key": found["hardware_key"],
-                "median ms": chosen["measured_ms"],
-                "p95 ms": chosen["p95_ms"],
-                "standard deviation ms": chosen["std_ms"],
-                "timed runs": chosen["n"],
-                "warm-up runs": chosen["warmup"],
-                "predicted ms": chosen["predicted_ms"],
-            }
+    chosen = next((one for one in found["finalists"] if one["key"] == key), None) if found else None
+    if found and chosen:
+        note = f"median on {found['target']}, batch 1"
+        highlights.append(("Latency", milliseconds(chosen["measured_ms"]), note))
+        facts["Latency on the target"] = _latency(found, chosen)
     if inputs.target is not None:
         facts["Target"] = {name: value for name, value in inputs.target.items() if value is not None}
     history = model / "history.parquet"
     return ReportContent(
         title=f"Defect detector for {dataset.root.name}",
-        subtitle=f"{len(spec.classes) - 1} defect classes, {len(data)} test images of parts never trained on",
+        subtitle=f"{len(spec.classes) - 1} defect classes, {metrics['images']} test images of parts never "
+        "trained on",
         metrics=metrics,
         highlights=highlights,
-        panels=collect_panels(forward, data, dataset, result.per_image(), count=panels),
+        panels=panels,
         architecture=network.architecture,
         prior=inputs.prior,
         population=inputs.population,
         history=pd.read_parquet(history) if history.is_file() else None,
         provenance=facts,
     )
+
+
+def _latency(search: dict[str, Any], chosen: dict[str, Any]) -> dict[str, object]:
+    """How the search measured the architecture that it returned."""
+    return {
+        "target": search["target"],
+        "hardware key": search["hardware_key"],
+        "median ms": chosen["measured_ms"],
+        "p95 ms": chosen["p95_ms"],
+        "standard deviation ms": chosen["std_ms"],
+        "timed runs": chosen["n"],
+        "warm-up runs": chosen["warmup"],
+        "predicted ms": chosen["predicted_ms"],
+    }
 
 
 def _versions() -> dict[str, object]:

@@ -11,8 +11,9 @@ import numpy as np
 from autonad.appearance.features import FEATURES
 from autonad.appearance.policy import BatchFinding, Decision
 from autonad.files import write_text_atomic
-from autonad.report import markup
+from autonad.report.kit import Card, Picture, Table, jpeg, render
 from autonad.report.panels import overlay, thumbnail
+from autonad.report.units import ABSENT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,18 +52,34 @@ def write_page(
     Raises:
         StorageError: The file cannot be written.
     """
-    parts = [_summary(decision, pin, target)]
-    if decision.batches:
-        parts.append(_tests(decision.batches))
-        parts += [_shifts(finding) for finding in decision.batches if finding.drift]
-    parts.append(
-        _gallery("typical", "Most typical of the pin", dataset, most_typical(pin.features), pin.features)
+    write_text_atomic(path, render_page(decision, dataset=dataset, pin=pin, batches=batches, target=target))
+
+
+def render_page(
+    decision: Decision, *, dataset: Dataset, pin: Pin, batches: Mapping[str, pd.DataFrame], target: str
+) -> str:
+    """The page as text; see `write_page`."""
+    galleries = [
+        ("typical", "Most typical of the pin", _gallery(dataset, most_typical(pin.features), pin.features)),
+        *(
+            (
+                f"unusual-{number}",
+                f"Most unusual of batch {name}",
+                _gallery(dataset, most_unusual(pin.features, features), features),
+            )
+            for number, (name, features) in enumerate(batches.items(), start=1)
+        ),
+    ]
+    return render(
+        "decision.html",
+        title=HEADLINES[decision.action],
+        subtitle=f"Dataset {dataset.root.name}, target {target}",
+        decision=decision,
+        cards=_cards(decision, pin),
+        tests=_tests(decision.batches) if decision.batches else None,
+        shifts=[(finding.batch, _shifts(finding)) for finding in decision.batches if finding.drift],
+        galleries=galleries,
     )
-    for name, features in batches.items():
-        rows = most_unusual(pin.features, features)
-        parts.append(_gallery(f"unusual-{name}", f"Most unusual of batch {name}", dataset, rows, features))
-    subtitle = f"Dataset {dataset.root.name}, target {target}"
-    write_text_atomic(path, markup.page(HEADLINES[decision.action], "decision", parts, subtitle=subtitle))
 
 
 def most_typical(features: pd.DataFrame, count: int = SHOWN) -> list[int]:
@@ -89,28 +106,15 @@ def _distance(reference: pd.DataFrame, features: pd.DataFrame) -> np.ndarray:
     return np.sqrt((np.where(weight, scores, 0.0) ** 2).sum(axis=1) / np.maximum(weight.sum(axis=1), 1))
 
 
-def _summary(decision: Decision, pin: Pin, target: str) -> str:
-    cards = [
-        ("Action", decision.action, HEADLINES[decision.action].lower()),
-        ("Pin", pin.key, f"{len(pin.manifest)} images of {pin.manifest['group'].nunique()} parts"),
-        ("Pin moves", "yes" if decision.moves_pin else "no", "the images that the next search is run on"),
+def _cards(decision: Decision, pin: Pin) -> list[Card]:
+    return [
+        Card("Action", decision.action, HEADLINES[decision.action].lower()),
+        Card("Pin", pin.key, f"{len(pin.manifest)} images of {pin.manifest['group'].nunique()} parts"),
+        Card("Pin moves", "yes" if decision.moves_pin else "no", "the images that the next search is run on"),
     ]
-    if decision.reasons:
-        items = "".join(
-            f"<li><b>{markup.escape(reason.kind.replace('_', ' '))}</b>: {markup.escape(reason.message)}</li>"
-            for reason in decision.reasons
-        )
-        why = f"<ul>{items}</ul>"
-    else:
-        why = (
-            "<p>Neither the appearance of the defects nor the target has changed: the architecture stays, "
-            "and only its weights are trained again.</p>"
-        )
-    notes = "".join(f'<p class="warning">{markup.escape(note)}</p>' for note in decision.notes)
-    return markup.section("decision", "Decision", markup.cards(cards) + why + notes)
 
 
-def _tests(batches: tuple[BatchFinding, ...]) -> str:
+def _tests(batches: tuple[BatchFinding, ...]) -> Table:
     rows = []
     for finding in batches:
         drift = finding.drift or {}
@@ -124,22 +128,19 @@ def _tests(batches: tuple[BatchFinding, ...]) -> str:
                 f"{finding.alpha:g}",
                 *(_effect(entry) for entry in statistics.values()),
                 _p((drift.get("class_mix") or {}).get("p")),
-                finding.note or "–",
+                finding.note or ABSENT,
             )
         )
     names = [entry["name"] for entry in next((f.drift["statistics"] for f in batches if f.drift), [])]
     header = ("batch", "images (parts)", "changed", "p", "level", *names, "class mix, p", "note")
-    rows = [row if len(row) == len(header) else (*row[:5], *("–" for _ in names), *row[5:]) for row in rows]
-    text = (
-        '<p class="note">p-values come from exchanging whole parts between pin and batch. The mix of classes '
-        "is tested and reported, and decides nothing.</p>"
-    )
-    return markup.section(
-        "tests", "Tests", text + markup.table(header, rows, caption="One row for each new batch")
-    )
+    rows = [
+        row if len(row) == len(header) else (*row[:5], *(ABSENT for _ in names), *row[5:]) for row in rows
+    ]
+    return Table(header, rows, "One row for each new batch")
 
 
-def _shifts(finding: BatchFinding) -> str:
+def _shifts(finding: BatchFinding) -> list[Table]:
+    """The features that differ: those to see at once, and the others, if there are any."""
     assert finding.drift is not None
     rows = [
         (
@@ -151,35 +152,27 @@ def _shifts(finding: BatchFinding) -> str:
         )
         for entry in finding.drift["shifted"]
     ]
-    if not rows:
-        return ""
     header = ("feature", "KS", "p", "median, pin", "median, batch")
-    first, others = rows[:FIRST], rows[FIRST:]
-    caption = "What differs most: this names the change, the tests above judge it"
-    body = markup.table(header, first, caption=caption)
-    if others:
-        rest = markup.table(header, others, caption="The other features that differ")
-        body += f"<details><summary>{len(others)} more</summary>{rest}</details>"
-    return markup.section(f"shifts-{finding.batch}", f"What changed in batch {finding.batch}", body)
+    parts = (
+        ("What differs most: this names the change, the tests above judge it", rows[:FIRST]),
+        ("The other features that differ", rows[FIRST:]),
+    )
+    return [Table(header, part, caption) for caption, part in parts if part]
 
 
-def _gallery(identifier: str, title: str, dataset: Dataset, rows: list[int], features: pd.DataFrame) -> str:
+def _gallery(dataset: Dataset, rows: list[int], features: pd.DataFrame) -> list[Picture]:
     by_name = {row.image: row for row in _records(dataset.manifest)}
-    figures = []
+    shown = []
     for position in rows:
         image = str(features["image"].iloc[position])
         record = by_name.get(image)
         if record is None or not (dataset.root / image).is_file():
             continue  # a pinned image that was withdrawn has no pixels any more
         pixels = dataset.read_image(record)
-        shown = overlay(pixels, dataset.read_mask(record)) if record.mask else pixels
-        figures.append(
-            f"<figure>{markup.image(thumbnail(shown), image, kind='jpeg')}"
-            f"<figcaption>{markup.escape(f'{Path(image).name}, part {record.group}')}</figcaption></figure>"
-        )
-    if not figures:
-        return ""
-    return markup.section(identifier, title, f'<div class="gallery">{"".join(figures)}</div>')
+        if record.mask:
+            pixels = overlay(pixels, dataset.read_mask(record))
+        shown.append(jpeg(thumbnail(pixels), image, f"{Path(image).name}, part {record.group}"))
+    return shown
 
 
 def _records(table: pd.DataFrame) -> Any:
@@ -188,7 +181,7 @@ def _records(table: pd.DataFrame) -> Any:
 
 
 def _p(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2g}"
+    return ABSENT if value is None else f"{value:.2g}"
 
 
 def _effect(entry: Mapping[str, Any]) -> str:

@@ -1,75 +1,183 @@
-"""The search as a picture: every architecture that was tried, the front, and the winner."""
+"""The Pareto front of one search or of several, as SVG: every architecture, the front, the one returned."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pandas as pd
-
-from autonad.errors import SearchError
-from autonad.files import write_text_atomic
+from autonad.report import palette
+from autonad.report.axes import Scale, Tick, scale_of, ticks_of
+from autonad.report.kit import Swatch, render
+from autonad.report.units import milliseconds, percent
 from autonad.search.pareto import front
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def plot_pareto_html(
-    table: pd.DataFrame, path: Path, *, winner: str | None = None, latency_budget_ms: float | None = None
-) -> None:
-    """Write one self-contained HTML page: population by generation, Pareto front and winner.
+WIDTH, HEIGHT = 840, 440
+_LEFT, _RIGHT, _BOTTOM = 58, 16, 46
+SHAPES = ("●", "■", "◆", "▲")
+TOOLTIPS = 2000
+"""Points of a population that say what they are; those of a larger one would make the page heavy."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """A search's evaluations.
+
+    Attributes:
+        table: `miou` (fraction), `latency_ms`, `key` and, where it is known, `generation`.
+        chosen: Key of the architecture that was returned; None if none was.
+        name: Of the search, where several are drawn.
+    """
+
+    table: pd.DataFrame
+    chosen: str | None = None
+    name: str = ""
+
+
+class Point(NamedTuple):
+    """A point of the chart: its place, its colour, and what it says when it is pointed at."""
+
+    x: float
+    y: float
+    colour: str
+    title: str
+
+
+class Series(NamedTuple):
+    """A population as it is drawn; `shape` numbers the marker."""
+
+    name: str
+    colour: str
+    shape: int
+    points: tuple[Point, ...]
+    front: tuple[Point, ...]
+    path: str
+    winner: Point | None
+
+
+def front_figure(populations: Sequence[Population], *, latency_budget_ms: float | None = None) -> str:
+    """Draw mIoU against latency.
 
     Args:
-        table: `Evolution.table()`.
-        path: The page, written in one step; it needs no network.
-        winner: Key of the architecture that was chosen; the best score within the budget when None.
+        populations: One is coloured by generation; several have a colour each.
         latency_budget_ms: Drawn as a line.
 
-    Raises:
-        SearchError: The table is empty, or the winner is not in it.
-        StorageError: The file cannot be written.
+    Returns:
+        An `<svg>` element in a page's colours.
     """
-    import plotly.graph_objects as go
-
-    if table.empty:
-        raise SearchError("the search has no evaluation to draw; run `autonad search` first")
-    if winner is None:
-        winner = str(table.sort_values(["feasible", "score"], ascending=False)["key"].iloc[0])
-    chosen = table[table["key"] == winner]
-    if chosen.empty:
-        raise SearchError(f"architecture {winner} is not in the search's table; give one of its keys")
-
-    hover = (
-        "%{customdata[0]}<br>mIoU %{y:.2f} %<br>%{x:.2f} ms<br>generation %{customdata[1]}, %{customdata[2]}"
+    tables = [one.table.dropna(subset=["miou", "latency_ms"]) for one in populations]
+    latencies = [float(value) for table in tables for value in table["latency_ms"]]
+    if latency_budget_ms is not None:
+        latencies.append(latency_budget_ms)
+    several = len(populations) > 1
+    top = 12 if several else 44  # One population has its legend inside.
+    x = scale_of(latencies, _LEFT, WIDTH - _RIGHT)
+    y = scale_of([100 * float(value) for table in tables for value in table["miou"]], HEIGHT - _BOTTOM, top)
+    series = tuple(
+        _series(one, table, x, y, number if several else None)
+        for number, (one, table) in enumerate(zip(populations, tables, strict=True))
     )
-    best = front(table)
-    figure = go.Figure()
+    ages = [int(age) for table in tables if "generation" in table for age in (table["generation"])]
+    return render(
+        "front.svg",
+        width=WIDTH,
+        height=HEIGHT,
+        frame={"left": _LEFT, "right": WIDTH - _RIGHT, "top": top, "bottom": HEIGHT - _BOTTOM},
+        summary=describe(populations),
+        series=series,
+        several=several,
+        generations=(min(ages), max(ages)) if ages else None,
+        ages=palette.AGES,
+        x_ticks=ticks_of(x, 8),
+        y_ticks=ticks_of(y, 6),
+        budget=None
+        if latency_budget_ms is None
+        else Tick(x(latency_budget_ms), f"budget {latency_budget_ms:g} ms"),
+    ).strip()
 
-    def add(rows: pd.DataFrame, name: str, mode: str, **style: object) -> None:
-        figure.add_scatter(
-            x=rows["latency_ms"].tolist(),
-            y=(100 * rows["miou"]).tolist(),
-            customdata=rows[["key", "generation", "origin"]].to_numpy().tolist(),
-            name=name,
-            mode=mode,
-            hovertemplate=f"{hover}<extra>{name}</extra>",
-            **style,
+
+def legend(populations: Sequence[Population]) -> list[Swatch]:
+    """The colours of several populations; beyond the last colour they begin anew with another marker."""
+    if len(populations) < 2:
+        return []
+    count = len(palette.SERIES)
+    return [
+        Swatch(
+            f"{SHAPES[n // count % len(SHAPES)]} {one.name}" if n >= count else one.name,
+            f"var(--{palette.SERIES[n % count]})",
+        )
+        for n, one in enumerate(populations)
+    ]
+
+
+def front_file(populations: Sequence[Population]) -> str:
+    """The same chart as a file of its own, on white paper."""
+    attributes = 'xmlns="http://www.w3.org/2000/svg" style="background:var(--paper)"'
+    return palette.with_colours(front_figure(populations).replace("<svg", f"<svg {attributes}", 1))
+
+
+def describe(populations: Sequence[Population]) -> str:
+    """The chart in words, for a reader who cannot see it."""
+    found = []
+    for one in populations:
+        name = f"{one.name}: " if one.name else ""
+        table = one.table.dropna(subset=["miou", "latency_ms"])
+        if table.empty:
+            found.append(f"{name}no architecture")
+            continue
+        best = percent(float(table["miou"].max()))
+        found.append(f"{name}{len(table)} architectures, {len(front(table))} on the front, up to {best}")
+    return "; ".join(found)
+
+
+def _series(one: Population, table: pd.DataFrame, x: Scale, y: Scale, number: int | None) -> Series:
+    colour = "best" if number is None else palette.SERIES[number % len(palette.SERIES)]
+    first, last = (table["generation"].min(), table["generation"].max()) if "generation" in table else (1, 1)
+
+    def points(rows: pd.DataFrame, of: str | None = colour) -> tuple[Point, ...]:
+        speak = len(rows) <= TOOLTIPS
+        return tuple(
+            Point(
+                x(row.latency_ms),
+                y(100 * row.miou),
+                of or _age(getattr(row, "generation", 1), first, last),
+                _title(row, one.name) if speak else "",
+            )
+            for row in _records(rows)
         )
 
-    bar = {"title": "generation", "x": 1.02, "y": 0.45, "len": 0.8}
-    generations = table["generation"].tolist()
-    population = {"color": generations, "colorscale": "Viridis", "size": 7, "opacity": 0.7, "colorbar": bar}
-    add(table, "population", "markers", marker=population)
-    add(best, "Pareto front", "lines+markers", line={"color": "#d62728", "shape": "hv"}, marker={"size": 7})
-    star = {"symbol": "star", "size": 18, "color": "#ffbf00", "line": {"color": "black", "width": 1}}
-    add(chosen, "winner", "markers", marker=star)
-    if latency_budget_ms is not None:
-        label = f"budget {latency_budget_ms:g} ms"
-        figure.add_vline(x=latency_budget_ms, line_dash="dash", line_color="gray", annotation_text=label)
-    figure.update_layout(
-        title=f"{len(table)} architectures, {len(best)} on the front",
-        xaxis_title="latency (ms)",
-        yaxis_title="validation mIoU, inherited weights (%)",
-        template="plotly_white",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+    best = points(front(table))
+    winner = points(table[table["key"] == one.chosen].tail(1), "chosen" if number is None else colour)
+    return Series(
+        name=one.name,
+        colour=colour,
+        shape=(number or 0) // len(palette.SERIES) % len(SHAPES),
+        points=points(table, None if number is None else colour),
+        front=best,
+        # The front as a staircase: what a budget of this many milliseconds buys.
+        path="".join(f"{'H' if at else 'M'}{p.x}{'V' if at else ' '}{p.y}" for at, p in enumerate(best)),
+        winner=winner[0] if winner else None,
     )
-    # A fixed id: plotly's own is random, and equal searches must give equal files.
-    page = figure.to_html(include_plotlyjs=True, full_html=True, div_id="pareto")
-    write_text_atomic(path, page)
+
+
+def _title(row: Any, name: str) -> str:
+    said = [name] if name else []
+    said += [str(row.key), f"mIoU {percent(row.miou, 2)}", milliseconds(row.latency_ms)]
+    if hasattr(row, "generation"):
+        origin = f", {row.origin}" if hasattr(row, "origin") else ""
+        said.append(f"generation {row.generation}{origin}")
+    return " · ".join(said)
+
+
+def _age(generation: int, first: int, last: int) -> str:
+    steps = len(palette.AGES)
+    share = (generation - first) / max(last - first, 1)
+    return palette.AGES[min(int(share * steps), steps - 1)]
+
+
+def _records(table: pd.DataFrame) -> Any:
+    # The stubs of pandas give every field the union of all types.
+    return table.itertuples()

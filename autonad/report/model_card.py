@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
-from autonad import __version__
 from autonad.network.spec import DetectorSpec
+from autonad.report.kit import render
+from autonad.report.units import percent, points
 from autonad.space import Architecture
 
-_FITTING = {True: "Keep the aspect ratio and pad", False: "Resize without keeping the aspect ratio"}
+_score = functools.partial(percent, absent="not present")
 
 
-def model_card(
+def render_card(
     *,
     metrics: dict[str, Any],
     spec: DetectorSpec,
@@ -32,86 +34,35 @@ def model_card(
         latency: `Measurement.to_dict()` of the exported file.
         provenance: Where the weights come from.
     """
-    at_input, native = metrics["input"], metrics["native"]
-    target = latency["target"]
-    lines = [
-        f"# Defect detector {architecture.key}",
-        "",
-        f"Segments {', '.join(spec.classes[1:])} on surface images. Made by AutoNAD {__version__}.",
-        "",
-        "## Use",
-        "",
-        (
-            f"- Input `image`: float32 (batch, 3, {spec.height}, {spec.width}), RGB, scaled to 0..1, "
-            f"then normalised per channel with mean {_triple(spec.mean)} and standard deviation "
-            f"{_triple(spec.std)}."
-        ),
-        f"- {_FITTING[spec.keep_aspect]}.",
-        (
-            f"- Output `logits`: float32 (batch, {spec.num_classes}, {spec.height}, {spec.width}); the class "
-            f"of a pixel is the largest. Classes in order: {', '.join(spec.classes)}."
-        ),
-        "",
-        "## Quality",
-        "",
-        f"On {metrics['images']} test images of {metrics['groups']} parts that were never trained on:",
-        "",
-        "| figure | at input size | at native size |",
-        "| --- | --- | --- |",
-        f"| mIoU, background included | {_percent(at_input['miou'])} | {_percent(native['miou'])} |",
-        f"| its interval over parts | {_interval(metrics, 'input')} | {_interval(metrics, 'native')} |",
-        f"| mF1, background included | {_percent(at_input['mf1'])} | {_percent(native['mf1'])} |",
-        (
-            f"| mIoU of the defects alone | {_percent(at_input['foreground_miou'])} | "
-            f"{_percent(native['foreground_miou'])} |"
-        ),
-        "",
-        "| class | IoU | F1 | true pixels |",
-        "| --- | --- | --- | --- |",
-        *(
-            f"| {name} | {_percent(values['iou'])} | {_percent(values['f1'])} | {values['support']:,} |"
-            for name, values in at_input["classes"].items()
-        ),
-        "",
-        "## Cost",
-        "",
-        f"- {parameters:,} parameters.",
-        (
-            f"- {latency['median_ms']:.2f} ms median, {latency['p95_ms']:.2f} ms p95 over {latency['n']} "
-            f"runs after {latency['warmup']} warm-up runs, batch 1, {target['runtime']} {target['version']}, "
-            f"{target['provider']}, {target['precision']}, {target['threads']} threads, {target['cpu']}."
-        ),
-        "",
-        "## Provenance",
-        "",
-        *(f"- {name}: {value}" for name, value in sorted(provenance.items())),
-        (
-            f"- ONNX and torch differ by at most {parity['max_difference']:.2g} in a logit on "
-            f"{parity['images']} images; {100 * parity['disagreement']:.4f} % of the pixels change class."
-        ),
-        "",
-        "## Limits",
-        "",
-        (
-            "The figures hold for images like the test images. A new material, camera, light or defect needs "
-            "new images and at least a retraining."
-        ),
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _percent(fraction: float | None) -> str:
-    return "not present" if fraction is None else f"{100 * fraction:.1f} %"
+    sizes = [metrics["input"], metrics["native"]]
+    return render(
+        "model_card.md",
+        key=architecture.key,
+        spec=spec,
+        mean=_triple(spec.mean),
+        std=_triple(spec.std),
+        images=metrics["images"],
+        groups=metrics["groups"],
+        figures=[
+            ("mIoU, background included", *(_score(size["miou"]) for size in sizes)),
+            ("its interval over parts", *(_interval(metrics, size) for size in ("input", "native"))),
+            ("mF1, background included", *(_score(size["mf1"]) for size in sizes)),
+            ("mIoU of the defects alone", *(_score(size["foreground_miou"]) for size in sizes)),
+        ],
+        classes=[
+            (name, _score(values["iou"]), _score(values["f1"]), values["support"])
+            for name, values in metrics["input"]["classes"].items()
+        ],
+        parameters=parameters,
+        latency=latency,
+        parity=parity,
+        provenance=sorted(provenance.items()),
+    )
 
 
 def _interval(metrics: dict[str, Any], size: str) -> str:
     interval = metrics["intervals"][size]["miou"]
-    return (
-        "one part only"
-        if interval is None
-        else f"{100 * interval['low']:.1f} to {100 * interval['high']:.1f} %"
-    )
+    return "one part only" if interval is None else f"{points(interval)} %"
 
 
 def _triple(values: tuple[float, float, float]) -> str:

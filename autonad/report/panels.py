@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autonad.evaluation.metrics import IGNORE
+from autonad.data.images import IGNORE
 from autonad.evaluation.predict import Forward, predict_one
+from autonad.report.palette import UNLABELLED, channels, class_colour
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,9 +29,6 @@ HOW_CHOSEN = (
 )
 PICTURE_SIDE = 288
 """Longest side of an embedded picture in pixels; keeps a report of a dozen panels well under 5 MB."""
-
-# Okabe and Ito's colours, which colour-blind readers can tell apart; more classes get evenly spaced hues.
-_PALETTE = ("#e69f00", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442")
 
 
 @dataclass(frozen=True)
@@ -124,17 +122,6 @@ def collect_panels(
     return panels
 
 
-def class_colour(index: int) -> str:
-    """Colour of a defect class, "#rrggbb": the same for an index in every report. Background is 0."""
-    if 1 <= index <= len(_PALETTE):
-        return _PALETTE[index - 1]
-    import colorsys
-
-    # Steps of the golden ratio keep neighbouring hues apart for any number of classes.
-    red, green, blue = colorsys.hsv_to_rgb(index * 0.618034 % 1, 0.75, 0.85)
-    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
-
-
 def pictures(panel: Panel) -> Iterator[tuple[str, bytes]]:
     """The three pictures of a panel: what it is, and a JPEG of at most `PICTURE_SIDE` pixels a side."""
     yield "image", thumbnail(panel.image)
@@ -168,12 +155,12 @@ def overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     for k in np.unique(mask).tolist():
         if k in (0, IGNORE):
             continue
-        colour = np.array([int(class_colour(k)[i : i + 2], 16) for i in (1, 3, 5)], np.float32)
+        colour = np.array(channels(class_colour(k)), np.float32)
         here = mask == k
         result[here & inside] = 0.55 * result[here & inside] + 0.45 * colour
         result[here & ~inside] = colour
     rows, columns = np.indices(mask.shape)
-    result[(mask == IGNORE) & ((rows + columns) % 8 < 3)] = 128
+    result[(mask == IGNORE) & ((rows + columns) % 8 < 3)] = channels(UNLABELLED)
     return result.astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""Tables of a report: figures at both sizes, per class, confusion."""
+"""The tables and cards of an evaluation, from the content of its `metrics.json`."""
 
 from __future__ import annotations
 
@@ -7,28 +7,43 @@ from typing import Any
 
 import numpy as np
 
-from autonad.report import markup
-from autonad.report.markup import percent
+from autonad.report.drawing import EDGE_NAMES
+from autonad.report.kit import Card, Cell, HeatTable, Table
+from autonad.report.palette import BLUE, WARM, heat
+from autonad.report.units import ABSENT, percent, points, text, whole
+from autonad.space import EDGES, SamplingPrior
 
-_BLUE = (16, 78, 139)
+SCORES = (("mIoU", "miou"), ("mF1", "mf1"), ("Foreground mIoU", "foreground_miou"))
 
 
-def sizes_table(metrics: Mapping[str, Any]) -> str:
+def cards(metrics: Mapping[str, Any]) -> list[Card]:
+    """Headline figures: mIoU, mF1, foreground mIoU, misses and false alarms."""
+    score, intervals, images = metrics["input"], metrics["intervals"]["input"], metrics["image_level"]
+    alarms, what = images["false_alarms_clean"], "clean images"
+    if not alarms["of"]:
+        alarms, what = images["false_alarms_defect"], "defect images"
+    return [
+        *(Card(name, percent(score[key]), _interval(score[key], intervals.get(key))) for name, key in SCORES),
+        Card("Missed defect images", *_rate(images["misses"], "defect images")),
+        Card("False alarms", *_rate(alarms, what)),
+    ]
+
+
+def sizes_table(metrics: Mapping[str, Any]) -> Table:
     """The headline figures at the network's input size and at native size, with intervals."""
-    names = (("mIoU", "miou"), ("mF1", "mf1"), ("Foreground mIoU", "foreground_miou"))
     rows = []
     for size in ("input", "native"):
         cells = []
-        for _, key in names:
+        for _, key in SCORES:
             interval = metrics["intervals"][size].get(key)
-            ends = f" [{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]" if interval else ""
+            ends = f" ({points(interval)})" if interval else ""
             cells.append(percent(metrics[size][key], 2) + ends)
         rows.append((f"{size.capitalize()} size", *cells, percent(metrics[size]["pixel_accuracy"], 2)))
-    header = ("Measured at", *(name for name, _ in names), "Pixel accuracy")
-    return markup.table(header, rows, caption="Figures of the whole split, with intervals")
+    header = ("Measured at", *(name for name, _ in SCORES), "Pixel accuracy")
+    return Table(header, rows, "Figures of the whole split, with intervals")
 
 
-def class_table(metrics: Mapping[str, Any]) -> str:
+def class_table(metrics: Mapping[str, Any]) -> Table:
     """One row per class, at input size, and the IoU at native size beside it."""
     total = metrics["input"]["pixels"]
     rows = []
@@ -38,52 +53,97 @@ def class_table(metrics: Mapping[str, Any]) -> str:
         rows.append(
             (
                 name,
-                percent(entry["iou"]),
-                percent(entry["f1"]),
-                percent(entry["precision"]),
-                percent(entry["recall"]),
+                *(percent(entry[key]) for key in ("iou", "f1", "precision", "recall")),
                 percent(native["iou"]),
-                f"{entry['support']:,}",
+                whole(entry["support"]),
                 percent(entry["support"] / total, 2),
-                "–" if showing is None else str(showing["of"]),
+                text(showing and showing["of"]),
             )
         )
-    header = (
-        "Class",
-        "IoU",
-        "F1",
-        "Precision",
-        "Recall",
-        "IoU, native",
-        "Support, pixels",
-        "Share",
-        "Images",
-    )
+    measures = ("IoU", "F1", "Precision", "Recall", "IoU, native")
+    header = ("Class", *measures, "Support, pixels", "Share", "Images")
     caption = "Per class, at input size. A dash: no such pixel to divide by; the class is in no average."
-    return markup.table(header, rows, caption=caption)
+    return Table(header, rows, caption)
 
 
-def confusion_table(classes: Sequence[str], matrix: Sequence[Sequence[int]], size: str) -> str:
+def confusion_table(classes: Sequence[str], matrix: Sequence[Sequence[int]], size: str) -> HeatTable:
     """Confusion matrix as a heat map: share of the true pixels, and their number."""
     counts = np.asarray(matrix)
     rows = []
     for k, name in enumerate(classes):
         support = int(counts[k].sum())
         cells = [
-            markup.heat_cell(percent(count / support), count / support, _BLUE, f"{count:,}")
+            Cell(percent(count / support), heat(count / support, BLUE), whole(count))
             if support
-            else "<td>–</td>"
+            else Cell(ABSENT)
             for count in counts[k].tolist()
         ]
         rows.append((name, cells))
     caption = (
         f"Confusion at {size}: where the pixels of each true class (row) went (column); rows add up to 100 %."
     )
-    return markup.heat_table("Truth ↓  Prediction →", classes, rows, caption=caption)
+    return HeatTable("Truth ↓  Prediction →", classes, rows, caption)
 
 
-def rate_text(entry: Mapping[str, Any], what: str) -> tuple[str, str]:
-    """A count for a card, and what it is a count of."""
+def event_table(level: Mapping[str, Any]) -> Table:
+    """Misses and false alarms, image by image."""
+    events = [
+        ("Defect images on which nothing was found", level["misses"]),
+        ("Clean images on which something was found", level["false_alarms_clean"]),
+        ("Defect images with a class found nowhere near a defect", level["false_alarms_defect"]),
+        *(
+            (f"Images with {name} on which none of it was found", entry)
+            for name, entry in level["misses_by_class"].items()
+        ),
+    ]
+    rows = [
+        (name, str(entry["count"]) if entry["of"] else ABSENT, str(entry["of"]), percent(entry["rate"]))
+        for name, entry in events
+    ]
+    return Table(("Event", "Images", "Of", "Share"), rows, "Misses and false alarms, image by image")
+
+
+def prior_tables(prior: SamplingPrior | None) -> list[HeatTable]:
+    """Sampling probabilities, operators against places (Fig. 5); none without a prior."""
+    if prior is None:
+        return []
+    places = sorted(prior.blocks)
+    edges = [edge for edge in EDGES if edge in prior.edges]
+    columns = [f"{stage + 1}.{block + 1}" for stage, block in places]
+    parts = (
+        ("Blocks (stage.block)", columns, [prior.blocks[place] for place in places]),
+        ("Edges of the MFAM", edges, [prior.edges[edge] for edge in edges]),
+    )
+    return [_probabilities(caption, names, values) for caption, names, values in parts if values]
+
+
+def _probabilities(caption: str, columns: Sequence[str], places: Sequence[Mapping[str, float]]) -> HeatTable:
+    names = list(dict.fromkeys(name for place in places for name in place))
+    top = max(value for place in places for value in place.values()) or 1.0
+    rows = [(_operator_name(name), [_chance(place.get(name), top) for place in places]) for name in names]
+    return HeatTable("Operator", columns, rows, caption)
+
+
+def _chance(probability: float | None, top: float) -> Cell:
+    if probability is None:
+        return Cell(ABSENT)
+    return Cell(percent(probability, 0), heat(probability / top, WARM))
+
+
+def _operator_name(name: str) -> str:
+    """A mixer's or an edge operator's name as people write it: "convolution3" → "convolution 3×3"."""
+    edge = next((text for edge, text in EDGE_NAMES.items() if edge == name), None)
+    kernel = name.removeprefix("convolution")
+    return edge or (f"convolution {kernel}×{kernel}" if kernel.isdigit() else name)
+
+
+def _interval(value: float | None, interval: Mapping[str, Any] | None) -> str:
+    if value is None:
+        return "no defect is labelled or predicted"
+    return "no interval: too few groups" if interval is None else f"{points(interval)} %"
+
+
+def _rate(entry: Mapping[str, Any], what: str) -> tuple[str, str]:
     if not entry["of"]:
-        return "–", f"no {what} in this split"
+        return ABSENT, f"no {what} in this split"
     return str(entry["count"]), f"of {entry['of']} {what}, {percent(entry['rate'])}"

@@ -17,23 +17,25 @@ Where the paper leaves a choice, or prints something that cannot be meant:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from autonad.errors import SearchError
-from autonad.search.population import Record, population_table
+from autonad.config import SearchConfig
+from autonad.errors import ArchitectureError, SearchError
+from autonad.search.breeding import Breeder
+from autonad.search.population import Candidate, population_table
 from autonad.search.ranking import Evaluation, Ranking, checked
-from autonad.search.settings import EvolutionSettings
-from autonad.search.state import load_state, make_state
+from autonad.search.state import evaluation_entry, prior_key, unreadable
 from autonad.space import UNIFORM, Architecture, SamplingPrior, SearchSpace
 
 # λ "auto": in the first population, one standard deviation of latency costs this share of one of mIoU.
 AUTO_SHARE = 0.5
-# Draws for one new architecture before giving up; a draw costs microseconds, an evaluation seconds.
-MAX_DRAWS = 200
+# What may differ in a search that goes on: the number of generations may grow, the budget only ranks what was
+# evaluated, and the finalists are measured after it.
+FREE = {"generations", "latency_budget_ms", "finalists"}
 
 
 class Evolution:
@@ -47,22 +49,15 @@ class Evolution:
     """
 
     def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        settings: EvolutionSettings | None = None,
-        prior: SamplingPrior = UNIFORM,
-        seed: int = 0,
+        self, space: SearchSpace, *, settings: SearchConfig, prior: SamplingPrior = UNIFORM, seed: int = 0
     ) -> None:
-        self.space, self.settings = space, settings or EvolutionSettings()
+        self.space, self.settings = space, settings
         self.prior, self.seed = prior, seed
         self.generation = 0  # the running one, from 1; 0 before the first `ask`
         self._rng = np.random.default_rng(seed)
-        self._records: dict[str, Record] = {}  # by architecture key, in the order they were asked
-        self._latency_weight: float | None = None
+        self._breeder = Breeder(space, settings, prior, self._rng)
+        self._candidates: dict[str, Candidate] = {}  # by architecture key, in the order they were asked
         self._converged = False
-        if self.settings.latency_weight != "auto":
-            self._latency_weight = float(self.settings.latency_weight)
 
     # -- ask and tell ----------------------------------------------------------------------------------------
 
@@ -74,7 +69,7 @@ class Evolution:
         """
         if not self.done and not self._pending():
             self._breed()
-        return [record.architecture for record in self._pending()]
+        return [candidate.architecture for candidate in self._pending()]
 
     def tell(self, evaluations: Iterable[Evaluation]) -> None:
         """Report what architectures of the last `ask` scored; all of them, or some at a time, in any order.
@@ -84,7 +79,7 @@ class Evolution:
                 nothing of the call is kept then.
         """
         told = [checked(evaluation) for evaluation in evaluations]
-        pending = {record.architecture.key for record in self._pending()}
+        pending = {candidate.architecture.key for candidate in self._pending()}
         for evaluation in told:
             if evaluation.architecture.key not in pending:
                 raise SearchError(
@@ -93,9 +88,7 @@ class Evolution:
                 )
             pending.remove(evaluation.architecture.key)
         for evaluation in told:
-            self._records[evaluation.architecture.key].evaluation = evaluation
-        if self._latency_weight is None and self.generation == 1 and not pending:
-            self._latency_weight = self._auto_weight()
+            self._candidates[evaluation.architecture.key].evaluation = evaluation
 
     @property
     def done(self) -> bool:
@@ -108,8 +101,13 @@ class Evolution:
 
     @property
     def latency_weight(self) -> float:
-        """λ in mIoU per ms. With "auto" it is provisional until the first population is told."""
-        return self._auto_weight() if self._latency_weight is None else self._latency_weight
+        """λ in mIoU per ms. With "auto" the first population decides; provisional until all of it is told."""
+        if self.settings.latency_weight != "auto":
+            return float(self.settings.latency_weight)
+        first = [item.evaluation for item in self._candidates.values() if item.generation == 1]
+        found = [(told.miou, told.latency_ms) for told in first if told is not None]
+        miou, latency_ms = np.std(found, axis=0) if found else (0.0, 0.0)
+        return float(AUTO_SHARE * miou / latency_ms) if latency_ms > 0 else 0.0
 
     @property
     def ranking(self) -> Ranking:
@@ -143,105 +141,103 @@ class Evolution:
             Columns generation, key, origin ("sample", "mutation", "crossover"), parents (keys, comma
             separated), miou (fraction), latency_ms, score, feasible, architecture (JSON).
         """
-        return population_table(self._records.values(), self.ranking)
+        return population_table(self._candidates.values(), self.ranking)
 
     # -- resuming --------------------------------------------------------------------------------------------
 
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that going on needs, as JSON values: generator, λ, every architecture and evaluation."""
-        return make_state(self)
+    def state_dict(self, since: int = 1) -> dict[str, Any]:
+        """What going on needs, as JSON values: generator, and every candidate with its evaluation.
+
+        Args:
+            since: Leave out the candidates of the generations before this one, which were kept when they ran;
+                see `merged`.
+        """
+        return {
+            "identity": self._identity(),
+            "generation": self.generation,
+            "converged": self._converged,
+            "rng": self._rng.bit_generator.state,
+            "candidates": [one.to_dict() for one in self._candidates.values() if one.generation >= since],
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken; the search then ends bit for bit as if never interrupted.
 
         Raises:
             SearchError: The state is malformed or of a search with another space, prior, seed or settings.
-                More generations than before are allowed.
+                More generations than before are allowed. The search is left as it was.
         """
-        load_state(self, state)
+        try:
+            saved, own = state["identity"], self._identity()
+            different = [name for name in own if saved[name] != own[name]]
+            if different:
+                changes = ", ".join(f"{name} was {saved[name]}, now {own[name]}" for name in different)
+                raise SearchError(
+                    f"the saved search is another one: {changes}; put the parameters back, or start a new "
+                    "search in an empty output folder"
+                )
+            generation, converged = int(state["generation"]), bool(state["converged"])
+            if self.settings.generations < generation:
+                raise SearchError(
+                    f"the saved search is in generation {generation}, the parameters allow "
+                    f"{self.settings.generations}; allow at least as many"
+                )
+            candidates = {one.architecture.key: one for one in map(Candidate.from_dict, state["candidates"])}
+            self._rng.bit_generator.state = state["rng"]
+        except (KeyError, TypeError, ValueError, ArchitectureError) as error:
+            raise unreadable(error) from error
+        self.generation, self._converged, self._candidates = generation, converged, candidates
+
+    def _identity(self) -> dict[str, Any]:
+        """What must be equal for a search to be the same."""
+        settings = self.settings.model_dump(exclude=FREE)
+        return {"space": self.space.key, "prior": prior_key(self.prior), "seed": self.seed, **settings}
 
     # -- Algorithm 1 -----------------------------------------------------------------------------------------
 
     def _breed(self) -> None:
-        """Fill the next generation with architectures that were never asked before."""
-        children = list(self._first_population() if self.generation == 0 else self._children())
-        if children:
+        """Fill the next generation with architectures that were never asked before.
+
+        Joining parents and children (line 15) needs no step of its own: top-k of everything is top-k of
+        both, since parents are the top-k of everything before.
+        """
+        if self.generation == 0:
+            bred = self._breeder.first_population()
+        else:
+            parents = [item.architecture for item in self.finalists(self.settings.top_k)]
+            bred = list(self._breeder.children(parents, self._candidates, self.generation + 1))
+        if bred:
             self.generation += 1
+            self._candidates |= {candidate.architecture.key: candidate for candidate in bred}
         else:
             self._converged = True
 
-    def _first_population(self) -> Iterator[Record]:
-        """Line 2: P ← samples of A, biased by P_lat."""
-        wanted = min(self.settings.population, self.space.size())
-        found = 0
-        for _ in range(wanted):
-            record = self._new("sample", ())
-            if record is None:
-                break
-            found += 1
-            yield record
-        # A space not much larger than the population is worth less than its last members; a prior that keeps
-        # drawing the same few architectures of a large space is a mistake.
-        if found < wanted and self.space.size() > 10 * self.settings.population:
-            self._records.clear()
-            raise SearchError(
-                f"only {found} distinct architectures of {wanted} were found in {MAX_DRAWS} draws each; "
-                "raise the temperature of the latency prior, or lower the population"
-            )
-
-    def _children(self) -> Iterator[Record]:
-        """Lines 6-15: top-k parents, mutation and crossover, children joined with the parents.
-
-        Joining needs no step of its own: top-k of the whole record is top-k of parents and children, since
-        parents are the top-k of everything before.
-        """
-        settings = self.settings
-        parents = [item.architecture for item in self.ranking.sort(self._evaluations())[: settings.top_k]]
-        crossing = settings.crossover_rate > 0 and len(parents) > 1
-        mutating = settings.mutation_rate > 0
-        if not crossing and not mutating:
-            return
-        num_crossed = settings.population // 2 if mutating else settings.population
-        for slot in range(settings.population):
-            crossed = crossing and slot >= settings.population - num_crossed
-            if crossed and mutating:
-                crossed = self._rng.random() < settings.crossover_rate  # line 12
-            record = (
-                self._new("crossover" if crossed else "mutation", parents) if crossed or mutating else None
-            )
-            if record is None and mutating:
-                # Parents too alike to cross, or a nearly exhausted space: mutate, then draw afresh.
-                record = (self._new("mutation", parents) if crossed else None) or self._new("sample", ())
-            if record is None:
-                return
-            yield record
-
-    def _new(self, origin: str, parents: list[Architecture] | tuple[()]) -> Record | None:
-        """One architecture that was never asked before, recorded; None when the draws are used up."""
-        for _ in range(MAX_DRAWS):
-            chosen: list[Architecture] = []
-            if origin == "sample":
-                child = self.space.sample(self._rng, self.prior)
-            elif origin == "mutation":  # lines 9-11, biased by P_lat
-                chosen = [parents[int(self._rng.integers(len(parents)))]]
-                child = self.space.mutate(chosen[0], self._rng, self.settings.mutation_rate, self.prior)
-            else:  # lines 12-14
-                one, two = self._rng.choice(len(parents), size=2, replace=False)
-                chosen = [parents[int(one)], parents[int(two)]]
-                child = self.space.crossover(chosen[0], chosen[1], self._rng)
-            if child.key not in self._records:
-                keys = tuple(parent.key for parent in chosen)
-                self._records[child.key] = record = Record(child, self.generation + 1, origin, keys)
-                return record
-        return None
-
-    def _auto_weight(self) -> float:
-        found = [(item.miou, item.latency_ms) for item in self._evaluations()]
-        miou, latency_ms = np.std(found, axis=0) if found else (0.0, 0.0)
-        return float(AUTO_SHARE * miou / latency_ms) if latency_ms > 0 else 0.0
-
-    def _pending(self) -> list[Record]:
-        return [record for record in self._records.values() if record.evaluation is None]
+    def _pending(self) -> list[Candidate]:
+        return [candidate for candidate in self._candidates.values() if candidate.evaluation is None]
 
     def _evaluations(self) -> list[Evaluation]:
-        return [record.evaluation for record in self._records.values() if record.evaluation is not None]
+        return [item.evaluation for item in self._candidates.values() if item.evaluation is not None]
+
+
+def evolve(
+    evolution: Evolution,
+    evaluate: Callable[[Architecture], Evaluation],
+    *,
+    keep: Callable[[dict[str, Any]], None],
+    finished: Callable[[], None],
+) -> None:
+    """Run a search from where it stands to its end.
+
+    Args:
+        evolution: The search.
+        evaluate: Scores one architecture.
+        keep: Receives what going on needs, entry by entry: `merged` puts them together.
+        finished: Called after each generation.
+    """
+    while asked := evolution.ask():
+        keep(evolution.state_dict(since=evolution.generation))
+        for architecture in asked:
+            evaluation = checked(evaluate(architecture))
+            evolution.tell([evaluation])
+            keep(evaluation_entry(evaluation))
+        finished()

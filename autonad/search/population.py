@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from autonad.search.ranking import Evaluation, Ranking
+from autonad.search.ranking import Evaluation, Ranking, checked
 from autonad.space import Architecture
 
 COLUMNS = (
@@ -24,7 +25,7 @@ COLUMNS = (
 
 
 @dataclass
-class Record:
+class Candidate:
     """An architecture that was asked: where it comes from, and what it scored once that is told.
 
     Attributes:
@@ -41,46 +42,49 @@ class Record:
     parents: tuple[str, ...]
     evaluation: Evaluation | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        told = self.evaluation
+        return {
+            "key": self.architecture.key,
+            "architecture": self.architecture.to_dict(),
+            "generation": self.generation,
+            "origin": self.origin,
+            "parents": list(self.parents),
+            "miou": None if told is None else told.miou,
+            "latency_ms": None if told is None else told.latency_ms,
+        }
 
-def population_table(records: Iterable[Record], ranking: Ranking) -> pd.DataFrame:
-    """Every evaluation as a row, in the order of `records`; the pending ones are left out."""
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Candidate:
+        """What `to_dict` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError, ArchitectureError, SearchError: It is none.
+        """
+        architecture = Architecture.from_dict(data["architecture"])
+        evaluation = None
+        if data["miou"] is not None:
+            evaluation = checked(Evaluation(architecture, data["miou"], data["latency_ms"]))
+        parents = tuple(str(key) for key in data["parents"])
+        return cls(architecture, int(data["generation"]), str(data["origin"]), parents, evaluation)
+
+
+def population_table(candidates: Iterable[Candidate], ranking: Ranking) -> pd.DataFrame:
+    """Every evaluation as a row, in the order of `candidates`; the pending ones are left out."""
     rows = [
         (
-            record.generation,
-            record.architecture.key,
-            record.origin,
-            ",".join(record.parents),
+            candidate.generation,
+            candidate.architecture.key,
+            candidate.origin,
+            ",".join(candidate.parents),
             told.miou,
             told.latency_ms,
             ranking.score(told),
             ranking.feasible(told),
-            record.architecture.to_json(),
+            candidate.architecture.to_json(),
         )
-        for record in records
-        if (told := record.evaluation) is not None
+        for candidate in candidates
+        if (told := candidate.evaluation) is not None
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def by_generation(population: pd.DataFrame) -> pd.DataFrame:
-    """How a search went, one row per generation.
-
-    Args:
-        population: `population_table(...)`.
-
-    Returns:
-        Columns generation, best_score (of all so far), mean_score, best_miou (of all so far), mean_miou,
-        mean_latency_ms, evaluations (so far).
-    """
-    grouped = population.groupby("generation")
-    table = pd.DataFrame(
-        {
-            "best_score": grouped["score"].max().cummax(),
-            "mean_score": grouped["score"].mean(),
-            "best_miou": grouped["miou"].max().cummax(),
-            "mean_miou": grouped["miou"].mean(),
-            "mean_latency_ms": grouped["latency_ms"].mean(),
-            "evaluations": grouped.size().cumsum(),
-        }
-    )
-    return table.reset_index()

@@ -1,98 +1,55 @@
-"""The state of a search as plain JSON values, so that an interrupted one goes on bit for bit."""
+"""The state of a search as JSON values that only grow, so that an interrupted one goes on bit for bit.
+
+There are two kinds of entry: a generation as it was asked (`Evolution.state_dict`), and one evaluation. In
+the order that they were made they are the whole search, whatever the moment at which it was cut off.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
-from autonad.errors import ArchitectureError, SearchError
-from autonad.search.population import Record
-from autonad.search.ranking import Evaluation, checked
-from autonad.space import Architecture, SamplingPrior
-
-if TYPE_CHECKING:
-    from autonad.search.evolution import Evolution
+from autonad.errors import SearchError
+from autonad.search.ranking import Evaluation
+from autonad.space import SamplingPrior
 
 
-def make_state(search: Evolution) -> dict[str, Any]:
-    """JSON values that `load_state` restores a search from."""
-    return {
-        "identity": _identity(search),
-        "generations": search.settings.generations,
-        "generation": search.generation,
-        "converged": search._converged,
-        "latency_weight": search._latency_weight,
-        "rng": search._rng.bit_generator.state,
-        "records": [_dump(record) for record in search._records.values()],
-    }
+def evaluation_entry(evaluation: Evaluation) -> dict[str, Any]:
+    """What is kept of one evaluation; its architecture is in the entry of its generation."""
+    return {"key": evaluation.architecture.key, "miou": evaluation.miou, "latency_ms": evaluation.latency_ms}
 
 
-def load_state(search: Evolution, state: dict[str, Any]) -> None:
-    """Put a saved state into a search of the same identity; on an error the search is left as it was.
+def merged(entries: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The state that entries add up to, for `Evolution.load_state_dict`.
 
     Raises:
-        SearchError: The state is malformed or belongs to another search.
+        SearchError: They are none of a search.
     """
+    state: dict[str, Any] = {}
+    candidates: dict[str, dict[str, Any]] = {}
     try:
-        saved, own = state["identity"], _identity(search)
-        different = [name for name in own if saved[name] != own[name]]
-        if different:
-            changes = ", ".join(f"{name} was {saved[name]}, now {own[name]}" for name in different)
-            raise SearchError(
-                f"the saved search is another one: {changes}; put the parameters back, or start a new search "
-                "in an empty output folder"
-            )
-        if search.settings.generations < state["generation"]:
-            raise SearchError(
-                f"the saved search is in generation {state['generation']}, the parameters allow "
-                f"{search.settings.generations}; allow at least as many"
-            )
-        records = {record.architecture.key: record for record in map(_parse, state["records"])}
-        weight, generation = state["latency_weight"], int(state["generation"])
-        weight, converged = None if weight is None else float(weight), bool(state["converged"])
-        search._rng.bit_generator.state = state["rng"]
-    except (KeyError, TypeError, ValueError, ArchitectureError) as error:
-        raise SearchError(
-            f"the saved search cannot be read ({type(error).__name__}: {error}); delete it to start anew"
-        ) from error
-    search.generation, search._latency_weight = generation, weight
-    search._converged, search._records = converged, records
+        for entry in entries:
+            if "candidates" in entry:
+                state = entry
+                candidates |= {candidate["key"]: candidate for candidate in entry["candidates"]}
+            else:
+                candidates[entry["key"]] = {**candidates[entry["key"]], **entry}
+    except (KeyError, TypeError) as error:
+        raise unreadable(error) from error
+    return {**state, "candidates": list(candidates.values())}
 
 
-def _identity(search: Evolution) -> dict[str, Any]:
-    """What must be equal for a search to be the same.
-
-    The number of generations may grow, and the latency budget may change: it only ranks what was evaluated.
-    """
-    free = ("generations", "latency_budget_ms")
-    settings = {name: value for name, value in asdict(search.settings).items() if name not in free}
-    return {"space": search.space.key, "prior": _prior_key(search.prior), "seed": search.seed, **settings}
+def unreadable(error: Exception) -> SearchError:
+    """What is said of a state that makes no sense."""
+    return SearchError(
+        f"the saved search cannot be read ({type(error).__name__}: {error}); delete it to start anew"
+    )
 
 
-def _prior_key(prior: SamplingPrior) -> str:
+def prior_key(prior: SamplingPrior) -> str:
+    """Equal for equal priors."""
     blocks = sorted((list(place), sorted(values.items())) for place, values in prior.blocks.items())
     edges = sorted((name, sorted(values.items())) for name, values in prior.edges.items())
     return hashlib.sha256(json.dumps([blocks, edges]).encode()).hexdigest()[:12]
-
-
-def _dump(record: Record) -> dict[str, Any]:
-    told = record.evaluation
-    return {
-        "architecture": record.architecture.to_dict(),
-        "generation": record.generation,
-        "origin": record.origin,
-        "parents": list(record.parents),
-        "miou": None if told is None else told.miou,
-        "latency_ms": None if told is None else told.latency_ms,
-    }
-
-
-def _parse(data: dict[str, Any]) -> Record:
-    architecture = Architecture.from_dict(data["architecture"])
-    evaluation = None
-    if data["miou"] is not None:
-        evaluation = checked(Evaluation(architecture, data["miou"], data["latency_ms"]))
-    parents = tuple(str(key) for key in data["parents"])
-    return Record(architecture, int(data["generation"]), str(data["origin"]), parents, evaluation)

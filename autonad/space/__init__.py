@@ -10,7 +10,8 @@ from autonad.space.architecture import (
     Operator,
     Stage,
 )
-from autonad.space.search_space import UNIFORM, Mixer, SamplingPrior, SearchSpace, StageSpace
+from autonad.space.choices import UNIFORM, Mixer, SamplingPrior, StageSpace
+from autonad.space.search_space import SearchSpace
 
 __all__ = [
     "EDGES",

@@ -4,10 +4,10 @@ Importing this package is cheap; each step imports what it needs when it is call
 """
 
 from autonad.console import SILENT, Console
-from autonad.data.versions import Source
+from autonad.data.versions import DatasetVersion
 from autonad.steps.audit import audit
 from autonad.steps.compare import compare
-from autonad.steps.configure import Entered, PipelineInput, config_text, configure
+from autonad.steps.configure import Form, PipelineInput, config_text, configure
 from autonad.steps.decide import decide
 from autonad.steps.describe_target import describe_target
 from autonad.steps.evaluate import evaluate
@@ -28,9 +28,9 @@ from autonad.steps.train_supernet import train_supernet
 __all__ = [
     "SILENT",
     "Console",
-    "Entered",
+    "DatasetVersion",
+    "Form",
     "PipelineInput",
-    "Source",
     "audit",
     "compare",
     "config_text",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
 from autonad.errors import ConfigError
-from autonad.steps.context import begin
+from autonad.steps.step import begin
 
 if TYPE_CHECKING:
     import pandas as pd

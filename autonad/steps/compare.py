@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autonad.config.context import Context
 from autonad.errors import ConfigError
-from autonad.steps.context import tracking_settings
+from autonad.steps.step import tracking_settings
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,6 @@ def compare(
         output: The page to write.
         runs: Names of executions, or run ids; the first one is what the others are compared with.
         last: Instead of `runs`: the newest finished executions, this many.
-        console: Where notes go.
 
     Raises:
         ConfigError: Fewer than two runs, one of them twice, or both `runs` and `last`.
@@ -44,8 +43,7 @@ def compare(
         StorageError: The page cannot be written.
     """
     config, console = context.config, context.console
-    from autonad.files import write_text_atomic
-    from autonad.report.comparison import changes_text, render_comparison, text_table
+    from autonad.report.comparison import changes_text, text_table, write_page
     from autonad.tracking.history.executions import Executions
 
     if (last is None) == (not runs):
@@ -56,5 +54,5 @@ def compare(
     found = executions.newest(last) if last is not None else executions.named(runs)
     if len({run.run_id for run in found}) < len(found):
         raise ConfigError("the same run is named twice; name each of them once")
-    write_text_atomic(output, render_comparison(found))
+    write_page(output, found)
     return CompareResult(text_table(found), changes_text(found), output)

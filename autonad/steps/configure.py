@@ -10,9 +10,9 @@ import yaml
 
 from autonad.config import Config, parse_config
 from autonad.config.context import Context
-from autonad.data.versions import Source, resolve
+from autonad.data.versions import DatasetVersion, resolve
 from autonad.errors import ConfigError
-from autonad.steps.context import tracking_settings
+from autonad.steps.step import tracking_settings
 
 if TYPE_CHECKING:
     from autonad.latency.target import Target
@@ -27,31 +27,31 @@ class PipelineInput:
     Attributes:
         config: The configuration as YAML.
         target: The target as JSON.
-        source: Where the dataset's content is.
+        version: The dataset, with where its content is.
     """
 
     config: str
     target: str
-    source: Source
+    version: DatasetVersion
 
 
-@dataclass(frozen=True)
-class Entered:
-    """What a person enters in the interface; empty or zero keeps what the settings say.
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """What a person enters in the Kubeflow interface.
 
     Attributes:
         settings: Sections of params.yaml as YAML text; what is left out keeps its default.
-        preset: Search space.
+        preset: Search space; empty keeps that of the settings, as it does for the following ones.
         target: Text of a target file, or "here" for the machine that runs this.
-        latency_budget_ms: Median latency that must not be exceeded, ms.
-        supernet_epochs: Passes over the training images for the supernet.
-        retrain_epochs: Passes over the training images for the found architecture.
-        force: "search" or "train" repeats that; "none" keeps what the settings say.
-        repository: See `autonad.data.versions.resolve`.
-        revision: Likewise.
-        path: Likewise.
-        mlflow_uri: The MLflow server.
-        experiment: The experiment in MLflow.
+        latency_budget_ms: Zero keeps that of the settings.
+        supernet_epochs: Zero keeps that of the settings.
+        retrain_epochs: Zero keeps that of the settings.
+        force: "none", "search" or "train"; "none" keeps that of the settings.
+        repository: See `versions.resolve`.
+        revision: See `versions.resolve`.
+        path: See `versions.resolve`.
+        mlflow_uri: Empty keeps that of the settings.
+        experiment: Empty keeps that of the settings.
     """
 
     settings: str
@@ -67,27 +67,13 @@ class Entered:
     mlflow_uri: str
     experiment: str
 
-    @property
-    def overrides(self) -> list[str]:
-        """What replaces the settings, as `section.key=value`."""
-        values: dict[str, Any] = {
-            "space.preset": self.preset,
-            "search.latency_budget_ms": self.latency_budget_ms,
-            "train_supernet.epochs": self.supernet_epochs,
-            "retrain.epochs": self.retrain_epochs,
-            "decide.force": "" if self.force == "none" else self.force,
-            "tracking.uri": self.mlflow_uri,
-            "tracking.experiment": self.experiment,
-        }
-        return [f"{name}={yaml.safe_dump(value).splitlines()[0]}" for name, value in values.items() if value]
 
-
-def configure(context: Context, entered: Entered) -> PipelineInput:
+def configure(context: Context, form: Form) -> PipelineInput:
     """Check everything that can be known to be wrong before anything is computed.
 
     Args:
         context: Told which dataset is meant.
-        entered: What a person entered.
+        form: What was entered.
 
     Raises:
         ConfigError: A setting, the preset or the target is wrong.
@@ -98,18 +84,30 @@ def configure(context: Context, entered: Entered) -> PipelineInput:
     from autonad.space import SearchSpace
     from autonad.tracking.connection import connect
 
-    config = parse_config(entered.settings, entered.overrides, source="the pipeline's parameters")
+    entered: dict[str, Any] = {
+        "space.preset": form.preset,
+        "search.latency_budget_ms": form.latency_budget_ms,
+        "train_supernet.epochs": form.supernet_epochs,
+        "retrain.epochs": form.retrain_epochs,
+        "decide.force": "" if form.force == "none" else form.force,
+        "tracking.uri": form.mlflow_uri,
+        "tracking.experiment": form.experiment,
+    }
+    overrides = [
+        f"{name}={yaml.safe_dump(value).splitlines()[0]}" for name, value in entered.items() if value
+    ]
+    config = parse_config(form.settings, overrides, source="the pipeline's parameters")
     SearchSpace.preset(config.space.preset, config.space.operators)
-    device = _target(entered.target)
+    device = _target(form.target)
     if config.tracking.enabled:
         connect(tracking_settings(config))
-    source = resolve(entered.repository, entered.revision, entered.path)
+    version = resolve(form.repository, form.revision, form.path)
     if config.tracking.dataset:
-        source = replace(source, name=config.tracking.dataset)
-    context.console.report(f"dataset {source.name} {source.md5}".rstrip())
-    tracking = config.tracking.model_copy(update={"dataset": source.name})
+        version = replace(version, name=config.tracking.dataset)
+    context.console.report(f"dataset {version.name} {version.md5}".rstrip())
+    tracking = config.tracking.model_copy(update={"dataset": version.name})
     target_text = json.dumps(device.model_dump(), sort_keys=True)
-    return PipelineInput(config_text(config.model_copy(update={"tracking": tracking})), target_text, source)
+    return PipelineInput(config_text(config.model_copy(update={"tracking": tracking})), target_text, version)
 
 
 def config_text(config: Config) -> str:

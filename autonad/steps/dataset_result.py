@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from autonad.data.dataset import Dataset
-    from autonad.steps.context import Step
+    from autonad.steps.step import Step
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autonad.config import DecideConfig
 from autonad.config.context import Context
+from autonad.console import Console
 from autonad.errors import ConfigError, StorageError
-from autonad.steps.context import begin
+from autonad.steps.step import begin
 from autonad.tracking.tags import ACTION, FINGERPRINT, HARDWARE_KEY, PIN_KEY
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from autonad.appearance.batches import BatchTests, Predict
+    from autonad.appearance.pin import Pin
+    from autonad.appearance.policy import Decision
+    from autonad.data.dataset import Dataset
+    from autonad.latency.target import Target
 
-    from autonad.appearance.policy import BatchFinding, Decision
+DECISION, PAGE = "decision.json", "decision.html"
 
 
 @dataclass(frozen=True)
@@ -67,32 +74,19 @@ def decide(
         ConfigError: More batches have to confirm than are looked at.
         DatasetError: No image has a mask.
     """
-    config, console = context.config, context.console
-    from autonad.appearance import pin as pins
-    from autonad.appearance.last_search import last_search, this_search
-    from autonad.appearance.policy import decide as apply_policy
+    config = context.config
+    from autonad.appearance.last_search import read_last_search, this_search
+    from autonad.appearance.pinning import make_pin
+    from autonad.appearance.policy import apply_policy
     from autonad.data.dataset import Dataset
-    from autonad.files import write_json
     from autonad.latency.target import Target
-    from autonad.report.decision import write_page
-    from autonad.steps.batches import calibration_note, make_pin, new_classes, test_batches
 
     settings = config.decide
-    if settings.confirm > settings.window:
-        raise ConfigError(
-            f"decide.confirm is {settings.confirm} and decide.window is {settings.window}; of n batches at "
-            "most n can look different, so lower confirm or raise window"
-        )
+    _check_window(settings)
     source, device = Dataset.open(dataset), Target.load(target)
-    last = last_search(search)
-    found = pins.Pin.load(pin) if pins.exists(pin) else None
-    searched = search is not None and (search / "architecture.json").is_file()
-    if searched and found is None and settings.force != "train":
-        raise StorageError(
-            f"{search} holds the architecture of a search, but its pin is not in {pin}; fetch it with `dvc "
-            "pull`, or, if it is lost, begin anew with --set decide.force=train"
-        )
-    now = this_search(config, device.hardware_key, device.name)
+    last = read_last_search(search)
+    before = _last_pin(pin, search, settings)
+    now = this_search(config, before.key if before else None, device.hardware_key, device.name)
     params = {
         "decide": settings.model_dump(),
         "target": device.name,
@@ -100,58 +94,27 @@ def decide(
     }
     tags = {FINGERPRINT: source.fingerprint, HARDWARE_KEY: device.hardware_key}
     with begin("decide", context, params=params, tags=tags, learns=False) as step:
-        findings: list[BatchFinding] = []
-        tested: dict[str, pd.DataFrame] = {}
-        notes: list[str] = []
-        classes: list[str] = []
-        gone: list[str] = []
-        num_newer = 0
-        if found is not None:
-            gone = pins.withdrawn(source, found)
-            newer = pins.newer_rows(source, found)
-            num_newer = len(newer)
-            classes = new_classes(source, found)
-            findings, tested, notes = test_batches(config, source, found, newer, model, console)
-            caution = calibration_note(found)
-            notes += [caution] if findings and caution else []
+        seen = _look(context, source, before, model)
         decision = apply_policy(
-            has_pin=found is not None,
+            has_pin=before is not None,
             forced=None if settings.force == "none" else settings.force,
-            new_classes=classes,
-            withdrawn=gone,
-            batches=findings,
+            new_classes=seen.classes,
+            withdrawn=seen.gone,
+            batches=seen.tests.findings,
             confirm=settings.confirm,
             now=now,
-            last=last if found is not None else None,
-            notes=notes,
+            last=last if before is not None else None,
+            notes=seen.tests.notes,
         )
-        before = found
+        found = before
         if decision.moves_pin or found is None:
-            found = make_pin(config, source, console)
+            found = make_pin(source, settings, config.seed, context.console.report)
             found.save(pin)
-        document = {
-            **decision.to_dict(),
-            "keys": {
-                "pin": found.key,
-                "pin_before": before.key if before else None,
-                "hardware": device.hardware_key,
-                "dataset": source.fingerprint,
-            },
-            "pinned": {"images": len(found.manifest), "groups": int(found.manifest["group"].nunique())},
-        }
-        write_json(output / "decision.json", document)
-        write_page(
-            output / "decision.html",
-            decision,
-            dataset=source,
-            pin=before or found,
-            batches=tested,
-            target=device.name,
-        )
+        _write(output, decision, seen, source, device, before, found)
         step.run.tag(PIN_KEY, found.key)
         step.run.tag(ACTION, decision.action)
-        step.run.log(_metrics(decision, num_newer))
-        for name in ("decision.json", "decision.html"):
+        step.run.log(_metrics(decision, seen.newer))
+        for name in (DECISION, PAGE):
             step.run.artifact(output / name)
         return DecideResult(
             action=decision.action,
@@ -159,9 +122,113 @@ def decide(
             notes=decision.notes,
             pin_key=found.key,
             moved=before is None or before.key != found.key,
-            page=output / "decision.html",
+            page=output / PAGE,
             seconds=step.seconds,
         )
+
+
+def _check_window(settings: DecideConfig) -> None:
+    if settings.confirm > settings.window:
+        raise ConfigError(
+            f"decide.confirm is {settings.confirm} and decide.window is {settings.window}; of n batches at "
+            "most n can look different, so lower confirm or raise window"
+        )
+
+
+def _last_pin(folder: Path, search: Path | None, settings: DecideConfig) -> Pin | None:
+    """The pin that there is; None only if nothing was searched, or if a person wants to begin anew."""
+    from autonad.appearance import pin as pins
+
+    found = pins.Pin.load(folder) if pins.exists(folder) else None
+    searched = search is not None and (search / "architecture.json").is_file()
+    if searched and found is None and settings.force != "train":
+        raise StorageError(
+            f"{search} holds the architecture of a search, but its pin is not in {folder}; fetch it with "
+            "`dvc pull`, or, if it is lost, begin anew with --set decide.force=train"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What distinguishes the dataset of today from the pin; nothing without a pin."""
+
+    gone: list[str]
+    newer: int
+    classes: list[str]
+    tests: BatchTests
+
+
+def _look(context: Context, source: Dataset, pin: Pin | None, model: Path | None) -> _Seen:
+    from autonad.appearance import pin as pins
+    from autonad.appearance.batches import BatchTests, compare_batches
+    from autonad.appearance.pinning import calibration_note
+
+    if pin is None:
+        return _Seen([], 0, [], BatchTests())
+    newer = pins.newer_rows(source, pin)
+    tests = compare_batches(
+        source,
+        pin,
+        newer,
+        context.config.decide,
+        seed=context.config.seed,
+        predict=_champion(model, context.console),
+        report=context.console.report,
+    )
+    caution = calibration_note(pin)
+    tests.notes += [caution] if tests.findings and caution else []
+    return _Seen(pins.withdrawn(source, pin), len(newer), pins.new_classes(source, pin), tests)
+
+
+def _champion(model: Path | None, console: Console) -> Predict | None:
+    """Predicts masks with the champion, which is opened when the first is asked for."""
+    from autonad.deploy.shipped import ShippedNetwork
+
+    if model is None or not model.is_file():
+        return None
+
+    @cache
+    def opened() -> ShippedNetwork:
+        champion = ShippedNetwork.open(model)
+        console.report(f"predicting masks with {champion.architecture.key}")
+        return champion
+
+    return lambda image: opened().mask(image)
+
+
+def _write(
+    output: Path,
+    decision: Decision,
+    seen: _Seen,
+    source: Dataset,
+    device: Target,
+    before: Pin | None,
+    pin: Pin,
+) -> None:
+    """Write `decision.json` and the page."""
+    from autonad.files import write_json
+    from autonad.report.decision import write_page
+
+    document = {
+        **decision.to_dict(),
+        "keys": {
+            "pin": pin.key,
+            "pin_before": before.key if before else None,
+            "hardware": device.hardware_key,
+            "dataset": source.fingerprint,
+        },
+        "pinned": {"images": len(pin.manifest), "groups": int(pin.manifest["group"].nunique())},
+    }
+    write_json(output / DECISION, document)
+    write_page(
+        output / PAGE,
+        decision,
+        dataset=source,
+        pin=before or pin,
+        batches=seen.tests.features,
+        target=device.name,
+    )
 
 
 def _metrics(decision: Decision, num_newer: int) -> dict[str, float | None]:

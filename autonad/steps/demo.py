@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from autonad.config import Config, load_config
 from autonad.config.context import Context
+from autonad.console import Console
 from autonad.steps.audit import audit
 from autonad.steps.describe_target import describe_target
 from autonad.steps.evaluate import evaluate
@@ -22,7 +23,8 @@ from autonad.steps.search import search
 from autonad.steps.synthesize import synthesize
 from autonad.steps.train_supernet import train_supernet
 
-T = TypeVar("T")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -69,94 +71,69 @@ def demo(context: Context, *, output: Path) -> DemoResult:
         context: See `demo_config`.
         output: Folder for everything that is written; each step has a sub-folder named after it.
     """
-    config, console = context.config, context.console
-    seconds: dict[str, float] = {}
-
-    def timed(name: str, step: Callable[[], T]) -> T:
-        console.report(f"── {name}")
-        started = time.monotonic()
-        result = step()
-        seconds[name] = time.monotonic() - started
-        return result
-
+    timed = _Stopwatch(context.console)
     dataset, target = output / "dataset", output / "target.json"
-    folder = {
-        name: output / name
-        for name in (
-            "train-supernet",
-            "profile-latency",
-            "search",
-            "retrain",
-            "evaluate",
-            "export",
-            "register",
-        )
-    }
-    data = timed("synthesize", lambda: synthesize(context, output=dataset))
-    timed("audit", lambda: audit(context, dataset=dataset))
-    describe_target(name="this-machine", output=target, threads=config.threads)
-    timed("train-supernet", lambda: train_supernet(context, dataset=dataset, output=folder["train-supernet"]))
-    timed(
-        "profile-latency",
-        lambda: profile_latency(
-            context, target=target, output=folder["profile-latency"], num_classes=len(data.classes)
-        ),
+    supernet, latency = output / "train-supernet", output / "profile-latency"
+    found, model = output / "search", output / "retrain"
+    evaluation, exported = output / "evaluate", output / "export"
+
+    data = timed("synthesize", synthesize, context, output=dataset)
+    timed("audit", audit, context, dataset=dataset)
+    describe_target(name="this-machine", output=target, threads=context.config.threads)
+    timed("train-supernet", train_supernet, context, dataset=dataset, output=supernet)
+    classes = len(data.classes)
+    timed("profile-latency", profile_latency, context, target=target, output=latency, num_classes=classes)
+    searched = timed(
+        "search", search, context, dataset=dataset, supernet=supernet, latency=latency, output=found
     )
-    found = timed(
-        "search",
-        lambda: search(
-            context,
-            dataset=dataset,
-            supernet=folder["train-supernet"],
-            latency=folder["profile-latency"],
-            output=folder["search"],
-        ),
-    )
-    timed(
-        "retrain",
-        lambda: retrain(context, dataset=dataset, search=folder["search"], output=folder["retrain"]),
-    )
+    timed("retrain", retrain, context, dataset=dataset, search=found, output=model)
     scored = timed(
         "evaluate",
-        lambda: evaluate(
-            context,
-            dataset=dataset,
-            model=folder["retrain"],
-            output=folder["evaluate"],
-            search=folder["search"],
-            latency=folder["profile-latency"],
-        ),
+        evaluate,
+        context,
+        dataset=dataset,
+        model=model,
+        output=evaluation,
+        search=found,
+        latency=latency,
     )
     shipped = timed(
-        "export",
-        lambda: export(
-            context,
-            model=folder["retrain"],
-            dataset=dataset,
-            evaluation=folder["evaluate"],
-            output=folder["export"],
-        ),
+        "export", export, context, model=model, dataset=dataset, evaluation=evaluation, output=exported
     )
     timed(
         "register",
-        lambda: register(
-            context,
-            export=folder["export"],
-            evaluation=folder["evaluate"],
-            dataset=dataset,
-            output=folder["register"],
-        ),
+        register,
+        context,
+        export=exported,
+        evaluation=evaluation,
+        dataset=dataset,
+        output=output / "register",
     )
     return DemoResult(
         images=data.images,
         miou=scored.miou,
         mf1=scored.mf1,
         interval=scored.interval,
-        inherited_miou=found.miou,
-        parameters=found.parameters,
+        inherited_miou=searched.miou,
+        parameters=searched.parameters,
         p50_ms=shipped.p50_ms,
         p95_ms=shipped.p95_ms,
-        seconds=seconds,
+        seconds=timed.seconds,
         report=scored.report,
         model=shipped.path,
     )
+
+
+class _Stopwatch:
+    """Announces every step and takes its time, s."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.seconds: dict[str, float] = {}
+
+    def __call__(self, name: str, step: Callable[P, R], *given: P.args, **paths: P.kwargs) -> R:
+        self._console.report(f"── {name}")
+        started = time.monotonic()
+        result = step(*given, **paths)
+        self.seconds[name] = time.monotonic() - started
+        return result

@@ -11,11 +11,28 @@ def describe_target(
     output: Path,
     runtime: str = "onnxruntime",
     provider: str = "cpu",
+    precision: str = "fp32",
     threads: int | None = None,
 ) -> str:
-    """Write the target file of this device; returns its hardware key."""
+    """Write the target file of this device.
+
+    Args:
+        name: What people call the target.
+        output: Target file to write.
+        runtime: Library that will run the network.
+        provider: Kind of processor.
+        precision: Arithmetic; see `autonad.latency.support.SUPPORTED` for what each runtime can do.
+        threads: Threads of one network; all usable cores when None.
+
+    Returns:
+        Its hardware key.
+
+    Raises:
+        LatencyError: The runtime is not installed, or cannot do what is asked.
+    """
     from autonad.latency.target import Target
 
-    target = Target.describe(name, runtime, provider=provider, threads=threads)  # type: ignore[arg-type]
+    # Whatever a person typed: the target itself says which words it knows.
+    target = Target.describe(name, runtime, provider=provider, precision=precision, threads=threads)  # type: ignore[arg-type]
     target.save(output)
     return target.hardware_key

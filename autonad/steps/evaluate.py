@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
-from autonad.steps.context import begin
+from autonad.steps.step import begin
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
+    from autonad.console import Console
+    from autonad.data.dataset import Dataset
+    from autonad.data.loader import SegmentationData
+    from autonad.evaluation.precision_recall import PrecisionRecall
+    from autonad.evaluation.predict import Forward
+    from autonad.evaluation.result import EvaluationResult
+    from autonad.network import AutoNADNet
+    from autonad.report.panels import Panel
+    from autonad.steps.step import Step
 
 
 @dataclass(frozen=True)
@@ -50,18 +65,13 @@ def evaluate(
         latency: Latency folder, for the report's prior; optional.
     """
     config, console = context.config, context.console
-    import torch
-
     from autonad.data.dataset import Dataset
-    from autonad.evaluation.precision_recall import PrecisionRecall
-    from autonad.evaluation.predict import evaluate_network
     from autonad.evaluation.result import write_evaluation
     from autonad.files import sha256_file, write_json
     from autonad.report.content import read_inputs, report_content
-    from autonad.report.evaluation import write_report
-    from autonad.tracking.names import class_metric, split_metrics
-    from autonad.tracking.runs.step_figures import evaluation_headline, log_figures
-    from autonad.training.folders import load_model, pick_device
+    from autonad.report.evaluation import write_page
+    from autonad.report.panels import collect_panels
+    from autonad.training.folders import load_model
     from autonad.training.inputs import check_classes, evaluation_data
 
     settings = config.evaluate
@@ -74,63 +84,92 @@ def evaluate(
     tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: key}
     with begin("evaluate", context, params=params, tags=tags) as step:
         step.uses(source, "test")
-        device = pick_device()
-        network = network.to(device)
-
-        @torch.inference_mode()
-        def forward(images: Any) -> torch.Tensor:
-            return network(torch.from_numpy(images).to(device))
-
         data = evaluation_data(source, spec, "test")
-        thresholds = PrecisionRecall(spec.num_classes)
-        result = evaluate_network(
-            forward,
-            data,
-            source,
-            batch_size=16,
-            num_classes=spec.num_classes,
-            observe=thresholds.update,
-            progress=lambda done, total: console.advance(done, total, "images"),
-        )
+        forward = _forward(network)
+        result, thresholds = _predict(forward, data, source, console)
         metrics = result.metrics(resamples=settings.resamples, level=settings.confidence, seed=config.seed)
-        metrics |= {
-            "parameters": {
-                **metrics["parameters"],
-                "model_parameters": network.num_parameters,
-                "architecture": key,
-                "weights_sha256": sha256_file(model / "model.safetensors"),
-                "dataset": source.fingerprint,
-                "seed": config.seed,
-            }
+        metrics["parameters"] |= {
+            "model_parameters": network.num_parameters,
+            "architecture": key,
+            "weights_sha256": sha256_file(model / "model.safetensors"),
+            "dataset": source.fingerprint,
+            "seed": config.seed,
         }
         write_evaluation(output, metrics, result.per_image())
         write_json(output / "roc.json", thresholds.roc().to_dict("list"))
+        panels = collect_panels(forward, data, source, result.per_image(), count=settings.panels)
+        report = output / "report.html"
         content = report_content(
             metrics=metrics,
-            result=result,
-            forward=forward,
-            data=data,
+            panels=panels,
             dataset=source,
             network=network,
             spec=spec,
             provenance=provenance,
             model=model,
             inputs=inputs,
-            panels=settings.panels,
         )
-        write_report(output / "report.html", content)
-        curves = thresholds.curves(spec.classes)
-        averages = {class_metric("test/ap", name): average for name, (_, average) in curves.items()}
-        step.run.log(split_metrics(metrics) | averages)
-        for name in ("metrics.json", "per_image.parquet", "report.html"):
-            step.run.artifact(output / name)
-        log_figures(step.run, metrics, curves, content.panels)
+        write_page(report, content)
+        _log(step, output, metrics, thresholds.curves(spec.classes), panels)
         interval = metrics["intervals"]["input"]["miou"]
-        step.headline(evaluation_headline(metrics))
         return EvaluateResult(
             miou=metrics["input"]["miou"],
             mf1=metrics["input"]["mf1"],
             interval=(interval["low"], interval["high"]) if interval else None,
-            report=output / "report.html",
+            report=report,
             seconds=step.seconds,
         )
+
+
+def _forward(network: AutoNADNet) -> Forward:
+    """The network on its device, from images to logits."""
+    import torch
+
+    from autonad.training.folders import pick_device
+
+    device = pick_device()
+    network = network.to(device)
+
+    @torch.inference_mode()
+    def forward(images: Any) -> torch.Tensor:
+        return network(torch.from_numpy(images).to(device))
+
+    return forward
+
+
+def _predict(
+    forward: Forward, data: SegmentationData, source: Dataset, console: Console
+) -> tuple[EvaluationResult, PrecisionRecall]:
+    """Every image once: what was confused with what, and what each threshold would find."""
+    from autonad.evaluation.precision_recall import PrecisionRecall
+    from autonad.evaluation.predict import evaluate_network
+
+    thresholds = PrecisionRecall(len(source.classes))
+    result = evaluate_network(
+        forward,
+        data,
+        source,
+        batch_size=16,
+        num_classes=len(source.classes),
+        observe=thresholds.update,
+        progress=lambda done, total: console.advance(done, total, "images"),
+    )
+    return result, thresholds
+
+
+def _log(
+    step: Step,
+    output: Path,
+    metrics: dict[str, Any],
+    curves: Mapping[str, tuple[pd.DataFrame, float]],
+    panels: list[Panel],
+) -> None:
+    """Figures, files and headline for MLflow."""
+    from autonad.tracking.names import class_metric, split_metrics
+    from autonad.tracking.runs.step_figures import evaluation_headline, log_figures
+
+    averages = {class_metric("test/ap", name): average for name, (_, average) in curves.items()}
+    step.run.log(split_metrics(metrics) | averages)
+    step.attach(output, "metrics.json", "per_image.parquet", "report.html")
+    log_figures(step.run, metrics, curves, panels)
+    step.headline(evaluation_headline(metrics))

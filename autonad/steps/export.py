@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from autonad.config.context import Context
 from autonad.deploy import MODEL
 from autonad.errors import ExportError
-from autonad.steps.context import begin
+from autonad.steps.step import begin
 from autonad.tracking.tags import ARCHITECTURE
 
 
@@ -48,45 +49,35 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
     """
     config = context.config
     from autonad.data.dataset import Dataset
-    from autonad.deploy.export import check_parity, export_onnx
-    from autonad.files import read_json, sha256_file, write_json, write_text_atomic
-    from autonad.latency.measure import measure_onnx
+    from autonad.deploy.export import export_checked
+    from autonad.files import write_json, write_text_atomic
+    from autonad.latency.measure import measure_network
     from autonad.latency.target import Target
-    from autonad.report.model_card import model_card
+    from autonad.report.model_card import render_card
     from autonad.training.folders import load_model
     from autonad.training.inputs import check_classes, evaluation_data
 
     network, spec, provenance = load_model(model)
     source = Dataset.open(dataset)
     check_classes(source, spec, "the model")
-    metrics = read_json(evaluation / "metrics.json", "the evaluation")
-    key = network.architecture.key
-    weights = sha256_file(model / "model.safetensors")
-    if metrics.get("parameters", {}).get("weights_sha256") != weights:
-        raise ExportError(
-            f"the evaluation in {evaluation} is of other weights than the model in {model}; run "
-            "`autonad evaluate` on this model first, its figures go on the model card"
-        )
+    metrics, weights = _figures(evaluation, model)
     provenance = {**provenance, "weights_sha256": weights}
+    key = network.architecture.key
     params = {"export": config.export.model_dump(), "architecture": key}
     with begin("export", context, params=params, tags={ARCHITECTURE: key}) as step:
         step.uses(source, "test")
         data = evaluation_data(source, spec, "test")
         images, _ = data.batch(range(min(config.export.parity_images, len(data))), 0)
-        # A file that does not match its network never takes the place of one that does.
-        path, candidate = output / MODEL, output / ".model.onnx.tmp"
-        try:
-            export_onnx(network, spec, candidate, provenance)
-            parity = check_parity(candidate, network, images, config.export.tolerance)
-            candidate.replace(path)
-        finally:
-            candidate.unlink(missing_ok=True)
+        path = output / MODEL
+        parity = export_checked(
+            network, spec, path, provenance, images=images, tolerance=config.export.tolerance
+        )
         write_json(output / "parity.json", parity.to_dict())
         here = Target.describe("this machine", "onnxruntime")
-        measured = measure_onnx(path, here, input_shape=(1, 3, *spec.size))
+        measured = measure_network(path, here, input_shape=(1, 3, *spec.size))
         write_json(output / "latency.json", measured.to_dict())
         megabytes = path.stat().st_size / 1e6
-        card = model_card(
+        card = render_card(
             metrics=metrics,
             spec=spec,
             architecture=network.architecture,
@@ -106,9 +97,26 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
                 "export/disagreement": parity.disagreement,
             }
         )
-        for name in (MODEL, "parity.json", "latency.json", "MODEL_CARD.md"):
-            step.run.artifact(output / name)
+        step.attach(output, MODEL, "parity.json", "latency.json", "MODEL_CARD.md")
         step.headline(f"{measured.median_ms:.2f} ms median on this machine, {megabytes:.1f} MB")
         return ExportResult(
             path, parity.max_difference, measured.median_ms, measured.p95_ms, megabytes, step.seconds
         )
+
+
+def _figures(evaluation: Path, model: Path) -> tuple[dict[str, Any], str]:
+    """The evaluation's metrics, and the sha256 of the weights that they are of.
+
+    Raises:
+        ExportError: The model has other weights.
+    """
+    from autonad.files import read_json, sha256_file
+
+    metrics = read_json(evaluation / "metrics.json", "the evaluation")
+    weights = sha256_file(model / "model.safetensors")
+    if metrics.get("parameters", {}).get("weights_sha256") != weights:
+        raise ExportError(
+            f"the evaluation in {evaluation} is of other weights than the model in {model}; run "
+            "`autonad evaluate` on this model first, its figures go on the model card"
+        )
+    return metrics, weights

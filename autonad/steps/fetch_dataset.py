@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autonad.config.context import Context
-from autonad.data.versions import GENERATED, Source, pull
-from autonad.steps.context import begin
+from autonad.data.versions import GENERATED, DatasetVersion, pull
+from autonad.steps.step import begin
 from autonad.steps.synthesize import synthesize
 from autonad.tracking.tags import DVC_MD5
 
@@ -31,12 +31,12 @@ class FetchResult:
     classes: tuple[str, ...]
 
 
-def fetch_dataset(context: Context, *, source: Source, output: Path) -> FetchResult:
+def fetch_dataset(context: Context, *, version: DatasetVersion, output: Path) -> FetchResult:
     """Generate a dataset, copy a folder, or pull a version from the DVC remote that keeps it.
 
     Args:
         context: Section `synthesize` decides what is generated.
-        source: From `sources.resolve`.
+        version: From `versions.resolve`.
         output: Dataset folder to write.
 
     Raises:
@@ -45,16 +45,16 @@ def fetch_dataset(context: Context, *, source: Source, output: Path) -> FetchRes
     """
     from autonad.data.dataset import Dataset
 
-    if source.location == GENERATED:
+    if version.location == GENERATED:
         synthesize(context, output=output)
     else:
-        params = {"source": source.location, "md5": source.md5}
+        params = {"source": version.location, "md5": version.md5}
         with begin("fetch-dataset", context, params=params, learns=False) as step:
-            if source.md5:
-                pull(source, output)
-                step.run.tag(DVC_MD5, source.md5)
+            if version.md5:
+                pull(version, output)
+                step.run.tag(DVC_MD5, version.md5)
             else:
-                shutil.copytree(source.location, output, copy_function=_link_or_copy, dirs_exist_ok=True)
+                shutil.copytree(version.location, output, copy_function=_link_or_copy, dirs_exist_ok=True)
             step.uses(Dataset.open(output), "training")
     found = Dataset.open(output)
     groups = int(found.manifest["group"].nunique())

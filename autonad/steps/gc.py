@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autonad.config.context import Context
-from autonad.steps.context import tracking_settings
+from autonad.steps.step import tracking_settings
 
 if TYPE_CHECKING:
     from autonad.tracking.history.retention import Leftover

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from autonad.config.context import Context
-from autonad.steps.context import begin
 from autonad.steps.dataset_result import DataResult, dataset_result, log_dataset
-
-if TYPE_CHECKING:
-    pass
+from autonad.steps.step import begin
 
 
 def import_data(
@@ -33,21 +29,13 @@ def import_data(
         classes: Class names, for layouts that do not carry them.
     """
     config = context.config
-    from autonad.data.layouts.formats import import_dataset
+    from autonad.data.ingest.importing import import_dataset
+    from autonad.data.ingest.settings import IngestSettings
 
+    settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv)
     params = {"data": config.data.model_dump(), "format": format}
     with begin("import-data", context, params=params, learns=False) as step:
-        report = import_dataset(
-            format,
-            source,
-            output,
-            groups_csv=groups_csv,
-            seed=config.data.split_seed,
-            fractions=config.data.fractions,
-            include_defect_free=config.data.include_defect_free,
-            threshold=config.data.mask_threshold,
-            classes=classes,
-        )
+        report = import_dataset(source, output, settings)
         result = dataset_result(report.dataset, report.faults)
         log_dataset(step, result, report.dataset)
         return result

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autonad.config import Config
 from autonad.config.context import Context
-from autonad.steps.context import begin
+from autonad.steps.step import begin
 from autonad.tracking.tags import BATCH, FINGERPRINT, FINGERPRINT_BEFORE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from autonad.data.ingest.batch import IngestReport
+    from autonad.data.ingest.extending import IngestReport
     from autonad.data.ingest.ledger import Batch
-    from autonad.data.ingest.sources import Arrival, Entry, Source
-    from autonad.storage.location import Location
-    from autonad.storage.store import Store
+    from autonad.storage.source import BatchSource
 
 
 @dataclass(frozen=True)
@@ -96,19 +93,10 @@ def ingest(
         classes: Names of the batch's defect classes, for index masks that mean others than the dataset's.
     """
     config, console = context.config, context.console
-    from autonad.data.ingest.batch import IngestSettings, ingest_batch
+    from autonad.data.ingest.extending import ingest_batch
+    from autonad.data.ingest.settings import IngestSettings
 
-    settings = IngestSettings(
-        format=format,
-        classes=classes,
-        groups_csv=groups_csv,
-        include_defect_free=config.data.include_defect_free,
-        threshold=config.data.mask_threshold,
-        fractions=config.data.fractions,
-        seed=config.data.split_seed,
-        max_bytes=int(config.ingest.max_megabytes * 2**20),
-        workers=config.ingest.workers,
-    )
+    settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv)
     origin = open_source(source, config)
     params = {"data": config.data.model_dump(), "ingest": config.ingest.model_dump(), "format": format}
     with begin("ingest", context, params=params, learns=False) as step:
@@ -131,56 +119,24 @@ def ingest(
         return result
 
 
-def open_source(source: str, config: Config) -> Source:
+def open_source(source: str, config: Config) -> BatchSource:
     """The folder or bucket of an address.
 
     Raises:
         DatasetError: It is no folder.
         StorageError: It is no address of a bucket, or the AWS_* variables cannot be used.
     """
-    from autonad.data.ingest.sources import FolderSource
-
     if "://" not in source:
+        from autonad.storage.folder import FolderSource
+
         return FolderSource(Path(source))
+    from autonad.storage.bucket import BucketSource
     from autonad.storage.location import parse_url
     from autonad.storage.store import Store
 
     location = parse_url(source)
     store = Store(attempts=config.ingest.attempts, connections=config.ingest.connections)
     return BucketSource(store, location)
-
-
-class BucketSource:
-    """A batch below a prefix of a bucket."""
-
-    def __init__(self, store: Store, location: Location) -> None:
-        self._store, self._location = store, location
-
-    @property
-    def name(self) -> str:
-        """s3://bucket/prefix."""
-        return self._location.url
-
-    def entries(self) -> list[Entry]:
-        """All objects below the prefix."""
-        from autonad.data.ingest.sources import Entry
-
-        bucket, prefix = self._location.bucket, self._location.prefix
-        return [
-            Entry(found.key.removeprefix(prefix), f"s3://{bucket}/{found.key}", found.size, found.etag)
-            for found in self._store.list_objects(self._location)
-        ]
-
-    def fetch(self, wanted: Sequence[tuple[Entry, Path]]) -> Iterator[Arrival]:
-        """Download objects, several at a time."""
-        from autonad.data.ingest.sources import Arrival
-        from autonad.storage.store import StoredObject
-
-        prefix = self._location.prefix
-        entries = {prefix + entry.key: entry for entry, _ in wanted}
-        objects = [(StoredObject(prefix + entry.key, entry.size, entry.etag), path) for entry, path in wanted]
-        for download in self._store.download(self._location.bucket, objects):
-            yield Arrival(entries[download.object.key], download.problem)
 
 
 def _metrics(report: IngestReport) -> dict[str, float]:

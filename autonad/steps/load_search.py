@@ -9,7 +9,7 @@ from pathlib import Path
 from autonad.config import Config
 from autonad.config.context import Context
 from autonad.errors import TrackingError
-from autonad.steps.context import tracking_settings
+from autonad.steps.step import tracking_settings
 
 FOUND = "found.json"
 FOLDERS = ("pin", "supernet", "latency", "search")

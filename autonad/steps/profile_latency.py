@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autonad.config.context import Context
-from autonad.steps.context import begin
+from autonad.steps.step import begin
 from autonad.tracking.tags import HARDWARE_KEY
 
 
@@ -48,21 +48,17 @@ def profile_latency(
     """
     config, console = context.config, context.console
     from autonad.latency.prior import prior_from_table, save_prior
-    from autonad.latency.profile import profile_space
+    from autonad.latency.profile import ProfileSettings, profile_space
     from autonad.latency.regression import table_from_records
     from autonad.latency.target import Target
-    from autonad.report.prior import plot_prior
+    from autonad.report.prior_chart import plot_prior
     from autonad.space import SearchSpace
     from autonad.training.timing import read_records
 
     settings = config.profile_latency
     device = Target.load(target)
-    params = {
-        "space": config.space.model_dump(),
-        "input": config.input.model_dump(),
-        "target": device.model_dump(),
-        "profile_latency": settings.model_dump(),
-    }
+    params = config.model_dump(include={"space", "input", "profile_latency"})
+    params["target"] = device.model_dump()
     tags = {HARDWARE_KEY: device.hardware_key}
     with begin("profile-latency", context, params=params, tags=tags) as step:
         warning = device.verify_here()
@@ -77,19 +73,20 @@ def profile_latency(
                 device,
                 num_classes,
                 config.input.size,
-                warmup=settings.warmup,
-                repeats=settings.repeats,
-                networks=settings.networks,
-                seed=config.seed,
-                log=lambda what, done, total: console.advance(done, total, what),
+                ProfileSettings(
+                    warmup=settings.warmup,
+                    repeats=settings.repeats,
+                    networks=settings.networks,
+                    seed=config.seed,
+                ),
+                lambda what, done, total: console.advance(done, total, what),
             )
         prior = prior_from_table(table, temperature=settings.temperature, shrinkage=settings.shrinkage)
         table.save(output / "table.parquet")
         device.save(output / "target.json")
         save_prior(prior, output / "prior.json")
         plot_prior(prior, output / "prior.png")
-        for name in ("table.parquet", "target.json", "prior.json", "prior.png"):
-            step.run.artifact(output / name)
+        step.attach(output, "table.parquet", "target.json", "prior.json", "prior.png")
         step.run.log({"latency/rows": float(len(table.frame))})
         calibration = table.calibration
         step.headline(f"{len(table.frame)} costs on {device.name}")

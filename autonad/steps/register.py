@@ -11,8 +11,7 @@ from autonad.config import Config
 from autonad.config.context import Context
 from autonad.deploy import MODEL
 from autonad.errors import ConfigError, ExportError, TrackingError
-from autonad.steps.contest import IMAGES, contest
-from autonad.steps.context import begin, dataset_name, tracking_settings
+from autonad.steps.step import begin, dataset_name, tracking_settings
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT, HARDWARE_KEY, MODEL_NAME
 
 if TYPE_CHECKING:
@@ -38,6 +37,27 @@ class RegisterResult:
     version: int | None
     champion: bool
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """The detector that wants to be registered.
+
+    Attributes:
+        name: The registered model.
+        folder: The export folder.
+        network: The exported network.
+        source: The dataset.
+        latency: Whether it keeps the budget.
+        tags: Of the run and the version.
+    """
+
+    name: str
+    folder: Path
+    network: ShippedNetwork
+    source: Dataset
+    latency: Verdict
+    tags: dict[str, str]
 
 
 def register(
@@ -68,58 +88,39 @@ def register(
         ConfigError: It is not known what the detector shall run on.
         TrackingError: MLflow, or the champion in it, cannot be used.
     """
-    config, console = context.config, context.console
-    from autonad.data.dataset import Dataset
-    from autonad.deploy.shipped import ShippedNetwork
     from autonad.files import write_json
-    from autonad.latency.target import Target
-    from autonad.tracking.registry.model_versions import model_name
     from autonad.tracking.registry.registry import Registry
 
-    settings = config.register
-    challenger = ShippedNetwork.open(export / MODEL, config.threads)
-    source = Dataset.open(dataset)
-    _check_evaluation(evaluation, challenger, source)
-    device = Target.load(target) if target is not None else None
-    facts = challenger.provenance
-    where = facts.get("target") if device is None else device.name
-    if where is None:
-        raise ConfigError(
-            f"{export} does not say which target its architecture was searched for; name one with --target "
-            "FILE"
-        )
-    name = model_name(dataset_name(config, source), where)
-    key = device.hardware_key if device is not None else facts.get("hardware_key")
-    latency = _latency(config, export, challenger, str(where), key)
+    config = context.config
+    entry = _read(config, export, evaluation, dataset, target)
     report: dict[str, Any] = {
-        "model": name,
-        "dataset": source.fingerprint,
-        "architecture": challenger.architecture.key,
-        "latency": latency.figures,
+        "model": entry.name,
+        "dataset": entry.source.fingerprint,
+        "architecture": entry.network.architecture.key,
+        "latency": entry.latency.figures,
     }
     if not config.tracking.enabled:
         reasons: tuple[str, ...] = ("not registered: tracking is off (tracking.enabled)",)
-        write_json(
-            output / "registration.json", {**report, "version": None, "champion": False, "reasons": reasons}
-        )
-        return RegisterResult(name, None, False, reasons)
-    params = {"register": settings.model_dump(), "architecture": challenger.architecture.key, "model": name}
-    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: challenger.architecture.key}
-    if key is not None:
-        tags[HARDWARE_KEY] = key
+        report |= {"version": None, "champion": False, "reasons": reasons}
+        write_json(output / "registration.json", report)
+        return RegisterResult(entry.name, None, False, reasons)
+    params = {
+        "register": config.register.model_dump(),
+        "architecture": entry.network.architecture.key,
+        "model": entry.name,
+    }
     with (
-        begin("register", context, params=params, tags=tags) as step,
+        begin("register", context, params=params, tags=entry.tags) as step,
         tempfile.TemporaryDirectory() as temporary,
     ):
-        step.uses(source, "test")
+        step.uses(entry.source, "test")
         registry = Registry(tracking_settings(config))
-        champion = registry.champion(name)
-        verdict = contest(config, registry, champion, challenger, source, Path(temporary), console)
-        promote = latency.wins and verdict.wins
-        version = _add(registry, name, export, challenger, source, Path(temporary), tags, step.run.id)
-        reasons = (*verdict.reasons, *latency.reasons)
+        champion = registry.champion(entry.name)
+        verdict = _verdict(context, registry, champion, entry, Path(temporary))
+        version = _add(registry, entry, Path(temporary), step.run.id)
+        promote, reasons = entry.latency.wins and verdict.wins, (*verdict.reasons, *entry.latency.reasons)
         if champion is not None and champion.number == version.number:
-            promote, reasons = True, (f"{version} is the champion already", *latency.reasons)
+            promote, reasons = True, (f"{version} is the champion already", *entry.latency.reasons)
         registry.decide(version, promote=promote, description=_description(champion, promote, reasons))
         report |= {
             "version": version.number,
@@ -129,10 +130,40 @@ def register(
             "comparison": verdict.figures,
         }
         write_json(output / "registration.json", report)
-        step.run.log(_metrics(verdict, latency, promote))
-        step.run.artifact(output / "registration.json")
+        step.run.log(_metrics(verdict, entry.latency, promote))
+        step.attach(output, "registration.json")
         step.headline(f"{version} is {'in use' if promote else 'not in use'}: {reasons[0]}")
-        return RegisterResult(name, version.number, promote, reasons)
+        return RegisterResult(entry.name, version.number, promote, reasons)
+
+
+def _read(config: Config, export: Path, evaluation: Path, dataset: Path, target: Path | None) -> _Entry:
+    """The detector, checked to belong to evaluation and dataset.
+
+    Raises:
+        ExportError: It does not.
+        ConfigError: It is not known what the detector shall run on.
+    """
+    from autonad.data.dataset import Dataset
+    from autonad.deploy.shipped import ShippedNetwork
+    from autonad.latency.target import Target
+    from autonad.tracking.registry.model_versions import model_name
+
+    network = ShippedNetwork.open(export / MODEL, config.threads)
+    source = Dataset.open(dataset)
+    _check_evaluation(evaluation, network, source)
+    device = Target.load(target) if target is not None else None
+    where = network.provenance.get("target") if device is None else device.name
+    if where is None:
+        raise ConfigError(
+            f"{export} does not say which target its architecture was searched for; name one with --target "
+            "FILE"
+        )
+    key = network.provenance.get("hardware_key") if device is None else device.hardware_key
+    latency = _latency(config, export, network, str(where), key)
+    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: network.architecture.key}
+    if key is not None:
+        tags[HARDWARE_KEY] = key
+    return _Entry(model_name(dataset_name(config, source), where), export, network, source, latency, tags)
 
 
 def _check_evaluation(evaluation: Path, challenger: ShippedNetwork, source: Dataset) -> None:
@@ -167,36 +198,65 @@ def _latency(
     )
 
 
-def _add(
-    registry: Registry,
-    name: str,
-    export: Path,
-    challenger: ShippedNetwork,
-    source: Dataset,
-    temporary: Path,
-    tags: dict[str, str],
-    run_id: str | None,
-) -> Version:
+def _verdict(
+    context: Context, registry: Registry, champion: Version | None, entry: _Entry, folder: Path
+) -> Verdict:
+    """Whether the detector beats the one in use; without one there is nothing to beat.
+
+    Raises:
+        TrackingError: The champion's files cannot be fetched, or were changed.
+    """
+    import pandas as pd
+
+    from autonad.deploy.contest import IMAGES, Champion, hold_contest
+    from autonad.deploy.shipped import ShippedNetwork
+    from autonad.deploy.verdict import Verdict
+    from autonad.files import sha256_file
+
+    if champion is None:
+        return Verdict(True, ("there is no champion yet",))
+    if champion.onnx_sha256 == sha256_file(entry.network.path):
+        return Verdict(True, (f"{champion} is this very file",))
+    place = folder / "champion"
+    registry.fetch(champion, (MODEL, IMAGES), place)
+    moved = registry.moved_by_hand(champion)
+    note = f"somebody moved the alias from version {moved} to {champion.number}, which counts"
+    config = context.config
+    rival = Champion(
+        model=champion.name,
+        title=str(champion),
+        network=ShippedNetwork.open(place / MODEL, config.threads),
+        images=pd.read_parquet(place / IMAGES),
+        notes=(note,) if moved else (),
+    )
+    return hold_contest(
+        rival, entry.network, entry.source, config.register, seed=config.seed, console=context.console
+    )
+
+
+def _add(registry: Registry, entry: _Entry, temporary: Path, run_id: str | None) -> Version:
+    """Add the detector to the registry, with all that a later challenger needs."""
+    from autonad.deploy.contest import IMAGES
     from autonad.files import write_text_atomic
     from autonad.training.inputs import evaluation_data
 
     images = temporary / IMAGES
-    source.manifest[["image", "group", "sha256", "split"]].to_parquet(images, index=False)
+    entry.source.manifest[["image", "group", "sha256", "split"]].to_parquet(images, index=False)
     architecture = temporary / "architecture.json"
-    write_text_atomic(architecture, challenger.architecture.to_json())
-    files = {MODEL: export / MODEL, IMAGES: images, "architecture.json": architecture}
-    files |= {name: export / name for name in ("MODEL_CARD.md", "parity.json", "latency.json")}
+    write_text_atomic(architecture, entry.network.architecture.to_json())
+    files = {MODEL: entry.folder / MODEL, IMAGES: images, "architecture.json": architecture}
+    files |= {name: entry.folder / name for name in ("MODEL_CARD.md", "parity.json", "latency.json")}
     missing = [name for name, path in files.items() if not path.is_file()]
     if missing:
-        raise TrackingError(f"{export} lacks {', '.join(missing)}; run `autonad export` again")
-    example, _ = evaluation_data(source, challenger.spec, "test").batch([0])
+        raise TrackingError(f"{entry.folder} lacks {', '.join(missing)}; run `autonad export` again")
+    example, _ = evaluation_data(entry.source, entry.network.spec, "test").batch([0])
     return registry.add(
-        name,
+        entry.name,
         files,
         run_id=run_id,
-        tags={MODEL_NAME: name, **tags},
+        tags={MODEL_NAME: entry.name, **entry.tags},
         example=example,
-        classes=challenger.spec.num_classes,
+        classes=entry.network.spec.num_classes,
     )
 
 

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autonad.config.context import Context
-from autonad.steps.context import Resume, begin, resolve
-from autonad.steps.train_supernet import describe
+from autonad.steps.step import begin
+from autonad.storage.checkpoints import Resume
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 from autonad.training.processes import joined, on_every_gpu
+
+if TYPE_CHECKING:
+    import torch
+
+    from autonad.config import Config, RetrainConfig
+    from autonad.console import Console
+    from autonad.data.dataset import Dataset
+    from autonad.network import AutoNADNet
+    from autonad.network.spec import DetectorSpec
+    from autonad.space import Architecture
+    from autonad.training.loop import Task
+    from autonad.training.world import World
+
+WEIGHTS = "inherited.safetensors"
 
 
 @dataclass(frozen=True)
@@ -54,31 +69,15 @@ def retrain(
         CheckpointError: The inherited weights do not fit architecture and classes.
         DatasetError: The dataset has other classes than the search.
     """
-    config = context.config
-    import pandas as pd
-    import torch
-
     from autonad.data.dataset import Dataset
-    from autonad.evaluation.inherited import score
-    from autonad.files import sha256_file, write_atomic
-    from autonad.network import AutoNADNet
-    from autonad.storage.checkpoints import Mirror
-    from autonad.tracking.runs.step_figures import log_history
-    from autonad.training.checkpoint import POINTER, Checkpoints, Progress, load_into, load_weights
-    from autonad.training.folders import load_architecture, load_search_spec, save_model, searched_for
-    from autonad.training.inputs import check_classes, detector_spec, evaluation_data, training_data
-    from autonad.training.loop import train
+    from autonad.training.folders import load_architecture, save_model, searched_for
+    from autonad.training.resumable import run_training
 
+    config = context.config
     settings = config.retrain.resolved()
     source = Dataset.open(dataset)
     architecture = load_architecture(search / "architecture.json")
-    inherited = settings.weights == "inherited"
-    if inherited:
-        # Weights know their images as the supernet saw them: input and normalisation come along.
-        spec = load_search_spec(search)
-        check_classes(source, spec, "the supernet")
-    else:
-        spec = detector_spec(source, config.input)
+    spec = _spec(config, source, search)
     params = {
         "seed": config.seed,
         "retrain": settings.model_dump(),
@@ -87,100 +86,115 @@ def retrain(
     }
     tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: architecture.key}
     with joined() as world, begin("retrain", context, params=params, tags=tags, world=world) as step:
-        console = step.console
         step.uses(source, "training")
-        if (*spec.size, spec.keep_aspect) != (*config.input.size, config.input.keep_aspect):
-            console.report(
-                f"the supernet's input is kept: {spec.height} × {spec.width} pixels, keep_aspect "
-                f"{spec.keep_aspect}"
-            )
-        network = AutoNADNet(architecture, spec.num_classes)
-        if inherited:
-            weights = load_weights(search / "inherited.safetensors", "the inherited weights")
-            load_into(network, weights, f"inherited.safetensors in {search}")
-        network = network.to(world.device)
-        data = training_data(source, spec, settings, config.seed)
-        validation = evaluation_data(source, spec, "val")
-
-        def validate(module: torch.nn.Module) -> dict[str, float]:
-            metrics = score(module, validation, classes=spec.classes, world=world)
-            values = {"val/miou": metrics.miou, "val/mf1": metrics.mf1}
-            if metrics.foreground_miou is not None:
-                values["val/foreground_miou"] = metrics.foreground_miou
-            return values
-
-        def log(metrics: dict[str, float], epoch: int) -> None:
-            step.run.log(metrics, step=epoch)
-            console.advance(epoch, settings.epochs, describe(metrics))
-
-        identity = {
-            "stage": "retrain",
-            "seed": config.seed,
-            "architecture": architecture.key,
-            "spec": spec.to_dict(),
-            "settings": settings.model_dump(),
-            "dataset": source.fingerprint,
-            "inherited": sha256_file(search / "inherited.safetensors") if inherited else None,
-        }
-
-        def resumed(progress: Progress) -> None:
-            step.log_history(progress.history)
-            console.report(f"resumed after epoch {progress.epoch} of {settings.epochs}")
-
-        mirror = Mirror(
-            checkpoints,
-            stage="retrain",
-            identity=identity,
+        _tell_input(step.console, config, spec)
+        network = _first_weights(settings, architecture, spec, search)
+        trained = run_training(
+            _task(config, network.to(world.device), source, spec, world),
+            identity=_identity(config, network, source, spec, search),
             output=output,
-            names=("checkpoint",),
-            pointer=f"checkpoint/{POINTER}",
-            warn=console.report,
-        )
-        if resume and world.leads:
-            mirror.pull()
-        world.wait()
-        kept = Checkpoints(output / "checkpoint", identity)
-        outcome = train(
-            network,
-            data=data.images,
-            config=settings,
-            seed=config.seed,
-            paths=lambda number: [network],
-            validate=validate,
-            checkpoints=kept,
-            resume=resolve(resume, kept),
-            repeats=data.repeats,
-            class_weights=data.class_weights,
-            log=log,
-            on_checkpoint=lambda progress: mirror.push(),
-            on_resume=resumed,
+            resume=resume,
+            copies=checkpoints,
+            log=step.log,
+            console=step.console,
             world=world,
         )
-        progress = outcome.progress
-        assert progress.best_miou is not None
-        assert progress.best_epoch is not None
-        result = RetrainResult(progress.best_miou, progress.best_epoch, network.num_parameters, step.seconds)
-        if not world.leads:
-            return result
-        history = pd.DataFrame(progress.history)
-        write_atomic(output / "history.parquet", lambda path: history.to_parquet(path, index=False))
-        # The same for `dvc plots`, which does not read parquet.
-        write_atomic(output / "curves.csv", lambda path: history.to_csv(path, index=False))
-        provenance = {
-            "dataset": source.fingerprint,
-            "seed": config.seed,
-            "weights": settings.weights,
-            "best_epoch": progress.best_epoch,
-            "val_miou": progress.best_miou,
-            **searched_for(search),
-        }
-        save_model(output, network.cpu(), spec, provenance)
-        for name in ("model.json", "model.safetensors", "architecture.json", "history.parquet"):
-            step.run.artifact(output / name)
-        step.run.log({"model/parameters": float(network.num_parameters)}, step=0)
-        log_history(step.run, progress.history)
-        step.headline(
-            f"validation mIoU {100 * progress.best_miou:.1f} % after epoch {progress.best_epoch}, "
-            f"{network.num_parameters:,} parameters"
+        parameters = network.num_parameters
+        result = RetrainResult(trained.best_miou, trained.best_epoch, parameters, step.seconds)
+        if world.leads:
+            provenance = {
+                "dataset": source.fingerprint,
+                "seed": config.seed,
+                "weights": settings.weights,
+                "best_epoch": trained.best_epoch,
+                "val_miou": trained.best_miou,
+                **searched_for(search),
+            }
+            written = save_model(output, network.cpu(), spec, history=trained.history, provenance=provenance)
+            step.attach_training(output, written, trained.history, parameters)
+            step.headline(
+                f"validation mIoU {100 * result.miou:.1f} % after epoch {result.best_epoch}, "
+                f"{parameters:,} parameters"
+            )
+    if world.leads:
+        trained.copy.remove()
+    return result
+
+
+def _spec(config: Config, source: Dataset, search: Path) -> DetectorSpec:
+    """Classes, input and normalisation: weights know their images as the supernet saw them."""
+    from autonad.training.folders import load_search_spec
+    from autonad.training.inputs import check_classes, detector_spec
+
+    if config.retrain.weights == "scratch":
+        return detector_spec(source, config.input)
+    spec = load_search_spec(search)
+    check_classes(source, spec, "the supernet")
+    return spec
+
+
+def _tell_input(console: Console, config: Config, spec: DetectorSpec) -> None:
+    """Say so where the supernet's input takes the place of the configured one."""
+    if (*spec.size, spec.keep_aspect) != (*config.input.size, config.input.keep_aspect):
+        console.report(
+            f"the supernet's input is kept: {spec.height} × {spec.width} pixels, keep_aspect "
+            f"{spec.keep_aspect}"
         )
-        return result
+
+
+def _first_weights(
+    settings: RetrainConfig, architecture: Architecture, spec: DetectorSpec, search: Path
+) -> AutoNADNet:
+    """The network with the weights that training starts from."""
+    from autonad.network import AutoNADNet
+    from autonad.training.checkpoint import load_into, load_weights
+
+    network = AutoNADNet(architecture, spec.num_classes)
+    if settings.weights == "inherited":
+        weights = load_weights(search / WEIGHTS, "the inherited weights")
+        load_into(network, weights, f"{WEIGHTS} in {search}")
+    return network
+
+
+def _task(config: Config, network: AutoNADNet, source: Dataset, spec: DetectorSpec, world: World) -> Task:
+    """The network itself in every step; the validation split judges."""
+    from autonad.evaluation.inherited import score
+    from autonad.training.inputs import evaluation_data, training_data
+    from autonad.training.loop import Task
+
+    settings = config.retrain.resolved()
+    validation = evaluation_data(source, spec, "val")
+
+    def validate(module: torch.nn.Module) -> dict[str, float]:
+        metrics = score(module, validation, classes=spec.classes, world=world)
+        values = {"val/miou": metrics.miou, "val/mf1": metrics.mf1}
+        if metrics.foreground_miou is not None:
+            values["val/foreground_miou"] = metrics.foreground_miou
+        return values
+
+    return Task(
+        module=network,
+        data=training_data(source, spec, settings, config.seed),
+        config=settings,
+        seed=config.seed,
+        paths=lambda number: [network],
+        validate=validate,
+    )
+
+
+def _identity(
+    config: Config, network: AutoNADNet, source: Dataset, spec: DetectorSpec, search: Path
+) -> dict[str, object]:
+    """What must be equal for a checkpoint to be of this run."""
+    from autonad.files import sha256_file
+
+    settings = config.retrain.resolved()
+    return {
+        "stage": "retrain",
+        "seed": config.seed,
+        "architecture": network.architecture.key,
+        "spec": spec.to_dict(),
+        "settings": settings.model_dump(),
+        "dataset": source.fingerprint,
+        "inherited": sha256_file(search / WEIGHTS) if settings.weights == "inherited" else None,
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autonad.config.context import Context
 from autonad.errors import ConfigError
-from autonad.steps.context import tracking_settings
+from autonad.steps.step import tracking_settings
 
 
 def rollback(context: Context, *, name: str | None, to: int | None = None) -> tuple[str, int, int | None]:

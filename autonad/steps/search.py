@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autonad.config import Config
 from autonad.config.context import Context
-from autonad.console import Console
-from autonad.errors import LatencyError, SearchError, StorageError
-from autonad.steps.context import Resume, begin
+from autonad.steps.step import Step, begin
+from autonad.storage.checkpoints import Mirror, Resume
+from autonad.storage.journal import Journal
 from autonad.tracking.tags import FINGERPRINT, HARDWARE_KEY, PIN_KEY
 
 if TYPE_CHECKING:
-    from autonad.latency.table import LatencyTable
-    from autonad.search.evolution import Evolution
+    import pandas as pd
 
-STATE = "state.json"
+    from autonad.config import Config
+    from autonad.console import Console
+    from autonad.data.dataset import Dataset
+    from autonad.latency.table import LatencyTable
+    from autonad.latency.target import Target
+    from autonad.network import AutoNADNet, SuperNet
+    from autonad.network.spec import DetectorSpec
+    from autonad.search import Evaluation, Evolution
+    from autonad.space import Architecture
+
+JOURNAL = "journal.jsonl"
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,57 @@ class SearchResult:
     parameters: int
     evaluations: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a search reads.
+
+    Attributes:
+        net: The supernet; on the CPU until it is moved.
+        spec: Its classes, input and normalisation.
+        provenance: Where its weights come from.
+        table: Costs on the target.
+        target: What the network will run on.
+        source: The images that judge.
+        pin_key: Key of the pin that they were taken from; None without one.
+        digests: What must be equal for a search to be the same.
+    """
+
+    net: SuperNet
+    spec: DetectorSpec
+    provenance: dict[str, Any]
+    table: LatencyTable
+    target: Target
+    source: Dataset
+    pin_key: str | None
+    digests: dict[str, str]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Hexadecimal keys, for MLflow."""
+        tags = {HARDWARE_KEY: self.target.hardware_key}
+        tags[FINGERPRINT] = self.source.fingerprint
+        return tags | ({PIN_KEY: self.pin_key} if self.pin_key else {})
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a search ends with.
+
+    Attributes:
+        population: All that was evaluated.
+        latency_weight: λ, mIoU per ms.
+        winner: What is returned.
+        network: The winner with its inherited weights, on the CPU.
+        finalists: Their measured figures.
+    """
+
+    population: pd.DataFrame
+    latency_weight: float
+    winner: Evaluation
+    network: AutoNADNet
+    finalists: list[dict[str, Any]]
 
 
 def search(
@@ -69,39 +128,22 @@ def search(
         latency: Latency folder.
         output: Search folder to write.
         pin: Pin folder: the pinned images alone judge; None takes the whole dataset.
-        resume: See `Resume`; here it is the folder's `state.json` that is continued from.
+        resume: See `Resume`; here it is the folder's `journal.jsonl` that is continued from.
         checkpoints: Where a copy of it is kept for another machine, after each generation; see `Mirror`.
 
     Raises:
-        SearchError: No finalist keeps the latency budget; or, with `resume`, the state belongs to another
+        SearchError: No finalist keeps the latency budget; or, with `resume`, the journal is of another
             search.
     """
-    config, console = context.config, context.console
-    from autonad.appearance.last_search import search_settings
-    from autonad.appearance.pin import searched_images
-    from autonad.evaluation.inherited import score
-    from autonad.files import sha256_file, write_atomic, write_json, write_text_atomic
     from autonad.latency.prior import load_prior
-    from autonad.latency.table import LatencyTable
-    from autonad.latency.target import Target
-    from autonad.report.charts import search_figure
-    from autonad.report.front import plot_pareto_html
-    from autonad.search.evolution import Evolution, EvolutionSettings
-    from autonad.search.population import by_generation
-    from autonad.search.ranking import Evaluation
-    from autonad.storage.checkpoints import Mirror
+    from autonad.search import Evolution, evolve
+    from autonad.search.finalists import choose
+    from autonad.search.resuming import resume_from
     from autonad.tracking import log_search
-    from autonad.training.checkpoint import save_weights
-    from autonad.training.folders import load_supernet, pick_device
-    from autonad.training.inputs import check_classes, evaluation_data
-    from autonad.training.world import World
 
-    settings = config.search
-    net, spec, provenance = load_supernet(supernet)
-    table = LatencyTable.load(latency / "table.parquet")
-    target = Target.load(latency / "target.json")
-    source, pin_key = searched_images(dataset, pin)
-    check_classes(source, spec, "the supernet")
+    config, settings = context.config, context.config.search
+    inputs = _read_inputs(dataset, pin, supernet, latency)
+    net, target = inputs.net, inputs.target
     params = {
         "seed": config.seed,
         "search": settings.model_dump(),
@@ -109,237 +151,194 @@ def search(
         "target": target.name,
         "sharing": net.sharing,
     }
-    tags = {HARDWARE_KEY: target.hardware_key, FINGERPRINT: source.fingerprint}
-    tags |= {PIN_KEY: pin_key} if pin_key else {}
-    with begin("search", context, params=params, tags=tags) as step:
-        step.uses(source, "validation")
-        check_table(table, net.space.key, spec.size)
+    with begin("search", context, params=params, tags=inputs.tags) as step:
+        step.uses(inputs.source, "validation")
+        inputs.table.check_made_for(net.space.key, inputs.spec.size)
         warning = target.verify_here()
         if warning:
-            console.report(f"warning: {warning}")
-        alone = World(pick_device())
-        net = net.to(alone.device)
-        validation = evaluation_data(source, spec, "val")
-        values = settings.model_dump(exclude={"finalists"})
-        evolution = Evolution(
-            net.space,
-            settings=EvolutionSettings(**values),
-            prior=load_prior(latency / "prior.json"),
-            seed=config.seed,
-        )
-        inputs = {
-            "supernet": sha256_file(supernet / "supernet.safetensors"),
-            "latency": sha256_file(latency / "table.parquet"),
-            "dataset": source.fingerprint,
-        }
-        mirror = Mirror(
-            checkpoints,
-            stage="search",
-            identity={**inputs, **params},
-            output=output,
-            names=(STATE,),
-            pointer=STATE,
-            warn=console.report,
-        )
+            step.console.report(f"warning: {warning}")
+        prior = load_prior(latency / "prior.json")
+        evolution = Evolution(net.space, settings=settings, prior=prior, seed=config.seed)
+        journal, mirror = Journal(output / JOURNAL), _copy(inputs, params, output, checkpoints, step.console)
         if resume:
             mirror.pull()
-        if (
-            resume
-            and (output / STATE).is_file()
-            and _restore(evolution, output / STATE, inputs, restart=resume == "or-restart")
-        ):
-            console.report(f"resumed in generation {evolution.generation} of {settings.generations}")
+        if resume and resume_from(evolution, journal, inputs.digests, restart=resume == "or-restart"):
+            step.console.report(f"resumed in generation {evolution.generation} of {settings.generations}")
+        else:
+            journal.begin({"inputs": inputs.digests})
 
-        def keep() -> None:
-            # The state is as plain as it is long: one line keeps it small.
-            content = json.dumps({"inputs": inputs, "state": evolution.state_dict()}, sort_keys=True)
-            write_text_atomic(output / STATE, content + "\n")
-
-        total = settings.population * settings.generations
-        while not evolution.done:
-            for architecture in evolution.ask():
-                metrics = score(
-                    partial(net, architecture=architecture), validation, classes=spec.classes, world=alone
-                )
-                evolution.tell([Evaluation(architecture, metrics.miou, table.predict(architecture))])
-                keep()
+        def finished() -> None:
             mirror.push()
-            population = evolution.table()
-            step.run.log(_generation_metrics(evolution), step=evolution.generation)
-            best = evolution.best
-            console.advance(
-                len(population),
-                total,
-                f"generation {evolution.generation}: best inherited mIoU {100 * best.miou:.1f} % at "
-                f"{best.latency_ms:.2f} ms",
-            )
+            _report_generation(step, evolution)
 
-        winner, finalists = _measure_finalists(evolution, net, target, spec.size, config, console)
+        evolve(evolution, _evaluator(inputs), keep=journal.append, finished=finished)
+        finalists = evolution.finalists(settings.finalists)
+        winner, rows = choose(finalists, _measurer(inputs, config), settings.latency_budget_ms)
         network = net.extract(winner.architecture).cpu()
-        population = evolution.table()
-        write_atomic(output / "population.parquet", lambda path: population.to_parquet(path, index=False))
-        progress = by_generation(population)
-        write_atomic(output / "generations.csv", lambda path: progress.to_csv(path, index=False))
-        plot_pareto_html(
-            population,
-            output / "pareto.html",
-            winner=winner.architecture.key,
-            latency_budget_ms=settings.latency_budget_ms,
-        )
-        (output / "search.json").unlink(missing_ok=True)  # It completes the folder, so an old one goes first.
-        save_weights(output / "inherited.safetensors", network.state_dict())
-        write_text_atomic(output / "architecture.json", winner.architecture.to_json())
-        measured = next(row for row in finalists if row["key"] == winner.architecture.key)
-        write_json(
-            output / "search.json",
-            {
-                "architecture_key": winner.architecture.key,
-                "parameters": network.num_parameters,
-                "miou": winner.miou,
-                "latency_weight": evolution.latency_weight,
-                "predicted_ms": winner.latency_ms,
-                "finalists": finalists,
-                "hardware_key": target.hardware_key,
-                "target": target.name,
-                "pin_key": pin_key,
-                "settings": {
-                    "latency_budget_ms": settings.latency_budget_ms,
-                    "search": search_settings(config),
-                    "supernet": provenance.get("settings"),
-                },
-                "evaluations": len(population),
-                "seed": config.seed,
-                "inputs": inputs,
-                "spec": spec.to_dict(),
-                "space_key": net.space.key,
-                "sharing": net.sharing,
-                "supernet": provenance,
-            },
-        )
-        folders = {"supernet": supernet, "latency": latency, "search": output}
-        log_search(step.run, folders | ({"pin": pin} if pin is not None else {}))
-        step.run.text(search_figure(population, winner.architecture.key), "figures/pareto.svg")
-        step.headline(
-            f"architecture {winner.architecture.key}, inherited mIoU {100 * winner.miou:.1f} %, "
-            f"{measured['measured_ms']:.2f} ms on {target.name}"
-        )
-        step.run.log(
-            {
-                "latency/p50_ms": measured["measured_ms"],
-                "latency/p95_ms": measured["p95_ms"],
-                "latency/predicted_ms": winner.latency_ms,
-                "model/parameters": float(network.num_parameters),
-                "val/miou": winner.miou,
-            }
-        )
-        return SearchResult(
-            key=winner.architecture.key,
-            miou=winner.miou,
-            predicted_ms=winner.latency_ms,
-            measured_ms=measured["measured_ms"],
-            parameters=network.num_parameters,
-            evaluations=len(population),
-            seconds=step.seconds,
-        )
+        found = _Found(evolution.table(), evolution.latency_weight, winner, network, rows)
+        _write(output, config, inputs, found)
+        log_search(step.run, {"supernet": supernet, "latency": latency, "search": output, "pin": pin})
+        result = _report(step, found, target.name)
+    mirror.remove()
+    return result
 
 
-def check_table(table: LatencyTable, space_key: str, size: tuple[int, int]) -> None:
-    """Make sure that a profiled table is of the space and input that are searched.
+def _read_inputs(dataset: Path, pin: Path | None, supernet: Path, latency: Path) -> _Inputs:
+    """Open everything, and make sure that the supernet is of these images.
 
     Raises:
-        LatencyError: It is of another; says which.
+        DatasetError: The dataset has other classes than the supernet.
     """
-    if table.source != "profile":
-        return
-    for what, there, here in (
-        ("search space", table.context["space"], space_key),
-        ("input size", list(table.context["input_size"]), list(size)),
-    ):
-        if there != here:
-            raise LatencyError(
-                f"the latency table was measured for {what} {there}, the supernet has {here}; run `autonad "
-                "profile-latency` with the supernet's parameters"
-            )
+    from autonad.appearance.pin import searched_images
+    from autonad.files import sha256_file
+    from autonad.latency.table import LatencyTable
+    from autonad.latency.target import Target
+    from autonad.training.folders import load_supernet
+    from autonad.training.inputs import check_classes
+
+    net, spec, provenance = load_supernet(supernet)
+    table = LatencyTable.load(latency / "table.parquet")
+    target = Target.load(latency / "target.json")
+    source, pin_key = searched_images(dataset, pin)
+    check_classes(source, spec, "the supernet")
+    digests = {
+        "supernet": sha256_file(supernet / "supernet.safetensors"),
+        "latency": sha256_file(latency / "table.parquet"),
+        "dataset": source.fingerprint,
+    }
+    return _Inputs(net, spec, provenance, table, target, source, pin_key, digests)
 
 
-def _measure_finalists(
-    evolution: Evolution, net: Any, target: Any, size: tuple[int, int], config: Config, console: Console
-) -> tuple[Any, list[dict[str, Any]]]:
-    """Measure the best architectures on the target; the first within the budget wins."""
+def _copy(
+    inputs: _Inputs, params: dict[str, Any], output: Path, location: str | None, console: Console
+) -> Mirror:
+    """Where the journal is kept for another machine."""
+    return Mirror(
+        location,
+        stage="search",
+        identity={**inputs.digests, **params},
+        output=output,
+        names=(JOURNAL,),
+        pointer=JOURNAL,
+        warn=console.report,
+    )
+
+
+def _evaluator(inputs: _Inputs) -> Callable[[Architecture], Evaluation]:
+    """Inherited mIoU on the validation split, and the latency by the table."""
+    from autonad.evaluation.inherited import score
+    from autonad.search import Evaluation
+    from autonad.training.folders import pick_device
+    from autonad.training.inputs import evaluation_data
+    from autonad.training.world import World
+
+    alone = World(pick_device())
+    net = inputs.net.to(alone.device)
+    validation = evaluation_data(inputs.source, inputs.spec, "val")
+
+    def evaluate(architecture: Architecture) -> Evaluation:
+        forward = partial(net, architecture=architecture)
+        metrics = score(forward, validation, classes=inputs.spec.classes, world=alone)
+        return Evaluation(architecture, metrics.miou, inputs.table.predict(architecture))
+
+    return evaluate
+
+
+def _measurer(inputs: _Inputs, config: Config) -> Callable[[Architecture], Any]:
+    """Latency of the whole network on the target."""
     from autonad.latency.measure import measure_network
 
-    budget = config.search.latency_budget_ms
-    rows: list[dict[str, Any]] = []
-    winner = None
-    for candidate in evolution.finalists(config.search.finalists):
-        measured = measure_network(
-            net.extract(candidate.architecture).cpu(),
-            target,
-            input_shape=(1, 3, *size),
-            warmup=config.profile_latency.warmup,
-            repeats=max(50, config.profile_latency.repeats),
-        )
-        rows.append(
-            {
-                "key": candidate.architecture.key,
-                "miou": candidate.miou,
-                "predicted_ms": candidate.latency_ms,
-                "measured_ms": measured.median_ms,
-                "p95_ms": measured.p95_ms,
-                "std_ms": measured.std_ms,
-                "n": len(measured.samples_ms),
-                "warmup": measured.warmup,
-            }
-        )
-        if winner is None and (budget is None or measured.median_ms <= budget):
-            winner = candidate
-    if winner is None:
-        fastest = min(row["measured_ms"] for row in rows)
-        raise SearchError(
-            f"none of the {len(rows)} finalists keeps search.latency_budget_ms = {budget:g}; the fastest "
-            f"takes {fastest:.2f} ms. Raise the budget, the generations or the finalists and repeat "
-            "with --resume, which keeps what was evaluated; or use a smaller preset"
-        )
-    return winner, rows
+    return lambda architecture: measure_network(
+        inputs.net.extract(architecture).cpu(),
+        inputs.target,
+        input_shape=(1, 3, *inputs.spec.size),
+        warmup=config.profile_latency.warmup,
+        repeats=max(50, config.profile_latency.repeats),
+    )
 
 
-def _generation_metrics(evolution: Evolution) -> dict[str, float]:
-    """The figures of one generation for MLflow."""
-    from autonad.search.pareto import front, hypervolume, objectives
+def _report_generation(step: Step, evolution: Evolution) -> None:
+    from autonad.search.progress import generation_metrics
 
-    population = evolution.table()
-    latest, first = (population[population["generation"] == g] for g in (evolution.generation, 1))
-    return {
-        "search/best_score": float(population["score"].max()),
-        "search/mean_score": float(latest["score"].mean()),
-        "search/best_miou": float(population["miou"].max()),
-        "search/mean_miou": float(latest["miou"].mean()),
-        "search/best_latency_ms": evolution.best.latency_ms,
-        "search/mean_latency_ms": float(latest["latency_ms"].mean()),
-        "search/evaluations": float(len(population)),
-        "search/front_size": float(len(front(population))),
-        # Reference: no mIoU at all, and the slowest of the first population; it stays the same over
-        # generations.
-        "search/hypervolume": hypervolume(objectives(population), (1.0, float(first["latency_ms"].max()))),
-        "search/lambda": evolution.latency_weight,
+    metrics, best, settings = generation_metrics(evolution), evolution.best, evolution.settings
+    step.log(metrics, evolution.generation)
+    step.console.advance(
+        int(metrics["search/evaluations"]),
+        settings.population * settings.generations,
+        f"generation {evolution.generation}: best inherited mIoU {100 * best.miou:.1f} % at "
+        f"{best.latency_ms:.2f} ms",
+    )
+
+
+def _write(output: Path, config: Config, inputs: _Inputs, found: _Found) -> None:
+    """The search folder: what was tried, and the winner with its weights."""
+    from autonad.appearance.last_search import search_settings
+    from autonad.files import write_atomic
+    from autonad.report.search import write_page
+    from autonad.search.progress import by_generation
+    from autonad.training.folders import save_search
+
+    settings, population, winner = config.search, found.population, found.winner
+    write_atomic(output / "population.parquet", lambda path: population.to_parquet(path, index=False))
+    progress = by_generation(population)
+    write_atomic(output / "generations.csv", lambda path: progress.to_csv(path, index=False))
+    write_page(
+        output / "pareto.html",
+        population,
+        winner=winner.architecture.key,
+        latency_budget_ms=settings.latency_budget_ms,
+        num_classes=inputs.spec.num_classes,
+    )
+    description = {
+        "miou": winner.miou,
+        "latency_weight": found.latency_weight,
+        "predicted_ms": winner.latency_ms,
+        "finalists": found.finalists,
+        "hardware_key": inputs.target.hardware_key,
+        "target": inputs.target.name,
+        "pin_key": inputs.pin_key,
+        "settings": {
+            "latency_budget_ms": settings.latency_budget_ms,
+            "search": search_settings(config),
+            "supernet": inputs.provenance.get("settings"),
+        },
+        "evaluations": len(population),
+        "seed": config.seed,
+        "inputs": inputs.digests,
+        "spec": inputs.spec.to_dict(),
+        "space_key": inputs.net.space.key,
+        "sharing": inputs.net.sharing,
+        "supernet": inputs.provenance,
     }
+    save_search(output, found.network, description)
 
 
-def _restore(evolution: Evolution, path: Path, inputs: dict[str, str], *, restart: bool) -> bool:
-    """Put a search back to where it was; False where it cannot be and `restart` is allowed."""
-    from autonad.files import read_json
+def _report(step: Step, found: _Found, target: str) -> SearchResult:
+    """Log what was found."""
+    from autonad.report.front import Population, front_file
 
-    try:
-        saved = read_json(path, "the search's state")
-        changed = sorted(name for name in inputs if saved.get("inputs", {}).get(name) != inputs[name])
-        if changed:
-            raise SearchError(
-                f"the search in {path.parent} was begun with another {' and '.join(changed)}; leave out "
-                "--resume to start over, or choose another --output"
-            )
-        evolution.load_state_dict(saved["state"])
-    except (SearchError, StorageError):
-        if restart:
-            return False
-        raise
-    return True
+    key, network = found.winner.architecture.key, found.network
+    measured = next(row for row in found.finalists if row["key"] == key)
+    step.run.text(front_file([Population(found.population, key)]), "figures/pareto.svg")
+    step.headline(
+        f"architecture {key}, inherited mIoU {100 * found.winner.miou:.1f} %, "
+        f"{measured['measured_ms']:.2f} ms on {target}"
+    )
+    step.run.log(
+        {
+            "latency/p50_ms": measured["measured_ms"],
+            "latency/p95_ms": measured["p95_ms"],
+            "latency/predicted_ms": found.winner.latency_ms,
+            "model/parameters": float(network.num_parameters),
+            "val/miou": found.winner.miou,
+        }
+    )
+    return SearchResult(
+        key=key,
+        miou=found.winner.miou,
+        predicted_ms=found.winner.latency_ms,
+        measured_ms=measured["measured_ms"],
+        parameters=network.num_parameters,
+        evaluations=len(found.population),
+        seconds=step.seconds,
+    )

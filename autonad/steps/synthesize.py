@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from autonad.config.context import Context
-from autonad.steps.context import begin
 from autonad.steps.dataset_result import DataResult, dataset_result, log_dataset
-
-if TYPE_CHECKING:
-    pass
+from autonad.steps.step import begin
 
 
 def synthesize(context: Context, *, output: Path) -> DataResult:

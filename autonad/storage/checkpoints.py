@@ -8,9 +8,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from autonad.errors import StorageError
+
+Resume = bool | Literal["or-restart"]
+"""False starts over. True continues from the output folder's checkpoint and refuses one of another
+configuration. "or-restart" continues from one of the same configuration and starts over from any other, as a
+pipeline wants it."""
 
 
 class Place(Protocol):
@@ -26,7 +31,7 @@ class Place(Protocol):
         """Keep a file; another one of this name is replaced in one step."""
 
     def remove(self, names: Iterable[str]) -> None:
-        """Drop files."""
+        """Drop files, and the folders that become empty."""
 
 
 class Mirror:
@@ -91,6 +96,17 @@ class Mirror:
                 self._warned = True
                 self._warn(f"checkpoints are not copied to {self._location} ({error}); the work goes on")
 
+    def remove(self) -> None:
+        """Drop the copy: the step has finished, and nobody will go on from it."""
+        if self._place is None:
+            return
+        try:
+            # The pointer first: a kill in between leaves nothing that counts.
+            self._place.remove([self._pointer])
+            self._place.remove(self._place.names())
+        except StorageError as error:
+            self._warn(f"the checkpoints' copy in {self._location} stays ({error}); remove it by hand")
+
     def _files(self) -> dict[str, Path]:
         found = {}
         for name in self._names:
@@ -123,6 +139,10 @@ class _Folder:
     def remove(self, names: Iterable[str]) -> None:
         for name in names:
             (self._root / name).unlink(missing_ok=True)
+            for folder in (self._root / name).parents:
+                if folder == self._root.parent or not folder.is_dir() or any(folder.iterdir()):
+                    break
+                folder.rmdir()
 
 
 class _Bucket:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from autonad.errors import CheckpointError, StorageError
 from autonad.files import read_json, remove_leftovers, write_atomic, write_json
+from autonad.storage.checkpoints import Resume
 
 POINTER = "latest.json"
 
@@ -133,10 +134,11 @@ class Checkpoints:
         """Whether there is anything to resume."""
         return (self.folder / POINTER).is_file()
 
-    def matches(self) -> bool:
-        """Whether there is a checkpoint of this very run; a damaged or another run's one counts as none."""
-        if not self.exists():
-            return False
+    def resumes(self, resume: Resume) -> bool:
+        """Whether a run goes on from here; with "or-restart" only from a checkpoint of this very run."""
+        return self.exists() and (self._matches() if resume == "or-restart" else resume)
+
+    def _matches(self) -> bool:
         try:
             pointer = read_json(self.folder / POINTER, "the checkpoint")
         except StorageError:

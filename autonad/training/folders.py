@@ -1,22 +1,49 @@
-"""The supernet and model folders: weights as safetensors, everything else as JSON."""
+"""The supernet, search and model folders: weights as safetensors, everything else as JSON."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from autonad.errors import ArchitectureError, CheckpointError, StorageError
-from autonad.files import read_json, write_json, write_text_atomic
+from autonad.files import read_json, write_atomic, write_json, write_text_atomic
 from autonad.network import AutoNADNet, SuperNet
 from autonad.network.spec import DetectorSpec
 from autonad.space import Architecture, SearchSpace
 from autonad.training.checkpoint import load_into, load_weights, save_weights
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def save_supernet(folder: Path, supernet: SuperNet, spec: DetectorSpec, provenance: dict[str, Any]) -> None:
-    """Write `supernet.safetensors`, then `supernet.json`, which completes the folder."""
+History = list[dict[str, float]]
+
+
+def save_supernet(
+    folder: Path,
+    supernet: SuperNet,
+    spec: DetectorSpec,
+    *,
+    records: pd.DataFrame,
+    history: History,
+    provenance: dict[str, Any],
+) -> tuple[str, ...]:
+    """Write a supernet folder; `supernet.json` completes it.
+
+    Args:
+        folder: The folder.
+        supernet: With its trained weights.
+        spec: Classes, input and normalisation.
+        records: Forward times that were taken in training.
+        history: One row of metrics per epoch.
+        provenance: Where the weights come from.
+
+    Returns:
+        Names of the files, the description first.
+    """
+    write_atomic(folder / "records.parquet", lambda path: records.to_parquet(path, index=False))
+    _save_curves(folder, history)
     (folder / "supernet.json").unlink(missing_ok=True)  # An old one would describe new weights after a kill.
     save_weights(folder / "supernet.safetensors", supernet.state_dict())
     write_json(
@@ -29,6 +56,7 @@ def save_supernet(folder: Path, supernet: SuperNet, spec: DetectorSpec, provenan
             "provenance": provenance,
         },
     )
+    return "supernet.json", "supernet.safetensors", "records.parquet", "curves.csv"
 
 
 def load_supernet(folder: Path) -> tuple[SuperNet, DetectorSpec, dict[str, Any]]:
@@ -51,8 +79,23 @@ def load_supernet(folder: Path) -> tuple[SuperNet, DetectorSpec, dict[str, Any]]
     return supernet.eval(), spec, description["provenance"]
 
 
-def save_model(folder: Path, network: AutoNADNet, spec: DetectorSpec, provenance: dict[str, Any]) -> None:
-    """Write `model.safetensors`, `architecture.json`, then `model.json`, which completes the folder."""
+def save_model(
+    folder: Path, network: AutoNADNet, spec: DetectorSpec, *, history: History, provenance: dict[str, Any]
+) -> tuple[str, ...]:
+    """Write a model folder; `model.json` completes it.
+
+    Args:
+        folder: The folder.
+        network: With its trained weights.
+        spec: Classes, input and normalisation.
+        history: One row of metrics per epoch.
+        provenance: Where the weights come from.
+
+    Returns:
+        Names of the files, the description first.
+    """
+    table = _save_curves(folder, history)
+    write_atomic(folder / "history.parquet", lambda path: table.to_parquet(path, index=False))
     (folder / "model.json").unlink(missing_ok=True)  # An old one would describe new weights after a kill.
     save_weights(folder / "model.safetensors", network.state_dict())
     write_text_atomic(folder / "architecture.json", network.architecture.to_json())
@@ -65,6 +108,7 @@ def save_model(folder: Path, network: AutoNADNet, spec: DetectorSpec, provenance
             "provenance": provenance,
         },
     )
+    return "model.json", "model.safetensors", "architecture.json", "history.parquet"
 
 
 def load_model(folder: Path) -> tuple[AutoNADNet, DetectorSpec, dict[str, Any]]:
@@ -84,6 +128,21 @@ def load_model(folder: Path) -> tuple[AutoNADNet, DetectorSpec, dict[str, Any]]:
         network, load_weights(folder / "model.safetensors", "the model's weights"), f"the model in {folder}"
     )
     return network.eval(), spec, description["provenance"]
+
+
+def save_search(folder: Path, network: AutoNADNet, description: dict[str, Any]) -> None:
+    """Write `inherited.safetensors`, `architecture.json`, then `search.json`, which completes the folder.
+
+    Args:
+        folder: The folder.
+        network: The winner, with the weights that it inherits.
+        description: Content of `search.json`, beside what the network says of itself.
+    """
+    (folder / "search.json").unlink(missing_ok=True)  # An old one would describe new weights after a kill.
+    save_weights(folder / "inherited.safetensors", network.state_dict())
+    write_text_atomic(folder / "architecture.json", network.architecture.to_json())
+    facts = {"architecture_key": network.architecture.key, "parameters": network.num_parameters}
+    write_json(folder / "search.json", {**description, **facts})
 
 
 def load_architecture(path: Path) -> Architecture:
@@ -135,6 +194,15 @@ def searched_for(folder: Path) -> dict[str, Any]:
         "target_ms": winner.get("measured_ms"),
     }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _save_curves(folder: Path, history: History) -> pd.DataFrame:
+    """The history as CSV for `dvc plots`, which does not read parquet."""
+    import pandas as pd
+
+    table = pd.DataFrame(history)
+    write_atomic(folder / "curves.csv", lambda path: table.to_csv(path, index=False))
+    return table
 
 
 def _description(path: Path, what: str, fields: tuple[str, ...]) -> dict[str, Any]:

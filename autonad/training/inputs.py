@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from autonad.config import InputConfig, TrainingConfig
 from autonad.errors import DatasetError
 from autonad.network.spec import DetectorSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
@@ -19,11 +21,29 @@ if TYPE_CHECKING:
     from autonad.data.transforms import Augmentation
 
 
+class Batches(Protocol):
+    """Images on demand; sample i of epoch e is always the same."""
+
+    def __len__(self) -> int:
+        """Number of images."""
+        ...
+
+    def batch(self, indices: Sequence[int], epoch: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Images (B, 3, H, W), normalised, and labels (B, H, W), 255 = ignore."""
+        ...
+
+
 @dataclass(frozen=True)
 class TrainingData:
-    """Augmented images, how often each is shown per epoch, and the weights of their classes."""
+    """What a training learns from.
 
-    images: SegmentationData
+    Attributes:
+        images: Augmented images.
+        repeats: (N,) how often each is shown per epoch; None is once.
+        class_weights: (C,) weights of the classes in the cross-entropy; None weighs all alike.
+    """
+
+    images: Batches
     repeats: NDArray[np.float64] | None
     class_weights: Tensor | None
 

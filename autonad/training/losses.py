@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-IGNORE = 255
+from autonad.data.images import IGNORE
+
 Criterion = Callable[[Tensor, Tensor], Tensor]
 
 

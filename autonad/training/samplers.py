@@ -54,6 +54,12 @@ def epoch_order(repeats: NDArray[np.float64], seed: int, epoch: int) -> NDArray[
     return rng.permutation(np.repeat(np.arange(len(repeats)), whole))
 
 
+def batches(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """Cut an epoch into batches; a last incomplete one is dropped unless it is the only one."""
+    full = [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
+    return full or [order]
+
+
 def repeat_factors(pixels: Sequence[Sequence[int]], threshold: float) -> NDArray[np.float64]:
     """Repeat-factor sampling (Gupta et al. 2019, LVIS): rare classes are seen more often.
 

@@ -269,3 +269,4 @@ def test_a_training_task_that_is_killed_twice_ends_with_the_same_weights(chain: 
     assert told[1][0] > told[0][0] > 1
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("ended", "whole")]
     assert weights[0] == weights[1]
+    assert list(kept.iterdir()) == [], "the copy goes with the end of the step"

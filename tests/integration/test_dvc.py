@@ -168,6 +168,26 @@ def test_a_second_run_runs_nothing(repo: Path) -> None:
     assert repro(repo) == []
 
 
+def changed_stages(repo: Path) -> set[str]:
+    """The stages that `dvc status` names."""
+    return set(json.loads(run("dvc", "status", "--json", cwd=repo)))
+
+
+def test_another_colour_repeats_no_search_and_another_interpolation_trains_anew(repo: Path) -> None:
+    (repo / "autonad/space/__pycache__").mkdir()
+    (repo / "autonad/space/__pycache__/new.pyc").write_bytes(b"compiled")
+    assert changed_stages(repo) == set()
+
+    for page in (repo / "autonad/report").rglob("*.py"):
+        page.write_text(page.read_text() + "# another colour\n")
+    assert changed_stages(repo) == {"evaluate"}
+
+    loader = repo / "autonad/data/loader.py"
+    loader.write_text(loader.read_text() + "# another interpolation\n")
+    assert changed_stages(repo) >= {"train-supernet", "search", "retrain", "evaluate"}
+    assert "profile-latency" not in changed_stages(repo)
+
+
 def test_a_batch_of_the_same_appearance_retrains_and_searches_nothing(
     repo: Path, same: Path, autonad: Autonad
 ) -> None:

@@ -72,7 +72,7 @@ def test_search(chain, start_autonad, tmp_path):
         "--set",
         "tracking.enabled=false",
     ]
-    kills = run_killing(start_autonad, arguments, tmp_path, tmp_path / "search/state.json", 0)
+    kills = run_killing(start_autonad, arguments, tmp_path, tmp_path / "search/journal.jsonl", 0)
     assert kills > 0
     whole, cut = chain / "search", tmp_path / "search"
     pd.testing.assert_frame_equal(

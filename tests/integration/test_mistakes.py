@@ -82,7 +82,7 @@ def test_a_budget_that_nothing_keeps(chain, fails, autonad, tmp_path):
     )
     assert "none of the 2 finalists keeps search.latency_budget_ms = 0.0001" in line
     assert "--resume" in line
-    state = (tmp_path / "search/state.json").read_bytes()
+    state = (tmp_path / "search/journal.jsonl").read_bytes()
     autonad(
         "search",
         *("--dataset", chain / "dataset", "--supernet", chain / "supernet", "--latency", chain / "latency"),
@@ -91,7 +91,7 @@ def test_a_budget_that_nothing_keeps(chain, fails, autonad, tmp_path):
         cwd=tmp_path,
     )
     assert (tmp_path / "search/architecture.json").is_file()
-    assert (tmp_path / "search/state.json").read_bytes() == state
+    assert (tmp_path / "search/journal.jsonl").read_bytes() == state
 
 
 def test_a_dataset_with_other_classes(chain, fails, tmp_path):

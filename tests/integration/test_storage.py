@@ -10,8 +10,9 @@ import pytest
 from servers import Wire, free_port
 
 from autonad.errors import StorageError
+from autonad.storage.download import StoredObject
 from autonad.storage.location import Location, parse_url
-from autonad.storage.store import Store, StoredObject
+from autonad.storage.store import Store
 
 pytestmark = pytest.mark.acceptance
 

@@ -128,6 +128,20 @@ def test_a_target_is_described(run: Run, tmp_path: Path) -> None:
     assert (target["name"], target["threads"]) == ("line", 1)
 
 
+@pytest.mark.parametrize(
+    ("provider", "runtime", "precision"),
+    [("cpu", "pytorch", "bf16"), ("cuda", "pytorch", "fp16"), ("tensorrt", "onnxruntime", "fp16")],
+)
+def test_every_precision_of_a_target_can_be_asked_for(
+    run: Run, tmp_path: Path, provider: str, runtime: str, precision: str
+) -> None:
+    wanted = ("--provider", provider, "--runtime", runtime, "--precision", precision)
+    outcome = run("describe-target", "--output", "line.json", *wanted)
+
+    assert outcome.code == 0, outcome.err
+    assert json.loads((tmp_path / "line.json").read_text())["precision"] == precision
+
+
 # -- 1: done, but some items were faulty -------------------------------------------------------------------
 
 
@@ -209,6 +223,11 @@ def test_an_unknown_verb_or_option_shows_the_usage(
         ),
         (["import-data", "--format", "neu", "--source", ".", "--output", "x"], ["Source Images"]),
         (["describe-target", "--output", "t.json", "--runtime", "abacus"], ["'abacus'", "onnxruntime"]),
+        (
+            ["describe-target", "--output", "t.json", "--precision", "fp16"],
+            ["onnxruntime on cpu runs fp32, not fp16", "onnxruntime on tensorrt", "pytorch on cuda"],
+        ),
+        (["describe-target", "--output", "t.json", "--precision", "int4"], ["precision", "'fp16' or 'bf16'"]),
         (["profile-latency", "--target", "none.json", "--output", "x"], ["none.json", "target"]),
         (["train-supernet", "--dataset", "nowhere", "--output", "x"], ["nowhere", "import-data"]),
     ],

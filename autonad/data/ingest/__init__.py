@@ -1,1 +1,20 @@
-"""The one way into a dataset: arrival, checks, groups, commit, and what is remembered of it."""
+"""The one way into a dataset. A batch passes through these modules in this order; an import leaves some out.
+
+extending   a batch into a dataset: the whole way, under a lock
+importing   a layout into a new dataset: the same way without listing, fetching and ledger
+settings    how images are read and split; what an import and a batch do differently
+lock        one writer at a time
+changes     first: completes or takes back what an earlier ingest left half done
+listing     what of a batch is new
+staging     where its files wait
+reading     fetches and reads them
+digest      one image with its mask, read
+findings    what is found in them
+merge       decides: a new row, a mask for a waiting one, a copy, or quarantine
+deliveries  which file became what
+quarantine  files kept apart, with reasons
+placing     groups and splits of everything new: the next manifest
+grouping    which images show one part
+changes     last: the dataset changes in one step
+ledger      what it remembers of batches and their files
+"""

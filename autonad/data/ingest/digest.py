@@ -12,8 +12,8 @@ import numpy as np
 from autonad.data.faults import Fault
 from autonad.data.fingerprints import Fingerprint
 from autonad.data.images import IGNORE, encode_png, is_portable
-from autonad.data.layouts.layout import Layout, Record, decode_record
-from autonad.files import write_bytes_atomic
+from autonad.data.layouts.layout import Decoded, Layout, Record, decode_record
+from autonad.errors import StorageError
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -30,7 +30,7 @@ class Digest:
         fingerprint: How it is recognised; its labels are empty without a mask.
         size: Height and width, pixels.
         pixels: Pixels of each class of the dataset; all zero without a mask.
-        image: The file to keep, in `.ingest/`.
+        image: The file to keep, where it waits.
         sha256: Of that file.
         mask: The index mask to keep; None without a mask.
         mask_sha256: Of that file; empty without a mask.
@@ -67,17 +67,25 @@ class Digester:
 
     Attributes:
         layout: What the masks mean.
-        unlabelled: Items that have no mask.
         indices: uint8 (256,), index in the dataset of each class index of the layout; 255 stays.
         num_classes: Classes of the dataset, those included that the batch brings.
-        made: Folder for files that have to be encoded anew.
+        made: Folder for files that have to be written anew; None keeps no files.
+        unlabelled: Items that have no mask.
+        is_staged: The records' files may become the dataset's as they are. If not, all are written anew.
     """
 
     layout: Layout
-    unlabelled: frozenset[str]
     indices: np.ndarray
     num_classes: int
-    made: Path
+    made: Path | None
+    unlabelled: frozenset[str] = frozenset()
+    is_staged: bool = True
+
+    @classmethod
+    def of_layout(cls, layout: Layout, made: Path | None) -> Digester:
+        """For a layout of its own, whose classes are the dataset's."""
+        indices = class_indices(layout.classes, layout.classes)
+        return cls(layout, indices, len(layout.classes), made, is_staged=False)
 
     @cached_property
     def _renames(self) -> bool:
@@ -85,51 +93,64 @@ class Digester:
         return self.indices[:count].tolist() != list(range(count))
 
     def digest(self, record: Record) -> Digest:
-        """Read one record; a faulty one carries its fault."""
+        """Read one record; a faulty one carries its fault.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
         found = decode_record(self.layout, record)
         if found.image is None or found.mask is None:
             return Digest(record, found.faults, found.grey)
-        labelled = record.item not in self.unlabelled
-        mask = (self.indices[found.mask] if self._renames else found.mask) if labelled else None
-        name = hashlib.sha256(record.item.encode()).hexdigest()[:32]
-        image, content = record.image, found.content
-        if not is_portable(content):
-            content = encode_png(found.image)
-            image = self.made / f"{name}.image.png"
-            write_bytes_atomic(image, content)
+        mask = None
+        if record.item not in self.unlabelled:
+            mask = self.indices[found.mask] if self._renames else found.mask
+        counts = np.zeros(256, int) if mask is None else np.bincount(mask.ravel(), minlength=256)
         digest = Digest(
             record,
             found.faults,
             found.grey,
+            values=None if mask is None else found.values,
             fingerprint=Fingerprint.of(found.image, mask),
             size=(found.image.shape[0], found.image.shape[1]),
-            pixels=(0,) * self.num_classes,
-            image=image,
-            sha256=hashlib.sha256(content).hexdigest(),
+            pixels=tuple(counts[: self.num_classes].tolist()),
+            empty=mask is not None and not counts[1:IGNORE].any(),
         )
+        return digest if self.made is None else self._keep(digest, found, mask, self.made)
+
+    def _keep(self, digest: Digest, found: Decoded, mask: np.ndarray | None, made: Path) -> Digest:
+        """The digest with the files to keep: those that came, if a dataset may hold them as they are."""
+        assert found.image is not None
+        record = found.record
+        name = hashlib.sha256(record.item.encode()).hexdigest()[:32]
+        image, content = record.image, found.content
+        is_kept = is_portable(content)
+        if not is_kept:
+            content, image = encode_png(found.image), made / f"{name}.image.png"
+        elif not self.is_staged:
+            image = made / f"{name}.image{record.image.suffix.lower()}"
+        if not (is_kept and self.is_staged):
+            _write(image, content)
+        digest = replace(digest, image=image, sha256=hashlib.sha256(content).hexdigest())
         if mask is None:
             return digest
-        counts = np.bincount(mask.ravel(), minlength=256)
-        kept, mask_content = self._keep(record, found.mask, mask, name)
-        return replace(
-            digest,
-            values=found.values,
-            pixels=tuple(counts[: self.num_classes].tolist()),
-            mask=kept,
-            mask_sha256=hashlib.sha256(mask_content).hexdigest(),
-            empty=not counts[1:IGNORE].any(),
-        )
-
-    def _keep(self, record: Record, raw: np.ndarray, mask: np.ndarray, name: str) -> tuple[Path, bytes]:
-        """The mask's file and content: the one that came, if it is an index mask of the dataset already."""
-        if len(record.masks) == 1 and record.masks[0][1] is None and mask is raw:
+        if self.is_staged and len(record.masks) == 1 and record.masks[0][1] is None and mask is found.mask:
             path = record.masks[0][0]
             content = path.read_bytes()
             if _is_index_png(content):
-                return path, content
-        path, content = self.made / f"{name}.mask.png", encode_png(mask)
+                return replace(digest, mask=path, mask_sha256=hashlib.sha256(content).hexdigest())
+        path, content = made / f"{name}.mask.png", encode_png(mask)
+        _write(path, content)
+        return replace(digest, mask=path, mask_sha256=hashlib.sha256(content).hexdigest())
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
         path.write_bytes(content)
-        return path, content
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path}: {error.strerror or error}; free some space, then repeat the command (the "
+            "dataset is as it was)"
+        ) from error
 
 
 def class_indices(layout: tuple[str, ...], dataset: tuple[str, ...]) -> np.ndarray:

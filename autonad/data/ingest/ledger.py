@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from autonad.data.ingest.sources import Entry
 from autonad.errors import DatasetError, StorageError
 from autonad.files import read_json
+from autonad.storage.source import Entry
 
 INGESTED = "ingested.parquet"
 BATCHES = "batches.json"
@@ -149,13 +149,21 @@ def read_batches(root: Path) -> list[Batch]:
         return []
     try:
         entries = read_json(path, "the list of batches")
-        batches = [
-            Batch(**{name: value for name, value in entry.items() if name != "unlabelled"})
-            for entry in entries
-        ]
-    except (StorageError, TypeError, AttributeError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}; restore it") from error
-    return [replace(batch, new_classes=tuple(batch.new_classes)) for batch in batches]
+        if not isinstance(entries, list):
+            raise TypeError(f"it holds {entries!r:.40}")
+        return [_batch(entry) for entry in entries]
+    except (StorageError, KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(
+            f"{path} is no list of batches ({error.__cause__ or error}); restore it, or delete it: the "
+            "images stay, and their batches are ordered by name"
+        ) from error
+
+
+def _batch(entry: dict[str, Any]) -> Batch:
+    known = {name: value for name, value in entry.items() if name != "unlabelled"}
+    if not isinstance(known["name"], str):
+        raise TypeError(f"a batch is called {known['name']!r}")
+    return Batch(**{**known, "new_classes": tuple(known.get("new_classes", ()))})
 
 
 def listing_digest(entries: Sequence[Entry]) -> str:

@@ -1,139 +1,97 @@
-"""What a batch that was read changes in a dataset: rows, masks, groups, splits, quarantine, ledger."""
+"""What becomes of each new image: a row, a mask for a row that waits for one, a copy, or quarantine."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from autonad.data.dataset import COLUMNS, UNLABELLED, Dataset
 from autonad.data.faults import Fault
-from autonad.data.fingerprints import FINGERPRINTS, Fingerprint, fingerprint_table
-from autonad.data.ingest.arrival import NOT_READ, Plan
-from autonad.data.ingest.commit import QUARANTINE, Changes
+from autonad.data.fingerprints import Fingerprint
+from autonad.data.ingest.deliveries import Deliveries
 from autonad.data.ingest.digest import Digest
-from autonad.data.ingest.ledger import (
-    CONFLICT,
-    COPY,
-    DEFECT_FREE,
-    FAULTY,
-    IMAGE,
-    INGESTED,
-    MASK,
-    Batch,
-    Known,
-    Ledger,
-)
-from autonad.data.ingest.newcomers import Member, Newcomer, place
-from autonad.data.ingest.sources import Entry
-from autonad.data.split import extend_split
+from autonad.data.ingest.findings import rejection
+from autonad.data.ingest.ledger import CONFLICT, COPY, DEFECT_FREE, FAULTY, IMAGE, MASK, Batch
+from autonad.data.ingest.quarantine import QUARANTINE, Quarantine
+from autonad.data.ingest.settings import Rules
 from autonad.data.writer import unique_name
+from autonad.storage.source import Entry
+
+NOT_READ = "not-read"  # kind of the fault of a file that did not arrive
 
 
 @dataclass
 class Merge:
-    """A batch on its way into a dataset.
+    """New images on their way into a dataset, which may be empty.
 
     Attributes:
         dataset: As it is.
-        fingerprints: Of each image of it, by path; those of the batch are added.
-        ledger: The objects that it knows.
-        todo: What was planned.
-        classes: Classes after the batch.
+        fingerprints: Of each image of it, by path; those of the new ones are added.
+        classes: Classes afterwards.
+        rules: How to decide.
+        deliveries: What the new files were before, and what became of them.
         batch: The batch; its counts grow.
-        include_defect_free: Images without defects are kept.
+        faults: What was found.
+        rows: Rows of the manifest, old and new, by image; new ones have no group and no split yet.
+        new: New images, in the order in which they were taken.
+        added: Files to add: place in the dataset → where they wait.
+        retired: Masks that were replaced: place in the dataset → place in quarantine.
     """
 
     dataset: Dataset
     fingerprints: dict[str, Fingerprint]
-    ledger: Ledger
-    todo: Plan
     classes: tuple[str, ...]
+    rules: Rules
+    deliveries: Deliveries
     batch: Batch
-    include_defect_free: bool
     faults: list[Fault] = field(default_factory=list)
-    known: list[Known] = field(default_factory=list)
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    new: dict[str, Digest] = field(default_factory=dict)
     added: dict[str, Path] = field(default_factory=dict)
     retired: dict[str, str] = field(default_factory=dict)
-    reasons: list[dict[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Index the rows by path and by content, and the names that are taken."""
         padding = (0,) * (len(self.classes) - self.dataset.num_classes)
         rows: list[Any] = self.dataset.manifest[list(COLUMNS)].to_dict(orient="records")
-        self.rows: dict[str, dict[str, Any]] = {
+        self.rows = {
             row["image"]: {**row, "pixels": [*(int(n) for n in row["pixels"]), *padding]} for row in rows
         }
-        self.by_content: dict[str, str] = {}
+        self._by_content: dict[str, str] = {}
         for image in sorted(self.rows):
-            self.by_content.setdefault(self.fingerprints[image].content, image)
-        self.new: dict[str, Digest] = {}  # by image, in the order of the items
-        self.taken = {
-            name: {path.stem.casefold() for path in (self.dataset.root / name).glob("*")}
-            for name in ("images", "masks", QUARANTINE)
-        }
+            self._by_content.setdefault(self.fingerprints[image].content, image)
+        self._images, self._masks = self._names("images"), self._names("masks")
+        self.quarantine = Quarantine(self.rules.prefix, self._names(QUARANTINE))
 
     def take(self, digest: Digest) -> None:
-        """Decide about one image of the batch."""
+        """Decide about one image."""
         self.faults += digest.faults
-        error = digest.error
-        if error is not None:
-            self._reject(digest, FAULTY, error.message)
-        elif digest.empty and digest.record.label is not None:
-            message = f"it is labelled {digest.record.label}, but its mask is empty; it is left out"
-            self.faults.append(Fault("warning", "empty-mask", digest.item, message))
-            self._reject(digest, FAULTY, message)
+        fault = rejection(digest)
+        if fault is not None:
+            self.faults += [fault] if fault not in digest.faults else []
+            self._reject(digest, FAULTY, fault.message)
+            return
+        assert digest.fingerprint is not None
+        twin = None if self.rules.keep_copies else self._by_content.get(digest.fingerprint.content)
+        if twin is None:
+            self._newcomer(digest, digest.fingerprint)
         else:
-            assert digest.fingerprint is not None
-            twin = self.by_content.get(digest.fingerprint.content)
-            if twin is None:
-                self._newcomer(digest)
-            else:
-                self._twin(digest, twin, digest.fingerprint)
+            self._twin(digest, twin, digest.fingerprint)
 
     def refuse(self, entry: Entry, fault: Fault, path: Path | None) -> None:
         """Keep a file apart that is of no use."""
         self.faults.append(fault)
         self._count("quarantined")
-        self._quarantine(path, fault.item, fault.message)
-        self.known.append(Known(entry.identity, entry.etag, self.batch.name, FAULTY, ""))
+        self._keep_apart(path, fault.item, fault.message)
+        self.deliveries.remember_file(entry, FAULTY)
 
-    def finish(self, fractions: Sequence[float], seed: int) -> Changes:
-        """Groups and splits of everything new, and all changes together."""
-        self._place()
-        table = pd.DataFrame(list(self.rows.values()), columns=list(COLUMNS))
-        table = table.sort_values("image", kind="stable").reset_index(drop=True)
-        labelled = (table["mask"] != "").to_numpy()
-        if (table.loc[labelled, "split"] == "").any():
-            table.loc[labelled, "split"] = extend_split(table[labelled], fractions, seed)
-        table.loc[~labelled, "split"] = UNLABELLED
-        prints = fingerprint_table(table, self.fingerprints)
-        new_classes = self.classes[self.dataset.num_classes :]
-        self.batch = replace(self.batch, new_classes=new_classes)
-        return Changes(
-            manifest=table,
-            classes=self.classes if new_classes else None,
-            tables={FINGERPRINTS: prints, INGESTED: self.ledger.extended(self.known).table()},
-            added=self.added,
-            retired=self.retired,
-            reasons=self.reasons,
-        )
-
-    def _newcomer(self, digest: Digest) -> None:
-        if digest.empty and not self.include_defect_free:
+    def _newcomer(self, digest: Digest, fingerprint: Fingerprint) -> None:
+        if digest.empty and not self.rules.include_defect_free:
             self._count("defect_free")
-            self._remember(digest, DEFECT_FREE, DEFECT_FREE, "")
+            self.deliveries.remember(digest.record, DEFECT_FREE, DEFECT_FREE, "")
             return
-        assert digest.fingerprint is not None
-        name = digest.record.image.stem
-        if name.casefold() in self.taken["images"]:
-            name = f"{self.batch.name}-{digest.record.name}"
-        stem = unique_name(name, self.taken["images"])
-        image = f"images/{stem}{digest.image.suffix.lower()}"
+        image = f"images/{self._name(digest)}{digest.image.suffix.lower()}"
         self.added[image] = digest.image
         self.rows[image] = {
             "image": image,
@@ -148,48 +106,34 @@ class Merge:
             "pixels": [0] * len(self.classes),
         }
         self.new[image] = digest
-        self.fingerprints[image] = digest.fingerprint
-        self.by_content[digest.fingerprint.content] = image
+        self.fingerprints[image] = fingerprint
+        self._by_content.setdefault(fingerprint.content, image)
         self._count("images")
         if digest.mask is not None:
             self._label(digest, image)
             self._count("labelled")
-        self._remember(digest, IMAGE, MASK, image)
+        self.deliveries.remember(digest.record, IMAGE, MASK, image)
 
     def _twin(self, digest: Digest, image: str, fingerprint: Fingerprint) -> None:
         """An image that the dataset, or an earlier file of the batch, holds already."""
-        own = self._owns(digest, image)
+        record = digest.record
+        own = self.deliveries.owns(record, image)
         outcome = IMAGE if own else COPY
         row, labels = self.rows[image], self.fingerprints[image].labels
         if digest.mask is None or labels == fingerprint.labels:
             if not own:
                 self._count("copies")
-            self._remember(digest, outcome, MASK if own else COPY, image)
+            self.deliveries.remember(record, outcome, MASK if own else COPY, image)
         elif not row["mask"]:
-            if digest.empty and not self.include_defect_free:
+            if digest.empty and not self.rules.include_defect_free:
                 self._count("defect_free")
-                self._remember(digest, DEFECT_FREE, DEFECT_FREE, image)
+                self.deliveries.remember(record, DEFECT_FREE, DEFECT_FREE, image)
                 return
             self._label(digest, image)
             self._count("labelled" if image in self.new else "upgraded")
-            self._remember(digest, outcome, MASK, image)
+            self.deliveries.remember(record, outcome, MASK, image)
         elif own:
-            retired = row["mask"]
-            self.retired[retired] = self._kept_apart(Path(retired))
-            reason = f"mask of {image} until batch {self.batch.name}; it changed at its source"
-            self.reasons.append({"file": Path(self.retired[retired]).name, "item": retired, "reason": reason})
-            self.faults.append(
-                Fault(
-                    "warning",
-                    "relabelled",
-                    digest.item,
-                    f"its mask changed at its source: {image} (split {row['split']}) has the new one now, "
-                    f"and the old one is {self.retired[retired]}",
-                )
-            )
-            self._label(digest, image)
-            self._count("relabelled")
-            self._remember(digest, IMAGE, MASK, image)
+            self._relabel(digest, image)
         else:
             message = (
                 f"it is the same image as {image} and has another mask; that one stays. If the new mask is "
@@ -198,16 +142,26 @@ class Merge:
             self.faults.append(Fault("warning", "label-conflict", digest.item, message))
             self._reject(digest, CONFLICT, message)
 
-    def _owns(self, digest: Digest, image: str) -> bool:
-        """Whether an image was delivered under this very key, so that changed masks beside it correct it."""
-        known = self.ledger.get(self.todo.entries[digest.record.image])
-        return known is not None and known.outcome == IMAGE and known.image == image
+    def _relabel(self, digest: Digest, image: str) -> None:
+        """Replace a mask that changed at its source."""
+        row = self.rows[image]
+        old = row["mask"]
+        reason = f"mask of {image} until batch {self.batch.name}; it changed at its source"
+        self.retired[old] = self.quarantine.retire(old, reason)
+        message = (
+            f"its mask changed at its source: {image} (split {row['split']}) has the new one now, and the "
+            f"old one is {self.retired[old]}"
+        )
+        self.faults.append(Fault("warning", "relabelled", digest.item, message))
+        self._label(digest, image)
+        self._count("relabelled")
+        self.deliveries.remember(digest.record, IMAGE, MASK, image)
 
     def _label(self, digest: Digest, image: str) -> None:
         """Give a row the mask of a digest, as a new file."""
         assert digest.mask is not None
         assert digest.fingerprint is not None
-        mask = f"masks/{unique_name(Path(image).stem, self.taken['masks'])}.png"
+        mask = f"masks/{unique_name(Path(image).stem, self._masks)}.png"
         self.added[mask] = digest.mask
         self.rows[image] |= {"mask": mask, "mask_sha256": digest.mask_sha256, "pixels": list(digest.pixels)}
         if self.rows[image]["split"] == UNLABELLED:
@@ -218,68 +172,27 @@ class Merge:
         if any(fault.kind == NOT_READ for fault in digest.faults):
             return  # the next ingest tries again
         self._count("quarantined")
-        self._quarantine(digest.record.image, digest.item, reason)
-        for path, _ in digest.record.masks:
-            self._quarantine(path, self.todo.entries[path].key, f"the mask of {digest.item}")
-        self._remember(digest, outcome, outcome, "")
+        self._keep_apart(digest.record.image, digest.item, reason)
+        for path, _ in digest.record.masks if self.rules.quarantine_masks else ():
+            self._keep_apart(path, self.deliveries.entries[path].key, f"the mask of {digest.item}")
+        self.deliveries.remember(digest.record, outcome, outcome, "")
 
-    def _quarantine(self, path: Path | None, item: str, reason: str) -> None:
-        name = ""
-        # A link is an image that the dataset holds.
-        if path is not None and path.is_file() and not path.is_symlink():
-            place = self._kept_apart(Path(item))
-            self.added[place] = path
-            name = Path(place).name
-        self.reasons.append({"file": name, "item": f"{self.batch.name}/{item}", "reason": reason})
+    def _keep_apart(self, path: Path | None, item: str, reason: str) -> None:
+        # A link among the waiting files is an image that the dataset holds.
+        is_held = path is not None and path in self.deliveries.entries and path.is_symlink()
+        self.quarantine.keep(None if is_held else path, item, reason)
 
-    def _kept_apart(self, item: Path) -> str:
-        stem = unique_name(f"{self.batch.name}-{item.with_suffix('')}", self.taken[QUARANTINE])
-        return f"{QUARANTINE}/{stem}{item.suffix.lower()}"
+    def _name(self, digest: Digest) -> str:
+        """A free file name without suffix: the image's own, if that is its alone."""
+        name = digest.record.image.stem
+        if name.casefold() in self.rules.shared_stems:
+            name = digest.record.name
+        elif self.rules.prefix and name.casefold() in self._images:
+            name = f"{self.rules.prefix}-{digest.record.name}"
+        return unique_name(name, self._images)
 
-    def _remember(self, digest: Digest, image_outcome: str, mask_outcome: str, image: str) -> None:
-        for number, entry in enumerate(self.todo.files(digest.record)):
-            outcome = mask_outcome if number else image_outcome
-            before = self.ledger.get(entry)
-            if not image and before is not None and before.outcome == IMAGE and before.etag == entry.etag:
-                continue  # the image stays in the dataset; its new mask is of no use
-            self.known.append(Known(entry.identity, entry.etag, self.batch.name, outcome, image))
+    def _names(self, folder: str) -> set[str]:
+        return {path.stem.casefold() for path in (self.dataset.root / folder).glob("*")}
 
     def _count(self, name: str) -> None:
         self.batch = replace(self.batch, **{name: getattr(self.batch, name) + 1})
-
-    def _place(self) -> None:
-        """Groups of the new images; rows of groups without a split may be joined to others."""
-        split_of = {
-            row["group"]: row["split"] for row in self.rows.values() if row["split"] not in {"", UNLABELLED}
-        }
-        old = [image for image in self.rows if image not in self.new]
-        members = [
-            Member(image, self.rows[image]["group"], split_of.get(self.rows[image]["group"], ""))
-            for image in old
-        ]
-        newcomers = [Newcomer(new.item, self._stated(new, image)) for image, new in self.new.items()]
-        descriptors = [self.fingerprints[image].descriptor for image in (*old, *self.new)]
-        if not newcomers:
-            return
-        olds, news, faults = place(
-            members, newcomers, np.stack(descriptors).astype(np.float32), self.batch.name
-        )
-        for image, group in zip((*old, *self.new), (*olds, *news), strict=True):
-            self.rows[image]["group"] = group
-        self.faults += faults
-
-    def _stated(self, digest: Digest, image: str) -> str:
-        """The group that groups.csv states, else that of an older version of the same object."""
-        known = self.ledger.get(self.todo.entries[digest.record.image])
-        if known is not None and known.image in self.rows and known.image != image:
-            self.faults.append(
-                Fault(
-                    "warning",
-                    "new-version",
-                    digest.item,
-                    f"it changed at its source; {known.image}, its older version, stays in the dataset, "
-                    "and both are one part",
-                )
-            )
-            return str(self.rows[known.image]["group"])
-        return (self.todo.layout.groups or {}).get(digest.item, "")

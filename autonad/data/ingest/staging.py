@@ -15,9 +15,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from autonad.data.faults import Fault
-from autonad.data.ingest.sources import Entry
 from autonad.errors import StorageError
 from autonad.files import read_json, write_json
+from autonad.storage.source import Entry
 
 FOLDER = ".ingest"
 # Files that have not arrived are links to an empty one; file systems allow some 32,000 links of a file.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,11 @@ class Record:
     def name(self) -> str:
         """File name without suffix in a dataset."""
         return self.item.rsplit(".", 1)[0].replace("/", "-")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Its image, then its masks."""
+        return (self.image, *(mask for mask, _ in self.masks))
 
 
 @dataclass(frozen=True)
@@ -93,12 +98,6 @@ class Decoded:
     def empty(self) -> bool:
         """Whether the mask was read and shows no defect."""
         return self.mask is not None and not ((self.mask != 0) & (self.mask != IGNORE)).any()
-
-
-def decode(layout: Layout) -> Iterator[Decoded]:
-    """Read the records of a layout one after the other; a faulty one carries its fault."""
-    for record in layout.records:
-        yield decode_record(layout, record)
 
 
 def decode_record(layout: Layout, record: Record) -> Decoded:

@@ -21,6 +21,9 @@ from autonad.data.images import IGNORE, list_images, read_mask
 from autonad.data.layouts.layout import Layout, Record
 from autonad.errors import DatasetError
 
+# Mask files by the image they belong to, and the class of their non-zero pixels; None for index masks.
+MaskSource = tuple[dict[str, Path], int | None]
+
 
 def read_masks(source: Path, *, classes: Sequence[str] | None, known: Sequence[str] | None = None) -> Layout:
     """List a folder of images and one of masks.
@@ -44,33 +47,12 @@ def read_masks(source: Path, *, classes: Sequence[str] | None, known: Sequence[s
     paths = list_images(images, recursive=True)
     if not paths:
         raise DatasetError(f"{images} holds no images; put PNG, JPEG, BMP, TIFF or WebP files there")
-    if classes is None and (source / "classes.txt").is_file():
-        lines = (source / "classes.txt").read_text(encoding="utf-8", errors="replace").splitlines()
-        classes = [line.strip() for line in lines if line.strip()]
-
+    classes = classes if classes is not None else _listed_classes(source / "classes.txt")
     folders = _class_folders(images, masks, classes)
     if folders:
-        names = check_classes(classes if classes is not None else sorted(folders))
-        sources: list[tuple[dict[str, Path], int | None]] = [
-            (_by_key(masks / name), index) for index, name in enumerate(names) if index and name in folders
-        ]
-        faults = [
-            Fault(
-                "warning",
-                "unknown-class",
-                f"masks/{name}",
-                f"it is none of the classes {', '.join(names[1:])}",
-            )
-            for name in sorted(folders - set(names))
-        ]
+        names, sources, faults = _per_class(masks, folders, classes)
     else:
-        files = _by_key(masks)
-        if known is not None:
-            names = check_classes(classes if classes is not None else known)
-            binary = len(names) == 2
-        else:
-            names, binary = _interpret(files, classes, masks)
-        sources, faults = [(files, 1 if binary else None)], []
+        names, sources, faults = *_single(masks, classes, known), []
 
     records = []
     for path in paths:
@@ -80,16 +62,44 @@ def read_masks(source: Path, *, classes: Sequence[str] | None, known: Sequence[s
         if found:
             records.append(Record(path, item, found))
         else:
-            faults.append(
-                Fault(
-                    "error",
-                    "missing-mask",
-                    item,
-                    f"it has no mask; expected masks/{key}.png, all zero if it shows no defect",
-                )
-            )
+            message = f"it has no mask; expected masks/{key}.png, all zero if it shows no defect"
+            faults.append(Fault("error", "missing-mask", item, message))
     assumed = known is not None and not folders
     return Layout("masks", source, names, tuple(records), tuple(faults), assumed=assumed)
+
+
+def _listed_classes(path: Path) -> list[str] | None:
+    """The classes that a text file names, one per line."""
+    if not path.is_file():
+        return None
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _per_class(
+    masks: Path, folders: set[str], classes: Sequence[str] | None
+) -> tuple[tuple[str, ...], list[MaskSource], list[Fault]]:
+    """Class names, the masks of each class, and folders that are none of the classes."""
+    names = check_classes(classes if classes is not None else sorted(folders))
+    sources: list[MaskSource] = [
+        (_by_key(masks / name), index) for index, name in enumerate(names) if index and name in folders
+    ]
+    message = f"it is none of the classes {', '.join(names[1:])}"
+    unknown = sorted(folders - set(names))
+    return names, sources, [Fault("warning", "unknown-class", f"masks/{name}", message) for name in unknown]
+
+
+def _single(
+    masks: Path, classes: Sequence[str] | None, known: Sequence[str] | None
+) -> tuple[tuple[str, ...], list[MaskSource]]:
+    """Class names, and the one mask of each image: binary with a single class, else an index mask."""
+    files = _by_key(masks)
+    if known is not None:
+        names = check_classes(classes if classes is not None else known)
+        binary = len(names) == 2
+    else:
+        names, binary = _interpret(files, classes, masks)
+    return names, [(files, 1 if binary else None)]
 
 
 def _class_folders(images: Path, masks: Path, classes: Sequence[str] | None) -> set[str]:

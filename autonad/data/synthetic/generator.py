@@ -63,7 +63,6 @@ def synthesize(
     views: tuple[int, int] = (2, 3),
     defect_free: float = 0.0,
     fractions: Sequence[float] = (0.6, 0.2, 0.2),
-    batch: str = "initial",
 ) -> Dataset:
     """Generate a dataset.
 
@@ -78,7 +77,6 @@ def synthesize(
         views: Fewest and most images of one part.
         defect_free: Fraction of parts without defects.
         fractions: Shares of train, val and test.
-        batch: Name of the production batch.
 
     Returns:
         The dataset.
@@ -87,6 +85,41 @@ def synthesize(
         DatasetError: An argument is out of range, or the images show too few parts to be split.
         StorageError: The output cannot be written.
     """
+    _check(num_images, size, materials, classes, views, defect_free)
+    names = check_classes(classes)
+    look = appearance or Appearance()
+    rng = np.random.default_rng([seed, 0])
+    with DatasetWriter(Path(output), classes=names) as writer:
+        written = part = defective = 0
+        while written < num_images:
+            count = min(int(rng.integers(views[0], views[1] + 1)), num_images - written)
+            kinds: list[str] = []
+            if rng.random() >= defect_free:
+                kinds = _deal_defects(rng, names[1:], defective)
+                defective += 1
+            material = str(rng.choice(list(materials)))
+            images, masks = render_part(
+                material, kinds, classes=names, size=size, views=count, appearance=look, seed=(seed, 1, part)
+            )
+            for view, (image, mask) in enumerate(zip(images, masks, strict=True)):
+                group = f"s{seed}-p{part:05d}"
+                writer.add(image, mask, name=f"{group}-v{view}", group=group)
+            written += count
+            part += 1
+        about = {"format": "synthetic", "faults": []}
+        writer.finish(lambda rows: split_by_group(rows, fractions, seed), about=about)
+    return Dataset.open(output)
+
+
+def _check(
+    num_images: int,
+    size: tuple[int, int],
+    materials: Sequence[str],
+    classes: Sequence[str],
+    views: tuple[int, int],
+    defect_free: float,
+) -> None:
+    """Refuse arguments that are out of range; see `synthesize`."""
     for name, found, known in (("material", materials, MATERIALS), ("defect class", classes, DEFECTS)):
         unknown = [value for value in found if value not in known]
         if unknown or not found:
@@ -99,32 +132,15 @@ def synthesize(
             f"fraction {defect_free} without defects; need at least 1 image, 32 × 32 pixels, 1 view, and a "
             "fraction below 1"
         )
-    names = check_classes(classes)
-    look = appearance or Appearance()
-    rng = np.random.default_rng([seed, 0])
-    with DatasetWriter(Path(output), classes=names) as writer:
-        written = part = defective = 0
-        while written < num_images:
-            count = min(int(rng.integers(views[0], views[1] + 1)), num_images - written)
-            # Dealing the classes in turn keeps them balanced; a second kind makes parts that show both.
-            kinds: list[str] = []
-            if rng.random() >= defect_free:
-                kinds = [names[1 + defective % (len(names) - 1)]] * int(rng.integers(1, 3))
-                if rng.random() < 0.3:
-                    kinds.append(str(rng.choice(names[1:])))
-                defective += 1
-            material = str(rng.choice(list(materials)))
-            images, masks = render_part(
-                material, kinds, classes=names, size=size, views=count, appearance=look, seed=(seed, 1, part)
-            )
-            for view, (image, mask) in enumerate(zip(images, masks, strict=True)):
-                group = f"s{seed}-p{part:05d}"
-                writer.add(image, mask, name=f"{group}-v{view}", group=group, batch=batch)
-            written += count
-            part += 1
-        about = {"format": "synthetic", "faults": []}
-        writer.finish(lambda rows: split_by_group(rows, fractions, seed), about=about)
-    return Dataset.open(output)
+
+
+def _deal_defects(rng: np.random.Generator, classes: Sequence[str], number: int) -> list[str]:
+    """The defects of a part, the `number`-th that has any."""
+    # Dealing the classes in turn keeps them balanced; a second kind makes parts that show both.
+    kinds = [classes[number % len(classes)]] * int(rng.integers(1, 3))
+    if rng.random() < 0.3:
+        kinds.append(str(rng.choice(list(classes))))
+    return kinds
 
 
 def render_part(

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autonad.report.units import percent, points
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -56,9 +58,8 @@ def log_history(run: Run, history: list[dict[str, float]]) -> None:
 def evaluation_headline(metrics: Mapping[str, Any]) -> str:
     """The one line that sums up an evaluation."""
     interval = metrics["intervals"]["input"]["miou"]
-    between = f" ({100 * interval['low']:.1f} to {100 * interval['high']:.1f})" if interval else ""
+    between = f" ({points(interval)})" if interval else ""
     return (
-        f"test mIoU {100 * metrics['input']['miou']:.1f} %{between}, mF1 {100 * metrics['input']['mf1']:.1f} "
-        "% on "
+        f"test mIoU {percent(metrics['input']['miou'])}{between}, mF1 {percent(metrics['input']['mf1'])} on "
         f"{metrics['images']} images of {metrics['groups']} parts"
     )

@@ -2,9 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from autonad.appearance.policy import MOVES_PIN, BatchFinding, Decision, LastSearch, decide
+from autonad.appearance.last_search import LastSearch
+from autonad.appearance.policy import MOVES_PIN, BatchFinding, Decision, apply_policy
 
 SEARCHED = LastSearch(
+    pin_key="cccccccccccc",
     hardware_key="aaaaaaaaaaaa",
     target="line",
     latency_budget_ms=None,
@@ -18,7 +20,7 @@ def finding(batch: str, *, changed: bool) -> BatchFinding:
 
 
 def decided(**changes: object) -> Decision:
-    return decide(**{"has_pin": True, "forced": None, "now": SEARCHED, "last": SEARCHED, **changes})  # type: ignore[arg-type]
+    return apply_policy(**{"has_pin": True, "forced": None, "now": SEARCHED, "last": SEARCHED, **changes})  # type: ignore[arg-type]
 
 
 def kinds(decision: Decision) -> list[str]:
@@ -78,6 +80,15 @@ def test_a_pin_without_a_finished_search_is_not_reused() -> None:
     decision = decided(last=None)
 
     assert (decision.action, decision.moves_pin, kinds(decision)) == ("train", False, ["unfinished_search"])
+
+
+@pytest.mark.parametrize("searched", ["dddddddddddd", None])
+def test_a_search_of_another_pin_is_not_reused(searched: str | None) -> None:
+    decision = decided(last=replace(SEARCHED, pin_key=searched))
+
+    assert (decision.action, decision.moves_pin, kinds(decision)) == ("train", False, ["pin_not_searched"])
+    assert "cccccccccccc" in decision.reasons[0].message
+    assert (searched or "without a pin") in decision.reasons[0].message
 
 
 def test_forcing_a_search_leaves_the_pin() -> None:

@@ -13,7 +13,8 @@ from autonad.appearance.calibration import calibrate, draw_parts
 from autonad.appearance.drift import compare
 from autonad.appearance.features import extract_features, image_features
 from autonad.data.dataset import Dataset
-from autonad.data.layouts.formats import import_dataset
+from autonad.data.ingest.importing import import_dataset
+from autonad.data.ingest.settings import IngestSettings
 
 SOURCE = Path(__file__).parents[4] / "shared" / "data" / "mt"
 
@@ -26,7 +27,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     root = tmp_path_factory.mktemp("tiles") / "mt"
-    import_dataset("mt", SOURCE, root, seed=0, fractions=(0.6, 0.2, 0.2))
+    import_dataset(SOURCE, root, IngestSettings(format="mt"))
     return Dataset.open(root)
 
 

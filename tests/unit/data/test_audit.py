@@ -11,7 +11,8 @@ from PIL import Image
 
 from autonad.data.audit import AuditReport, audit_dataset, audit_layout
 from autonad.data.dataset import Dataset
-from autonad.data.layouts.formats import import_dataset
+from autonad.data.ingest.importing import import_dataset
+from autonad.data.ingest.settings import IngestSettings
 from autonad.errors import DatasetError
 
 spec = importlib.util.spec_from_file_location("layouts", Path(__file__).with_name("layouts.py"))
@@ -82,7 +83,7 @@ def test_turned_copies_across_splits_are_named(tmp_path: Path) -> None:
     source = make.masks(tmp_path / "m", [1], count=8)
     make.save(source / "images" / "8.jpg", np.ascontiguousarray(np.rot90(make.texture(0))))
     make.save(source / "masks" / "8.png", np.ascontiguousarray(np.rot90(make.patch(1))))
-    dataset = import_dataset("masks", source, tmp_path / "d").dataset
+    dataset = import_dataset(source, tmp_path / "d", IngestSettings(format="masks")).dataset
     assert audit_dataset(dataset.root).faults["kind"].tolist() == ["no-groups"]
     rows = dataset.manifest.set_index("image")
     rows.loc["images/8.jpg", ["split", "group"]] = [
@@ -139,7 +140,7 @@ def test_known_faults_of_published_sets_are_warnings(tmp_path: Path) -> None:
     assert item(report, "mixed-group") == "group Free0"
     assert report.num_images == 36
     assert not report.has_errors
-    imported = audit_dataset(import_dataset("mt", source, tmp_path / "d").dataset.root)
+    imported = audit_dataset(import_dataset(source, tmp_path / "d", IngestSettings(format="mt")).dataset.root)
     assert kinds(imported, "warning") == {"grey-masks": 1, "empty-mask": 1}
 
 

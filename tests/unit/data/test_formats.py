@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,10 @@ import pytest
 from PIL import Image
 
 from autonad.data.dataset import Dataset
-from autonad.data.layouts.formats import FORMATS, import_dataset, read_layout
+from autonad.data.ingest import importing
+from autonad.data.ingest.importing import ImportReport
+from autonad.data.ingest.settings import IngestSettings
+from autonad.data.layouts.formats import FORMATS, read_layout
 from autonad.errors import DatasetError
 
 
@@ -25,6 +29,10 @@ def load(name: str) -> ModuleType:
 
 make = load("layouts")
 PATCH = int((make.patch(1) > 0).sum())
+
+
+def import_dataset(format: str, source: Path, output: Path, **settings: Any) -> ImportReport:
+    return importing.import_dataset(source, output, IngestSettings(format=format, **settings))
 
 
 def kinds(faults: pd.DataFrame, severity: str) -> dict[str, int]:

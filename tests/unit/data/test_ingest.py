@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from autonad.steps.batches import newest
 from PIL import Image
 
 from autonad.data.audit import audit_dataset
 from autonad.data.dataset import UNLABELLED, Dataset
-from autonad.data.ingest.batch import IngestReport, IngestSettings, ingest_batch
-from autonad.data.ingest.sources import FolderSource
+from autonad.data.ingest.extending import IngestReport, ingest_batch
+from autonad.data.ingest.settings import IngestSettings
 from autonad.data.writer import DatasetWriter
 from autonad.errors import DatasetError
+from autonad.storage.folder import FolderSource
 
 DAY = datetime.date(2025, 3, 1)
 CLASSES = ("crack", "stain")
@@ -620,3 +622,24 @@ def test_groups_that_name_nothing_are_refused(dataset: Path, batch: Batch, make_
     batch.groups(other="x")
     with pytest.raises(DatasetError, match="names none of the images"):
         ingest(dataset, batch)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "[", "\xff", "5", "{}", "[1]", '["a"]', '[{"name": 5}]', '[{"date": "2025-03-01"}]'),
+        '[{"name": "a", "x": 1}]',
+        '[{"name": "a", "date": "", "source": "", "listing": "", "new_classes": null}]',
+    ],
+)
+def test_a_damaged_list_of_batches_is_named(
+    dataset: Path, batch: Batch, make_texture: Texture, content: str
+) -> None:
+    batch.image("a.png", make_texture(100))
+    (dataset / "batches.json").write_bytes(content.encode("latin-1"))
+    for read in (lambda: ingest(dataset, batch), lambda: newest(Dataset.open(dataset), rows(dataset), 1)):
+        with pytest.raises(
+            DatasetError, match=r"batches.json is no list of batches .*; restore it"
+        ) as refused:
+            read()
+        assert "\n" not in str(refused.value)

@@ -15,9 +15,10 @@ import pytest
 from PIL import Image
 
 from autonad.data.dataset import Dataset
-from autonad.data.ingest.batch import IngestSettings, ingest_batch
-from autonad.data.ingest.sources import FolderSource
+from autonad.data.ingest.extending import ingest_batch
+from autonad.data.ingest.settings import IngestSettings
 from autonad.data.writer import DatasetWriter
+from autonad.storage.folder import FolderSource
 
 pytestmark = pytest.mark.slow
 DAY = datetime.date(2025, 3, 1)

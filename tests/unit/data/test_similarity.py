@@ -7,10 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autonad.data.copies import find_near, join_groups, remember
 from autonad.data.similarity import connected, describe, near_pairs
-
-CLASSES = ("background", "a")
 
 
 def worn(image: np.ndarray, turns: int, mirrored: bool) -> np.ndarray:
@@ -51,34 +48,5 @@ def test_blank_images_resemble_nothing() -> None:
 
 def test_connected_components() -> None:
     assert connected(6, [(4, 1), (1, 5), (2, 3)]) == [0, 1, 2, 2, 1, 1]
-
-
-def test_groups_are_joined_by_copies_and_only_by_them(make_texture: Callable[..., np.ndarray]) -> None:
-    mask = np.zeros((48, 48), np.uint8)
-    images = [
-        make_texture(0),
-        make_texture(1),
-        worn(make_texture(0), 1, False),
-        make_texture(2),
-        make_texture(3),
-    ]
-    images.append(make_texture(4))  # the same part as image 2, from elsewhere
-    groups = ["p", "q", "r", "q", "s", "r"]
-    seen = [
-        remember(f"{i}", image, mask, CLASSES, group=g)
-        for i, (image, g) in enumerate(zip(images, groups, strict=True))
-    ]
-    joined, faults = join_groups(seen, find_near(seen))
-    assert joined == ["p", "q", "p", "q", "s", "p"]
-    assert [fault.item for fault in faults] == ["groups p, r"]
-
-
-def test_without_known_groups_copies_and_equal_blanks_share_one(
-    make_texture: Callable[..., np.ndarray],
-) -> None:
-    blank = np.zeros((48, 48, 3), np.uint8)
-    images = [blank, make_texture(0), worn(make_texture(0), 2, True), blank, make_texture(1)]
-    seen = [remember(f"{i}", image, blank[..., 0], CLASSES) for i, image in enumerate(images)]
-    joined, faults = join_groups(seen, find_near(seen))
-    assert joined == ["g00000", "g00001", "g00001", "g00000", "g00004"]
-    assert faults == []
+    assert connected(3, []) == [0, 1, 2]
+    assert connected(0, []) == []

@@ -151,3 +151,16 @@ def test_wrong_settings_name_the_field(wrong: dict) -> None:
 def test_unknown_preset_lists_the_known() -> None:
     with pytest.raises(ConfigError, match="none, light, standard, strong"):
         Augmentation.preset("wild")
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_the_zoom_keeps_image_and_mask_aligned(upright: bool) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:44] = 1
+    mask = mask.T.copy() if upright else mask
+    image = np.repeat(mask[..., None] * 255, 3, axis=2)
+    for seed in range(50):
+        out, out_mask = zoom_on_defect(image, mask, np.random.default_rng(seed), (0.25, 0.5))
+        grey = out[..., 0].astype(int)
+        decided = abs(grey - 127.5) > 4  # between two pixels the nearest is a matter of rounding
+        np.testing.assert_array_equal((grey > 127)[decided], (out_mask == 1)[decided])

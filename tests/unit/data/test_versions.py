@@ -15,7 +15,7 @@ from autonad import steps
 from autonad.config import Config, parse_config
 from autonad.config.context import Context
 from autonad.data.dataset import Dataset
-from autonad.data.versions import Source, from_folder, pull, resolve
+from autonad.data.versions import DatasetVersion, from_folder, pull, resolve
 from autonad.errors import AutonadError, ConfigError, DatasetError, StorageError, TrackingError
 from autonad.storage.store import Store
 
@@ -121,7 +121,7 @@ def test_a_wrong_secret_is_one_clear_line(
 def test_a_folder_is_taken_where_it_is_and_on_a_cluster_refused(tmp_path: Path) -> None:
     steps.synthesize(Context(parse_config(SMALL, source="test")), output=tmp_path / "parts")
 
-    assert resolve(*from_folder(tmp_path / "parts", in_place=True)) == Source(
+    assert resolve(*from_folder(tmp_path / "parts", in_place=True)) == DatasetVersion(
         str(tmp_path / "parts"), "", "parts"
     )
     with pytest.raises(DatasetError, match="dvc push"):
@@ -144,8 +144,7 @@ def configured(settings: str = "tracking: {enabled: false}", **entered: object) 
         "mlflow_uri": "",
         "experiment": "",
     }
-    form = steps.Entered(settings=settings, **values | entered)  # type: ignore[arg-type]
-    return steps.configure(Context(Config()), form)
+    return steps.configure(Context(Config()), steps.Form(settings=settings, **values | entered))  # type: ignore[arg-type]
 
 
 def test_what_is_entered_overrides_the_settings_and_zero_keeps_them() -> None:
@@ -163,7 +162,7 @@ def test_what_is_entered_overrides_the_settings_and_zero_keeps_them() -> None:
 
 def test_the_settings_name_of_the_dataset_is_the_one_that_all_tasks_use() -> None:
     found = configured("tracking: {enabled: false, dataset: parts}")
-    assert found.source.name == "parts"
+    assert found.version.name == "parts"
     assert parse_config(found.config, source="test").tracking.dataset == "parts"
 
 

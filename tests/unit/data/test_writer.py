@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from autonad.data.dataset import Dataset
 from autonad.data.writer import DatasetWriter
@@ -42,17 +40,17 @@ def test_equal_input_gives_equal_files(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
 
 
-def test_file_bytes_are_kept_and_hashed(tmp_path: Path) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(np.full((8, 6, 3), 77, np.uint8)).save(buffer, "JPEG")
-    content = buffer.getvalue()
+def test_files_are_moved_or_copied_and_what_was_made_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "theirs.jpg").write_bytes(b"theirs")
     with DatasetWriter(tmp_path / "d", classes=["x"]) as writer:
-        writer.add(content, np.zeros((8, 6), np.uint8), name="a/b c", group="g", suffix=".JPG")
-        writer.finish(all_train)
-    row = Dataset.open(tmp_path / "d").manifest.iloc[0]
-    assert row["image"] == "images/a-b-c.jpg"
-    assert (tmp_path / "d" / row["image"]).read_bytes() == content
-    assert row["sha256"] == hashlib.sha256(content).hexdigest()
+        fill(writer, 1)
+        (writer.made / "ours.png").write_bytes(b"ours")
+        files = {"images/a.png": writer.made / "ours.png", "quarantine/b.jpg": tmp_path / "theirs.jpg"}
+        writer.put(pd.DataFrame(), files, [{"file": "b.jpg", "item": "theirs.jpg", "reason": "bad"}], {})
+    assert (tmp_path / "d/images/a.png").read_bytes() == b"ours"
+    assert (tmp_path / "d/quarantine/b.jpg").read_bytes() == (tmp_path / "theirs.jpg").read_bytes()
+    assert (tmp_path / "d/quarantine/reasons.csv").read_text() == "file,item,reason\nb.jpg,theirs.jpg,bad\n"
+    assert not list((tmp_path / "d").glob(".*"))
 
 
 def test_equal_names_do_not_overwrite_each_other(tmp_path: Path) -> None:
@@ -161,16 +159,3 @@ def test_a_failed_rename_restores_the_older_dataset(tmp_path: Path, monkeypatch:
         with pytest.raises(StorageError, match="Input/output error"):
             writer.finish(all_train)
     assert contents(tmp_path / "d") == before
-
-
-def test_quarantine_keeps_file_and_reason(tmp_path: Path) -> None:
-    bad = tmp_path / "bad.png"
-    bad.write_bytes(b"broken")
-    with DatasetWriter(tmp_path / "d", classes=["x"]) as writer:
-        fill(writer)
-        writer.quarantine(bad, item="images/bad.png", reason="it is damaged")
-        writer.quarantine(tmp_path / "gone.png", item="images/gone.png", reason="it is missing")
-        writer.finish(all_train)
-    reasons = pd.read_csv(tmp_path / "d" / "quarantine" / "reasons.csv", keep_default_na=False)
-    assert reasons["reason"].tolist() == ["it is damaged", "it is missing"]
-    assert (tmp_path / "d" / "quarantine" / reasons["file"][0]).read_bytes() == b"broken"

@@ -4,7 +4,7 @@ import pytest
 from detectors import decide, detector, truth
 
 from autonad.deploy.verdict import ALL, CHAMPIONS, OWN, comparable_images, judge, judge_latency
-from autonad.evaluation.bootstrap import swap_p_value
+from autonad.evaluation.paired import swap_p_value
 
 
 @pytest.mark.parametrize("parts", [8, 24])

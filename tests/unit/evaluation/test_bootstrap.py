@@ -3,14 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from autonad.evaluation.bootstrap import (
-    _group_sums,
-    _resample,
-    bootstrap_intervals,
-    metric_values,
-    paired_difference,
-)
+from autonad.evaluation.bootstrap import _resample, bootstrap_intervals, group_sums, metric_values
 from autonad.evaluation.metrics import compute_metrics
+from autonad.evaluation.paired import paired_difference
 
 NAMES = ("background", "crack", "hole")
 
@@ -153,6 +148,6 @@ def test_a_model_against_itself_is_a_tie_and_swapping_changes_sides() -> None:
 def test_group_sums_keep_every_pixel() -> None:
     rng = np.random.default_rng(9)
     matrices, groups = _matrices(rng, 30), rng.integers(0, 7, 30)
-    sums = _group_sums(matrices, groups)
+    sums = group_sums(matrices, groups)
     assert (sums.sum(0) == matrices.sum(0)).all()
     assert (sums[3] == matrices[groups == 3].sum(0)).all()

@@ -58,16 +58,14 @@ def test_a_perfect_prediction_scores_exactly_one() -> None:
     )
 
 
-def test_merging_parts_equals_counting_all_at_once() -> None:
+def test_image_by_image_equals_all_at_once() -> None:
     labels, predictions = _pixels(1)
-    whole, merged = ConfusionMatrix(4), ConfusionMatrix(4)
+    whole, gathered = ConfusionMatrix(4), ConfusionMatrix(4)
     whole.update(labels, predictions)
     for label, prediction in zip(labels, predictions, strict=True):
-        part = ConfusionMatrix(4)
-        part.update(label, prediction)
-        merged.merge(part)
+        gathered.update(label, prediction)
     assert whole.matrix.dtype == np.int64
-    assert (whole.matrix == merged.matrix).all()
+    assert (whole.matrix == gathered.matrix).all()
 
 
 def test_what_is_predicted_on_ignored_pixels_changes_nothing() -> None:

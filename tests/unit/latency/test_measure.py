@@ -11,14 +11,7 @@ from torch import nn
 
 from autonad.errors import ExportError, LatencyError
 from autonad.latency import measure
-from autonad.latency.measure import (
-    Measurement,
-    measure_module,
-    measure_network,
-    measure_onnx,
-    quiet,
-    time_calls,
-)
+from autonad.latency.measure import Measurement, measure_network, quiet, time_calls
 from autonad.latency.runtime import module_run, onnx_run, onnx_session
 from autonad.latency.target import Target
 from autonad.network import AutoNADNet
@@ -80,23 +73,21 @@ def test_the_same_network_is_measured_in_either_runtime(exported: bytes, tmp_pat
     (tmp_path / "model.onnx").write_bytes(exported)
     module = nn.Conv2d(3, 2, 3).train()
     found = [
-        measure_onnx(exported, ONNX, input_shape=SHAPE, warmup=1, repeats=4),
-        measure_onnx(tmp_path / "model.onnx", ONNX, input_shape=SHAPE, warmup=1, repeats=4),
-        measure_module(module, TORCH, input_shape=SHAPE, warmup=1, repeats=4),
-        *(
-            measure_network(module, target, input_shape=SHAPE, warmup=1, repeats=4)
-            for target in (ONNX, TORCH)
-        ),
+        measure_network(network, target, input_shape=SHAPE, warmup=1, repeats=4)
+        for network, target in (
+            (exported, ONNX),
+            (tmp_path / "model.onnx", ONNX),
+            (module, ONNX),
+            (module, TORCH),
+        )
     ]
     for measurement in found:
         assert len(measurement.samples_ms) == 4
         assert 0 < measurement.median_ms <= measurement.p95_ms
-    with pytest.raises(LatencyError, match="measure_module"):
-        measure_onnx(exported, TORCH, input_shape=SHAPE)
-    with pytest.raises(LatencyError, match="measure_onnx"):
-        measure_module(module, ONNX, input_shape=SHAPE)
+    with pytest.raises(LatencyError, match="runs no ONNX file"):
+        measure_network(exported, TORCH, input_shape=SHAPE)
     with pytest.raises(LatencyError, match="repeats is 0"):
-        measure_onnx(exported, ONNX, input_shape=SHAPE, repeats=0)
+        measure_network(exported, ONNX, input_shape=SHAPE, repeats=0)
 
 
 def test_pytorch_runs_in_inference_mode_and_evaluation_mode() -> None:
@@ -108,7 +99,7 @@ def test_pytorch_runs_in_inference_mode_and_evaluation_mode() -> None:
             seen.append((torch.is_inference_mode_enabled(), self.training, y.dtype))
             return y
 
-    measure_module(Spy().train(), TORCH, input_shape=SHAPE, warmup=1, repeats=1)
+    measure_network(Spy().train(), TORCH, input_shape=SHAPE, warmup=1, repeats=1)
     half = Target.describe("half", "pytorch", precision="bf16", threads=1)
     module_run(Spy(), half, SHAPE)()
     assert seen == [(True, False, torch.float32)] * 2 + [(True, False, torch.bfloat16)]
@@ -139,9 +130,9 @@ def test_a_session_has_the_targets_threads(exported: bytes) -> None:
 
 def test_bad_models_and_inputs_are_refused(exported: bytes, tmp_path: Path) -> None:
     with pytest.raises(LatencyError, match="cannot open"):
-        measure_onnx(b"no model", ONNX, input_shape=SHAPE)
+        measure_network(b"no model", ONNX, input_shape=SHAPE)
     with pytest.raises(LatencyError, match=r"missing\.onnx"):
-        measure_onnx(tmp_path / "missing.onnx", ONNX, input_shape=SHAPE)
+        measure_network(tmp_path / "missing.onnx", ONNX, input_shape=SHAPE)
     with pytest.raises(LatencyError, match=r"\(1, 3, 16, 16\)"):
         onnx_run(exported, ONNX, (1, 3, 16, 16))
 

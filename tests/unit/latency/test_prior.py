@@ -9,7 +9,7 @@ import pytest
 from autonad.errors import LatencyError
 from autonad.latency.prior import load_prior, prior_from_table, prior_matrix, save_prior, uniform_share
 from autonad.latency.table import LatencyTable
-from autonad.report.prior import plot_prior
+from autonad.report.prior_chart import plot_prior
 from autonad.space import EDGES, SamplingPrior, SearchSpace
 
 SPACE = SearchSpace.preset("small")
@@ -21,7 +21,7 @@ def table(profile_table: Callable[[SearchSpace], LatencyTable]) -> LatencyTable:
 
 
 def with_column(table: LatencyTable, **columns: object) -> LatencyTable:
-    return dataclasses.replace(table, frame=table.frame.assign(**columns))
+    return dataclasses.replace(table, rows=table.frame.assign(**columns))
 
 
 def test_every_place_has_positive_probabilities_that_sum_to_one(table: LatencyTable) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from autonad.errors import LatencyError
 from autonad.latency.pieces import piece_groups
-from autonad.latency.profile import profile_space
+from autonad.latency.profile import ProfileSettings, profile_space
 from autonad.latency.target import Target
 from autonad.network import AutoNADNet
 from autonad.space import EDGES, Architecture, SearchSpace, StageSpace
@@ -116,11 +116,7 @@ def test_profiling_fills_a_table_that_predicts_every_network(runtime: Any, rng: 
         Target.describe("here", runtime, threads=1),
         4,
         SIZE,
-        warmup=1,
-        repeats=3,
-        rounds=1,
-        networks=4,
-        network_repeats=3,
+        ProfileSettings(warmup=1, repeats=3, rounds=1, networks=4, network_repeats=3),
         log=lambda *message: calls.append(message),
     )
     assert torch.equal(torch.rand(3), expected), "profiling changed the caller's random numbers"
@@ -144,10 +140,7 @@ def test_blocks_of_one_stage_share_one_measurement() -> None:
         Target.describe("here", "pytorch", threads=1),
         4,
         SIZE,
-        warmup=0,
-        repeats=3,
-        rounds=1,
-        networks=0,
+        ProfileSettings(warmup=0, repeats=3, rounds=1, networks=0),
     )
     blocks = table.frame[table.frame["part"] == "block"]
     assert table.calibration is None
@@ -157,4 +150,4 @@ def test_blocks_of_one_stage_share_one_measurement() -> None:
 
 def test_too_few_networks_are_refused() -> None:
     with pytest.raises(LatencyError, match="at least 4"):
-        profile_space(SMALL, Target.describe("here"), 4, SIZE, networks=2)
+        ProfileSettings(networks=2)

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from autonad.errors import LatencyError, StorageError
-from autonad.latency.profile import calibrate
-from autonad.latency.table import Calibration, LatencyTable
+from autonad.latency.sums import Calibration, calibrate
+from autonad.latency.table import LatencyTable
 from autonad.space import Architecture, SearchSpace
 
 Make = Callable[[SearchSpace], LatencyTable]

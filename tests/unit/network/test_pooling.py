@@ -16,3 +16,27 @@ def test_equals_torchs_adaptive_pooling(side, size):
 def test_height_and_width_are_not_mixed_up():
     x = torch.randn(1, 1, 8, 12, dtype=torch.float64)
     torch.testing.assert_close(adaptive_average(x, 2, 5), F.adaptive_avg_pool2d(x, (2, 5)))
+
+
+def test_the_matrices_of_a_size_are_made_once(monkeypatch):
+    made = []
+    make = torch.tensor
+    monkeypatch.setattr(torch, "tensor", lambda *given, **options: made.append(1) or make(*given, **options))
+    for _ in range(3):
+        adaptive_average(torch.ones(1, 1, 21, 23), 4, 5)
+    assert len(made) == 2
+
+
+def test_what_was_first_averaged_while_predicting_is_trained_through_afterwards():
+    with torch.inference_mode():
+        adaptive_average(torch.ones(1, 1, 25, 27), 4, 5)
+    x = torch.ones(1, 1, 25, 27, requires_grad=True)
+    adaptive_average(x, 4, 5).sum().backward()
+    torch.testing.assert_close(x.grad.sum(), torch.tensor(20.0))
+
+
+def test_every_kind_of_number_and_device_has_its_own():
+    for dtype in (torch.float32, torch.float64, torch.bfloat16):
+        assert adaptive_average(torch.ones(1, 1, 7, 9, dtype=dtype), 2, 3).dtype == dtype
+    assert adaptive_average(torch.ones(1, 1, 7, 9, device="meta"), 2, 3).shape == (1, 1, 2, 3)
+    assert adaptive_average(torch.ones(1, 1, 7, 9), 2, 3).device.type == "cpu"

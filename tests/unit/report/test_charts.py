@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autonad.report.charts import search_figure, training_figure
+from autonad.report.charts import progress_figure, training_figure
+from autonad.report.front import Population, front_figure, front_file
 
 
 @pytest.mark.parametrize(
@@ -30,10 +31,19 @@ def test_a_search_is_drawn_however_short(count: int) -> None:
             "score": rng.random(count),
         }
     )
-    with_winner = search_figure(population, "0")
+    ET.fromstring(progress_figure(population))
+    assert progress_figure(population) == progress_figure(population)
+    with_winner = front_figure([Population(population, "0")])
     ET.fromstring(with_winner)
-    assert with_winner != search_figure(population, None)
-    assert with_winner == search_figure(population, "0")
+    assert with_winner != front_figure([Population(population)])
+    assert with_winner == front_figure([Population(population, "0")])
+
+
+def test_a_chart_that_is_a_file_needs_no_page() -> None:
+    table = pd.DataFrame({"key": ["a"], "miou": [0.5], "latency_ms": [1.0]})
+    assert "var(" in front_figure([Population(table)])
+    assert "var(" not in front_file([Population(table)])
+    assert ET.fromstring(front_file([Population(table)])).tag == "{http://www.w3.org/2000/svg}svg"
 
 
 def test_the_users_matplotlib_settings_are_left_alone() -> None:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from html_page import EVIL, assert_stands_alone
 
-from autonad.report.compared import Compared, changed_params, changes, genes, paired
-from autonad.report.comparison import changes_text, render_comparison, text_table
+from autonad.report.compared import Compared, changed_params, changes, paired
+from autonad.report.comparison import changes_text, render_page, text_table
+from autonad.report.genes import gene_changes
 from autonad.space import SearchSpace
 
 SPACE = SearchSpace.preset("tiny")
@@ -98,13 +100,13 @@ def test_a_name_that_steps_disagree_on_names_its_step() -> None:
 
 def test_genes_give_the_architectures_back_in_order() -> None:
     one, other = (SPACE.sample(np.random.default_rng(seed)) for seed in (1, 2))
-    rows = genes([one, other])
+    rows = gene_changes([one, other])
     places = [row.what for row in rows]
     assert places[0] == "architecture"
     assert [name for name in places if re.fullmatch(r"stage \d", name)] == [f"stage {n}" for n in range(1, 5)]
     blocks = [name for name in places if name.startswith("stage 4")]
     assert len(blocks) == 1 + max(len(one.stages[3].blocks), len(other.stages[3].blocks))
-    assert {row.what for row in genes([one, one]) if len(set(row.values)) > 1} == set()
+    assert {row.what for row in gene_changes([one, one]) if len(set(row.values)) > 1} == set()
     assert rows[1].values == tuple(f"{a.stages[0].width} channels" for a in (one, other))
 
 
@@ -123,7 +125,7 @@ def test_the_paired_difference_has_the_right_sign_and_needs_the_same_images() ->
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return render_comparison(
+    return render_page(
         [
             run("monday"),
             run("tuesday <b>", 1, params={"search": {"seed": "2"}}, code={"commit": "ffff"}),
@@ -135,11 +137,32 @@ def page() -> str:
 def test_the_page_is_whole_and_needs_nothing_from_outside(page: str) -> None:
     for section in ("Figures", "On the same images", "Pareto fronts", "Architectures", "What changed"):
         assert f"<h2>{section}</h2>" in page
-    assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", page)
-    assert "<script" not in page
+    assert_stands_alone(page)
     assert "tuesday &lt;b&gt;" in page
     assert "<b>" not in page
-    assert len(re.findall(r'id="([^"]+)"', page)) == len(set(re.findall(r'id="([^"]+)"', page)))
+
+
+def test_hostile_names_are_shown_as_text() -> None:
+    data = {"dataset": EVIL, "classes": f"2 (background, {EVIL})"}
+    page = assert_stands_alone(
+        render_page(
+            [run("a"), run(EVIL, 1, data=data, said={"search": EVIL}, params={"search": {EVIL: EVIL}})]
+        )
+    )
+    assert page.text.count(EVIL) > 5
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_every_front_has_its_colour_and_marker(count: int) -> None:
+    runs = [run(f"run {n}", n) for n in range(count)] + [run("without", population=None)]
+    page = render_page(runs)
+    assert page.count('<g class="winner">') == count
+    assert page.count('class="legend"') == 1
+    if count > 1:
+        swatches = re.findall(r'<li><span style="background:([^"]+)"></span>([^<]+)', page)
+        assert len(swatches) == count
+        marks = [(colour, name.split(" ")[0]) for colour, name in swatches]
+        assert len({(colour, mark if mark != "run" else "") for colour, mark in marks}) == count
 
 
 def test_the_page_names_what_changed(page: str) -> None:
@@ -152,12 +175,12 @@ def test_the_page_names_what_changed(page: str) -> None:
 
 def test_a_run_for_other_hardware_is_pointed_out() -> None:
     here, there = run("a", data={"hardware key": "aa"}), run("b", data={"hardware key": "bb"})
-    assert "for different hardware" in render_comparison([here, there])
-    assert "for different hardware" not in render_comparison([here, dataclasses.replace(here, name="c")])
+    assert "for different hardware" in render_page([here, there])
+    assert "for different hardware" not in render_page([here, dataclasses.replace(here, name="c")])
 
 
 def test_equal_runs_give_equal_pages_and_bare_ones_a_page() -> None:
-    assert render_comparison([run("a"), run("b", 1)]) == render_comparison([run("a"), run("b", 1)])
-    bare = render_comparison([Compared("a", "1"), Compared("b", "2")])
+    assert render_page([run("a"), run("b", 1)]) == render_page([run("a"), run("b", 1)])
+    bare = render_page([Compared("a", "1"), Compared("b", "2")])
     assert "<h2>Pareto fronts</h2>" not in bare
     assert "Parameters: the same in all of them." in bare

@@ -1,10 +1,10 @@
-import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
 
-from autonad.report.drawing import EDGE_NAMES, OPERATOR_COLOURS, describe, draw_architecture
+from autonad.report.drawing import EDGE_NAMES, describe, draw_architecture
+from autonad.report.palette import DARK, LIGHT, contrast
 from autonad.space import EDGE_OPERATORS, OPERATORS, SearchSpace
 
 
@@ -14,11 +14,11 @@ def test_every_gene_is_drawn(preset: str, seed: int) -> None:
     architecture = SearchSpace.preset(preset).sample(np.random.default_rng(seed))
     root = ET.fromstring(draw_architecture(architecture, 4))
     texts = [element.text or "" for element in root.iter("text")]
-    for operator, (fill, _) in OPERATOR_COLOURS.items():
+    for operator in OPERATORS:
         blocks = [
             block for stage in architecture.stages for block in stage.blocks if block.operator == operator
         ]
-        assert sum(box.get("fill") == fill for box in root.iter("rect")) == len(blocks)
+        assert sum(box.get("fill") == f"var(--{operator}-fill)" for box in root.iter("rect")) == len(blocks)
     assert sum(text.startswith("FFN") for text in texts) == architecture.num_blocks
     for stage in architecture.stages:
         assert str(stage.width) in texts
@@ -50,12 +50,9 @@ def test_different_architectures_give_different_descriptions() -> None:
     assert len({describe(sample) for sample in samples}) == len(samples)
 
 
-def test_text_on_operator_colours_is_readable() -> None:
-    def luminance(colour: str) -> float:
-        channels = [int(part, 16) / 255 for part in re.findall("..", colour[1:])]
-        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    assert set(OPERATOR_COLOURS) == set(OPERATORS)
-    for fill, ink in OPERATOR_COLOURS.values():
-        assert (luminance(fill) + 0.05) / (luminance(ink) + 0.05) >= 4.5  # WCAG AA
+@pytest.mark.parametrize("scheme", [LIGHT, DARK])
+def test_text_on_operator_colours_is_readable(scheme: dict[str, str]) -> None:
+    assert set(LIGHT) == set(DARK)
+    for operator in OPERATORS:
+        assert contrast(scheme[f"{operator}-fill"], scheme[f"{operator}-line"]) >= 4.5  # WCAG AA
+        assert contrast(scheme[f"{operator}-fill"], scheme["ink"]) >= 4.5

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autonad.config import SearchConfig
 from autonad.errors import SearchError
-from autonad.search import Evaluation, Evolution, EvolutionSettings
+from autonad.search import Evaluation, Evolution, evolve
+from autonad.search.state import merged
 from autonad.space import Architecture, SamplingPrior, SearchSpace, StageSpace
 
 SPACE = SearchSpace.preset("tiny")
@@ -23,7 +25,7 @@ MINIATURE = SearchSpace(
     head_width=8,
     mfam_width=16,
 )
-SETTINGS = EvolutionSettings(population=8, generations=4, top_k=3)
+SETTINGS = SearchConfig(population=8, generations=4, top_k=3)
 
 
 def toy(architecture: Architecture) -> Evaluation:
@@ -46,7 +48,7 @@ def run(search: Evolution, fitness: Callable[[Architecture], Evaluation] = toy) 
 
 
 def make(seed: int = 0, space: SearchSpace = SPACE, **numbers: Any) -> Evolution:
-    return Evolution(space, settings=replace(SETTINGS, **numbers), seed=seed)
+    return Evolution(space, settings=SETTINGS.model_copy(update=numbers), seed=seed)
 
 
 def test_one_seed_gives_one_search_and_another_seed_another() -> None:
@@ -217,7 +219,9 @@ def test_the_state_of_another_search_is_refused_and_changes_nothing(other: Evolu
     assert other.state_dict() == before
 
 
-@pytest.mark.parametrize("damage", [{"rng": {}}, {"records": [{}]}, {"identity": None}, {"generation": "x"}])
+@pytest.mark.parametrize(
+    "damage", [{"rng": {}}, {"candidates": [{}]}, {"identity": None}, {"generation": "x"}]
+)
 def test_a_damaged_state_is_refused(damage: dict[str, Any]) -> None:
     search = make(1)
     before = search.state_dict()
@@ -337,21 +341,53 @@ def test_a_search_without_evaluations_has_no_best_and_an_empty_table() -> None:
         _ = search.best
 
 
-@pytest.mark.parametrize(
-    "numbers",
-    [
-        {"population": 0},
-        {"generations": 0},
-        {"top_k": 0},
-        {"mutation_rate": 1.5},
-        {"crossover_rate": -0.1},
-        {"latency_weight": -1.0},
-        {"latency_budget_ms": 0.0},
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(numbers: dict[str, Any]) -> None:
-    with pytest.raises(SearchError, match=next(iter(numbers))):
-        EvolutionSettings(**numbers)
+class Killed(Exception):
+    pass
+
+
+def drive(search: Evolution, entries: list[dict[str, Any]], stop: int | None = None) -> Evolution:
+    """Run a search, keeping its entries as JSON; stop when so many were kept."""
+
+    def keep(entry: dict[str, Any]) -> None:
+        entries.append(json.loads(json.dumps(entry, allow_nan=False)))
+        if len(entries) == stop:
+            raise Killed
+
+    evolve(search, toy, keep=keep, finished=lambda: None)
+    return search
+
+
+@pytest.mark.parametrize("stop", [1, 2, 8, 9, 10, 11, 20, 36])
+def test_a_search_cut_off_after_any_entry_goes_on_bit_for_bit(stop: int) -> None:
+    whole = drive(make(5), [])
+    entries: list[dict[str, Any]] = []
+    with pytest.raises(Killed):
+        drive(make(5), entries, stop)
+    resumed = make(5)
+    resumed.load_state_dict(merged(entries))
+    drive(resumed, entries)
+    assert resumed.table().equals(whole.table())
+    assert resumed.state_dict() == whole.state_dict()
+    again = make(5)
+    again.load_state_dict(merged(entries))
+    assert again.table().equals(whole.table())
+    assert again.latency_weight == whole.latency_weight
+
+
+def test_what_a_search_keeps_grows_with_its_evaluations_alone() -> None:
+    def kept(generations: int) -> int:
+        entries: list[dict[str, Any]] = []
+        drive(make(generations=generations), entries)
+        return sum(len(json.dumps(entry)) for entry in entries)
+
+    few, many = kept(6), kept(24)
+    assert many / few == pytest.approx(4, rel=0.2)
+
+
+@pytest.mark.parametrize("entries", [[{}], [{"key": "unknown", "miou": 0.5}], [3], [{"candidates": [1]}]])
+def test_entries_of_something_else_are_refused(entries: list[Any]) -> None:
+    with pytest.raises(SearchError, match="cannot be read"):
+        make().load_state_dict(merged(entries))
 
 
 def test_searching_never_imports_torch() -> None:

@@ -1,13 +1,10 @@
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from autonad.config import SearchConfig
 from autonad.errors import SearchError
-from autonad.report.front import plot_pareto_html
-from autonad.search import Evaluation, Evolution, EvolutionSettings
+from autonad.search import Evaluation, Evolution
 from autonad.search.pareto import front, hypervolume, objectives, pareto_mask
 from autonad.space import SearchSpace
 
@@ -69,7 +66,7 @@ def test_impossible_objectives_are_refused() -> None:
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
     search = Evolution(
-        SearchSpace.preset("tiny"), settings=EvolutionSettings(population=6, generations=3, top_k=2)
+        SearchSpace.preset("tiny"), settings=SearchConfig(population=6, generations=3, top_k=2)
     )
     rng = np.random.default_rng(0)
     while not search.done:
@@ -85,34 +82,3 @@ def test_no_row_of_a_searchs_front_is_dominated_by_any_row(table: pd.DataFrame) 
         assert not any(dominates(other, point) for other in everything)
     assert table["miou"].max() in set(best["miou"])
     assert len(front(table.head(0))) == 0
-
-
-def test_the_page_shows_everything_needs_no_network_and_is_reproducible(
-    tmp_path: Path, table: pd.DataFrame
-) -> None:
-    winner = table["key"].iloc[4]
-    for name in ("a.html", "b.html"):
-        plot_pareto_html(table, tmp_path / name, winner=winner, latency_budget_ms=5.5)
-    page = (tmp_path / "a.html").read_text()
-    assert all(key in page for key in table["key"])
-    assert "budget 5.5 ms" in page
-    assert "<script src=" not in page
-    assert 'src="http' not in page
-    assert (tmp_path / "b.html").read_text() == page
-    traces, _ = json.JSONDecoder().raw_decode(
-        page, page.index("[", page.index("Plotly.newPlot(", page.index("pareto")))
-    )
-    shown = {trace["name"]: [point[0] for point in trace["customdata"]] for trace in traces}
-    assert shown == {
-        "population": table["key"].tolist(),
-        "Pareto front": front(table)["key"].tolist(),
-        "winner": [winner],
-    }
-
-
-def test_a_page_needs_evaluations_and_a_known_winner(tmp_path: Path, table: pd.DataFrame) -> None:
-    with pytest.raises(SearchError, match="no evaluation"):
-        plot_pareto_html(table.head(0), tmp_path / "page.html")
-    with pytest.raises(SearchError, match="unknown"):
-        plot_pareto_html(table, tmp_path / "page.html", winner="unknown")
-    assert not (tmp_path / "page.html").exists()

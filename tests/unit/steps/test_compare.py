@@ -16,7 +16,7 @@ from autonad.config.context import Context
 from autonad.console import Console
 from autonad.errors import ConfigError, TrackingError
 from autonad.space import SearchSpace
-from autonad.steps.context import tracking_settings
+from autonad.steps.step import tracking_settings
 from autonad.tracking import track
 from autonad.tracking.history.executions import Executions
 from autonad.tracking.runs.dataset_facts import DatasetFacts

@@ -16,7 +16,7 @@ from autonad.config import Config, load_config
 from autonad.config.context import Context
 from autonad.console import SILENT, Console
 from autonad.errors import ConfigError, TrackingError
-from autonad.steps.context import tracking_settings
+from autonad.steps.step import tracking_settings
 from autonad.tracking import last_search, load_search, log_search, track
 from autonad.tracking.history.leftovers import Artifacts
 from autonad.tracking.history.retention import Retention, Rule

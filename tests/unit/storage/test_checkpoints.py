@@ -8,7 +8,7 @@ import pytest
 from servers import Wire
 
 from autonad.errors import StorageError
-from autonad.storage.checkpoints import Mirror
+from autonad.storage.checkpoints import Mirror, place_at
 
 POINTER = "checkpoint/latest.json"
 
@@ -59,6 +59,44 @@ def test_what_was_sent_comes_back_on_an_empty_disk(location: str, tmp_path: Path
 
     assert content(second) == content(first)
     assert "checkpoint/step-1/model" not in content(second)
+
+
+def places(location: str) -> list[str]:
+    """What there is at a location: files, and on a volume folders too."""
+    if not location.startswith("s3://"):
+        return sorted(path.name for path in Path(location).rglob("*"))
+    return place_at(location).names()
+
+
+def test_the_copy_of_a_finished_run_goes_and_leaves_nothing(location: str, tmp_path: Path) -> None:
+    other, finished = mirror(location, tmp_path / "other", seed=2), mirror(location, tmp_path / "first")
+    write(tmp_path / "other", 7)
+    other.push()
+    before = places(location)
+    for step in (1, 2):
+        write(tmp_path / "first", step)
+        finished.push()
+    assert not [name for name in places(location) if "step-1" in name]
+    assert len(places(location)) > len(before)
+    finished.remove()
+    finished.remove()
+
+    assert places(location) == before
+    assert content(tmp_path / "first")
+
+
+def test_a_copy_that_cannot_be_removed_is_told_and_ends_nothing(
+    s3_wire: Wire, bucket: str, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    sender = mirror(f"s3://{bucket}/c", tmp_path / "first", told)
+    write(tmp_path / "first", 1)
+    sender.push()
+    s3_wire.deny = True
+    sender.remove()
+
+    assert len(told) == 1
+    assert "remove it by hand" in told[0]
 
 
 def test_runs_of_another_identity_never_meet(location: str, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from autonad.config import TrainingConfig
-from autonad.training.checkpoint import Checkpoints
-from autonad.training.loop import Outcome, train
+from autonad.training.checkpoint import Checkpoints, Progress
+from autonad.training.inputs import TrainingData
+from autonad.training.loop import Task, train
 
 
 class Blobs:
@@ -56,7 +57,7 @@ def blobs() -> Blobs:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., tuple[nn.Module, Outcome]]:
+def run(tmp_path: Path) -> Callable[..., tuple[nn.Module, Progress]]:
     """Train a small network; `stop` raises after that many checkpoints, like a kill between two steps."""
 
     def run(
@@ -66,28 +67,26 @@ def run(tmp_path: Path) -> Callable[..., tuple[nn.Module, Outcome]]:
         stop: int | None = None,
         identity: object = 0,
         **settings: Any,
-    ) -> tuple[nn.Module, Outcome]:
+    ) -> tuple[nn.Module, Progress]:
         torch.manual_seed(0)
         module, saved = Small(), 0
         values = {"epochs": 4, "batch_size": 4, "learning_rate": 0.01, "validate_every": 1, **settings}
 
-        def checkpointed(progress: object) -> None:
+        def checkpointed() -> None:
             nonlocal saved
             saved += 1
             if stop is not None and saved >= stop:
                 raise InterruptedError
 
-        outcome = train(
-            module,
-            data=Blobs(),
+        task = Task(
+            module=module,
+            data=TrainingData(Blobs(), None, None),
             config=TrainingConfig(**values),
             seed=7,
             paths=lambda step: [module],
             validate=accuracy,
-            checkpoints=Checkpoints(tmp_path / folder, {"what": identity, "settings": values}),
-            resume=resume,
-            on_checkpoint=checkpointed,
         )
-        return module, outcome
+        kept = Checkpoints(tmp_path / folder, {"what": identity, "settings": values})
+        return module, train(task, kept, resume=resume, on_checkpoint=checkpointed)
 
     return run

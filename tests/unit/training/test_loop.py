@@ -7,9 +7,13 @@ from torch import nn
 
 from autonad.config import TrainingConfig
 from autonad.errors import CheckpointError, DatasetError, StorageError
+from autonad.training.averaging import Average
 from autonad.training.checkpoint import Checkpoints
-from autonad.training.loop import Average, backward, batches, learning_rate, make_optimizer, train
+from autonad.training.inputs import TrainingData
+from autonad.training.loop import Task, backward, train
 from autonad.training.losses import make_criterion
+from autonad.training.optimizer import learning_rate, make_optimizer
+from autonad.training.samplers import batches
 
 
 def equal(one: nn.Module, two: nn.Module) -> bool:
@@ -19,10 +23,10 @@ def equal(one: nn.Module, two: nn.Module) -> bool:
 
 
 def test_it_learns(run):
-    _, outcome = run(epochs=15, learning_rate=0.03)
-    losses = [row["train/loss"] for row in outcome.progress.history]
+    _, progress = run(epochs=15, learning_rate=0.03)
+    losses = [row["train/loss"] for row in progress.history]
     assert losses[-1] < 0.5 * losses[0]
-    assert outcome.progress.best_miou > 0.9
+    assert progress.best_miou > 0.9
 
 
 def test_two_runs_with_one_seed_are_equal_bit_for_bit(run):
@@ -35,11 +39,11 @@ def test_resumed_equals_uninterrupted_bit_for_bit(run, stop, settings):
     whole, expected = run("whole", **settings)
     with pytest.raises(InterruptedError):
         run("cut", stop=stop, **settings)
-    resumed, outcome = run("cut", resume=True, **settings)
+    resumed, found = run("cut", resume=True, **settings)
     assert equal(whole, resumed)
     without_time = [
         [{k: v for k, v in row.items() if k != "train/seconds"} for row in progress.history]
-        for progress in (expected.progress, outcome.progress)
+        for progress in (expected, found)
     ]
     assert without_time[0] == without_time[1]
 
@@ -68,17 +72,15 @@ def test_the_best_weights_are_kept_not_the_last(tmp_path, blobs):
         return {"val/miou": 1.0 / len(seen)}
 
     config = TrainingConfig(epochs=3, batch_size=4, validate_every=1, learning_rate=0.05)
-    outcome = train(
-        module,
-        data=blobs,
+    task = Task(
+        module=module,
+        data=TrainingData(blobs, None, None),
         config=config,
         seed=0,
         paths=lambda step: [module],
         validate=validate,
-        checkpoints=Checkpoints(tmp_path, {}),
-        resume=False,
     )
-    assert outcome.progress.best_epoch == 1
+    assert train(task, Checkpoints(tmp_path, {}), resume=False).best_epoch == 1
     assert torch.equal(module.weight, seen[0])
     assert not torch.equal(seen[0], seen[2])
 
@@ -159,17 +161,16 @@ def test_no_images_and_diverging_losses_are_named(tmp_path, run):
         def __len__(self) -> int:
             return 0
 
+    task = Task(
+        module=nn.Linear(1, 1),
+        data=TrainingData(Empty(), None, None),
+        config=TrainingConfig(),
+        seed=0,
+        paths=lambda s: [],
+        validate=lambda m: {},
+    )
     with pytest.raises(DatasetError, match="training split has no images"):
-        train(
-            nn.Linear(1, 1),
-            data=Empty(),
-            config=TrainingConfig(),
-            seed=0,
-            paths=lambda s: [],
-            validate=lambda m: {},
-            checkpoints=Checkpoints(tmp_path, {}),
-            resume=False,
-        )
+        train(task, Checkpoints(tmp_path, {}), resume=False)
     with pytest.raises(DatasetError, match="lower learning_rate"):
         run("nan", learning_rate=1e30, clip_norm=None, optimizer="adam", warmup=0.0)
 

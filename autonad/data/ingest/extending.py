@@ -1,0 +1,201 @@
+"""Extending a dataset by a production batch: incremental, leak-free, in one step, safe to repeat.
+
+The batch is laid out in a hidden folder of the dataset, read while it arrives, compared with everything that
+the dataset holds, and committed as a whole. An image is the same as another if its pixels are; a repeat
+therefore adds nothing, whatever the ledger of known objects says.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from autonad.data.dataset import Dataset
+from autonad.data.faults import Fault, fault_table
+from autonad.data.fingerprints import FINGERPRINTS, fingerprint_table, fingerprints_of
+from autonad.data.ingest.changes import Changes, commit, recover
+from autonad.data.ingest.deliveries import Deliveries
+from autonad.data.ingest.findings import summarise
+from autonad.data.ingest.ledger import (
+    BATCHES,
+    INGESTED,
+    Batch,
+    Ledger,
+    free_name,
+    listing_digest,
+    read_batches,
+)
+from autonad.data.ingest.listing import Plan, plan
+from autonad.data.ingest.lock import exclusive
+from autonad.data.ingest.merge import Merge
+from autonad.data.ingest.placing import place_all
+from autonad.data.ingest.reading import Advance, Reader
+from autonad.data.ingest.settings import IngestSettings, Rules
+from autonad.data.ingest.staging import FOLDER, Staging
+from autonad.errors import DatasetError
+from autonad.storage.source import BatchSource
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What an ingest did.
+
+    Attributes:
+        dataset: The dataset as it is now.
+        batch: The new batch with its counts; the one that held this listing already if nothing was new.
+        is_new: Whether something was committed.
+        fetched: Files that were fetched.
+        before: Fingerprint of the dataset before.
+        faults: Findings (severity, kind, item, message); errors name what went to quarantine.
+    """
+
+    dataset: Dataset
+    batch: Batch
+    is_new: bool
+    fetched: int
+    before: str
+    faults: pd.DataFrame
+
+
+def ingest_batch(
+    root: Path,
+    source: BatchSource,
+    settings: IngestSettings,
+    *,
+    name: str | None = None,
+    date: datetime.date,
+    advance: Advance = lambda done, total, text: None,
+) -> IngestReport:
+    """Ingest what is new in a source into a dataset.
+
+    Args:
+        root: The dataset.
+        source: Where the batch is.
+        settings: How to read and split it.
+        name: Name of the batch; None takes the date. A number is appended if it is taken.
+        date: Day of the ingest.
+        advance: Told how far the work has come.
+
+    Returns:
+        What was done, and everything that was found wrong.
+
+    Raises:
+        DatasetError: The request is wrong, or another process is ingesting; the dataset is as it was.
+        StorageError: The source cannot be reached or the disk refuses; the dataset is as it was, and what
+            was fetched is kept for a repeat.
+    """
+    if name is not None and not re.fullmatch(r"\w[\w.-]{0,63}", name):
+        raise DatasetError(
+            f"batch name {name!r} is unusable; take letters, digits, '.', '_' and '-', at most 64"
+        )
+    Dataset.open(root)  # before anything is written next to it
+    root = root.resolve()
+    with exclusive(root, root / FOLDER), ThreadPoolExecutor(settings.workers) as pool:
+        recover(root)
+        return _Ingest(root, source, settings, pool, advance).run(name or date.isoformat(), date)
+
+
+@dataclass(frozen=True)
+class _Ingest:
+    """One ingest, while the dataset is locked."""
+
+    root: Path
+    source: BatchSource
+    settings: IngestSettings
+    pool: ThreadPoolExecutor
+    advance: Advance
+
+    def run(self, wanted: str, date: datetime.date) -> IngestReport:
+        """List, read, decide, place, commit."""
+        dataset, ledger, staging = Dataset.open(self.root), Ledger.open(self.root), Staging(self.root)
+        batches = read_batches(self.root)
+        entries = self.source.entries()
+        if not entries:
+            raise DatasetError(f"{self.source.name} holds no files; check the address, or wait for the batch")
+        todo = plan(self.source, entries, dataset, ledger, staging, self.settings)
+        batch = Batch("", date.isoformat(), self.source.name, listing_digest(entries))
+        if todo.is_empty:
+            staging.clear()
+            same = next((known for known in batches if known.listing == batch.listing), batch)
+            faults = fault_table(todo.faults)
+            return IngestReport(dataset, same, False, todo.fetched, dataset.fingerprint, faults)
+        name = free_name(wanted, {*dataset.manifest["batch"], *(known.name for known in batches)})
+        merge, grey, fetched = self._decide(dataset, ledger, staging, todo, replace(batch, name=name))
+        stated = todo.layout.groups or {}
+        changes, found = place_all(merge, stated, self.settings.fractions, self.settings.seed)
+        faults = fault_table([*todo.faults, *merge.faults, *found, *_summary(todo, grey, merge)])
+        if not merge.deliveries.known:  # no file could be read, which says nothing about the next time
+            return IngestReport(dataset, batch, False, fetched, dataset.fingerprint, faults)
+        done = replace(merge.batch, new_classes=_new_classes(merge))
+        commit(self.root, _with_companions(changes, merge, [*batches, done]))
+        staging.clear()
+        return IngestReport(Dataset.open(self.root), done, True, fetched, dataset.fingerprint, faults)
+
+    def _decide(
+        self, dataset: Dataset, ledger: Ledger, staging: Staging, todo: Plan, batch: Batch
+    ) -> tuple[Merge, int, int]:
+        """What becomes of each file; how many masks were grey, and how many files were fetched."""
+
+        def described(done: int, total: int) -> None:
+            self.advance(done, total, "known images described")
+
+        prints = fingerprints_of(dataset, self.pool, described)
+        reader = Reader(self.source, todo, dataset, ledger, staging, self.pool, self.advance)
+        digests, classes, fetched = reader.read()
+        merge = Merge(
+            dataset,
+            dict(zip(dataset.manifest["image"], prints, strict=True)),
+            classes,
+            Rules(self.settings.include_defect_free, prefix=batch.name),
+            Deliveries(ledger, todo.entries, batch.name),
+            batch,
+        )
+        for entry, fault in todo.refused:
+            path = staging.path(entry)
+            merge.refuse(entry, fault, path if path in todo.entries else None)
+        for digest in digests:
+            merge.take(digest)
+        return merge, sum(digest.grey for digest in digests), fetched + todo.fetched
+
+
+def _with_companions(changes: Changes, merge: Merge, batches: list[Batch]) -> Changes:
+    """Changes with what belongs to an extended manifest: fingerprints, ledger, batches, classes."""
+    deliveries = merge.deliveries
+    return replace(
+        changes,
+        classes=merge.classes if _new_classes(merge) else None,
+        tables={
+            FINGERPRINTS: fingerprint_table(changes.manifest, merge.fingerprints),
+            INGESTED: deliveries.ledger.extended(deliveries.known).table(),
+        },
+        documents={BATCHES: [batch.to_dict() for batch in batches]},
+    )
+
+
+def _new_classes(merge: Merge) -> tuple[str, ...]:
+    return merge.classes[merge.dataset.num_classes :]
+
+
+def _summary(todo: Plan, grey: int, merge: Merge) -> list[Fault]:
+    """Findings that concern several images of the batch."""
+    name, new_classes = merge.batch.source, _new_classes(merge)
+    faults = summarise(
+        todo.layout,
+        name,
+        grey=grey,
+        images=merge.batch.images,
+        defect_free=merge.batch.defect_free,
+        remedy="set data.include_defect_free",
+    )
+    if new_classes:
+        message = (
+            f"{', '.join(new_classes)}: the dataset did not have that; models know nothing of it until a "
+            "search and a training have seen it (`autonad decide` will call for them)"
+        )
+        faults.append(Fault("warning", "new-class", name, message))
+    return faults

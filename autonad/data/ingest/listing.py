@@ -1,0 +1,212 @@
+"""What of a batch is new: its listing against the ledger, before anything but tables is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from autonad.data.dataset import Dataset
+from autonad.data.faults import Fault
+from autonad.data.images import IMAGE_SUFFIXES
+from autonad.data.ingest.ledger import Ledger
+from autonad.data.ingest.settings import IngestSettings
+from autonad.data.ingest.staging import Staging
+from autonad.data.layouts.formats import list_layout
+from autonad.data.layouts.layout import Layout, Record, read_groups
+from autonad.errors import DatasetError
+from autonad.storage.source import BatchSource, Entry, unsafe_key
+
+_TABLES = frozenset({".csv", ".txt"})
+_MISSING_MASK = "missing-mask"
+Refused = tuple[Entry, Fault]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done about a batch.
+
+    Attributes:
+        layout: The batch; its records are those with something new.
+        entries: Files by the path at which they wait.
+        unlabelled: Items without a mask.
+        refused: New files that cannot be used, each with its fault.
+        faults: Further findings.
+        fetched: Files that were fetched to find this out.
+    """
+
+    layout: Layout
+    entries: dict[Path, Entry]
+    unlabelled: frozenset[str]
+    refused: tuple[tuple[Entry, Fault], ...]
+    faults: tuple[Fault, ...]
+    fetched: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is new."""
+        return not self.layout.records and not self.refused
+
+    def files(self, record: Record) -> list[Entry]:
+        """The image of a record and its masks."""
+        return [self.entries[path] for path in record.files]
+
+
+def plan(
+    source: BatchSource,
+    entries: Sequence[Entry],
+    dataset: Dataset,
+    ledger: Ledger,
+    staging: Staging,
+    settings: IngestSettings,
+) -> Plan:
+    """Find out what is new in a listing; only tables are fetched for that.
+
+    Args:
+        source: Where the batch is.
+        entries: Its listing.
+        dataset: What it is to extend.
+        ledger: The objects that the dataset knows.
+        staging: Where the batch is laid out.
+        settings: How to read it.
+
+    Raises:
+        DatasetError: The batch is not in this layout, or its groups.csv is malformed.
+        StorageError: The source cannot be read, or the disk refuses.
+    """
+    usable, refused, others = _sort_out(entries, settings.max_bytes)
+    placed, unplaceable = staging.lay_out(usable)
+    by_key = {entry.key: entry for entry in usable}
+    refused += [(by_key[fault.item], fault) for fault in unplaceable]
+    fetched = _fetch_tables(source, placed, staging)
+    layout = _list(source, dataset, staging, settings)
+    entry_at = {staging.path(entry): entry for entry in placed}
+
+    missing = [fault for fault in layout.faults if fault.kind == _MISSING_MASK]
+    unlabelled = tuple(Record(staging.batch / fault.item, fault.item, ()) for fault in missing)
+    records = (*layout.records, *unlabelled)
+    more, faults = _file_faults(layout, entry_at, staging)
+    refused += more
+    faults += _unused(entry_at, records, source.name)
+    if others:
+        message = f"{others} files are neither images nor tables and are left alone"
+        faults.append(Fault("warning", "other-files", source.name, message))
+
+    def is_new(entry: Entry) -> bool:
+        return not ledger.has(entry, include_defect_free=settings.include_defect_free)
+
+    new = tuple(record for record in records if any(is_new(entry_at[path]) for path in record.files))
+    groups = _groups(settings.groups_csv, staging, records)
+    return Plan(
+        replace(layout, records=new, faults=(), groups=groups, threshold=settings.threshold),
+        entry_at,
+        frozenset(fault.item for fault in missing),
+        tuple((entry, fault) for entry, fault in refused if is_new(entry)),
+        tuple(faults),
+        fetched,
+    )
+
+
+def _sort_out(entries: Sequence[Entry], max_bytes: int) -> tuple[list[Entry], list[Refused], int]:
+    """Files that may be images or tables, refused ones, and how many are neither."""
+    usable, refused, others = list[Entry](), list[Refused](), 0
+    for entry in entries:
+        fault = _unsafe(entry.key)
+        if fault is None and any(part.startswith(".") for part in entry.key.split("/")):
+            continue
+        if fault is None and Path(entry.key).suffix.lower() not in IMAGE_SUFFIXES | _TABLES:
+            others += 1
+            continue
+        if fault is None and entry.size > max_bytes:
+            fault = Fault(
+                "error",
+                "too-large",
+                entry.key,
+                f"it has {entry.size / 2**20:.0f} MiB, at most {max_bytes / 2**20:g} are read; raise "
+                "ingest.max_megabytes if it is an image",
+            )
+        if fault is None:
+            usable.append(entry)
+        else:
+            refused.append((entry, fault))
+    return usable, refused, others
+
+
+def _unsafe(key: str) -> Fault | None:
+    problem = unsafe_key(key)
+    if problem is None:
+        return None
+    shown = key if key.isprintable() else ascii(key)[1:-1]
+    return Fault("error", "unsafe-name", shown[:300], f"{problem}; rename it at the source")
+
+
+def _fetch_tables(source: BatchSource, placed: Sequence[Entry], staging: Staging) -> int:
+    """Fetch the tables that have not arrived yet; how many these were."""
+    tables = [e for e in placed if Path(e.key).suffix.lower() in _TABLES and not staging.has(e)]
+    for arrival in source.fetch([(entry, staging.path(entry)) for entry in tables]):
+        if arrival.problem is not None:
+            raise DatasetError(f"{arrival.entry.identity} cannot be read: {arrival.problem}")
+    return len(tables)
+
+
+def _list(source: BatchSource, dataset: Dataset, staging: Staging, settings: IngestSettings) -> Layout:
+    """The layout of the files that were laid out."""
+    if settings.format == "masks":
+        (staging.batch / "masks").mkdir(exist_ok=True)  # without it, all images are unlabelled
+    try:
+        return list_layout(
+            settings.format,
+            staging.batch,
+            include_defect_free=settings.include_defect_free,
+            classes=settings.classes,
+            known=dataset.classes,
+        )
+    except DatasetError as error:
+        raise DatasetError(str(error).replace(str(staging.batch), source.name)) from error
+
+
+def _file_faults(
+    layout: Layout, entry_at: dict[Path, Entry], staging: Staging
+) -> tuple[list[Refused], list[Fault]]:
+    """Faults of a listing: those that make a file useless, and the others; a missing mask is none."""
+    refused, faults = [], []
+    for fault in layout.faults:
+        concerned = entry_at.get(staging.batch / fault.item)
+        if fault.kind == _MISSING_MASK:
+            continue
+        if concerned is not None and fault.severity == "error":
+            refused.append((concerned, fault))
+        else:
+            faults.append(fault)
+    return refused, faults
+
+
+def _unused(entry_at: dict[Path, Entry], records: Iterable[Record], name: str) -> list[Fault]:
+    """Masks without an image."""
+    used = {path for record in records for path in record.files}
+    unused = sorted(
+        entry.key
+        for path, entry in entry_at.items()
+        if path not in used and path.suffix.lower() in IMAGE_SUFFIXES
+    )
+    faults = []
+    if unused:
+        message = f"{len(unused)} files belong to no image and wait for one: {', '.join(unused[:3])}"
+        faults.append(Fault("warning", "no-image", name, message + (" ..." if len(unused) > 3 else "")))
+    return faults
+
+
+def _groups(path: Path | None, staging: Staging, records: Iterable[Record]) -> dict[str, str] | None:
+    """Stated groups by item, empty where the table does not name an image; None without a table."""
+    if path is None and (staging.batch / "groups.csv").is_file():
+        path = staging.batch / "groups.csv"
+    if path is None:
+        return None
+    known = read_groups(path)
+    items = [record.item for record in records]
+    if items and not known.keys() & set(items):
+        raise DatasetError(
+            f"groups file {path.name} names none of the images; write paths relative to the batch, such as "
+            f"{items[0]}"
+        )
+    return {item: known.get(item, "") for item in items}

@@ -1,0 +1,147 @@
+"""The page kit: values that templates lay out, and the templates themselves.
+
+A page is a template in `templates/` that extends `base.html` and uses the macros of `kit.html`. Python gives
+it values and pictures; everything that is text is escaped there.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from autonad import __version__
+from autonad.report import palette
+from autonad.report.units import milliseconds, percent, whole
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from jinja2.nodes import EvalContext
+
+
+class Card(NamedTuple):
+    """A headline figure."""
+
+    name: str
+    value: str
+    note: str
+
+
+class Swatch(NamedTuple):
+    """An entry of a legend; the colour is any that CSS knows."""
+
+    name: str
+    colour: str
+
+
+class Picture(NamedTuple):
+    """A picture inside the page: its address ("data:…"), what it shows, and a line below it."""
+
+    source: str
+    alt: str
+    caption: str = ""
+
+
+class Cell(NamedTuple):
+    """A cell of a heat table; `heat` is None where there is nothing to shade."""
+
+    text: str
+    heat: palette.Heat | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Attributes:
+        header: Column names.
+        rows: Cells; the first of each row is its header.
+        caption: What the table shows.
+        kind: "numbers" aligns all but the first column to the right, "facts" are names and values.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str
+    kind: Literal["numbers", "facts"] = "numbers"
+
+
+@dataclass(frozen=True)
+class HeatTable:
+    """A table of shaded cells.
+
+    Attributes:
+        corner: Names rows and columns.
+        columns: Column names.
+        rows: Row name and its cells.
+        caption: What the table shows.
+    """
+
+    corner: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Cell]]]
+    caption: str
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill in a template; equal values give equal text.
+
+    Args:
+        template: Its file name in `templates/`.
+        values: What it uses; one that it misses is an error.
+    """
+    # Sections write themselves into the outline as they are laid out; the links of the page are made from it.
+    return _environment().get_template(template).render(values, outline=[])
+
+
+def jpeg(content: bytes, alt: str, caption: str = "") -> Picture:
+    """A JPEG as part of a page."""
+    return Picture(f"data:image/jpeg;base64,{base64.b64encode(content).decode()}", alt, caption)
+
+
+def inline(svg: str, name: str, alt: str) -> str:
+    """A chart as part of a page: in the page's colours, with identifiers that no other part of it has.
+
+    Args:
+        svg: `<svg>` element of a file, in light colours.
+        name: What its identifiers begin with.
+        alt: What it shows.
+    """
+    bare = re.sub(r' xmlns(:\w+)?="[^"]*"| (?:width|height)="[\d.]+pt"', "", svg)
+    # A style sheet inside an inline picture would hold for the whole page.
+    bare = re.sub(r"<style.*?</style>", "", bare, flags=re.DOTALL)
+    bare = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", bare)
+    return palette.with_variables(
+        bare.replace("<svg", f'<svg stroke-linejoin="round" role="img" aria-label="{escape(alt)}"', 1)
+    )
+
+
+def _unbroken(context: EvalContext, value: object) -> object:
+    """On pages no line ends between a number and its unit."""
+    return (
+        value.replace(" %", "\N{NO-BREAK SPACE}%") if context.autoescape and isinstance(value, str) else value
+    )
+
+
+@functools.cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined, pass_eval_context
+
+    environment = Environment(
+        loader=PackageLoader("autonad.report"),
+        # Markdown has other special characters; its only template is the model card.
+        autoescape=lambda name: name is None or not name.endswith(".md"),
+        undefined=StrictUndefined,
+        finalize=pass_eval_context(_unbroken),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"percent": percent, "milliseconds": milliseconds, "whole": whole}
+    environment.globals |= {"version": __version__, "light": palette.LIGHT, "dark": palette.DARK}
+    return environment

@@ -1,0 +1,127 @@
+"""The search as a page: every architecture that was tried, the front, and the winner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from autonad.errors import SearchError
+from autonad.files import write_text_atomic
+from autonad.report.front import Population, front_figure
+from autonad.report.kit import Card, render
+from autonad.report.units import milliseconds, percent, whole
+from autonad.search.pareto import front
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Column(NamedTuple):
+    """A column of the front's table: what the rows can be sorted by.
+
+    Attributes:
+        name: Of the column.
+        cells: One per row.
+        ranks: Place of each row when sorted by this column, the best first.
+    """
+
+    name: str
+    cells: list[str]
+    ranks: list[int]
+
+
+def write_page(
+    path: Path,
+    table: pd.DataFrame,
+    *,
+    winner: str | None = None,
+    latency_budget_ms: float | None = None,
+    num_classes: int | None = None,
+) -> None:
+    """Write one self-contained page: population by generation, Pareto front and winner.
+
+    Args:
+        path: The page, written in one step; it needs no network and no script.
+        table: `Evolution.table()`.
+        winner: Key of the architecture that was chosen; the best score within the budget when None.
+        latency_budget_ms: Drawn as a line.
+        num_classes: Classes including background; with it, the page says how many parameters networks have.
+
+    Raises:
+        SearchError: The table is empty, or the winner is not in it.
+        StorageError: The file cannot be written.
+    """
+    import pandas as pd
+
+    if table.empty:
+        raise SearchError("the search has no evaluation to draw; run `autonad search` first")
+    if winner is None:
+        winner = str(table.sort_values(["feasible", "score"], ascending=False)["key"].iloc[0])
+    chosen = table[table["key"] == winner]
+    if chosen.empty:
+        raise SearchError(f"architecture {winner} is not in the search's table; give one of its keys")
+    best = front(table)
+    sizes = {} if num_classes is None else _parameters(pd.concat([best, chosen]), num_classes)
+    page = render(
+        "search.html",
+        title=f"{len(table)} architectures, {len(best)} on the front",
+        subtitle=f"Search over {table['generation'].nunique()} generations",
+        cards=_cards(chosen.iloc[0], latency_budget_ms, sizes.get(winner)),
+        front=front_figure([Population(table, winner)], latency_budget_ms=latency_budget_ms),
+        keys=[str(key) for key in best["key"]],
+        winner=winner,
+        columns=_columns(best, sizes),
+    )
+    write_text_atomic(path, page)
+
+
+def _cards(chosen: pd.Series, budget: float | None, parameters: int | None) -> list[Card]:
+    cards = [
+        Card("Returned", str(chosen["key"]), f"from generation {chosen['generation']}, {chosen['origin']}"),
+        Card("mIoU", percent(float(chosen["miou"])), "validation, inherited weights"),
+        Card(
+            "Latency",
+            milliseconds(float(chosen["latency_ms"])),
+            "predicted by the latency table" if budget is None else f"budget {milliseconds(budget)}",
+        ),
+    ]
+    if parameters is not None:
+        cards.append(Card("Parameters", whole(parameters), "scalars in its tensors"))
+    return cards
+
+
+def _parameters(table: pd.DataFrame, num_classes: int) -> dict[str, int]:
+    """Scalars in the tensors of each architecture, by key; counted without making the tensors."""
+    import torch
+
+    from autonad.network import AutoNADNet
+    from autonad.space import Architecture
+
+    with torch.device("meta"):
+        return {
+            str(key): AutoNADNet(Architecture.from_json(text), num_classes).num_parameters
+            for key, text in zip(table["key"], table["architecture"], strict=True)
+        }
+
+
+def _columns(best: pd.DataFrame, parameters: Mapping[str, int]) -> list[Column]:
+    """Latency, mIoU, score, generation, and the number of parameters where it is known."""
+    columns = [
+        _column("Latency", [float(value) for value in best["latency_ms"]], milliseconds),
+        _column("mIoU", [float(value) for value in best["miou"]], lambda v: percent(v, 2), falling=True),
+        _column("Score", [float(value) for value in best["score"]], lambda v: f"{v:.4f}", falling=True),
+        _column("Generation", [float(value) for value in best["generation"]], whole),
+    ]
+    if parameters:
+        columns.append(_column("Parameters", [float(parameters[str(key)]) for key in best["key"]], whole))
+    return columns
+
+
+def _column(
+    name: str, values: Sequence[float], text: Callable[[float], str], *, falling: bool = False
+) -> Column:
+    sign = -1 if falling else 1
+    order = sorted(range(len(values)), key=lambda row: sign * values[row])
+    ranks = {row: rank for rank, row in enumerate(order, start=1)}
+    return Column(name, [text(value) for value in values], [ranks[row] for row in range(len(values))])

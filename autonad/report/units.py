@@ -1,0 +1,32 @@
+"""How quantities are written, on pages, in tables of text and on the model card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+ABSENT = "–"
+
+
+def percent(fraction: float | None, digits: int = 1, *, absent: str = ABSENT) -> str:
+    """A fraction in percent."""
+    return absent if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+def points(interval: Mapping[str, float]) -> str:
+    """The ends of an interval of fractions, in percent without the sign."""
+    return f"{100 * interval['low']:.1f} to {100 * interval['high']:.1f}"
+
+
+def milliseconds(value: float) -> str:
+    """A latency."""
+    return f"{value:.2f} ms"
+
+
+def whole(value: float) -> str:
+    """A count."""
+    return f"{value:,.0f}"
+
+
+def text(value: object) -> str:
+    """Any value; a dash where there is none."""
+    return ABSENT if value is None else str(value)

@@ -1,0 +1,59 @@
+"""The best architectures are measured, not predicted, before one of them is returned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from autonad.errors import SearchError
+from autonad.search.ranking import Evaluation
+from autonad.space import Architecture
+
+if TYPE_CHECKING:
+    from autonad.latency.measure import Measurement
+
+
+def choose(
+    finalists: Sequence[Evaluation],
+    measure: Callable[[Architecture], Measurement],
+    latency_budget_ms: float | None,
+) -> tuple[Evaluation, list[dict[str, Any]]]:
+    """Measure all finalists; the first within the budget wins.
+
+    Args:
+        finalists: Best first.
+        measure: Runs an architecture on the target.
+        latency_budget_ms: Upper bound of the measured median in ms; None without one.
+
+    Returns:
+        The winner, and the figures of every finalist as plain JSON values.
+
+    Raises:
+        SearchError: None of them keeps the budget.
+    """
+    rows: list[dict[str, Any]] = []
+    winner = None
+    for finalist in finalists:
+        measured = measure(finalist.architecture)
+        rows.append(
+            {
+                "key": finalist.architecture.key,
+                "miou": finalist.miou,
+                "predicted_ms": finalist.latency_ms,
+                "measured_ms": measured.median_ms,
+                "p95_ms": measured.p95_ms,
+                "std_ms": measured.std_ms,
+                "n": len(measured.samples_ms),
+                "warmup": measured.warmup,
+            }
+        )
+        within = latency_budget_ms is None or measured.median_ms <= latency_budget_ms
+        winner = finalist if winner is None and within else winner
+    if winner is None:
+        fastest = min(row["measured_ms"] for row in rows)
+        raise SearchError(
+            f"none of the {len(rows)} finalists keeps search.latency_budget_ms = {latency_budget_ms:g}; the "
+            f"fastest takes {fastest:.2f} ms. Raise the budget, the generations or the finalists and repeat "
+            "with --resume, which keeps what was evaluated; or use a smaller preset"
+        )
+    return winner, rows

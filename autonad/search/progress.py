@@ -1,0 +1,56 @@
+"""How a search goes, generation by generation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from autonad.search.pareto import front, hypervolume, objectives
+
+if TYPE_CHECKING:
+    from autonad.search.evolution import Evolution
+
+
+def by_generation(population: pd.DataFrame) -> pd.DataFrame:
+    """How a search went, one row per generation.
+
+    Args:
+        population: `population_table(...)`.
+
+    Returns:
+        Columns generation, best_score (of all so far), mean_score, best_miou (of all so far), mean_miou,
+        mean_latency_ms, evaluations (so far).
+    """
+    grouped = population.groupby("generation")
+    table = pd.DataFrame(
+        {
+            "best_score": grouped["score"].max().cummax(),
+            "mean_score": grouped["score"].mean(),
+            "best_miou": grouped["miou"].max().cummax(),
+            "mean_miou": grouped["miou"].mean(),
+            "mean_latency_ms": grouped["latency_ms"].mean(),
+            "evaluations": grouped.size().cumsum(),
+        }
+    )
+    return table.reset_index()
+
+
+def generation_metrics(evolution: Evolution) -> dict[str, float]:
+    """The figures of the running generation, by the names that they have in MLflow."""
+    population = evolution.table()
+    latest, first = (population[population["generation"] == g] for g in (evolution.generation, 1))
+    return {
+        "search/best_score": float(population["score"].max()),
+        "search/mean_score": float(latest["score"].mean()),
+        "search/best_miou": float(population["miou"].max()),
+        "search/mean_miou": float(latest["miou"].mean()),
+        "search/best_latency_ms": evolution.best.latency_ms,
+        "search/mean_latency_ms": float(latest["latency_ms"].mean()),
+        "search/evaluations": float(len(population)),
+        "search/front_size": float(len(front(population))),
+        # Reference: no mIoU at all, and the slowest of the first population; it stays the same over
+        # generations.
+        "search/hypervolume": hypervolume(objectives(population), (1.0, float(first["latency_ms"].max()))),
+        "search/lambda": evolution.latency_weight,
+    }

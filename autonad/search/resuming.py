@@ -1,0 +1,44 @@
+"""Going on with a search where its journal ends."""
+
+from __future__ import annotations
+
+from autonad.errors import SearchError, StorageError
+from autonad.search.evolution import Evolution
+from autonad.search.state import merged
+from autonad.storage.journal import Journal
+
+
+def resume_from(evolution: Evolution, journal: Journal, inputs: dict[str, str], *, restart: bool) -> bool:
+    """Put a search back to where its journal ends.
+
+    Args:
+        evolution: The search, as it begins.
+        journal: Its first entry names the inputs, the others are the search's.
+        inputs: Sha256 of what the search works with, by name.
+        restart: Whether a journal of something else, or one that cannot be read, is passed over.
+
+    Returns:
+        Whether there was something to go on with.
+
+    Raises:
+        SearchError: The journal is of another search, unless `restart`.
+        StorageError: It cannot be read, unless `restart`.
+    """
+    if not journal.path.is_file():
+        return False
+    try:
+        first, *entries = journal.read("the search's journal") or [{}]
+        changed = sorted(name for name in inputs if first.get("inputs", {}).get(name) != inputs[name])
+        if changed:
+            raise SearchError(
+                f"the search in {journal.path.parent} was begun with another {' and '.join(changed)}; leave "
+                "out --resume to start over, or choose another --output"
+            )
+        if not entries:
+            return False
+        evolution.load_state_dict(merged(entries))
+    except (SearchError, StorageError):
+        if restart:
+            return False
+        raise
+    return True

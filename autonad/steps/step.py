@@ -1,0 +1,167 @@
+"""What every step needs around its own work: seeds, threads, an MLflow run, and a way to report."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autonad.config import Config
+from autonad.config.context import Context
+from autonad.console import SILENT, Console
+
+if TYPE_CHECKING:
+    from autonad.data.dataset import Dataset
+    from autonad.tracking import TrackingSettings
+    from autonad.training.world import World
+
+
+@dataclass
+class Step:
+    """A step under way: its MLflow run, and what it was called with."""
+
+    run: Any
+    context: Context
+    said: str = ""
+    started: float = field(default_factory=time.monotonic)
+
+    def uses(self, dataset: Dataset, context: str) -> None:
+        """Log a dataset as the run's input.
+
+        Args:
+            dataset: The dataset.
+            context: What it is used for: "training", "validation", "test".
+        """
+        if self.run.id is None:
+            return
+        from autonad.data.dvc_record import dvc_state
+        from autonad.tracking.runs.dataset_facts import DatasetFacts
+
+        known = dvc_state(dataset.root)
+        facts = DatasetFacts(
+            name=dataset_name(self.context.config, dataset),
+            fingerprint=dataset.fingerprint,
+            dvc_md5=known.md5,
+            dvc_changed=known.changed,
+            images=len(dataset.manifest),
+            groups=dataset.manifest["group"].nunique(),
+            classes=dataset.classes,
+        )
+        self.run.dataset(facts, context)
+
+    def headline(self, line: str) -> None:
+        """Say in one line what the step found; it becomes a note of the run and of its parent."""
+        self.said = line
+
+    def log(self, metrics: dict[str, float], number: int) -> None:
+        """Log the metrics of an epoch or generation."""
+        self.run.log(metrics, step=number)
+
+    def attach(self, folder: Path, *names: str) -> None:
+        """Log files that the step has written."""
+        for name in names:
+            self.run.artifact(folder / name)
+
+    def attach_training(
+        self, folder: Path, names: tuple[str, ...], history: list[dict[str, float]], parameters: int
+    ) -> None:
+        """Log what a training has written: its files, its curves, and how large the network is."""
+        from autonad.tracking.runs.step_figures import log_history
+
+        self.attach(folder, *names)
+        self.log({"model/parameters": float(parameters)}, 0)
+        log_history(self.run, history)
+
+    @property
+    def console(self) -> Console:
+        """Where this process reports."""
+        return self.context.console
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since the step began."""
+        return time.monotonic() - self.started
+
+
+@contextmanager
+def begin(
+    stage: str,
+    context: Context,
+    *,
+    params: dict[str, Any],
+    tags: dict[str, str] | None = None,
+    learns: bool = True,
+    world: World | None = None,
+) -> Iterator[Step]:
+    """Seed everything, open the stage's MLflow run, and close it however the step ends.
+
+    Args:
+        stage: The step's verb.
+        context: What the step was called with.
+        params: What the run records as parameters.
+        tags: Hexadecimal keys and the like.
+        learns: Whether the step needs torch, which is seeded then; data steps do without it.
+        world: The processes that do the step together, of which one logs and reports; None is this one alone.
+    """
+    from autonad.tracking import track
+
+    if learns:
+        seed_everything(context.config.seed, context.config.threads)
+    settings = tracking_settings(context.config)
+    if world is not None and not world.leads:
+        settings, context = replace(settings, enabled=False), replace(context, console=SILENT)
+    with track(
+        settings,
+        stage=stage,
+        execution=context.execution,
+        params=params,
+        tags=tags or {},
+        warn=context.console.report,
+    ) as run:
+        step = Step(run, context)
+        yield step
+        if step.said:
+            run.headline(step.said)
+        run.log({"time/seconds": step.seconds, "memory/peak_mib": peak_memory_mib()}, step=0)
+
+
+def tracking_settings(config: Config) -> TrackingSettings:
+    """Where the configuration says that runs are logged."""
+    from autonad.tracking import TrackingSettings
+
+    return TrackingSettings(
+        uri=config.tracking.uri,
+        experiment=config.tracking.experiment,
+        enabled=config.tracking.enabled,
+        system_seconds=config.tracking.system_seconds,
+    )
+
+
+def dataset_name(config: Config, dataset: Dataset) -> str:
+    """What a dataset is called in MLflow, whatever its content: versions of it share the name."""
+    return config.tracking.dataset or dataset.root.resolve().name
+
+
+def seed_everything(seed: int, threads: int | None) -> None:
+    """Seed the global generators and set torch's threads."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def peak_memory_mib() -> float:
+    """Peak resident memory of this process so far, MiB."""
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

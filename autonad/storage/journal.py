@@ -1,0 +1,66 @@
+"""A file that only grows, of which a kill at any moment costs at most the last line."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from autonad.errors import StorageError
+from autonad.files import write_text_atomic
+
+
+class Journal:
+    """JSON values, one a line. What `append` has returned from is on the disk.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def begin(self, first: Any) -> None:
+        """Start over with one entry.
+
+        Raises:
+            StorageError: The file cannot be written.
+        """
+        write_text_atomic(self.path, json.dumps(first, sort_keys=True) + "\n")
+
+    def append(self, entry: Any) -> None:
+        """Add an entry.
+
+        Raises:
+            StorageError: The disk is full, or the file cannot be written.
+        """
+        try:
+            with self.path.open("a") as handle:
+                handle.write(json.dumps(entry, sort_keys=True) + "\n")
+                handle.flush()
+                os.fsync(handle.fileno())
+        except OSError as error:
+            raise StorageError(
+                f"cannot append to {self.path}: {error.strerror}; free some space, then repeat with --resume"
+            ) from error
+
+    def read(self, what: str) -> list[Any]:
+        """All entries; a last line that was torn is dropped, from the file too.
+
+        Args:
+            what: What it is to the user, for the message ("the search's state").
+
+        Raises:
+            StorageError: The file cannot be read, or a line of it is damaged.
+        """
+        try:
+            *lines, torn = self.path.read_bytes().split(b"\n")
+            entries = [json.loads(line) for line in lines]
+            if torn:
+                os.truncate(self.path, sum(len(line) + 1 for line in lines))
+        except (OSError, ValueError) as error:
+            raise StorageError(
+                f"{what} at {self.path} cannot be read: {error}; delete it to start anew"
+            ) from error
+        return entries

@@ -1,0 +1,117 @@
+"""A training that can be cut off at any moment, with a copy of its checkpoints elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autonad.console import Console
+from autonad.storage.checkpoints import Mirror, Resume
+from autonad.training.checkpoint import POINTER, Checkpoints, Progress
+from autonad.training.loop import Log, Task, train
+from autonad.training.timing import LatencyRecords
+from autonad.training.world import World
+
+FOLDER = "checkpoint"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training ended with; the module holds the best weights.
+
+    Attributes:
+        history: One row of metrics per epoch.
+        best_miou: Best validation mIoU, a fraction.
+        best_epoch: The epoch that it belongs to.
+        copy: Of the checkpoints; to be removed when everything is written.
+    """
+
+    history: list[dict[str, float]]
+    best_miou: float
+    best_epoch: int
+    copy: Mirror
+
+
+def run_training(
+    task: Task,
+    *,
+    identity: dict[str, Any],
+    output: Path,
+    resume: Resume,
+    copies: str | None,
+    records: LatencyRecords | None = None,
+    log: Log,
+    console: Console,
+    world: World,
+) -> Trained:
+    """Train, going on from the checkpoint where there is one, and report every epoch.
+
+    Args:
+        task: What is trained; its module holds the best weights in the end.
+        identity: What the run is, with its `stage`; see `Checkpoints`.
+        output: The step's output folder.
+        resume: See `Resume`.
+        copies: Where copies of the checkpoints are kept for another machine; see `Mirror`.
+        records: Forward times that are taken on the way; they go back as far as the checkpoint does.
+        log: Receives metrics and the epoch; also of the epochs that were done before.
+        console: Where progress goes.
+        world: The processes that train together.
+
+    Raises:
+        CheckpointError: `resume`, and the checkpoint belongs to another configuration.
+        DatasetError: There are no training images, or the loss diverges.
+        StorageError: The copies cannot be fetched.
+    """
+    epochs = task.config.epochs
+    mirror = Mirror(
+        copies,
+        stage=identity["stage"],
+        identity=identity,
+        output=output,
+        names=(FOLDER,) if records is None else (FOLDER, records.path.name),
+        pointer=f"{FOLDER}/{POINTER}",
+        warn=console.report,
+    )
+    if resume and world.leads:
+        mirror.pull()
+    world.wait()
+    checkpoints = Checkpoints(output / FOLDER, identity)
+    resume = checkpoints.resumes(resume)
+    if world.leads and not resume:
+        # First the checkpoint, then the records: a kill between them leaves nothing to resume.
+        checkpoints.clear()
+        if records is not None:
+            records.rewind(0)
+
+    def resumed(progress: Progress) -> None:
+        for row in progress.history:
+            log({name: value for name, value in row.items() if name != "epoch"}, int(row["epoch"]))
+        if records is not None and world.leads:
+            records.rewind(progress.step)
+        console.report(f"resumed after epoch {progress.epoch} of {epochs}")
+
+    def logged(metrics: dict[str, float], epoch: int) -> None:
+        log(metrics, epoch)
+        console.advance(epoch, epochs, _describe(metrics))
+
+    progress = train(
+        task,
+        checkpoints,
+        resume=resume,
+        log=logged,
+        on_checkpoint=mirror.push,
+        on_resume=resumed,
+        world=world,
+    )
+    assert progress.best_miou is not None
+    assert progress.best_epoch is not None
+    return Trained(progress.history, progress.best_miou, progress.best_epoch, mirror)
+
+
+def _describe(metrics: dict[str, float]) -> str:
+    """One short phrase for a progress line."""
+    text = f"loss {metrics['train/loss']:.3f}"
+    if "val/miou" in metrics:
+        text += f", validation mIoU {100 * metrics['val/miou']:.1f} %"
+    return text

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autonad.appearance.last_search import search_settings, supernet_settings
+from autonad.config import parse_config
+from autonad.config.context import Context
+from autonad.data.synthetic.generator import synthesize
+from autonad.files import write_json
+from autonad.latency.target import Target
+from autonad.steps.decide import DecideResult, decide
+
+CONFIG = parse_config("decide: {calibration_draws: 0}\ntracking: {enabled: false}", source="the test")
+Decide = Callable[[], DecideResult]
+
+
+@pytest.fixture
+def again(tmp_path: Path) -> Decide:
+    """Decides on a dataset in a working folder as `dvc repro` does; the last search is in `search`."""
+    synthesize(tmp_path / "data", num_images=12, size=(32, 32), materials=("steel",))
+    Target.describe("line", threads=1).save(tmp_path / "line.json")
+    return lambda: decide(
+        Context(CONFIG),
+        dataset=tmp_path / "data",
+        pin=tmp_path / "pin",
+        target=tmp_path / "line.json",
+        output=tmp_path / "decide",
+        search=tmp_path / "search",
+    )
+
+
+def finish_search(folder: Path, pin_key: str) -> None:
+    """The files of a finished search that a decision looks at."""
+    target = Target.load(folder.parent / "line.json")
+    settings = {
+        "latency_budget_ms": None,
+        "search": search_settings(CONFIG),
+        "supernet": supernet_settings(CONFIG),
+    }
+    write_json(folder / "architecture.json", {})
+    about = {"pin_key": pin_key, "hardware_key": target.hardware_key, "target": target.name}
+    write_json(folder / "search.json", {**about, "settings": settings})
+
+
+def test_a_finished_search_of_the_pin_is_reused(again: Decide, tmp_path: Path) -> None:
+    first = again()
+    assert (first.action, first.moved) == ("train", True)
+
+    finish_search(tmp_path / "search", first.pin_key)
+    second = again()
+    assert (second.action, second.reasons, second.moved) == ("reuse", (), False)
+    assert second.pin_key == first.pin_key
+
+
+def test_a_pin_that_moved_before_an_interrupted_search_is_searched(again: Decide, tmp_path: Path) -> None:
+    first = again()
+    finish_search(tmp_path / "search", "000000000000")
+
+    second = again()
+    assert (second.action, second.moved) == ("train", False)
+    assert "000000000000" in second.reasons[0]
+    reasons = json.loads((tmp_path / "decide" / "decision.json").read_text())["reasons"]
+    assert [reason["kind"] for reason in reasons] == ["pin_not_searched"]
+    assert second.pin_key == first.pin_key
