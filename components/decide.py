@@ -21,6 +21,7 @@ def decide(
     from pathlib import Path
 
     from autonad import kubeflow, steps
+    from autonad.deploy import MODEL
 
     with kubeflow.task("decide", config) as context, kubeflow.as_file(target) as file:
         found = steps.decide(
@@ -30,7 +31,7 @@ def decide(
             target=file,
             output=Path(decision.path),
             search=Path(last_search.path),
-            model=Path(champion.path) / "model.onnx",
+            model=Path(champion.path) / MODEL,
         )
         kubeflow.show_page(found.page, page)
     decision.metadata.update(action=found.action, reasons="; ".join(found.reasons), pin_key=found.pin_key)

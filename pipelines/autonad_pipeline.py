@@ -4,16 +4,13 @@ from typing import Any
 
 from kfp import dsl
 
-from components.close_run import close_run
-from components.configure import configure
 from components.decide import decide
-from components.fetch_dataset import fetch_dataset
-from components.load_search import load_search
 from components.profile_latency import profile_latency
 from components.search import search
 from components.train_supernet import train_supernet
-from pipelines.cluster import Cluster, Resources, credentials
+from pipelines.cluster import Cluster, Resources
 from pipelines.delivery import make_delivery
+from pipelines.opening import opened
 
 
 def make_pipeline(cluster: Cluster | None = None) -> Any:
@@ -80,42 +77,30 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
         use = Resources(
             cpu, memory, accelerator_type, accelerator_count, node_selector, tolerations, secret, cluster
         )
-        closing = close_run(settings=settings, mlflow_uri=mlflow_uri, experiment=experiment)
-        closing.set_caching_options(enable_caching=False)
-        credentials(closing, secret)
-        with dsl.ExitHandler(closing, name="detector"):
-            checked = use.light(
-                configure(
-                    settings=settings,
-                    preset=preset,
-                    target=target,
-                    latency_budget_ms=latency_budget_ms,
-                    supernet_epochs=supernet_epochs,
-                    retrain_epochs=retrain_epochs,
-                    force=force,
-                    repository=dataset_repository,
-                    revision=dataset_revision,
-                    path=dataset_path,
-                    mlflow_uri=mlflow_uri,
-                    experiment=experiment,
-                )
-            )
-            config, device, name = (checked.outputs[key] for key in ("config", "target", "name"))
-            fetched = use.light(
-                fetch_dataset(
-                    config=config, location=checked.outputs["location"], md5=checked.outputs["md5"], name=name
-                )
-            )
-            dataset = fetched.outputs["dataset"]
-            last = use.light(load_search(config=config, name=name, target=device))
+        with opened(
+            use,
+            settings=settings,
+            preset=preset,
+            target=target,
+            latency_budget_ms=latency_budget_ms,
+            supernet_epochs=supernet_epochs,
+            retrain_epochs=retrain_epochs,
+            force=force,
+            repository=dataset_repository,
+            revision=dataset_revision,
+            path=dataset_path,
+            mlflow_uri=mlflow_uri,
+            experiment=experiment,
+        ) as start:
+            config, device, dataset, last = start.config, start.target, start.dataset, start.last
             decided = use.computing(
                 decide(
                     config=config,
                     target=device,
                     dataset=dataset,
-                    last_pin=last.outputs["pin"],
-                    last_search=last.outputs["search"],
-                    champion=last.outputs["champion"],
+                    last_pin=last["pin"],
+                    last_search=last["search"],
+                    champion=last["champion"],
                 )
             )
             action, pin = decided.outputs["Output"], decided.outputs["pin"]
@@ -144,13 +129,7 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
                     dataset=dataset,
                     found=found,
                     latency=latency,
-                    cpu=cpu,
-                    memory=memory,
-                    accelerator_type=accelerator_type,
-                    accelerator_count=accelerator_count,
-                    node_selector=node_selector,
-                    tolerations=tolerations,
-                    secret=secret,
+                    **use.parameters,
                 )
 
             with dsl.If(action == "train", name="train"):
@@ -162,9 +141,9 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
                 deliver(found, latency)
             with dsl.Elif(action == "search", name="search"):
                 latency = profiled().outputs["latency"]
-                found = searched(last.outputs["supernet"], latency).outputs["found"]
+                found = searched(last["supernet"], latency).outputs["found"]
                 deliver(found, latency)
             with dsl.Else(name="reuse"):
-                deliver(last.outputs["search"], last.outputs["latency"])
+                deliver(last["search"], last["latency"])
 
     return autonad_pipeline

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from kfp import dsl, kubernetes
@@ -62,6 +62,11 @@ class Resources:
     tolerations: Any
     secret: Any
     cluster: Cluster = field(default_factory=Cluster)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """By name, as a nested pipeline takes them."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "cluster"}
 
     def light(self, task: dsl.PipelineTask, *, cached: bool = False) -> dsl.PipelineTask:
         """A task that asks servers or reads a folder; cached only where its inputs are content hashes."""

@@ -4,12 +4,9 @@ from typing import Any
 
 from kfp import dsl
 
-from components.close_run import close_run
-from components.configure import configure
-from components.fetch_dataset import fetch_dataset
-from components.load_search import load_search
-from pipelines.cluster import Cluster, Resources, credentials
+from pipelines.cluster import Cluster, Resources
 from pipelines.delivery import make_delivery
+from pipelines.opening import opened
 
 
 def make_pipeline(cluster: Cluster | None = None) -> Any:
@@ -64,47 +61,29 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
         use = Resources(
             cpu, memory, accelerator_type, accelerator_count, node_selector, tolerations, secret, cluster
         )
-        closing = close_run(settings=settings, mlflow_uri=mlflow_uri, experiment=experiment)
-        closing.set_caching_options(enable_caching=False)
-        credentials(closing, secret)
-        with dsl.ExitHandler(closing, name="detector"):
-            checked = use.light(
-                configure(
-                    settings=settings,
-                    preset="",
-                    target=target,
-                    latency_budget_ms=latency_budget_ms,
-                    supernet_epochs=0,
-                    retrain_epochs=retrain_epochs,
-                    force="none",
-                    repository=dataset_repository,
-                    revision=dataset_revision,
-                    path=dataset_path,
-                    mlflow_uri=mlflow_uri,
-                    experiment=experiment,
-                )
-            )
-            config, device, name = (checked.outputs[key] for key in ("config", "target", "name"))
-            fetched = use.light(
-                fetch_dataset(
-                    config=config, location=checked.outputs["location"], md5=checked.outputs["md5"], name=name
-                )
-            )
-            last = use.light(load_search(config=config, name=name, target=device))
+        with opened(
+            use,
+            settings=settings,
+            preset="",
+            target=target,
+            latency_budget_ms=latency_budget_ms,
+            supernet_epochs=0,
+            retrain_epochs=retrain_epochs,
+            force="none",
+            repository=dataset_repository,
+            revision=dataset_revision,
+            path=dataset_path,
+            mlflow_uri=mlflow_uri,
+            experiment=experiment,
+        ) as start:
             delivery(
-                config=config,
-                target=device,
+                config=start.config,
+                target=start.target,
                 checkpoints=checkpoints,
-                dataset=fetched.outputs["dataset"],
-                found=last.outputs["search"],
-                latency=last.outputs["latency"],
-                cpu=cpu,
-                memory=memory,
-                accelerator_type=accelerator_type,
-                accelerator_count=accelerator_count,
-                node_selector=node_selector,
-                tolerations=tolerations,
-                secret=secret,
+                dataset=start.dataset,
+                found=start.last["search"],
+                latency=start.last["latency"],
+                **use.parameters,
             )
 
     return retrain_pipeline

@@ -79,19 +79,24 @@ def from_folder(folder: Path, *, in_place: bool) -> tuple[str, str, str]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    md5 = dvc_state(folder).md5
+    state = dvc_state(folder)
+    if state.changed:
+        raise DatasetError(
+            f"{folder} has changed since DVC recorded it, and a cluster would get the content of then; run "
+            "`dvc add` and `dvc push`, or `dvc checkout` to go back"
+        )
     try:
         with Repo(str(folder.parent)) as repo:
             name = repo.config["core"].get("remote")
             remote = repo.config["remote"][name]["url"] if name else None
     except DvcException:
         remote = None
-    if md5 is None or remote is None:
+    if state.md5 is None or remote is None:
         raise DatasetError(
             f"DVC has no version of {folder} in a default remote, and a cluster cannot read this machine's "
             "folders; run `dvc add`, `dvc remote add -d` and `dvc push`"
         )
-    return str(remote), md5, folder.name
+    return str(remote), state.md5, folder.name
 
 
 def pull(version: DatasetVersion, output: Path) -> None:

@@ -85,9 +85,9 @@ class Package:
         spec = {**self.spec, "deploymentSpec": {**deployment, "executors": executors}}
         return Package(spec, self.platform)
 
-    def with_retries(self, number: int, backoff: str = "1s") -> Package:
-        """The same pipeline with another number of retries, and another wait before the first."""
-        policy = {"maxRetryCount": number, "backoffDuration": backoff, "backoffFactor": 2.0}
+    def with_retries(self, number: int) -> Package:
+        """The same pipeline with another number of retries, the first of them after a second."""
+        policy = {"maxRetryCount": number, "backoffDuration": "1s", "backoffFactor": 2.0}
 
         def change(value: Any) -> Any:
             if not isinstance(value, dict):

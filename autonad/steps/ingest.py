@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from autonad.config import Config
 from autonad.config.context import Context
 from autonad.steps.step import begin
-from autonad.tracking.tags import FINGERPRINT
+from autonad.tracking.tags import BATCH, FINGERPRINT, FINGERPRINT_BEFORE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,8 +113,8 @@ def ingest(
             report.faults,
         )
         step.run.tag(FINGERPRINT, result.fingerprint)
-        step.run.tag("dataset.before", result.before)
-        step.run.tag("batch", result.batch.name)
+        step.run.tag(FINGERPRINT_BEFORE, result.before)
+        step.run.tag(BATCH, result.batch.name)
         step.run.log(_metrics(report))
         return result
 

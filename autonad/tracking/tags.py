@@ -12,6 +12,7 @@ FAILURE, FAULTS = "autonad.failure", "autonad.faults"
 
 # What a run used, and what it was for.
 DATASET, FINGERPRINT = "autonad.dataset", "dataset.fingerprint"
+FINGERPRINT_BEFORE, BATCH = "dataset.before", "batch"
 DVC_MD5, DVC_DIRTY = "dvc.md5", "dvc.dirty"
 HARDWARE_KEY, PIN_KEY = "autonad.hardware_key", "autonad.pin_key"
 ARCHITECTURE = "architecture.key"

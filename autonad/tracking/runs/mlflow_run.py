@@ -91,9 +91,9 @@ class MlflowRun:
         """See `Run.text`."""
         self._try(lambda: self._client.log_text(self._run_id, content, name))
 
-    def artifact(self, path: Path, folder: str | None = None) -> None:
+    def artifact(self, path: Path) -> None:
         """See `Run.artifact`."""
-        self._try(lambda: self._client.log_artifact(self._run_id, str(path), folder))
+        self._try(lambda: self._client.log_artifact(self._run_id, str(path)))
 
     def artifacts(self, path: Path, folder: str | None = None) -> None:
         """See `Run.artifacts`."""

@@ -46,11 +46,11 @@ class Run(Protocol):
     def text(self, content: str, name: str) -> None:
         """Upload text as a file, such as a figure in SVG."""
 
-    def artifact(self, path: Path, folder: str | None = None) -> None:
-        """Upload a file, optionally into a folder of the run's artifacts."""
+    def artifact(self, path: Path) -> None:
+        """Upload a file."""
 
     def artifacts(self, path: Path, folder: str | None = None) -> None:
-        """Upload everything in a folder."""
+        """Upload everything in a folder, optionally into a folder of the run's artifacts."""
 
     def bundle(self, files: Mapping[str, Path], tags: Mapping[str, str]) -> bool:
         """Upload files that belong together, with a list of their sha256.
@@ -94,7 +94,7 @@ class NullRun:
     def text(self, content: str, name: str) -> None:
         """Do nothing."""
 
-    def artifact(self, path: Path, folder: str | None = None) -> None:
+    def artifact(self, path: Path) -> None:
         """Do nothing."""
 
     def artifacts(self, path: Path, folder: str | None = None) -> None:

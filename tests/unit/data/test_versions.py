@@ -79,6 +79,19 @@ def test_a_revision_is_pulled_by_its_md5_without_git(repository: tuple[Path, str
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["first", "second"]
 
 
+def test_a_folder_that_changed_since_is_not_sent_to_a_cluster(
+    repository: tuple[Path, str], tmp_path: Path
+) -> None:
+    repo = tmp_path / "repo"
+    shutil.copytree(repository[0], repo)
+    classes = repo / "data/parts/classes.json"
+    classes.chmod(0o644)
+    classes.write_text(classes.read_text() + " ")
+
+    with pytest.raises(DatasetError, match="has changed since DVC recorded it"):
+        from_folder(repo / "data/parts", in_place=False)
+
+
 def test_what_does_not_exist_is_named(repository: tuple[Path, str]) -> None:
     repo, remote = repository
     missing = "0" * 32 + ".dir"

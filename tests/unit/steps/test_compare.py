@@ -49,8 +49,8 @@ def execution(config: Config, tmp_path: Path) -> Callable[..., str]:
         pd.DataFrame(images).to_parquet(folder / "per_image.parquet")
         with track(settings, stage="search", execution=name, environment=ALONE, params={"seed": seed}) as run:
             run.dataset(DATA, "validation")
-            for file in ("architecture.json", "population.parquet"):
-                run.artifact(folder / file, "search")
+            names = ("architecture.json", "population.parquet")
+            assert run.bundle({f"search/{file}": folder / file for file in names}, {})
             run.headline(f"search {seed}")
         try:
             with track(
