@@ -19,16 +19,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from folds import k_folds, read_matrices
 
 from autonad import steps
 from autonad.config import Config, load_config
 from autonad.config.context import Context
 from autonad.console import Console
 from autonad.data.dataset import UNLABELLED, Dataset
-from autonad.data.split import k_folds
 from autonad.evaluation.bootstrap import bootstrap_values
 from autonad.evaluation.metrics import compute_metrics
-from autonad.evaluation.result import read_matrices
 from autonad.files import read_json, write_atomic, write_json
 from autonad.latency.table import LatencyTable
 from autonad.network import AutoNADNet, SuperNet
@@ -276,9 +275,9 @@ def summarise(found: dict[str, list[Path]], classes: tuple[str, ...], resamples:
     """Figures over all folds, and how much better the searched one is than the mean of the others."""
     values, rows, matrices, groups = {}, [], {}, []
     for name, evaluations in found.items():
-        parts = [read_matrices(place / "per_image.parquet", classes, "input") for place in evaluations]
-        matrices[name] = np.concatenate([part[1] for part in parts])
-        groups = [group for table, _ in parts for group in table["group"]]
+        files = [place / "per_image.parquet" for place in evaluations]
+        matrices[name] = np.concatenate([read_matrices(file, len(classes)) for file in files])
+        groups = [group for file in files for group in pd.read_parquet(file)["group"]]
         figures = [read_json(place.parent / "figures.json", "the figures") for place in evaluations]
         metrics = compute_metrics(matrices[name].sum(0), classes)
         values[name] = bootstrap_values(matrices[name], groups, resamples=resamples)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from autonad.config.loading import Config
 from autonad.console import SILENT, Console
@@ -22,7 +22,3 @@ class Context:
     config: Config
     execution: str | None = None
     console: Console = SILENT
-
-    def with_config(self, config: Config) -> Context:
-        """The same with another configuration."""
-        return replace(self, config=config)

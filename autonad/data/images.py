@@ -20,25 +20,24 @@ _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 IGNORE = 255
 
 
-def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read_image(path: Path) -> np.ndarray:
     """Read an image as it is meant to be seen (EXIF rotation applied).
 
     Args:
         path: PNG, JPEG, BMP, TIFF or WebP; grey, palette, 8 or 16 bits.
-        max_pixels: Largest height × width that is decoded.
 
     Returns:
         uint8 (H, W, 3); a grey image has three equal channels.
 
     Raises:
-        DatasetError: The file is missing, unreadable or larger than `max_pixels`.
+        DatasetError: The file is missing, unreadable or larger than `MAX_PIXELS`.
     """
-    return decode_image(_read_bytes(path, "image"), path, max_pixels=max_pixels)
+    return decode_image(_read_bytes(path, "image"), path)
 
 
-def decode_image(content: bytes, path: Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def decode_image(content: bytes, path: Path) -> np.ndarray:
     """Decode the bytes of an image file; `path` only names it in messages. See `read_image`."""
-    image = _open(content, path, "image", max_pixels)
+    image = _open(content, path, "image")
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I") or image.mode == "F":
         # Pillow clips 16-bit samples at 255 instead of scaling them.
@@ -47,20 +46,19 @@ def decode_image(content: bytes, path: Path, *, max_pixels: int = MAX_PIXELS) ->
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read_mask(path: Path) -> np.ndarray:
     """Read a mask without interpreting it.
 
     Args:
         path: Grey, palette (the indices are kept) or one-bit image (0 and 1), or a colour image.
-        max_pixels: Largest height × width that is decoded.
 
     Returns:
         uint8 (H, W), or uint8 (H, W, 3) for a colour image whose channels differ.
 
     Raises:
-        DatasetError: The file is missing, unreadable, larger than `max_pixels` or holds values above 255.
+        DatasetError: The file is missing, unreadable, larger than `MAX_PIXELS` or holds values above 255.
     """
-    image = _open(_read_bytes(path, "mask"), path, "mask", max_pixels)
+    image = _open(_read_bytes(path, "mask"), path, "mask")
     if image.mode in {"L", "P", "1"}:
         return np.array(image).astype(np.uint8)
     if image.mode.startswith("I") or image.mode == "F":
@@ -120,24 +118,24 @@ def _read_bytes(path: Path, what: str) -> bytes:
         ) from error
 
 
-def _open(content: bytes, path: Path, what: str, max_pixels: int) -> Image.Image:
+def _open(content: bytes, path: Path, what: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
             # Pillow has its own, other limit; ours is checked below, before anything is decoded.
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(content), formats=_FORMATS)
             width, height = image.size
-            if width * height <= max_pixels:
+            if width * height <= MAX_PIXELS:
                 image.load()
                 return image
     except Image.DecompressionBombError as error:
-        raise DatasetError(_too_large(what, path, str(error), max_pixels)) from error
+        raise DatasetError(_too_large(what, path, str(error), MAX_PIXELS)) from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         reason = "the file is empty" if not content else "it is damaged or no image"
         raise DatasetError(
             f"{what} {path} cannot be read: {reason}; replace the file or take it out of the folder"
         ) from error
-    raise DatasetError(_too_large(what, path, f"it has {height} × {width} pixels", max_pixels))
+    raise DatasetError(_too_large(what, path, f"it has {height} × {width} pixels", MAX_PIXELS))
 
 
 def _too_large(what: str, path: Path, found: str, max_pixels: int) -> str:

@@ -74,20 +74,18 @@ class Placement:
     top: int
     left: int
 
-    def restore(self, array: np.ndarray, *, smooth: bool = False) -> np.ndarray:
+    def restore(self, array: np.ndarray) -> np.ndarray:
         """Cut a prediction at input size out of its padding and bring it to native size.
 
         Args:
-            array: (H, W) of classes, or (H, W, K) of scores, at input size.
-            smooth: Interpolate (for scores) instead of taking the nearest value (for classes).
+            array: (H, W) of classes, at input size.
 
         Returns:
             The same kind of array at native size.
         """
         height, width = self.resized
         inside = np.ascontiguousarray(array[self.top : self.top + height, self.left : self.left + width])
-        mode = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
-        return cv2.resize(inside, self.native[::-1], interpolation=mode)
+        return cv2.resize(inside, self.native[::-1], interpolation=cv2.INTER_NEAREST)
 
 
 def place(native: tuple[int, int], size: tuple[int, int], *, keep_aspect: bool) -> Placement:

@@ -46,14 +46,11 @@ def describe(image: np.ndarray) -> np.ndarray:
     return detail / length
 
 
-def near_pairs(
-    descriptors: np.ndarray, *, threshold: float = NEAR, start: int = 0
-) -> list[tuple[int, int, float]]:
+def near_pairs(descriptors: np.ndarray, *, start: int = 0) -> list[tuple[int, int, float]]:
     """Pairs of images that are near-duplicates in some of the eight orientations.
 
     Args:
         descriptors: float32 (N, 1024) from `describe`.
-        threshold: Smallest correlation.
         start: Pairs whose second image comes before this one are left out: they are known already.
 
     Returns:
@@ -67,7 +64,7 @@ def near_pairs(
         for orientation in range(8):
             turned = _turn(pictures[chunk], orientation)
             # (chunk, images up to its end): no correlation is above its bound.
-            possible = _bound(turned) @ bounds[: chunk.stop].T >= threshold - _ROUNDING
+            possible = _bound(turned) @ bounds[: chunk.stop].T >= NEAR - _ROUNDING
             rows, columns = np.nonzero(possible)
             inside = columns < rows + first
             rows, columns = rows[inside], columns[inside]
@@ -76,7 +73,7 @@ def near_pairs(
                 correlation = whole[rows, columns]
             else:
                 correlation = _correlate(turned.reshape(len(turned), -1), descriptors, rows, columns)
-            for hit in np.flatnonzero(correlation >= threshold):
+            for hit in np.flatnonzero(correlation >= NEAR):
                 pair = int(columns[hit]), first + int(rows[hit])
                 pairs[pair] = max(pairs.get(pair, 0.0), float(correlation[hit]))
     return [(i, j, value) for (i, j), value in sorted(pairs.items())]

@@ -40,7 +40,7 @@ def split_by_group(table: pd.DataFrame, fractions: Sequence[float], seed: int) -
     """
     shares = _shares(fractions)
     used = np.flatnonzero(shares > 0)
-    positions = _deal(table, shares[used] / shares.sum(), seed)
+    positions = deal(table, shares[used] / shares.sum(), seed)
     return pd.Series([SPLITS[used[p]] for p in positions], index=table.index, name="split")
 
 
@@ -70,38 +70,9 @@ def extend_split(table: pd.DataFrame, fractions: Sequence[float], seed: int) -> 
     names = [SPLITS[u] for u in used]
     part = pd.Series([names.index(s) if s in names else -1 for s in split], index=table.index)
     taking = (part >= 0) | (split == "")
-    positions = _deal(table[taking], shares[used] / shares.sum(), seed, part[taking].to_numpy())
+    positions = deal(table[taking], shares[used] / shares.sum(), seed, part[taking].to_numpy())
     split[taking] = [names[p] for p in positions]
     return split.rename("split")
-
-
-def k_folds(rows: pd.DataFrame, k: int, seed: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Grouped, stratified cross-validation: fold i is tested, fold i + 1 validates, the others train.
-
-    Args:
-        rows: Manifest rows with the columns `group` and `pixels`.
-        k: Number of folds, at least 3.
-        seed: Of the order in which equal groups are dealt out.
-
-    Returns:
-        For each fold the positions (for `iloc`) of training, validation and test rows, ascending.
-
-    Raises:
-        DatasetError: `k` is below 3, or there are fewer groups than folds.
-    """
-    if k < 3:
-        raise DatasetError(
-            f"cross-validation got {k} folds; it needs at least 3 (test, validation, training)"
-        )
-    fold = _deal(rows, np.full(k, 1 / k), seed)
-    return [
-        (
-            np.flatnonzero((fold != i) & (fold != (i + 1) % k)),
-            np.flatnonzero(fold == (i + 1) % k),
-            np.flatnonzero(fold == i),
-        )
-        for i in range(k)
-    ]
 
 
 def _shares(fractions: Sequence[float]) -> np.ndarray:
@@ -118,8 +89,21 @@ def _shares(fractions: Sequence[float]) -> np.ndarray:
     return shares
 
 
-def _deal(table: pd.DataFrame, shares: np.ndarray, seed: int, dealt: np.ndarray | None = None) -> np.ndarray:
-    """Part (index into shares) of every row; `dealt` has the part of rows that keep theirs, else -1."""
+def deal(table: pd.DataFrame, shares: np.ndarray, seed: int, dealt: np.ndarray | None = None) -> np.ndarray:
+    """Deal whole groups out to parts, stratified by class.
+
+    Args:
+        table: Manifest rows with the columns `group` and `pixels`.
+        shares: Share of each part; they add up to 1.
+        seed: Of the order in which equal groups are dealt out.
+        dealt: Part of the rows that keep theirs, else -1; None where no row has one.
+
+    Returns:
+        Part (index into `shares`) of every row.
+
+    Raises:
+        DatasetError: There are fewer groups than parts.
+    """
     names, group_of_row = np.unique(table["group"].astype(str).to_numpy(), return_inverse=True)
     if len(names) < len(shares):
         raise DatasetError(

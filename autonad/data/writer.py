@@ -84,9 +84,7 @@ class DatasetWriter:
         """Where files may wait for `put`."""
         return self._building / ".made"
 
-    def add(
-        self, image: np.ndarray, mask: np.ndarray, *, name: str, group: str, batch: str = INITIAL
-    ) -> None:
+    def add(self, image: np.ndarray, mask: np.ndarray, *, name: str, group: str) -> None:
         """Add one image.
 
         Args:
@@ -94,7 +92,6 @@ class DatasetWriter:
             mask: uint8 (H, W) of class indices, 255 = ignore, of the image's size.
             name: File name without suffix; made unique and safe if need be.
             group: The physical part that is shown; images of one group share a split.
-            batch: Production batch that the image came with.
         """
         unknown = unknown_values(mask, len(self.classes))
         if unknown:
@@ -115,7 +112,7 @@ class DatasetWriter:
                 "image": f"images/{stem}.png",
                 "mask": f"masks/{stem}.png",
                 "group": str(group),
-                "batch": batch,
+                "batch": INITIAL,
                 "split": "",
                 "sha256": hashlib.sha256(content).hexdigest(),
                 "mask_sha256": hashlib.sha256(mask_content).hexdigest(),

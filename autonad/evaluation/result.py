@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from autonad.errors import DatasetError, StorageError
 from autonad.evaluation.bootstrap import bootstrap_intervals
 from autonad.evaluation.image_level import ImageVerdict, summarise_images
 from autonad.evaluation.metrics import compute_metrics
@@ -125,36 +123,6 @@ def write_evaluation(folder: Path, metrics: dict[str, Any], per_image: pd.DataFr
     write_atomic(folder / "classes.csv", lambda path: classes.to_csv(path, index=False))
     write_json(folder / "metrics.json", metrics)
     write_atomic(folder / "per_image.parquet", lambda path: per_image.to_parquet(path, index=False))
-
-
-def read_matrices(
-    path: Path, classes: Sequence[str], size: Size = "native"
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Read `per_image.parquet` for a comparison.
-
-    Returns:
-        The table, and (N, C, C) confusion per image at the named size.
-
-    Raises:
-        StorageError: The file is missing or damaged.
-        DatasetError: It was written for another number of classes.
-    """
-    import pandas as pd
-
-    try:
-        table = pd.read_parquet(path)
-        flat = np.asarray([np.asarray(row) for row in table[f"confusion_{size}"]], dtype=np.int64)
-    except (OSError, ValueError, KeyError) as error:
-        raise StorageError(
-            f"the evaluation at {path} cannot be read ({error}); run `autonad evaluate` again"
-        ) from error
-    count = len(classes)
-    if flat.size != len(table) * count * count:
-        raise DatasetError(
-            f"the evaluation at {path} was made for {round(flat[0].size ** 0.5)} classes, we need {count}; "
-            "evaluate both models on the same dataset"
-        )
-    return table, flat.reshape(len(table), count, count)
 
 
 def _ious(matrix: np.ndarray, classes: tuple[str, ...]) -> tuple[float | None, list[float | None]]:

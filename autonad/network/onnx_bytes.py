@@ -16,9 +16,7 @@ from autonad.errors import ExportError
 OPSET = 17
 
 
-def module_to_onnx(
-    module: nn.Module, shape: Sequence[int], *, opset: int = OPSET, dynamic_batch: bool = False
-) -> bytes:
+def module_to_onnx(module: nn.Module, shape: Sequence[int], *, dynamic_batch: bool = False) -> bytes:
     """Export a module of one input and one output.
 
     Uses torch's tracing exporter: some 30 ms for a block and a second for a network, where the newer one
@@ -27,7 +25,6 @@ def module_to_onnx(
     Args:
         module: Called in evaluation mode; its own mode is put back afterwards.
         shape: Of the example input, (B, C, H, W). Height and width are fixed in the file.
-        opset: Version of the ONNX operator set.
         dynamic_batch: Leave the number of images open.
 
     Returns:
@@ -54,7 +51,7 @@ def module_to_onnx(
                 (torch.zeros(tuple(shape), device=device),),
                 buffer,  # type: ignore[arg-type]  # the tracing exporter takes buffers, its annotation forgot
                 dynamo=False,
-                opset_version=opset,
+                opset_version=OPSET,
                 input_names=["image"],
                 output_names=["logits"],
                 dynamic_axes={"image": {0: "batch"}, "logits": {0: "batch"}} if dynamic_batch else None,
@@ -63,7 +60,7 @@ def module_to_onnx(
         reason = str(error).strip().splitlines()[0]
         raise ExportError(
             f"{type(module).__name__} cannot be exported to ONNX for input {tuple(shape)}: {reason}; use "
-            f"operators that opset {opset} has, or profile with runtime pytorch"
+            f"operators that opset {OPSET} has, or profile with runtime pytorch"
         ) from error
     finally:
         module.train(training)

@@ -17,6 +17,11 @@ from autonad.report.units import ABSENT
 RESAMPLES, LEVEL, SEED = 2000, 0.95, 0
 
 
+# Of the changes that a terminal shows; the page has all of them.
+MOST_CHANGES = 12
+LONGEST_VALUE = 40  # characters
+
+
 def text_table(runs: Sequence[Compared]) -> str:
     """One line per run, for a terminal."""
     brief = [figure for figure in FIGURES if figure.brief]
@@ -38,12 +43,13 @@ def text_table(runs: Sequence[Compared]) -> str:
     return "\n".join(lines)
 
 
-def changes_text(runs: Sequence[Compared], limit: int = 12) -> list[str]:
+def changes_text(runs: Sequence[Compared]) -> list[str]:
     """What changed from run to run, a line each, for a terminal; the page has all of it."""
     lines = []
     for what, rows in _changes(runs).items():
         lines += [f"{what:<8}{row.what}: {' → '.join(_short(value) for value in row.values)}" for row in rows]
-    return lines if len(lines) <= limit else [*lines[:limit], f"… and {len(lines) - limit} more"]
+    more = len(lines) - MOST_CHANGES
+    return [*lines[:MOST_CHANGES], f"… and {more} more"] if more > 0 else lines
 
 
 def render_page(runs: Sequence[Compared]) -> str:
@@ -169,5 +175,5 @@ def _changes(runs: Sequence[Compared]) -> dict[str, list[Change]]:
     }
 
 
-def _short(value: str, limit: int = 40) -> str:
-    return value if len(value) <= limit else value[: limit - 1] + "…"
+def _short(value: str) -> str:
+    return value if len(value) <= LONGEST_VALUE else value[: LONGEST_VALUE - 1] + "…"

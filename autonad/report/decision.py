@@ -82,14 +82,14 @@ def render_page(
     )
 
 
-def most_typical(features: pd.DataFrame, count: int = SHOWN) -> list[int]:
+def most_typical(features: pd.DataFrame) -> list[int]:
     """Rows whose texture lies nearest to the median of all, nearest first."""
-    return [int(row) for row in np.argsort(_distance(features, features), kind="stable")[:count]]
+    return [int(row) for row in np.argsort(_distance(features, features), kind="stable")[:SHOWN]]
 
 
-def most_unusual(reference: pd.DataFrame, features: pd.DataFrame, count: int = SHOWN) -> list[int]:
+def most_unusual(reference: pd.DataFrame, features: pd.DataFrame) -> list[int]:
     """Rows whose texture and defects lie farthest from the reference's median, farthest first."""
-    return [int(row) for row in np.argsort(-_distance(reference, features), kind="stable")[:count]]
+    return [int(row) for row in np.argsort(-_distance(reference, features), kind="stable")[:SHOWN]]
 
 
 def _distance(reference: pd.DataFrame, features: pd.DataFrame) -> np.ndarray:

@@ -39,8 +39,3 @@ def parse_url(url: str) -> Location:
         raise StorageError(f"{url!r} is no address of a bucket; write s3://bucket or s3://bucket/prefix")
     prefix = prefix.strip("/")
     return Location(bucket, f"{prefix}/" if prefix else "")
-
-
-def is_url(source: str) -> bool:
-    """Whether a source is an address of a bucket rather than a folder."""
-    return source.startswith(SCHEME)

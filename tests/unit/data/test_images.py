@@ -90,11 +90,13 @@ def test_gigantic_image_is_refused_before_decoding(side: int) -> None:
         decode_image(claimed_png(side, side), Path("huge.png"))
 
 
-def test_the_limit_is_inclusive() -> None:
+def test_the_limit_is_inclusive(monkeypatch: pytest.MonkeyPatch) -> None:
     content = encode_png(np.zeros((10, 10), np.uint8))
-    assert decode_image(content, Path("a"), max_pixels=100).shape == (10, 10, 3)
+    monkeypatch.setattr("autonad.data.images.MAX_PIXELS", 100)
+    assert decode_image(content, Path("a")).shape == (10, 10, 3)
+    monkeypatch.setattr("autonad.data.images.MAX_PIXELS", 99)
     with pytest.raises(DatasetError, match="10 × 10 pixels"):
-        decode_image(content, Path("a"), max_pixels=99)
+        decode_image(content, Path("a"))
 
 
 def test_list_images_is_sorted_and_skips_hidden(tmp_path: Path) -> None:

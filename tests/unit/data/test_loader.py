@@ -128,8 +128,6 @@ def test_a_prediction_goes_back_to_native_size() -> None:
     back = at.restore(fitted)
     assert back.shape == mask.shape
     assert (back == mask).mean() > 0.97
-    scores = at.restore(np.ones((64, 64, 5), np.float32), smooth=True)
-    assert scores.shape == (40, 80, 5)
 
 
 def test_fit_does_not_shift_the_mask_against_the_image() -> None:

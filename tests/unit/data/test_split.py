@@ -3,27 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from grouped_rows import table
 
-from autonad.data.split import k_folds, split_by_group
+from autonad.data.split import split_by_group
 from autonad.errors import DatasetError
 
 FRACTIONS = (0.6, 0.2, 0.2)
-
-
-def table(seed: int, groups_per_class: list[int], mixed: float = 0.15) -> pd.DataFrame:
-    """Groups of one to six images; some images show a second class."""
-    rng = np.random.default_rng(seed)
-    rows, group = [], 0
-    for index, count in enumerate(groups_per_class, start=1):
-        for _ in range(count):
-            for _ in range(int(rng.integers(1, 7))):
-                pixels = [100] + [0] * len(groups_per_class)
-                pixels[index] = int(rng.integers(1, 50))
-                if rng.random() < mixed:
-                    pixels[int(rng.integers(1, len(pixels)))] = 5
-                rows.append({"group": f"g{group}", "pixels": pixels})
-            group += 1
-    return pd.DataFrame(rows).sample(frac=1, random_state=seed).reset_index(drop=True)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -86,24 +71,3 @@ def test_wrong_fractions_are_refused(fractions: tuple[float, ...]) -> None:
 def test_too_few_groups_are_refused() -> None:
     with pytest.raises(DatasetError, match="form 2 groups, which cannot fill 3 splits"):
         split_by_group(table(0, [2]), FRACTIONS, 0)
-
-
-def test_folds_partition_rows_and_keep_groups_whole() -> None:
-    rows = table(4, [15, 14, 8, 7, 14], mixed=0.0)
-    folds = k_folds(rows, 5, 0)
-    tested = np.concatenate([test for _, _, test in folds])
-    np.testing.assert_array_equal(np.sort(tested), np.arange(len(rows)))
-    present = np.array(rows["pixels"].tolist()) > 0
-    for index, (train, val, test) in enumerate(folds):
-        np.testing.assert_array_equal(val, folds[(index + 1) % 5][2])
-        np.testing.assert_array_equal(np.sort(np.concatenate([train, val, test])), np.arange(len(rows)))
-        groups = [set(rows["group"].iloc[part]) for part in (train, val, test)]
-        assert not groups[0] & groups[1]
-        assert not groups[0] & groups[2]
-        assert not groups[1] & groups[2]
-        assert present[test].any(axis=0).all()
-
-
-def test_too_few_folds_are_refused() -> None:
-    with pytest.raises(DatasetError, match="at least 3"):
-        k_folds(table(0, [9]), 2, 0)
