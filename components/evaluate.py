@@ -7,7 +7,7 @@ from components.image import component
 
 @component
 def evaluate(
-    config: str,
+    request: Input[Artifact],
     dataset: Input[Dataset],
     model: Input[Model],
     found: Input[Artifact],
@@ -21,9 +21,10 @@ def evaluate(
     """Score the model on parts that it was never trained on."""
     from pathlib import Path
 
-    from autonad import kubeflow, steps
+    from autonad import steps
+    from autonad.kubeflow import display, tasks
 
-    with kubeflow.task("evaluate", config) as context:
+    with tasks.task("evaluate", Path(request.path)) as context:
         steps.evaluate(
             context,
             dataset=Path(dataset.path),
@@ -32,6 +33,6 @@ def evaluate(
             search=Path(found.path),
             latency=Path(latency.path),
         )
-        kubeflow.show_evaluation(
+        display.show_evaluation(
             Path(evaluation.path), metrics=metrics, confusion=confusion, roc=roc, report=report
         )

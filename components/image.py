@@ -1,17 +1,25 @@
-"""The image that tasks run in: the only place that names one.
+"""The image that tasks run in, the only place that names one, and the command that runs them.
 
-`AUTONAD_IMAGE` overrides it when a pipeline is compiled; deploy by digest or by a tag that never moves,
-because Kubeflow's cache looks at the name alone.
+`AUTONAD_IMAGE` overrides it when a pipeline is compiled; deploy by digest or by a tag that never moves, so that
+it is known what has run.
 """
 
 import os
-from functools import partial
+from collections.abc import Callable
+from typing import Any
 
 from kfp import dsl
 
 from autonad import __version__
 
 IMAGE = os.environ.get("AUTONAD_IMAGE") or f"autonad:{__version__}"
+EXECUTOR = "-m kfp.dsl.executor_main"
 
-component = partial(dsl.component, base_image=IMAGE, install_kfp_package=False)
-"""Makes a component of a function; kfp is in the image, so no task begins with pip."""
+
+def component(function: Callable[..., Any]) -> Any:
+    """A component of a function; it runs under supervision, and kfp is in the image: no task begins with pip."""
+    made = dsl.component(function, base_image=IMAGE, install_kfp_package=False)
+    container = made.component_spec.implementation.container
+    supervised = EXECUTOR.replace("-m ", "-m autonad.kubeflow.supervisor ")
+    container.command = [part.replace(EXECUTOR, supervised) for part in container.command]
+    return made

@@ -1,18 +1,31 @@
 """Component `profile_latency`."""
 
-from kfp.dsl import Artifact, Metrics, Output
+from kfp.dsl import Artifact, Input, Metrics, Output
 
 from components.image import component
 
 
 @component
-def profile_latency(config: str, target: str, latency: Output[Artifact], metrics: Output[Metrics]) -> None:
-    """Measure what every operator costs on the target."""
+def profile_latency(
+    request: Input[Artifact],
+    last_latency: Input[Artifact],
+    measured: Input[Artifact],
+    latency: Output[Artifact],
+    metrics: Output[Metrics],
+) -> None:
+    """Measure what every operator costs on the target, alone on the node, unless that is known already."""
     from pathlib import Path
 
-    from autonad import kubeflow, steps
+    from autonad import steps
+    from autonad.kubeflow import display, tasks
 
-    with kubeflow.task("profile-latency", config) as context, kubeflow.as_file(target) as file:
-        found = steps.profile_latency(context, target=file, output=Path(latency.path))
-    kubeflow.show_figures(metrics, rank_correlation=found.rank_correlation, error=found.error)
+    with tasks.task("profile-latency", Path(request.path)) as context:
+        found = steps.profile_latency(
+            context,
+            target=tasks.target_of(request),
+            output=Path(latency.path),
+            known=Path(last_latency.path),
+            measured=tasks.if_filled(measured),
+        )
+    display.show_figures(metrics, rank_correlation=found.rank_correlation, error=found.error)
     latency.metadata.update(rows=found.rows)

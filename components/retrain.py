@@ -7,8 +7,8 @@ from components.image import component
 
 @component
 def retrain(
-    config: str,
     checkpoints: str,
+    request: Input[Artifact],
     dataset: Input[Dataset],
     found: Input[Artifact],
     model: Output[Model],
@@ -17,10 +17,10 @@ def retrain(
     """Train the searched architecture on all images; a retry goes on where it was."""
     from pathlib import Path
 
-    from autonad import kubeflow, steps
+    from autonad import steps
+    from autonad.kubeflow import display, tasks
 
-    with kubeflow.task("retrain", config) as context:
-        steps.require_search(Path(found.path))
+    with tasks.task("retrain", Path(request.path)) as context:
         result = steps.retrain(
             context,
             dataset=Path(dataset.path),
@@ -29,5 +29,5 @@ def retrain(
             resume="or-restart",
             checkpoints=checkpoints,
         )
-    kubeflow.show_figures(metrics, val_miou=result.miou, parameters=result.parameters, seconds=result.seconds)
+    display.show_figures(metrics, val_miou=result.miou, parameters=result.parameters, seconds=result.seconds)
     model.metadata.update(best_epoch=result.best_epoch, parameters=result.parameters)

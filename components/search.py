@@ -7,8 +7,8 @@ from components.image import component
 
 @component
 def search(
-    config: str,
     checkpoints: str,
+    request: Input[Artifact],
     dataset: Input[Dataset],
     pin: Input[Artifact],
     supernet: Input[Model],
@@ -20,9 +20,10 @@ def search(
     """Evolve the best architecture under the target's latency (Algorithm 1)."""
     from pathlib import Path
 
-    from autonad import kubeflow, steps
+    from autonad import steps
+    from autonad.kubeflow import display, tasks
 
-    with kubeflow.task("search", config) as context:
+    with tasks.task("search", Path(request.path)) as context:
         result = steps.search(
             context,
             dataset=Path(dataset.path),
@@ -33,6 +34,6 @@ def search(
             resume="or-restart",
             checkpoints=checkpoints,
         )
-        kubeflow.show_page(Path(found.path) / "pareto.html", pareto)
-    kubeflow.show_figures(metrics, inherited_miou=result.miou, latency_ms=result.measured_ms)
+        display.show_page(Path(found.path) / "pareto.html", pareto)
+    display.show_figures(metrics, inherited_miou=result.miou, latency_ms=result.measured_ms)
     found.metadata.update(architecture=result.key, parameters=result.parameters)

@@ -7,8 +7,8 @@ from components.image import component
 
 @component
 def train_supernet(
-    config: str,
     checkpoints: str,
+    request: Input[Artifact],
     dataset: Input[Dataset],
     pin: Input[Artifact],
     supernet: Output[Model],
@@ -17,9 +17,10 @@ def train_supernet(
     """Train all architectures of the space at once, on the pinned images; a retry goes on where it was."""
     from pathlib import Path
 
-    from autonad import kubeflow, steps
+    from autonad import steps
+    from autonad.kubeflow import display, tasks
 
-    with kubeflow.task("train-supernet", config) as context:
+    with tasks.task("train-supernet", Path(request.path)) as context:
         found = steps.train_supernet(
             context,
             dataset=Path(dataset.path),
@@ -28,5 +29,5 @@ def train_supernet(
             resume="or-restart",
             checkpoints=checkpoints,
         )
-    kubeflow.show_figures(metrics, panel_miou=found.miou, parameters=found.parameters, seconds=found.seconds)
+    display.show_figures(metrics, panel_miou=found.miou, parameters=found.parameters, seconds=found.seconds)
     supernet.metadata.update(preset=context.config.space.preset, parameters=found.parameters)

@@ -1,149 +1,110 @@
-"""The whole pipeline: decide, and train, search or reuse; then retrain, evaluate, export and register."""
+"""The whole pipeline: decide, and train, search or reuse; then retrain, evaluate and deliver."""
 
 from typing import Any
 
 from kfp import dsl
 
-from components.decide import decide
 from components.profile_latency import profile_latency
 from components.search import search
 from components.train_supernet import train_supernet
-from pipelines.cluster import Cluster, Resources
-from pipelines.delivery import make_delivery
-from pipelines.opening import opened
+from pipelines.chain import Chain, opened
+from pipelines.cluster import Cluster
 
 
 def make_pipeline(cluster: Cluster | None = None) -> Any:
     """The pipeline; `cluster` holds what cannot be its parameter."""
     cluster = cluster or Cluster()
-    delivery = make_delivery(cluster)
 
     @dsl.pipeline(name="autonad", display_name="AutoNAD")
     def autonad_pipeline(
         dataset_repository: str = "generated",
         dataset_revision: str = "",
         dataset_path: str = "",
-        preset: str = "small",
         target: str = "here",
+        latency: str = "",
         latency_budget_ms: float = 0.0,
-        supernet_epochs: int = 100,
-        retrain_epochs: int = 45,
+        preset: str = "small",
         force: str = "none",
+        settings: str = "",
         checkpoints: str = "",
+        resources: dict = {},  # noqa: B006 - kfp reads defaults and never changes them
         mlflow_uri: str = "http://mlflow:5000",
         experiment: str = "autonad",
-        settings: str = "",
-        cpu: str = "4",
-        memory: str = "8Gi",
-        accelerator_type: str = "nvidia.com/gpu",
-        accelerator_count: str = "0",
-        node_selector: dict = {},  # noqa: B006 - kfp reads defaults and never changes them
-        tolerations: list = [],  # noqa: B006
         secret: str = "autonad",
     ) -> None:
         """Design a defect detector for a dataset and a device, and keep it up to date.
 
         It searches on the first run, and again only if the defects look different or the device changed; else
-        it retrains what it found.
+        it retrains what it found. The page of the run, with what was decided and found, is at `close-run`.
 
         Args:
-            dataset_repository: "generated" for a dataset to try things out; or the address of a git
-                repository with a DVC-tracked dataset; or s3://bucket/prefix of its DVC remote, which needs no
-                git; or a folder on a mounted volume.
-            dataset_revision: Branch, tag or commit of the repository (empty: the newest). With an s3://
-                remote the md5 in the .dvc file, ending in ".dir".
+            dataset_repository: "generated" for a dataset to try things out; or s3://bucket/prefix of a DVC
+                remote, which needs no git; or the address of a git repository with a DVC-tracked dataset; or a
+                folder on a mounted volume.
+            dataset_revision: With an s3:// remote the branch that `autonad publish` moves (empty: main), or
+                the md5 in the .dvc file, ending in ".dir", for a fixed version. Of a git repository its branch,
+                tag or commit (empty: the newest).
             dataset_path: The dataset's path in the repository, such as data/current. Its last part names the
                 dataset in MLflow.
-            preset: Search space: tiny, small, table1 or released.
-            target: Text of the target file that `autonad describe-target` wrote on the device; or "here", the
-                node that runs the first task, to try things out.
+            target: Name of a target in `targets/` of the dataset's repository; or the text of the file that
+                `autonad describe-target` wrote on the device; or "here", the node that runs the first task, to
+                try things out.
+            latency: For a device that is no node of the cluster: the folder that `autonad profile-latency
+                --kit` wrote on it, as s3://bucket/prefix, or as a path in the dataset's repository. Empty: it
+                is measured here.
             latency_budget_ms: Median latency on the target that must not be exceeded, ms. 0: no limit.
-            supernet_epochs: Passes over the training images for the supernet. 0: as in the settings.
-            retrain_epochs: Passes over the training images for the found architecture. 0: as in the settings.
+            preset: Search space: tiny, small, table1 or released.
             force: "search" or "train" repeats that whatever is found; "none" lets the pipeline decide.
+            settings: Further settings as in params.yaml, as YAML text, such as "retrain: {epochs: 60}".
             checkpoints: Where interrupted training goes on from: s3://bucket/prefix, or a folder on a mounted
-                volume. Empty: a retry starts over.
+                volume. Empty: a training whose pod is lost starts over.
+            resources: What tasks that train, search or measure may use, where it differs from {"cpu": "1",
+                "memory": "2Gi", "cpu_limit": "4", "memory_limit": "8Gi", "accelerator_type": "nvidia.com/gpu",
+                "accelerator_count": "0", "node_selector": {}, "tolerations": []}. cpu and memory must be free
+                on a node; the limits are never exceeded.
             mlflow_uri: The MLflow server.
             experiment: The experiment in MLflow; the last search is looked for there.
-            settings: Further settings as in params.yaml, as YAML text.
-            cpu: Cores of each task that computes.
-            memory: Memory of each task that computes.
-            accelerator_type: Resource name of the accelerator of tasks that train.
-            accelerator_count: How many accelerators such a task gets. 0: it trains on the processor.
-            node_selector: Labels that the nodes of computing tasks must have, as JSON.
-            tolerations: Taints that these tasks tolerate, as a JSON list.
-            secret: Kubernetes Secret with AWS_* and MLFLOW_TRACKING_* variables.
+            secret: Kubernetes Secret with AWS_* and MLFLOW_TRACKING_* variables; "none" goes without.
         """
-        use = Resources(
-            cpu, memory, accelerator_type, accelerator_count, node_selector, tolerations, secret, cluster
-        )
         with opened(
-            use,
-            settings=settings,
-            preset=preset,
-            target=target,
-            latency_budget_ms=latency_budget_ms,
-            supernet_epochs=supernet_epochs,
-            retrain_epochs=retrain_epochs,
-            force=force,
+            cluster,
             repository=dataset_repository,
             revision=dataset_revision,
             path=dataset_path,
+            target=target,
+            latency=latency,
+            latency_budget_ms=latency_budget_ms,
+            preset=preset,
+            force=force,
+            settings=settings,
+            checkpoints=checkpoints,
+            resources=resources,
+            secret=secret,
             mlflow_uri=mlflow_uri,
             experiment=experiment,
-        ) as start:
-            config, device, dataset, last = start.config, start.target, start.dataset, start.last
-            decided = use.computing(
-                decide(
-                    config=config,
-                    target=device,
-                    dataset=dataset,
-                    last_pin=last["pin"],
-                    last_search=last["search"],
-                    champion=last["champion"],
-                )
-            )
-            action, pin = decided.outputs["Output"], decided.outputs["pin"]
-
-            def profiled() -> Any:
-                """Latency table of the target: cached, because configuration and target say all about it."""
-                return use.computing(profile_latency(config=config, target=device), cached=True)
-
-            def searched(supernet: Any, latency: Any) -> Any:
-                return use.training(
-                    search(
-                        config=config,
-                        checkpoints=checkpoints,
-                        dataset=dataset,
-                        pin=pin,
-                        supernet=supernet,
-                        latency=latency,
-                    )
-                )
-
-            def deliver(found: Any, latency: Any) -> None:
-                delivery(
-                    config=config,
-                    target=device,
-                    checkpoints=checkpoints,
-                    dataset=dataset,
-                    found=found,
-                    latency=latency,
-                    **use.parameters,
-                )
-
-            with dsl.If(action == "train", name="train"):
-                trained = use.training(
-                    train_supernet(config=config, checkpoints=checkpoints, dataset=dataset, pin=pin)
-                )
-                latency = profiled().outputs["latency"]
-                found = searched(trained.outputs["supernet"], latency).outputs["found"]
-                deliver(found, latency)
-            with dsl.Elif(action == "search", name="search"):
-                latency = profiled().outputs["latency"]
-                found = searched(last["supernet"], latency).outputs["found"]
-                deliver(found, latency)
-            with dsl.Else(name="reuse"):
-                deliver(last["search"], last["latency"])
+        ) as chain:
+            start = chain.start
+            with dsl.If(start["action"] == "train", name="train"):
+                profiled = _profiled(chain)
+                # One after the other: nothing else of this run is on the node while it is measured.
+                trained = chain.training(train_supernet, pin=start["pin"]).after(profiled)
+                _search_and_deliver(chain, trained.outputs["supernet"], profiled.outputs["latency"])
+            with dsl.If(start["action"] == "search", name="search"):
+                profiled = _profiled(chain)
+                _search_and_deliver(chain, start["last_supernet"], profiled.outputs["latency"])
+            with dsl.If(start["action"] == "reuse", name="reuse"):
+                chain.deliver(start["last_search"], start["last_latency"])
 
     return autonad_pipeline
+
+
+def _profiled(chain: Chain) -> dsl.PipelineTask:
+    """Measures what the operators cost on the target."""
+    names = ("request", "last_latency", "measured")
+    return chain.placed(profile_latency, **{name: chain.start[name] for name in names})
+
+
+def _search_and_deliver(chain: Chain, supernet: Any, latency: Any) -> None:
+    """From a supernet to a registered detector."""
+    searched = chain.training(search, pin=chain.start["pin"], supernet=supernet, latency=latency)
+    chain.deliver(searched.outputs["found"], latency)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import shutil
 from pathlib import Path
 from typing import Any
 
 from autonad.files import read_json, write_text_atomic
+from autonad.steps.prepare import Prepared
 
 # The interface compares runs by these.
 FIGURES = ("miou", "mf1", "foreground_miou")
@@ -21,6 +23,23 @@ def show_page(page: Path, artifact: Any) -> None:
     """
     Path(artifact.path).parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(page, artifact.path)
+
+
+def show_decision(found: Prepared, dataset: Any, decision: Any, page: Any) -> None:
+    """What the first task found: the dataset's version, the decision and its page.
+
+    Args:
+        found: Its result.
+        dataset: An output of type `dsl.Dataset`.
+        decision: An output.
+        page: An output of type `dsl.HTML`; where nothing was decided it says so.
+    """
+    dataset.metadata.update(name=found.version.name, dvc_md5=found.version.md5, images=found.images)
+    decision.metadata.update(action=found.action, reasons="; ".join(found.reasons), pin_key=found.pin_key)
+    if found.page is not None:
+        show_page(found.page, page)
+    else:
+        write_text_atomic(Path(page.path), f"<p>{html.escape('; '.join(found.reasons))}.</p>\n")
 
 
 def show_evaluation(folder: Path, *, metrics: Any, confusion: Any, roc: Any, report: Any) -> None:

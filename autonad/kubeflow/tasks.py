@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
+import signal
 import sys
-import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import yaml
@@ -17,24 +18,29 @@ from autonad.config import Config, parse_config
 from autonad.config.context import Context
 from autonad.console import open_console
 from autonad.errors import AutonadError, FaultyItems
+from autonad.steps.prepare import CONFIG, TARGET
 from autonad.steps.step import tracking_settings
+from autonad.tracking.runs.origin import NAME_VARIABLE
 
 
 @contextmanager
-def task(stage: str, settings: str) -> Iterator[Context]:
+def task(stage: str, request: Path | str) -> Iterator[Context]:
     """Run a step as a task of a pipeline.
 
     A user's mistake becomes one line and an exit code. The parent run in MLflow, if the task is part of an
-    execution, is told the reason of any failure.
+    execution, is told the reason of any failure. Kubernetes asks a task to end with SIGTERM, which is to the step
+    what Ctrl-C is.
 
     Args:
         stage: The step's verb.
-        settings: The configuration as YAML.
+        request: Folder that the first task wrote the configuration to; or the configuration as YAML.
     """
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     config = Config()
+    _end_on_sigterm()
     try:
-        config = parse_config(settings, source="the pipeline's parameters")
+        text = request if isinstance(request, str) else (request / CONFIG).read_text()
+        config = parse_config(text, source="the pipeline's parameters")
         with open_console() as screen:
             yield Context(config, console=screen)
     except FaultyItems as faults:
@@ -43,24 +49,50 @@ def task(stage: str, settings: str) -> Iterator[Context]:
         _tell_parent(config, stage, str(error))
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print(f"error: {stage} was asked to end", file=sys.stderr)
+        sys.exit(128 + signal.SIGTERM)
     except Exception as error:
         _tell_parent(config, stage, f"{type(error).__name__}: {error}")
         raise
 
 
 @contextmanager
-def as_file(text: str) -> Iterator[Path]:
-    """A text, such as a target's, as a file for a step that reads one."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "target.json"
-        path.write_text(text)
-        yield path
+def first_task(stage: str, entered: Mapping[str, Any], run_name: str) -> Iterator[Context]:
+    """Run the first task, which knows only what was entered: where runs are logged, and what the run is called.
+
+    Args:
+        stage: The step's verb.
+        entered: The form.
+        run_name: What people call the pipeline's run.
+    """
+    os.environ[NAME_VARIABLE] = run_name
+    with task(stage, tracking_text(entered["settings"], entered["mlflow_uri"], entered["experiment"])) as context:
+        yield context
 
 
-def copied(source: Any, output: Any) -> Path:
-    """An input folder's files in an output folder, which the step may then change."""
-    shutil.copytree(source.path, output.path, dirs_exist_ok=True)
-    return Path(output.path)
+def target_of(request: Any) -> Path:
+    """File of the target, among what the first task wrote."""
+    return Path(request.path) / TARGET
+
+
+def if_filled(artifact: Any) -> Path | None:
+    """The folder of an artifact; None if it is empty, because a component's inputs are never optional."""
+    path = Path(artifact.path)
+    return path if path.is_dir() and any(path.iterdir()) else None
+
+
+def paths(artifacts: Mapping[str, Any]) -> dict[str, Path]:
+    """Where artifacts lie."""
+    return {name: Path(artifact.path) for name, artifact in artifacts.items()}
+
+
+def _end_on_sigterm() -> None:
+    def end(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)
 
 
 def tracking_text(settings: str, uri: str, experiment: str) -> str:

@@ -7,7 +7,7 @@ from autonad.console import SILENT, Console
 from autonad.data.versions import DatasetVersion
 from autonad.steps.audit import audit
 from autonad.steps.compare import compare
-from autonad.steps.configure import Form, PipelineInput, config_text, configure
+from autonad.steps.configure import REUSE, SECRET_KEYS, Form, PipelineInput, config_text, configure
 from autonad.steps.decide import decide
 from autonad.steps.describe_target import describe_target
 from autonad.steps.evaluate import evaluate
@@ -17,6 +17,7 @@ from autonad.steps.gc import gc
 from autonad.steps.import_data import import_data
 from autonad.steps.ingest import ingest
 from autonad.steps.load_search import load_search, require_search
+from autonad.steps.prepare import Folders, Prepared, prepare
 from autonad.steps.profile_latency import profile_latency
 from autonad.steps.register import register
 from autonad.steps.retrain import retrain
@@ -26,11 +27,15 @@ from autonad.steps.synthesize import synthesize
 from autonad.steps.train_supernet import train_supernet
 
 __all__ = [
+    "REUSE",
+    "SECRET_KEYS",
     "SILENT",
     "Console",
     "DatasetVersion",
+    "Folders",
     "Form",
     "PipelineInput",
+    "Prepared",
     "audit",
     "compare",
     "config_text",
@@ -44,6 +49,7 @@ __all__ = [
     "import_data",
     "ingest",
     "load_search",
+    "prepare",
     "profile_latency",
     "register",
     "require_search",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -12,27 +14,24 @@ from autonad.config import Config, parse_config
 from autonad.config.context import Context
 from autonad.data.versions import DatasetVersion, resolve
 from autonad.errors import ConfigError
+from autonad.steps.resources import PodResources
 from autonad.steps.step import tracking_settings
 
 if TYPE_CHECKING:
     from autonad.latency.target import Target
 
-HERE = "here"
-
-
-@dataclass(frozen=True)
-class PipelineInput:
-    """What all later tasks of a pipeline work with.
-
-    Attributes:
-        config: The configuration as YAML.
-        target: The target as JSON.
-        version: The dataset, with where its content is.
-    """
-
-    config: str
-    target: str
-    version: DatasetVersion
+HERE, REUSE, NO_SECRET = "here", "reuse", "none"
+# Variables that the Secret gives a task; each of its keys is optional.
+SECRET_KEYS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_ENDPOINT_URL",
+    "AWS_DEFAULT_REGION",
+    "AWS_REQUEST_CHECKSUM_CALCULATION",
+    "AWS_RESPONSE_CHECKSUM_VALIDATION",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,74 +39,105 @@ class Form:
     """What a person enters in the Kubeflow interface.
 
     Attributes:
-        settings: Sections of params.yaml as YAML text; what is left out keeps its default.
-        preset: Search space; empty keeps that of the settings, as it does for the following ones.
-        target: Text of a target file, or "here" for the machine that runs this.
-        latency_budget_ms: Zero keeps that of the settings.
-        supernet_epochs: Zero keeps that of the settings.
-        retrain_epochs: Zero keeps that of the settings.
-        force: "none", "search" or "train"; "none" keeps that of the settings.
         repository: See `versions.resolve`.
         revision: See `versions.resolve`.
         path: See `versions.resolve`.
+        target: Text of a target file, its name in the dataset's repository, or "here" for the machine that
+            runs this.
+        latency: Where a device's measurements are, see `versions.fetch_folder`; empty measures here.
+        latency_budget_ms: Zero keeps that of the settings.
+        preset: Search space; empty keeps that of the settings.
+        force: "none", "search" or "train"; "none" keeps that of the settings. "reuse" decides nothing.
+        settings: Sections of params.yaml as YAML text; what is left out keeps its default.
+        checkpoints: Where trainings keep checkpoints; empty for nowhere.
+        resources: See `PodResources`.
+        secret: Name of the Secret with the credentials; "none" goes without.
         mlflow_uri: Empty keeps that of the settings.
         experiment: Empty keeps that of the settings.
     """
 
-    settings: str
-    preset: str
-    target: str
-    latency_budget_ms: float
-    supernet_epochs: int
-    retrain_epochs: int
-    force: str
     repository: str
     revision: str
     path: str
+    target: str
+    latency: str
+    latency_budget_ms: float
+    preset: str
+    force: str
+    settings: str
+    checkpoints: str
+    resources: dict[str, Any]
+    secret: str
     mlflow_uri: str
     experiment: str
 
 
-def configure(context: Context, form: Form) -> PipelineInput:
+@dataclass(frozen=True)
+class PipelineInput:
+    """What all later tasks of a pipeline work with.
+
+    Attributes:
+        config: The configuration.
+        target: The target.
+        version: The dataset, with where its content is.
+        resources: What later tasks may use.
+        decides: Whether it is decided what is to be done; if not, the last search is reused.
+    """
+
+    config: Config
+    target: Target
+    version: DatasetVersion
+    resources: PodResources
+    decides: bool
+
+
+def configure(context: Context, form: Form, measured: Path) -> PipelineInput:
     """Check everything that can be known to be wrong before anything is computed.
 
     Args:
         context: Told which dataset is meant.
         form: What was entered.
+        measured: Folder for a device's measurements; left alone where none are named.
 
     Raises:
-        ConfigError: A setting, the preset or the target is wrong.
+        ConfigError: A setting, the preset, the target or a resource is wrong, or the secret is missing.
+        LatencyError: The measurements are damaged, of another space or of another device.
         DatasetError: The dataset's repository, revision or path do not exist.
-        StorageError: The dataset's remote cannot be used.
+        StorageError: The dataset's remote, or the place of the checkpoints, cannot be used.
         TrackingError: MLflow does not answer.
     """
     from autonad.space import SearchSpace
+    from autonad.storage.writable import check_writable
     from autonad.tracking.connection import connect
 
+    resources = PodResources.of(form.resources)
+    _check_secret(form.secret, os.environ)
+    force = form.force.strip().lower() or "none"
     entered: dict[str, Any] = {
-        "space.preset": form.preset,
+        "space.preset": form.preset.strip().lower(),
         "search.latency_budget_ms": form.latency_budget_ms,
-        "train_supernet.epochs": form.supernet_epochs,
-        "retrain.epochs": form.retrain_epochs,
-        "decide.force": "" if form.force == "none" else form.force,
-        "tracking.uri": form.mlflow_uri,
-        "tracking.experiment": form.experiment,
+        "decide.force": "" if force in ("none", REUSE) else force,
+        "tracking.uri": form.mlflow_uri.strip(),
+        "tracking.experiment": form.experiment.strip(),
     }
     overrides = [
         f"{name}={yaml.safe_dump(value).splitlines()[0]}" for name, value in entered.items() if value
     ]
-    config = parse_config(form.settings, overrides, source="the pipeline's parameters")
+    config = parse_config(form.settings, overrides, source="the form's settings")
     SearchSpace.preset(config.space.preset, config.space.operators)
-    device = _target(form.target)
     if config.tracking.enabled:
         connect(tracking_settings(config))
+    if form.checkpoints:
+        check_writable(form.checkpoints)
     version = resolve(form.repository, form.revision, form.path)
     if config.tracking.dataset:
         version = replace(version, name=config.tracking.dataset)
     context.console.report(f"dataset {version.name} {version.md5}".rstrip())
+    target = _measured(form, config, measured) if form.latency else _target(form, resources)
     tracking = config.tracking.model_copy(update={"dataset": version.name})
-    target_text = json.dumps(device.model_dump(), sort_keys=True)
-    return PipelineInput(config_text(config.model_copy(update={"tracking": tracking})), target_text, version)
+    return PipelineInput(
+        config.model_copy(update={"tracking": tracking}), target, version, resources, force != REUSE
+    )
 
 
 def config_text(config: Config) -> str:
@@ -115,16 +145,47 @@ def config_text(config: Config) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=True)
 
 
-def _target(text: str) -> Target:
-    from autonad.errors import LatencyError
+def _check_secret(name: str, environment: Mapping[str, str]) -> None:
+    """A Secret that is not there is no error to Kubernetes, because its keys are optional."""
+    if name != NO_SECRET and not any(environment.get(key) for key in SECRET_KEYS):
+        raise ConfigError(
+            f"Secret {name!r} is not in this namespace, or has none of the keys {', '.join(SECRET_KEYS)}; "
+            "apply a copy of deploy/kubernetes/secrets.template.yaml that is filled in, correct `secret`, or "
+            f"enter {NO_SECRET!r} to go without"
+        )
+
+
+def _target(form: Form, resources: PodResources) -> Target:
+    """The target that was entered, as text, by name, or as this machine."""
+    from autonad.data.versions import read_target
+    from autonad.latency.machine import usable_cores
     from autonad.latency.target import Target
 
-    if text.strip() == HERE:
-        return Target.describe(HERE)
-    try:
+    text = form.target.strip()
+    if text.startswith("{"):
         return Target.parse(text)
-    except LatencyError as error:
+    if text.lower() != HERE:
+        return Target.parse(read_target(form.repository, form.revision, text))
+    if resources.node_selector:
         raise ConfigError(
-            f"target {text[:40]!r} is neither {HERE!r} nor the text of a target file; make one on the device "
-            "with `autonad describe-target`"
-        ) from error
+            f"target {HERE!r} is the node of this task, and the others run where `resources.node_selector` "
+            "says; describe such a node with `autonad describe-target` and enter that file's text"
+        )
+    # Later tasks are limited, and this one is not.
+    cores = min(usable_cores(), resources.cores)
+    return Target.describe(HERE, threads=cores).model_copy(update={"cores": cores})
+
+
+def _measured(form: Form, config: Config, folder: Path) -> Target:
+    """The target of a device's measurements, checked to be of this space and of the target that was entered.
+
+    Raises:
+        LatencyError: They are not.
+    """
+    from autonad.data.versions import fetch_folder
+    from autonad.latency.measured import check_measured
+
+    fetch_folder(form.latency, form.repository, form.revision, folder)
+    named = form.target.strip().lower()
+    device = None if named in ("", HERE) else _target(form, PodResources())
+    return check_measured(folder, config, device)

@@ -1,0 +1,39 @@
+"""Whether a place takes files, found out before hours of training depend on it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from autonad.errors import StorageError
+from autonad.storage.checkpoints import place_at
+
+PROBE = ".autonad-writable"
+
+
+def check_writable(location: str) -> None:
+    """Write a small file to a folder or a bucket, and remove it.
+
+    Args:
+        location: "s3://bucket/prefix", or a folder on a volume.
+
+    Raises:
+        StorageError: It takes none; the message says who could not write.
+    """
+    try:
+        with tempfile.NamedTemporaryFile() as file:
+            place = place_at(f"{location.rstrip('/')}/{PROBE}")
+            place.put(Path(file.name), "probe")
+            place.remove(["probe"])
+    except (OSError, StorageError) as error:
+        remedy = "check the bucket and the AWS_* variables"
+        if not location.startswith("s3://"):
+            remedy = (
+                "give the volume to that group once (docs/kubeflow.md has a Job that does): Kubeflow cannot "
+                "set `fsGroup`"
+            )
+        raise StorageError(
+            f"checkpoints cannot be written to {location} by user {os.getuid()} of group {os.getgid()} "
+            f"({error}); {remedy}"
+        ) from error
