@@ -18,6 +18,7 @@ from autonad.steps.import_data import import_data
 from autonad.steps.ingest import ingest
 from autonad.steps.load_search import load_search, require_search
 from autonad.steps.profile_latency import profile_latency
+from autonad.steps.publish import publish
 from autonad.steps.register import register
 from autonad.steps.retrain import retrain
 from autonad.steps.rollback import rollback
@@ -45,6 +46,7 @@ __all__ = [
     "ingest",
     "load_search",
     "profile_latency",
+    "publish",
     "register",
     "require_search",
     "retrain",
