@@ -20,6 +20,7 @@ def add_to(app: typer.Typer) -> None:
         "synthesize": synthesize,
         "audit": audit,
         "ingest": ingest,
+        "publish": publish,
         "decide": decide,
     }
     for name, verb in verbs.items():
@@ -116,6 +117,26 @@ def ingest(
             f"{result.num_errors} items were faulty, named above; what could be read of them is in "
             f"{dataset / 'quarantine'}"
         )
+
+
+def publish(
+    *,
+    dataset: DatasetDir,
+    branch: Annotated[
+        str, typer.Option("--branch", help="Branch that schedules of pipelines follow.")
+    ] = "main",
+) -> None:
+    """Push the version that DVC recorded, and let a branch mean it for pipelines."""
+    from autonad import steps
+
+    done = steps.publish(dataset=dataset, branch=branch)
+    state = "means" if done.moved else "means already"
+    pointer = done.pointer
+    print(
+        f"{dataset}: branch {done.branch} of {done.name} in {done.remote} {state} version {pointer.md5}: "
+        f"{pointer.images} images; classes {', '.join(pointer.classes)}"
+    )
+    print(f"targets beside it: {', '.join(done.targets) or 'none'}")
 
 
 def decide(

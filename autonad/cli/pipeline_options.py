@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Image = Annotated[
     str | None, typer.Option("--image", envvar="AUTONAD_IMAGE", help="Image of the tasks, best by digest.")
 ]
+DEFAULT_BRANCH = "main"
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,10 @@ class Inputs:
         typer.Option("--dataset", help="Dataset folder; on a cluster its DVC version. Default: generated."),
     ] = None
     target: Annotated[
-        Path | None, typer.Option("--target", help="Target file. Default: the machine of the first task.")
+        str | None,
+        typer.Option(
+            "--target", help="Target file, or its name in ./targets. Default: the machine of the first task."
+        ),
     ] = None
     checkpoints: Annotated[
         str | None,
@@ -100,16 +104,20 @@ class Inputs:
     params: Params = None
     set: Set = None
 
-    def arguments(self, package: Package, *, here: bool) -> dict[str, Any]:
+    def arguments(self, package: Package, *, here: bool, branch: str | None = None) -> dict[str, Any]:
         """Values of the pipeline's parameters; `--parameter` has the last word.
 
         Args:
             package: The pipeline.
             here: It runs on this machine, where folders can be used as they are.
+            branch: Branch of the dataset that is followed; None fixes the version that DVC recorded.
 
         Raises:
             ConfigError: It has no such parameter, or a value is of the wrong type.
-            DatasetError: The dataset is none, or has no version that a cluster can read.
+            DatasetError: The dataset is none, or has no version or branch that a cluster can read; or there
+                is no such target.
+            LatencyError: The target file is none.
+            StorageError: The dataset's remote cannot be used.
         """
         given: dict[str, Any] = {}
         if here or self.params is not None or self.set or Path("params.yaml").is_file():
@@ -118,7 +126,7 @@ class Inputs:
             given |= {"mlflow_uri": "", "experiment": ""}
         known = package.defaults
         given = {name: value for name, value in given.items() if name in known}
-        given |= self._chosen(here=here)
+        given |= self._chosen(here=here, branch=branch)
         if self.checkpoints is not None:
             if "checkpoints" not in known:
                 raise ConfigError(
@@ -133,19 +141,39 @@ class Inputs:
             given[name] = value
         return package.arguments(given)
 
-    def _chosen(self, *, here: bool) -> dict[str, str]:
+    def _chosen(self, *, here: bool, branch: str | None) -> dict[str, str]:
         """Dataset and target, where they are named."""
-        from autonad.data.versions import from_folder
+        from autonad.data.versions import find_target, follow, from_folder
 
         given: dict[str, str] = {}
         if self.dataset is not None:
-            place = from_folder(Path(self.dataset), in_place=here)
+            if branch is None:
+                place = from_folder(Path(self.dataset), in_place=here)
+            else:
+                found = follow(Path(self.dataset), branch)
+                place = (found.remote, found.branch, found.name)
             given |= zip(("dataset_repository", "dataset_revision", "dataset_path"), place, strict=True)
         if self.target is not None:
             from autonad.latency.target import Target
 
-            given["target"] = Target.load(self.target).model_dump_json()
+            given["target"] = Target.load(find_target(self.target)).model_dump_json()
         return given
+
+
+def followed_branch(dataset: str | None, branch: str | None, *, fixed: bool) -> str | None:
+    """The branch of a dataset that a schedule follows; None for a fixed version.
+
+    Raises:
+        ConfigError: The options exclude each other, or speak of a dataset that is not named.
+    """
+    if branch is not None and fixed:
+        raise ConfigError("--branch and --fixed exclude each other; choose one")
+    if dataset is None and (branch is not None or fixed):
+        raise ConfigError(
+            f"{'--fixed' if fixed else '--branch'} says which version of a dataset is used; name it with "
+            "--dataset FOLDER"
+        )
+    return None if fixed else branch or DEFAULT_BRANCH
 
 
 def _settings(params: Path | None, overrides: list[str] | None) -> dict[str, Any]:

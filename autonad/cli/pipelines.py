@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autonad.cli.option_groups import grouped
-from autonad.cli.pipeline_options import Image, Inputs, Login, Which
+from autonad.cli.pipeline_options import DEFAULT_BRANCH, Image, Inputs, Login, Which, followed_branch
 from autonad.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -121,14 +121,23 @@ def schedule(
     *,
     cron: Annotated[str, typer.Option("--cron", help='When, such as "0 4 * * 1" (Mondays at four).')],
     inputs: Inputs,
+    branch: Annotated[
+        str | None,
+        typer.Option(
+            "--branch", help="Branch of the dataset that each run follows.", show_default=DEFAULT_BRANCH
+        ),
+    ] = None,
+    fixed: Annotated[
+        bool, typer.Option("--fixed", help="Each run gets the dataset's version of now.")
+    ] = False,
     which: Which,
     name: RunName = None,
     experiment: Experiment = "AutoNAD",
     login: Login,
 ) -> None:
-    """Run a pipeline on a cluster again and again."""
+    """Run a pipeline on a cluster again and again; each run gets what `publish` added by then."""
     package = which.package()
-    given = inputs.arguments(package, here=False)
+    given = inputs.arguments(package, here=False, branch=followed_branch(inputs.dataset, branch, fixed=fixed))
     named = name or package.name
     made = login.server().schedule(package, given, name=named, experiment=experiment, cron=cron)
     print(f"schedule {made} of {package.name}: {cron}")

@@ -19,6 +19,7 @@ from autonad.steps.ingest import ingest
 from autonad.steps.load_search import load_search, require_search
 from autonad.steps.prepare import Folders, Prepared, prepare
 from autonad.steps.profile_latency import profile_latency
+from autonad.steps.publish import publish
 from autonad.steps.register import register
 from autonad.steps.retrain import retrain
 from autonad.steps.rollback import rollback
@@ -51,6 +52,7 @@ __all__ = [
     "load_search",
     "prepare",
     "profile_latency",
+    "publish",
     "register",
     "require_search",
     "retrain",

@@ -1,4 +1,4 @@
-"""Object stores that speak S3: list, download in parallel, upload. Only this room imports boto3.
+"""Object stores that speak S3: list, read, download in parallel, upload. Only this room imports boto3.
 
 Credentials, region and endpoint come from where boto3 looks for them (AWS_* variables, ~/.aws, the machine's
 role; see docs/storage.md). They are never part of a message, and every failure becomes a `StorageError`
@@ -17,6 +17,7 @@ import botocore.session
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
+from autonad.errors import StorageError
 from autonad.storage.download import Download, Downloader, StoredObject
 from autonad.storage.location import SCHEME, Location
 from autonad.storage.refusals import GONE, code_of, explained, without_password
@@ -97,6 +98,68 @@ class Store:
                 # It wraps the refusal, which has a remedy of its own.
                 cause = error.__context__
                 raise (cause if isinstance(cause, ClientError | BotoCoreError) else error) from None
+
+    def read(self, bucket: str, key: str, *, at_most: int) -> tuple[bytes, str] | None:
+        """A small object: its content, and the ETag that changes with it; None where there is none.
+
+        Args:
+            bucket: Where it lies.
+            key: Its key.
+            at_most: Bytes that it may have.
+
+        Raises:
+            StorageError: It is larger, the bucket is missing or refuses, or the store cannot be reached.
+        """
+        url = f"{SCHEME}{bucket}/{key}"
+        with explained(f"reading {url}", self._place):
+            try:
+                answer = self._client.get_object(Bucket=bucket, Key=key)
+            except ClientError as error:
+                if code_of(error) in GONE:
+                    return None
+                raise
+            with answer["Body"] as body:
+                content = body.read(at_most + 1)
+        if len(content) > at_most:
+            raise StorageError(
+                f"{url} has {answer['ContentLength']} bytes, and what belongs there has {at_most} at most; "
+                "remove it, and have it written again"
+            )
+        return content, answer["ETag"].strip('"')
+
+    def write(self, bucket: str, key: str, content: bytes) -> None:
+        """Put a small object; it appears whole. StorageError as for `upload`."""
+        with explained(f"writing {SCHEME}{bucket}/{key}", self._place):
+            self._client.put_object(Bucket=bucket, Key=key, Body=content)
+
+    def replace(self, bucket: str, key: str, content: bytes, *, seen: str | None) -> bool:
+        """Put a small object, unless another one is there than the one that was seen.
+
+        A store that does not know conditions writes in any case.
+
+        Args:
+            bucket: Where it goes.
+            key: Its key.
+            content: What it becomes.
+            seen: The ETag that `read` gave; None if there was no object.
+
+        Returns:
+            Whether it was put.
+
+        Raises:
+            StorageError: The bucket is missing or refuses, or the store cannot be reached.
+        """
+        condition = {"IfNoneMatch": "*"} if seen is None else {"IfMatch": seen}
+        with explained(f"writing {SCHEME}{bucket}/{key}", self._place):
+            try:
+                self._client.put_object(Bucket=bucket, Key=key, Body=content, **condition)
+            except ClientError as error:
+                if code_of(error) in {*GONE, "ConditionalRequestConflict", "409"}:
+                    return False
+                if code_of(error) not in {"NotImplemented", "501"}:
+                    raise
+                self._client.put_object(Bucket=bucket, Key=key, Body=content)
+        return True
 
     def delete(self, bucket: str, key: str) -> None:
         """Remove an object; one that is gone already is no error. StorageError as for `upload`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import fcntl
-import getpass
 import json
 import os
 import socket
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from autonad.data.dvc_user import user_name
 from autonad.errors import DatasetError, StorageError
 
 _TRIES = 100
@@ -77,12 +77,8 @@ def _acquire(path: Path) -> int:
 
 
 def _self() -> dict[str, str | int]:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container with a random user id
-        user = str(os.getuid())
     since = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-    return {"host": socket.gethostname(), "pid": os.getpid(), "user": user, "since": since}
+    return {"host": socket.gethostname(), "pid": os.getpid(), "user": user_name(), "since": since}
 
 
 def _holder(path: Path) -> str:

@@ -11,15 +11,13 @@ An execution is named by the first that applies:
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import getpass
 import hashlib
-import os
 import platform
 import subprocess
 from collections.abc import Mapping
 
+from autonad.data.dvc_user import user_name
 from autonad.tracking.tags import (
     DVC_STAGE,
     GIT_SHA,
@@ -57,9 +55,7 @@ def interface_tags(stage: str, git_sha: str | None) -> dict[str, str]:
     tags = {SOURCE_NAME: f"autonad {stage}", SOURCE_TYPE: "LOCAL"}
     if git_sha is not None:
         tags[SOURCE_COMMIT] = git_sha
-    # In a container the user id may have no name.
-    with contextlib.suppress(OSError, KeyError):
-        tags[USER] = os.environ.get("MLFLOW_TRACKING_USERNAME") or getpass.getuser()
+    tags[USER] = user_name()
     return tags
 
 
