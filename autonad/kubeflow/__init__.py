@@ -3,6 +3,7 @@
 Importing this package is cheap; kfp is imported by `local`, `access` and `client` alone.
 
     tasks.py    around the step in a pod: configuration, console, one clear line when it fails
+    closing.py  what a pipeline does last: the execution's status, and the page of the run
     display.py  what the interface shows of a step
     package.py  compiled pipelines, their parameters and image
     local.py    a pipeline on this machine
@@ -10,10 +11,12 @@ Importing this package is cheap; kfp is imported by `local`, `access` and `clien
     client.py   pipelines on a server: upload, run, schedule, list, wait
 """
 
+from autonad.kubeflow.closing import Closed, close
 from autonad.kubeflow.display import show_evaluation, show_figures, show_page, show_summary
-from autonad.kubeflow.tasks import as_file, close, copied, task, tracking_text
+from autonad.kubeflow.tasks import as_file, copied, task, tracking_text
 
 __all__ = [
+    "Closed",
     "as_file",
     "close",
     "copied",
