@@ -104,40 +104,11 @@ def tracking_text(settings: str, uri: str, experiment: str) -> str:
     return yaml.safe_dump({"tracking": {**entered, "enabled": known.enabled}})
 
 
-def close(settings: str, *, uri: str, experiment: str, state: str, message: str | None) -> str:
-    """Give the execution's parent run its last status; what a pipeline does last, however it ended.
-
-    Args:
-        settings: The pipeline's settings as YAML.
-        uri: MLflow, as the pipeline was given it; empty for that of the settings.
-        experiment: Likewise.
-        state: What Kubeflow says the pipeline ended with, "SUCCEEDED" or another.
-        message: What Kubeflow says about a failure.
-
-    Returns:
-        What was recorded, or why nothing could be.
-    """
-    from autonad.tracking.runs.origin import execution_name
-    from autonad.tracking.runs.parents import close_execution
-
-    execution = execution_name(os.environ)
-    try:
-        config = parse_config(tracking_text(settings, uri, experiment), source="the pipeline's parameters")
-        if not config.tracking.enabled or execution is None:
-            return "nothing to close: tracking is off, or there is no execution"
-        ended = close_execution(
-            tracking_settings(config), execution, succeeded=state == "SUCCEEDED", message=message or ""
-        )
-    except AutonadError as error:
-        return f"the parent run cannot be closed: {error}"
-    return f"{execution} failed: {ended}" if ended else f"{execution} is finished"
-
-
 def _tell_parent(config: Config, stage: str, reason: str) -> None:
-    from autonad.tracking.runs.origin import execution_name
+    from autonad.tracking.runs.origin import execution_of
     from autonad.tracking.runs.parents import record_failure
 
-    execution = execution_name(os.environ)
+    execution = execution_of(os.environ)
     if execution is None or not config.tracking.enabled:
         return
     with suppress(AutonadError):  # The failure itself is what the user must see.

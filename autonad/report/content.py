@@ -70,6 +70,7 @@ def report_content(
     *,
     metrics: dict[str, Any],
     panels: list[Panel],
+    name: str,
     dataset: Dataset,
     network: AutoNADNet,
     spec: DetectorSpec,
@@ -82,6 +83,7 @@ def report_content(
     Args:
         metrics: Content of `metrics.json`.
         panels: Images with truth and prediction.
+        name: What the dataset is called.
         dataset: Where the images are.
         network: The model.
         spec: Its input and classes.
@@ -102,11 +104,7 @@ def report_content(
             "keeps aspect": spec.keep_aspect,
             **provenance,
         },
-        "Dataset": {
-            "folder": dataset.root.name,
-            "fingerprint": dataset.fingerprint,
-            "images": len(dataset.manifest),
-        },
+        "Dataset": {"name": name, "fingerprint": dataset.fingerprint, "images": len(dataset.manifest)},
         "Software": _versions(),
     }
     found = inputs.search
@@ -119,7 +117,7 @@ def report_content(
         facts["Target"] = {name: value for name, value in inputs.target.items() if value is not None}
     history = model / "history.parquet"
     return ReportContent(
-        title=f"Defect detector for {dataset.root.name}",
+        title=f"Defect detector for {name}",
         subtitle=f"{len(spec.classes) - 1} defect classes, {metrics['images']} test images of parts never "
         "trained on",
         metrics=metrics,

@@ -34,6 +34,7 @@ def write_page(
     path: Path,
     decision: Decision,
     *,
+    name: str,
     dataset: Dataset,
     pin: Pin,
     batches: Mapping[str, pd.DataFrame],
@@ -44,6 +45,7 @@ def write_page(
     Args:
         path: The file.
         decision: What was decided.
+        name: What the dataset is called.
         dataset: Where the images are.
         pin: What the batches were compared with.
         batches: Features of each tested batch.
@@ -52,11 +54,19 @@ def write_page(
     Raises:
         StorageError: The file cannot be written.
     """
-    write_text_atomic(path, render_page(decision, dataset=dataset, pin=pin, batches=batches, target=target))
+    write_text_atomic(
+        path, render_page(decision, name=name, dataset=dataset, pin=pin, batches=batches, target=target)
+    )
 
 
 def render_page(
-    decision: Decision, *, dataset: Dataset, pin: Pin, batches: Mapping[str, pd.DataFrame], target: str
+    decision: Decision,
+    *,
+    name: str,
+    dataset: Dataset,
+    pin: Pin,
+    batches: Mapping[str, pd.DataFrame],
+    target: str,
 ) -> str:
     """The page as text; see `write_page`."""
     galleries = [
@@ -73,7 +83,7 @@ def render_page(
     return render(
         "decision.html",
         title=HEADLINES[decision.action],
-        subtitle=f"Dataset {dataset.root.name}, target {target}",
+        subtitle=f"Dataset {name}, target {target}",
         decision=decision,
         cards=_cards(decision, pin),
         tests=_tests(decision.batches) if decision.batches else None,

@@ -32,7 +32,7 @@ def render_card(
         parameters: Scalars in its tensors.
         parity: `Parity.to_dict()` of the exported file.
         latency: `Measurement.to_dict()` of the exported file.
-        provenance: Where the weights come from.
+        provenance: Where the weights come from, the dataset's name among it.
     """
     sizes = [metrics["input"], metrics["native"]]
     return render(
@@ -56,7 +56,7 @@ def render_card(
         parameters=parameters,
         latency=latency,
         parity=parity,
-        provenance=sorted(provenance.items()),
+        provenance=provenance,
     )
 
 

@@ -11,7 +11,7 @@ from autonad.config import DecideConfig
 from autonad.config.context import Context
 from autonad.console import Console
 from autonad.errors import ConfigError, StorageError
-from autonad.steps.step import begin
+from autonad.steps.step import begin, dataset_name
 from autonad.tracking.tags import ACTION, FINGERPRINT, HARDWARE_KEY, PIN_KEY
 
 if TYPE_CHECKING:
@@ -110,7 +110,16 @@ def decide(
         if decision.moves_pin or found is None:
             found = make_pin(source, settings, config.seed, context.console.report)
             found.save(pin)
-        _write(output, decision, seen, source, device, before, found)
+        _write(
+            output,
+            decision,
+            seen,
+            name=dataset_name(config, source),
+            source=source,
+            device=device,
+            before=before,
+            pin=found,
+        )
         step.run.tag(PIN_KEY, found.key)
         step.run.tag(ACTION, decision.action)
         step.run.log(_metrics(decision, seen.newer))
@@ -201,6 +210,8 @@ def _write(
     output: Path,
     decision: Decision,
     seen: _Seen,
+    *,
+    name: str,
     source: Dataset,
     device: Target,
     before: Pin | None,
@@ -224,6 +235,7 @@ def _write(
     write_page(
         output / PAGE,
         decision,
+        name=name,
         dataset=source,
         pin=before or pin,
         batches=seen.tests.features,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
-from autonad.steps.step import begin
+from autonad.steps.step import begin, dataset_name
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ def evaluate(
         content = report_content(
             metrics=metrics,
             panels=panels,
+            name=dataset_name(config, source),
             dataset=source,
             network=network,
             spec=spec,

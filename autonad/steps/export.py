@@ -9,7 +9,7 @@ from typing import Any
 from autonad.config.context import Context
 from autonad.deploy import MODEL
 from autonad.errors import ExportError
-from autonad.steps.step import begin
+from autonad.steps.step import begin, dataset_name
 from autonad.tracking.tags import ARCHITECTURE
 
 
@@ -61,7 +61,7 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
     source = Dataset.open(dataset)
     check_classes(source, spec, "the model")
     metrics, weights = _figures(evaluation, model)
-    provenance = {**provenance, "weights_sha256": weights}
+    provenance |= {"weights_sha256": weights, "dataset_name": dataset_name(config, source)}
     key = network.architecture.key
     params = {"export": config.export.model_dump(), "architecture": key}
     with begin("export", context, params=params, tags={ARCHITECTURE: key}) as step:

@@ -187,3 +187,24 @@ def test_one_seed_and_one_latency_table_give_identical_architecture_and_weights(
         cwd=tmp_path,
     )
     assert same(tmp_path / "model/model.safetensors", chain / "model/model.safetensors")
+
+
+def test_the_dataset_is_called_by_its_name_whatever_its_folder(chain, autonad, tmp_path):
+    """On Kubeflow every dataset lies in a folder that is called "dataset"."""
+    from autonad.deploy.shipped import ShippedNetwork
+
+    given = ("--set", "tracking.dataset=steel", "--set", "tracking.enabled=false")
+    given = ("--params", chain / "params.yaml", *given)
+    dataset = ("--dataset", chain / "dataset")
+    pages = ["evaluation/report.html", "decision/decision.html", "export/MODEL_CARD.md"]
+    autonad("evaluate", *dataset, "--model", chain / "model", "--output", "evaluation", *given, cwd=tmp_path)
+    export = ("--model", chain / "model", "--evaluation", "evaluation", "--output", "export")
+    autonad("export", *dataset, *export, *given, cwd=tmp_path)
+    target = ("--target", chain / "targets/here.json")
+    autonad("decide", *dataset, *target, "--pin", "pin", "--output", "decision", *given, cwd=tmp_path)
+
+    for page in pages:
+        text = (tmp_path / page).read_text()
+        assert "steel" in text, page
+        assert not re.search(r"\b(for|dataset|folder)(</\w+><\w+>|:)?\s*dataset\b", text, re.IGNORECASE), page
+    assert ShippedNetwork.open(tmp_path / "export/model.onnx", 1).provenance["dataset_name"] == "steel"

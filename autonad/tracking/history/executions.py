@@ -78,13 +78,22 @@ class Executions:
         return self._read([self._find(name) for name in names])
 
     def _find(self, name: str) -> Any:
-        query = f"tags.`{EXECUTION}` = '{key(name)}' AND tags.`{ROLE}` = '{PARENT}'"
-        with self._failures():
-            parents = self._client.search_runs(
-                [self._experiment], query, order_by=["attributes.start_time ASC"], max_results=1
-            )
-        if parents:
-            return parents[0]
+        """A run by the execution's name, by what people call it (the newest of that name), or by its id."""
+        parents = f"tags.`{ROLE}` = '{PARENT}'"
+        quoted = f"'{name}'" if '"' in name else f'"{name}"'
+        for query, order in (
+            (f"tags.`{EXECUTION}` = '{key(name)}'", "ASC"),
+            (f"attributes.run_name = {quoted}", "DESC"),
+        ):
+            with self._failures():
+                found = self._client.search_runs(
+                    [self._experiment],
+                    f"{query} AND {parents}",
+                    order_by=[f"attributes.start_time {order}"],
+                    max_results=1,
+                )
+            if found:
+                return found[0]
         try:
             found = self._client.get_run(name)
         except FAILURES as error:

@@ -4,11 +4,13 @@ Two promises. A step does not start with a tracking server that does not answer:
 a server that vanishes later never costs a training: one warning, and metrics are kept in a file until it is
 back.
 
-Whose run it is, first match: `MLFLOW_RUN_ID` (injected by an orchestrator, whose run is continued), a child
-of `AUTONAD_PARENT_RUN_ID` (whose status is not touched), a child of the execution's parent (see `origin` for
-what an execution is), a run of its own. The parent of an execution is found by its tag, and created by the
-first step that asks. It is running while a child runs and takes over the child's status afterwards: under
-`dvc repro` no step knows whether it is the last one.
+Whose run it is, first match: a child of `AUTONAD_PARENT_RUN_ID` (whose status is not touched), a child of the
+execution's parent (see `origin` for what an execution is), a run of its own. `MLFLOW_RUN_ID` comes before all
+of them, and that run is continued; on Kubeflow (`KFP_RUN_ID`) all tasks see the same one, so it is the
+execution's parent there, and its status is not touched. Otherwise the parent of an execution is found by its
+tag, and created by the first step that asks. It is running while a child runs. Afterwards it takes over the
+child's status, since under `dvc repro` no step knows whether it is the last one; on Kubeflow it stays as it
+is until the pipeline's last task closes it (`ending.close_execution`).
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Any
 
 from autonad.errors import FaultyItems, cause_of
 from autonad.tracking.destination import TrackingSettings
-from autonad.tracking.runs.origin import execution_name, origin_tags
+from autonad.tracking.runs.origin import execution_of, origin_tags
 from autonad.tracking.runs.run import NullRun, Run
 from autonad.tracking.tags import EXECUTION, FAILURE, FAULTS, STAGE
 
@@ -59,14 +61,16 @@ def track(
         return
     from autonad.tracking.runs.opening import open_run
 
-    execution = execution or execution_name(environment)
+    belongs = execution_of(environment, execution)
+    own = {} if belongs is None else {EXECUTION: belongs.name}
+    continued = None if belongs is not None and belongs.run_id else environment.get("MLFLOW_RUN_ID")
     run = open_run(
         settings,
         name=stage,
-        execution=execution,
-        tags={STAGE: stage, **_given(EXECUTION, execution), **origin_tags(environment), **(tags or {})},
+        execution=belongs,
+        tags={STAGE: stage, **own, **origin_tags(environment), **(tags or {})},
         parent_id=environment.get("AUTONAD_PARENT_RUN_ID") or None,
-        run_id=environment.get("MLFLOW_RUN_ID") or None,
+        run_id=continued or None,
         warn=warn,
     )
     try:
@@ -82,7 +86,3 @@ def track(
         run.end("FAILED", {FAILURE: f"{type(error).__name__}: {cause_of(error)}"})
         raise
     run.end("FINISHED", {})
-
-
-def _given(name: str, value: str | None) -> dict[str, str]:
-    return {} if value is None else {name: value}

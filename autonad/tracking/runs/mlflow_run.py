@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 from autonad.errors import cause_of
 from autonad.tracking.checksums import DIGESTS, digests
@@ -15,18 +15,10 @@ from autonad.tracking.names import check_names
 from autonad.tracking.runs.dataset_facts import DatasetFacts
 from autonad.tracking.runs.machine_load import MachineLoad
 from autonad.tracking.runs.metric_queue import MetricBuffer, MetricSender, Point
-from autonad.tracking.runs.parents import settle, update_parent
+from autonad.tracking.runs.parents import Ended, Parent, after_step
 from autonad.tracking.runs.unsent import END, TAG, keep, replay, send_points
-from autonad.tracking.tags import DIGEST_TAG, HEADLINE, NOTE, PARENT_RUN
+from autonad.tracking.tags import DIGEST_TAG, FAILURE, HEADLINE, NOTE
 from autonad.tracking.values import MAX_TAG, flatten, key, text
-
-
-class Parent(NamedTuple):
-    """The run that a step belongs to; without an execution it is somebody else's, whose status is theirs."""
-
-    experiment: str
-    execution: str
-    run_id: str
 
 
 class MlflowRun:
@@ -37,12 +29,13 @@ class MlflowRun:
         client: MlflowClient,
         run_id: str,
         *,
+        stage: str,
         parent: Parent | None,
         settings: TrackingSettings,
         warn: Callable[[str], None],
     ) -> None:
         self._client, self._run_id, self._parent, self._warn = client, run_id, parent, warn
-        self._unsent = settings.unsent
+        self._stage, self._unsent = stage, settings.unsent
         self._warned = False
         self._last: dict[str, float] = {}
         buffer = MetricBuffer(
@@ -82,7 +75,7 @@ class MlflowRun:
         """See `Run.dataset`."""
         given = [data.as_input(context)]
         self._try(lambda: self._client.log_inputs(self._run_id, given))
-        if self._parent is not None and self._parent.execution:  # the list of executions shows it
+        if self._parent is not None and self._parent.execution is not None:  # the list of executions shows it
             parent = self._parent.run_id
             self._try(lambda: self._client.log_inputs(parent, given))
         self._tags(data.tags)
@@ -124,20 +117,9 @@ class MlflowRun:
             self._later({END: status, "at": time.time_ns() // 1_000_000})
         elif self._unsent.is_dir():
             replay(self._client, self._unsent, self._warn, self._run_id)
-        if self._parent is not None:
-            self._try(lambda: self._tell_parent(status))
-
-    def _tell_parent(self, status: str) -> None:
-        client, (experiment, execution, parent) = self._client, self._parent or ("", "", "")
-        if execution:
-            counts = settle(client, experiment, execution, parent)
-            if counts != parent:
-                client.set_tag(self._run_id, PARENT_RUN, counts)
-                settle(client, experiment, execution, parent)
-            parent = counts
-        update_parent(client, experiment, parent, self._last)
-        if execution:
-            client.set_terminated(parent, status)
+        parent, ended = self._parent, Ended(self._run_id, self._stage, status, tags.get(FAILURE, ""))
+        if parent is not None:
+            self._try(lambda: after_step(self._client, parent, ended, self._last))
 
     def _send(self, points: Sequence[Point]) -> None:
         send_points(self._client, self._run_id, list(points))
@@ -163,7 +145,7 @@ class MlflowRun:
             self._warn(
                 f"run {self._run_id} was started with other values of {', '.join(changed)}; it keeps them"
             )
-        if self._parent is not None and self._parent.execution:  # so that executions compare
+        if self._parent is not None and self._parent.execution is not None:  # so that executions compare
             self._add_params(self._parent.run_id, new)
 
     def _add_params(self, run_id: str, new: Mapping[str, str]) -> list[str]:

@@ -14,9 +14,9 @@ from autonad.tracking.connection import (
     open_store,
 )
 from autonad.tracking.destination import TrackingSettings
-from autonad.tracking.runs.mlflow_run import MlflowRun, Parent
-from autonad.tracking.runs.origin import interface_tags
-from autonad.tracking.runs.parents import parent_of
+from autonad.tracking.runs.mlflow_run import MlflowRun
+from autonad.tracking.runs.origin import Execution, interface_tags
+from autonad.tracking.runs.parents import Parent, parent_of
 from autonad.tracking.runs.unsent import replay
 from autonad.tracking.tags import (
     GIT_SHA,
@@ -38,7 +38,7 @@ def open_run(
     settings: TrackingSettings,
     *,
     name: str,
-    execution: str | None,
+    execution: Execution | None,
     tags: Mapping[str, object],
     parent_id: str | None,
     run_id: str | None,
@@ -63,11 +63,12 @@ def open_run(
             texts |= interface_tags(name, texts.get(GIT_SHA))
             if parent_id is None and execution is not None:
                 own = parent_of(client, experiment, execution, {k: texts[k] for k in SHARED if k in texts})
-                client.update_run(own, status="RUNNING")
-                parent = Parent(experiment, execution, own)
+                if execution.run_id is None:
+                    client.update_run(own, status="RUNNING")
+                parent = Parent(experiment, own, execution)
             elif parent_id is not None:
-                parent = Parent(experiment, "", parent_id)
+                parent = Parent(experiment, parent_id)
             if parent is not None:
                 texts[PARENT_RUN] = parent.run_id
             run_id = client.create_run(experiment, tags=texts, run_name=name).info.run_id
-    return MlflowRun(client, run_id, parent=parent, settings=settings, warn=warn)
+    return MlflowRun(client, run_id, stage=name, parent=parent, settings=settings, warn=warn)

@@ -6,7 +6,10 @@ An execution is named by the first that applies:
 2. under `dvc repro`: the invocation. DVC tells a stage its name (`DVC_STAGE`) but not which invocation it is
    part of, so that is found among the ancestors of the process: the first one without `DVC_STAGE` is DVC
    itself, and its process id and start name the invocation;
-3. on Kubeflow: `KFP_RUN_ID`.
+3. on Kubeflow: `KFP_RUN_ID`, shown under the name of the pipeline run, `AUTONAD_RUN_NAME`.
+
+Kubeflow says itself how an execution ends, so its steps leave the parent's status alone; elsewhere no step
+knows whether it is the last one, and the parent follows them.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import hashlib
 import platform
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from autonad.data.dvc_user import user_name
 from autonad.tracking.tags import (
@@ -31,6 +35,7 @@ from autonad.tracking.tags import (
 )
 
 STAGE_VARIABLE = "DVC_STAGE"
+NAME_VARIABLE = "AUTONAD_RUN_NAME"
 
 # Environment variable → tag. Whoever builds the image or submits the pipeline sets them.
 FROM_ENVIRONMENT = {
@@ -40,6 +45,24 @@ FROM_ENVIRONMENT = {
     "KFP_RUN_URL": KFP_URL,
     STAGE_VARIABLE: DVC_STAGE,
 }
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Steps that belong together.
+
+    Attributes:
+        name: What they are found by; never changes.
+        title: What people call it.
+        closed_by_orchestrator: Whether somebody else says how it ends, once, after its last step.
+        run_id: Its run in MLflow where the orchestrator has made one, whose status is then left alone; None
+            where the steps make it.
+    """
+
+    name: str
+    title: str
+    closed_by_orchestrator: bool = False
+    run_id: str | None = None
 
 
 def origin_tags(environment: Mapping[str, str]) -> dict[str, str]:
@@ -59,11 +82,25 @@ def interface_tags(stage: str, git_sha: str | None) -> dict[str, str]:
     return tags
 
 
-def execution_name(environment: Mapping[str, str]) -> str | None:
-    """The execution that an orchestrator implies; None for a step that was started by hand."""
-    if environment.get(STAGE_VARIABLE):
-        return dvc_invocation(environment)
-    return environment.get("KFP_RUN_ID") or None
+def execution_of(environment: Mapping[str, str], name: str | None = None) -> Execution | None:
+    """The execution that a step is part of; None for a step that was started by hand.
+
+    Args:
+        environment: Where an orchestrator says what it runs.
+        name: As a person gave it; counts before all else.
+    """
+    if not name and environment.get(STAGE_VARIABLE):
+        name = dvc_invocation(environment)
+        return None if name is None else Execution(name, name)
+    run = environment.get("KFP_RUN_ID")
+    if name or not run:
+        return Execution(name, name) if name else None
+    return Execution(
+        run,
+        environment.get(NAME_VARIABLE) or run,
+        closed_by_orchestrator=True,
+        run_id=environment.get("MLFLOW_RUN_ID") or None,
+    )
 
 
 def dvc_invocation(environment: Mapping[str, str]) -> str | None:

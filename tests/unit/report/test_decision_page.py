@@ -35,7 +35,13 @@ def parts(tmp_path: Path) -> dict[str, Any]:
     image = rng.integers(0, 255, (30, 40, 3), dtype=np.uint8)
     dataset = SimpleNamespace(root=tmp_path, manifest=manifest, read_image=lambda row: image)
     pin = SimpleNamespace(key="0123456789ab", manifest=manifest[:2], features=features[:2])
-    return {"dataset": dataset, "pin": pin, "batches": {EVIL: features[2:]}, "target": EVIL}
+    return {
+        "name": f"steel {EVIL}",
+        "dataset": dataset,
+        "pin": pin,
+        "batches": {EVIL: features[2:]},
+        "target": EVIL,
+    }
 
 
 def _decision(features: list[str]) -> Decision:
@@ -60,6 +66,7 @@ def test_the_page_stands_alone_and_hostile_names_are_text(parts: dict[str, Any])
     for picture in page.named("img"):
         assert (picture["alt"] or "").endswith("& <b>.png")
     assert "appearance changed" in page.text
+    assert f"Dataset steel {EVIL}, target" in page.text
     assert "1.5, p 0.001, effect 0.42" in page.text
     assert text == render_page(_decision(list(FEATURES)[:3]), **parts)
 

@@ -193,19 +193,21 @@ def test_a_given_parent_keeps_its_own_status(settings: TrackingSettings, client:
 def test_of_two_parents_created_at_once_all_take_the_older(
     settings: TrackingSettings, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from autonad.tracking.runs.origin import Execution
     from autonad.tracking.runs.parents import parent_of
 
+    e = Execution("e", "e")
     experiment = client.create_experiment(settings.experiment)
     search, create = client.search_runs, client.create_run
     rival: list[str] = []
 
     def slow_create(*args: Any, **kwargs: Any) -> Any:
         monkeypatch.setattr(client, "create_run", create)
-        rival.append(parent_of(client, experiment, "e", {}))  # another step comes between search and creation
+        rival.append(parent_of(client, experiment, e, {}))  # another step comes between search and creation
         return create(*args, **kwargs)
 
     monkeypatch.setattr(client, "create_run", slow_create)
-    assert parent_of(client, experiment, "e", {}) == rival[0]
+    assert parent_of(client, experiment, e, {}) == rival[0]
     assert [run.info.run_id for run in search([experiment])] == rival
 
 

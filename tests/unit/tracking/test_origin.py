@@ -2,9 +2,11 @@ import os
 import subprocess
 import sys
 
-from autonad.tracking.runs.origin import execution_name, origin_tags
+from autonad.tracking.runs.origin import Execution, execution_of, origin_tags
 
-CODE = "import os; from autonad.tracking.runs.origin import execution_name; print(execution_name(os.environ))"
+CODE = (
+    "import os; from autonad.tracking.runs.origin import execution_of; print(execution_of(os.environ).name)"
+)
 
 
 def invocation(stages: int = 2) -> list[str]:
@@ -29,8 +31,16 @@ def test_the_stages_of_one_invocation_share_a_name_and_the_next_has_another() ->
 
 
 def test_what_implies_an_execution() -> None:
-    assert execution_name({}) is None
-    assert execution_name({"KFP_RUN_ID": "0a1b"}) == "0a1b"
+    assert execution_of({}) is None
+    assert execution_of({}, "monday") == Execution("monday", "monday")
+    assert execution_of({"KFP_RUN_ID": "0a1b"}) == Execution("0a1b", "0a1b", closed_by_orchestrator=True)
+    named = execution_of({"KFP_RUN_ID": "0a1b", "AUTONAD_RUN_NAME": "first-train", "MLFLOW_RUN_ID": "f00"})
+    assert named == Execution("0a1b", "first-train", closed_by_orchestrator=True, run_id="f00")
+
+
+def test_a_name_that_a_person_gave_comes_first() -> None:
+    environment = {"KFP_RUN_ID": "0a1b", "AUTONAD_RUN_NAME": "first-train", "DVC_STAGE": "search"}
+    assert execution_of(environment, "monday") == Execution("monday", "monday")
 
 
 def test_the_environment_says_where_a_run_comes_from() -> None:
