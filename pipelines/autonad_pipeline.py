@@ -9,13 +9,13 @@ from components.search import search
 from components.train_supernet import train_supernet
 from pipelines.chain import Chain, opened
 from pipelines.cluster import Cluster
+from pipelines.description import describe
 
 
 def make_pipeline(cluster: Cluster | None = None) -> Any:
     """The pipeline; `cluster` holds what cannot be its parameter."""
     cluster = cluster or Cluster()
 
-    @dsl.pipeline(name="autonad", display_name="AutoNAD")
     def autonad_pipeline(
         dataset_repository: str = "generated",
         dataset_revision: str = "",
@@ -39,16 +39,16 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
 
         Args:
             dataset_repository: "generated" for a dataset to try things out; or s3://bucket/prefix of a DVC
-                remote, which needs no git; or the address of a git repository with a DVC-tracked dataset; or a
-                folder on a mounted volume.
+                remote, which needs no git; or the address of a git repository with a DVC-tracked dataset; or
+                a folder on a mounted volume.
             dataset_revision: With an s3:// remote the branch that `autonad publish` moves (empty: main), or
-                the md5 in the .dvc file, ending in ".dir", for a fixed version. Of a git repository its branch,
-                tag or commit (empty: the newest).
+                the md5 in the .dvc file, ending in ".dir", for a fixed version. Of a git repository its
+                branch, tag or commit (empty: the newest).
             dataset_path: The dataset's path in the repository, such as data/current. Its last part names the
                 dataset in MLflow.
             target: Name of a target in `targets/` of the dataset's repository; or the text of the file that
-                `autonad describe-target` wrote on the device; or "here", the node that runs the first task, to
-                try things out.
+                `autonad describe-target` wrote on the device; or "here", the node that runs the first task,
+                to try things out.
             latency: For a device that is no node of the cluster: the folder that `autonad profile-latency
                 --kit` wrote on it, as s3://bucket/prefix, or as a path in the dataset's repository. Empty: it
                 is measured here.
@@ -59,9 +59,9 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             checkpoints: Where interrupted training goes on from: s3://bucket/prefix, or a folder on a mounted
                 volume. Empty: a training whose pod is lost starts over.
             resources: What tasks that train, search or measure may use, where it differs from {"cpu": "1",
-                "memory": "2Gi", "cpu_limit": "4", "memory_limit": "8Gi", "accelerator_type": "nvidia.com/gpu",
-                "accelerator_count": "0", "node_selector": {}, "tolerations": []}. cpu and memory must be free
-                on a node; the limits are never exceeded.
+                "memory": "2Gi", "cpu_limit": "4", "memory_limit": "8Gi", "accelerator_type":
+                "nvidia.com/gpu", "accelerator_count": "0", "node_selector": {}, "tolerations": []}. cpu and
+                memory must be free on a node; the limits are never exceeded.
             mlflow_uri: The MLflow server.
             experiment: The experiment in MLflow; the last search is looked for there.
             secret: Kubernetes Secret with AWS_* and MLFLOW_TRACKING_* variables; "none" goes without.
@@ -95,7 +95,8 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             with dsl.If(start["action"] == "reuse", name="reuse"):
                 chain.deliver(start["last_search"], start["last_latency"])
 
-    return autonad_pipeline
+    made = dsl.pipeline(name="autonad", display_name="AutoNAD", description=describe(autonad_pipeline))
+    return made(autonad_pipeline)
 
 
 def _profiled(chain: Chain) -> dsl.PipelineTask:

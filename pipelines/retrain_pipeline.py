@@ -7,13 +7,13 @@ from kfp import dsl
 from autonad.steps import REUSE
 from pipelines.chain import opened
 from pipelines.cluster import Cluster
+from pipelines.description import describe
 
 
 def make_pipeline(cluster: Cluster | None = None) -> Any:
     """The pipeline; `cluster` holds what cannot be its parameter."""
     cluster = cluster or Cluster()
 
-    @dsl.pipeline(name="autonad-retrain", display_name="AutoNAD: retrain")
     def retrain_pipeline(
         dataset_repository: str = "generated",
         dataset_revision: str = "",
@@ -30,11 +30,11 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
         """Retrain the architecture of the last search on the dataset of today, whatever it looks like.
 
         Args:
-            dataset_repository: s3://bucket/prefix of a DVC remote, which needs no git; or the address of a git
-                repository with a DVC-tracked dataset; or a folder on a mounted volume; or "generated".
+            dataset_repository: s3://bucket/prefix of a DVC remote, which needs no git; or the address of a
+                git repository with a DVC-tracked dataset; or a folder on a mounted volume; or "generated".
             dataset_revision: With an s3:// remote the branch that `autonad publish` moves (empty: main), or
-                the md5 in the .dvc file, ending in ".dir", for a fixed version. Of a git repository its branch,
-                tag or commit (empty: the newest).
+                the md5 in the .dvc file, ending in ".dir", for a fixed version. Of a git repository its
+                branch, tag or commit (empty: the newest).
             dataset_path: The dataset's path in the repository, such as data/current.
             target: Name of a target in `targets/` of the dataset's repository; or the text of the file that
                 `autonad describe-target` wrote on the device; or "here".
@@ -42,8 +42,8 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             settings: Further settings as in params.yaml, as YAML text, such as "retrain: {epochs: 60}".
             checkpoints: Where interrupted training goes on from: s3://bucket/prefix, or a folder on a mounted
                 volume. Empty: a training whose pod is lost starts over.
-            resources: What tasks may use, where it differs from {"cpu": "1", "memory": "2Gi", "cpu_limit": "4",
-                "memory_limit": "8Gi", "accelerator_type": "nvidia.com/gpu", "accelerator_count": "0",
+            resources: What tasks may use, where it differs from {"cpu": "1", "memory": "2Gi", "cpu_limit":
+                "4", "memory_limit": "8Gi", "accelerator_type": "nvidia.com/gpu", "accelerator_count": "0",
                 "node_selector": {}, "tolerations": []}.
             mlflow_uri: The MLflow server.
             experiment: The experiment in MLflow; the last search is looked for there.
@@ -68,4 +68,7 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
         ) as chain:
             chain.deliver(chain.start["last_search"], chain.start["last_latency"])
 
-    return retrain_pipeline
+    made = dsl.pipeline(
+        name="autonad-retrain", display_name="AutoNAD: retrain", description=describe(retrain_pipeline)
+    )
+    return made(retrain_pipeline)

@@ -181,4 +181,4 @@ def _settings(params: Path | None, overrides: list[str] | None) -> dict[str, Any
     from autonad.steps import config_text
 
     text = config_text(read_config(params, overrides))
-    return {"settings": text, "preset": "", "supernet_epochs": 0, "retrain_epochs": 0}
+    return {"settings": text, "preset": ""}

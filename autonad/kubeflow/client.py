@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
+
+from urllib3.exceptions import HTTPError
 
 from autonad.errors import PipelineError
 from autonad.kubeflow.access import Access
 from autonad.kubeflow.package import Package
+from autonad.kubeflow.workflow import Workflow, last_error, short
 
 ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED", "ERROR"}
 SECONDS_BETWEEN_LOOKS = 10.0
+# Two that make the same experiment at the same moment: one of them is told so, and finds it a moment later.
+ATTEMPTS, SECONDS_BETWEEN_ATTEMPTS = 5, 1.0
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class RunInfo:
         state: "RUNNING", "SUCCEEDED", "FAILED" and others.
         created: When it was made, as text.
         error: What the server says about a failure.
+        terminated: Whether somebody asked it to end.
+        now: What is going on in it, where the server tells.
     """
 
     run_id: str
@@ -35,6 +44,8 @@ class RunInfo:
     state: str
     created: str
     error: str
+    terminated: bool
+    now: str = ""
 
 
 class Kubeflow:
@@ -57,25 +68,25 @@ class Kubeflow:
             Ids of pipeline and version.
         """
         with self._access.explained(), _file(package) as path:
-            pipeline = self._client.get_pipeline_id(package.name)
+            pipeline = self._pipeline(package.name)
             if pipeline is None:
-                made = self._client.upload_pipeline(
-                    path, pipeline_name=package.name, namespace=self._access.namespace
-                )
-                pipeline = made.pipeline_id
-            added = self._client.upload_pipeline_version(path, version, pipeline_id=pipeline)
+                pipeline = self._client.upload_pipeline(
+                    path,
+                    pipeline_name=package.name,
+                    description=package.description,
+                    namespace=self._access.namespace,
+                ).pipeline_id
+            added = self._client.upload_pipeline_version(
+                path, version, pipeline_id=pipeline, description=package.description
+            )
             return str(pipeline), str(added.pipeline_version_id)
 
     def run(self, package: Package, arguments: Mapping[str, Any], *, name: str, experiment: str) -> str:
         """Start a run; returns its id."""
         given = package.arguments(dict(arguments))
         with self._access.explained(), _file(package) as path:
-            started = self._client.create_run_from_pipeline_package(
-                path,
-                arguments=given,
-                run_name=name,
-                experiment_name=experiment,
-                namespace=self._access.namespace,
+            started = self._client.run_pipeline(
+                self._experiment(experiment), name, pipeline_package_path=path, params=given
             )
             return str(started.run_id)
 
@@ -103,9 +114,8 @@ class Kubeflow:
         # Kubeflow wants seconds first; people write five fields.
         expression = cron if len(cron.split()) == 6 else f"0 {cron}"
         with self._access.explained(), _file(package) as path:
-            found = self._client.create_experiment(experiment, namespace=self._access.namespace)
             made = self._client.create_recurring_run(
-                found.experiment_id,
+                self._experiment(experiment),
                 name,
                 cron_expression=expression,
                 max_concurrency=1,
@@ -116,12 +126,35 @@ class Kubeflow:
             return str(made.recurring_run_id)
 
     def runs(self, limit: int = 20) -> list[RunInfo]:
-        """Runs on the server, newest first."""
+        """Runs on the server, newest first; of those that go on what they do or wait for."""
         with self._access.explained():
             answer = self._client.list_runs(
                 page_size=limit, sort_by="created_at desc", namespace=self._access.namespace
             )
-        return [_info(run) for run in answer.runs or ()]
+        found = [_info(run) for run in answer.runs or ()]
+        return [
+            one if one.state in ENDED else replace(one, now=self.workflow(one.run_id).now) for one in found
+        ]
+
+    def workflow(self, run_id: str) -> Workflow:
+        """A run's pods; empty where the server does not tell."""
+        answer = self._ask(f"/apis/v1beta1/runs/{run_id}")
+        try:
+            return Workflow.of(str(json.loads(answer)["pipeline_runtime"]["workflow_manifest"]))
+        except (ValueError, KeyError, TypeError):
+            return Workflow((), None)
+
+    def reason(self, run_id: str) -> str:
+        """Why a run failed: which task, and the last error in its log; as much of it as the server tells."""
+        for pod in self.workflow(run_id).failed:
+            query = {
+                "podname": pod.name,
+                "runid": run_id,
+                "podnamespace": self._access.namespace or "kubeflow",
+            }
+            said = last_error(self._ask(f"/k8s/pod/logs?{urlencode(query)}")) or short(pod.message)
+            return f"{pod.task}: {said}"
+        return ""
 
     def wait(
         self, run_id: str, *, timeout: float, tell: Callable[[str], None] = lambda line: None
@@ -131,35 +164,84 @@ class Kubeflow:
         Args:
             run_id: Its id.
             timeout: How long at most, s.
-            tell: Told each new state.
+            tell: Told each new state, and what is going on.
 
         Returns:
             The run, ended with success.
 
         Raises:
-            PipelineError: It failed, was cancelled, or takes longer.
+            PipelineError: It failed and why, was terminated, or takes longer.
         """
         began, last = time.monotonic(), ""
         while True:
             with self._access.explained():
                 found = _info(self._client.get_run(run_id))
-            if found.state != last:
-                tell(found.state.lower())
-                last = found.state
-            if found.state in ENDED:
+            ended = found.state in ENDED
+            now = "" if ended else self.workflow(run_id).now
+            said = found.state.lower() + (f": {now}" if now else "")
+            if said != last:
+                tell(said)
+                last = said
+            if ended:
                 break
             if time.monotonic() - began > timeout:
                 raise PipelineError(
-                    f"run {run_id} is still {found.state.lower()} after {timeout:.0f} s; it goes on, wait "
-                    "again with a larger --timeout"
+                    f"run {run_id} is still {said} after {timeout:.0f} s; it goes on, wait again with a larger "
+                    "--timeout, or terminate it in the interface"
                 )
             time.sleep(SECONDS_BETWEEN_LOOKS)
-        if found.state != "SUCCEEDED":
+        if found.terminated:
             raise PipelineError(
-                f"run {run_id} ended as {found.state.lower()} {found.error}".rstrip()
-                + "; the reason is on its run in MLflow and in the log of the failed task"
+                f"run {run_id} was terminated; start it again, it goes on from its checkpoints"
+            )
+        if found.state != "SUCCEEDED":
+            reason = self.reason(run_id) or found.error
+            raise PipelineError(
+                f"run {run_id} ended as {found.state.lower()}"
+                + (f": {reason}" if reason else "; the page of its task close-run says why")
             )
         return found
+
+    def _experiment(self, name: str) -> str:
+        """Id of an experiment, made if need be."""
+        import kfp_server_api
+
+        for attempt in range(ATTEMPTS):
+            try:
+                found = self._client.create_experiment(name, namespace=self._access.namespace)
+                return str(found.experiment_id)
+            except kfp_server_api.ApiException as error:
+                if error.status != 409 or attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(SECONDS_BETWEEN_ATTEMPTS)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _pipeline(self, name: str) -> str | None:
+        """Id of a pipeline of this name, in the user's namespace where there are several."""
+        wanted = {"predicates": [{"operation": "EQUALS", "key": "name", "stringValue": name}]}
+        answer = self._client.list_pipelines(
+            namespace=self._access.namespace, filter=json.dumps(wanted), page_size=10
+        )
+        found = [one.pipeline_id for one in answer.pipelines or () if name in (one.display_name, one.name)]
+        return str(found[0]) if found else None
+
+    def _ask(self, path: str) -> str:
+        """A plain question to the server; empty if it has no answer."""
+        import kfp_server_api
+
+        api = self._client._run_api.api_client
+        try:
+            answer = api.call_api(
+                path,
+                "GET",
+                header_params={"Accept": "*/*"},
+                auth_settings=["Bearer"],
+                _preload_content=False,
+                _return_http_data_only=True,
+            )
+            return bytes(answer.data).decode(errors="replace")
+        except (kfp_server_api.ApiException, HTTPError, OSError, ValueError):
+            return ""
 
 
 @contextmanager
@@ -172,10 +254,12 @@ def _file(package: Package) -> Iterator[str]:
 
 def _info(run: Any) -> RunInfo:
     error = getattr(run.error, "message", "") if run.error else ""
+    states = {str(one.state) for one in run.state_history or ()}
     return RunInfo(
         str(run.run_id),
         str(run.display_name),
         str(run.state or "PENDING"),
         str(run.created_at or ""),
         error or "",
+        bool(states & {"CANCELING", "CANCELED"}),
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from autonad.config import parse_config
 from autonad.errors import AutonadError
+from autonad.files import write_text_atomic
 from autonad.kubeflow.tasks import tracking_text
 from autonad.steps.step import tracking_settings
 
@@ -23,11 +25,15 @@ class Closed:
     text: str
     page: str = ""
 
+    def save(self, path: Path) -> None:
+        """Write the page."""
+        write_text_atomic(path, self.page)
+
     def __str__(self) -> str:
         return self.text
 
 
-def close(settings: str, *, uri: str, experiment: str, state: str, message: str | None) -> Closed:
+def close(settings: str, *, uri: str, experiment: str, state: str, message: str | None, name: str) -> Closed:
     """Give the execution's parent run its last status; what a pipeline does last, however it ended.
 
     Args:
@@ -36,10 +42,12 @@ def close(settings: str, *, uri: str, experiment: str, state: str, message: str 
         experiment: Likewise.
         state: What Kubeflow says the pipeline ended with; see `autonad.tracking.runs.outcome`.
         message: What Kubeflow says about a failure.
+        name: What the pipeline's run is called.
     """
     from autonad.tracking.runs.ending import close_execution
-    from autonad.tracking.runs.origin import execution_of
+    from autonad.tracking.runs.origin import NAME_VARIABLE, execution_of
 
+    os.environ[NAME_VARIABLE] = name
     execution = execution_of(os.environ)
     try:
         config = parse_config(tracking_text(settings, uri, experiment), source="the pipeline's parameters")

@@ -39,7 +39,7 @@ class LocalRun:
     @property
     def summary(self) -> str | None:
         """What the registration says of the outcome; None if the pipeline has none."""
-        found = sorted(self.tasks.glob("register*/summary")) if self.tasks is not None else []
+        found = sorted(self.tasks.glob("deliver*/summary")) if self.tasks is not None else []
         return found[0].read_text() if found else None
 
 
@@ -79,7 +79,7 @@ def run_local(
             network_mode="host", user=f"{os.getuid()}:{os.getgid()}", environment=variables
         )
         package = package.with_image(image)
-    package = package.with_retries(retries)
+    package = package.with_retries(retries).with_run_name(execution)
     place.mkdir(parents=True, exist_ok=True)
     log, before = place / LOG, set(place.iterdir())
     with tempfile.TemporaryDirectory() as temporary, log.open("a") as file, _prepared(execution, file):

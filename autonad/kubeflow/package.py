@@ -11,8 +11,10 @@ import yaml
 
 from autonad.errors import ConfigError
 from autonad.files import write_text_atomic
+from autonad.kubeflow.supervisor import RETRIES
 
 PIPELINES = ("autonad", "retrain")
+RUN_NAME = "{{$.pipeline_job_name}}"
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Package:
         return str(self.spec["pipelineInfo"]["name"])
 
     @property
+    def description(self) -> str:
+        """What the interface says about it."""
+        return str(self.spec["pipelineInfo"].get("description", ""))
+
+    @property
     def defaults(self) -> dict[str, Any]:
         """Parameters with their defaults."""
         parameters = self.spec["root"]["inputDefinitions"]["parameters"]
@@ -82,14 +89,18 @@ class Package:
             name: {**entry, "container": {**entry["container"], "image": image}}
             for name, entry in deployment["executors"].items()
         }
-        spec = {**self.spec, "deploymentSpec": {**deployment, "executors": executors}}
+        about = {**self.spec["pipelineInfo"], "description": self.description.replace(image_of(self), image)}
+        spec = {**self.spec, "pipelineInfo": about, "deploymentSpec": {**deployment, "executors": executors}}
         return Package(spec, self.platform)
 
     def with_retries(self, number: int) -> Package:
         """The same pipeline with another number of retries, the first of them after a second."""
         policy = {"maxRetryCount": number, "backoffDuration": "1s", "backoffFactor": 2.0}
+        variable = {"name": RETRIES, "value": str(number)}
 
         def change(value: Any) -> Any:
+            if isinstance(value, list):
+                return [variable if is_named(item, RETRIES) else change(item) for item in value]
             if not isinstance(value, dict):
                 return value
             return {
@@ -100,9 +111,24 @@ class Package:
 
         return Package(change(self.spec), self.platform)
 
+    def with_run_name(self, name: str) -> Package:
+        """The same pipeline with the run's name in it, which a cluster fills in."""
+
+        def change(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {key: change(inner) for key, inner in value.items()}
+            return name if value == RUN_NAME else value
+
+        return Package(change(self.spec), self.platform)
+
     def save(self, path: Path) -> None:
         """Write both documents."""
         write_text_atomic(path, yaml.safe_dump_all([self.spec, self.platform], sort_keys=True))
+
+
+def is_named(item: Any, name: str) -> bool:
+    """Whether an item of a list is a mapping of that name."""
+    return isinstance(item, dict) and item.get("name") == name
 
 
 def image_of(package: Package) -> str:

@@ -67,7 +67,9 @@ def first_task(stage: str, entered: Mapping[str, Any], run_name: str) -> Iterato
         run_name: What people call the pipeline's run.
     """
     os.environ[NAME_VARIABLE] = run_name
-    with task(stage, tracking_text(entered["settings"], entered["mlflow_uri"], entered["experiment"])) as context:
+    with task(
+        stage, tracking_text(entered["settings"], entered["mlflow_uri"], entered["experiment"])
+    ) as context:
         yield context
 
 

@@ -1,0 +1,109 @@
+"""A run's pods as Argo Workflows tells them: what waits for what, what failed.
+
+The pipelines' API of version 2 says of a task only its state. Version 1, which the servers answer as well, hands
+out the workflow, whose nodes carry the messages of Kubernetes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Of a driver, which computes a task's inputs, and of the container that runs it.
+_POD = re.compile(r"(?P<task>[^.]+?)(-driver)?\(\d+\)(\.executor\(\d+\))?$")
+_KINDS = re.compile(r"^(Unschedulable|Pod[A-Za-z]*): ")
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One attempt of a task.
+
+    Attributes:
+        task: Its name in the pipeline.
+        name: The pod's name.
+        phase: "Pending", "Running", "Succeeded", "Failed" or "Error".
+        message: What Kubernetes says about it.
+        started: When, as text that sorts.
+    """
+
+    task: str
+    name: str
+    phase: str
+    message: str
+    started: str
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """What there is of a run.
+
+    Attributes:
+        pods: Its attempts, oldest first.
+        retry_policy: Which endings the controller repeats by default; None where it is not set.
+    """
+
+    pods: tuple[Pod, ...]
+    retry_policy: str | None
+
+    @classmethod
+    def of(cls, manifest: str) -> Workflow:
+        """Read a workflow as JSON; what is not known is left out."""
+        try:
+            content = json.loads(manifest)
+            name, nodes = content["metadata"]["name"], content.get("status", {}).get("nodes") or {}
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return cls((), None)
+        pods = sorted((_pod(node, name) for node in nodes.values() if node.get("type") == "Pod"), key=_when)
+        defaults = content.get("spec", {}).get("templateDefaults") or {}
+        return cls(tuple(pods), (defaults.get("retryStrategy") or {}).get("retryPolicy"))
+
+    @property
+    def now(self) -> str:
+        """What is going on: the tasks that run, and those that wait and what for; empty if nothing is known."""
+        waiting = {pod.task: pod.message for pod in self.pods if pod.phase == "Pending" and pod.message}
+        running = [pod.task for pod in self.pods if pod.phase == "Running"]
+        told = [f"{task} is pending: {short(message)}" for task, message in waiting.items()]
+        return "; ".join([*dict.fromkeys(running), *told])
+
+    @property
+    def failed(self) -> tuple[Pod, ...]:
+        """The last attempt of each task, where that failed; the first of these is what went wrong."""
+        last = {pod.task: pod for pod in self.pods}
+        return tuple(pod for pod in last.values() if pod.phase in ("Failed", "Error"))
+
+
+def short(message: str) -> str:
+    """The part of a message of Kubernetes that people need."""
+    text = " ".join(message.split()).split(" preemption:")[0]
+    return _KINDS.sub("", text).rstrip(". ")[:200]
+
+
+def last_error(log: str) -> str:
+    """What a task's log says went wrong: its last line of an error, or of a traceback; empty if there is none."""
+    lines = [line.strip() for line in log.splitlines()]
+    for line in reversed(lines):
+        if line.startswith("error: "):
+            return line.removeprefix("error: ")
+    for line in reversed(lines):
+        if re.match(r"[A-Za-z_.]+(Error|Exception): ", line):
+            return line
+    return ""
+
+
+def _pod(node: Mapping[str, Any], workflow: str) -> Pod:
+    found = _POD.search(str(node.get("name", "")))
+    number = str(node.get("id", "")).rpartition("-")[2]
+    return Pod(
+        task=found["task"] if found else str(node.get("displayName", "")),
+        name=f"{workflow}-{node.get('templateName', '')}-{number}",
+        phase=str(node.get("phase", "")),
+        message=str(node.get("message") or ""),
+        started=str(node.get("startedAt") or ""),
+    )
+
+
+def _when(pod: Pod) -> tuple[str, str]:
+    return pod.started, pod.name
