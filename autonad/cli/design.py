@@ -5,18 +5,43 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from autonad.cli.option_groups import grouped
-from autonad.cli.options import Call, DatasetDir, Execution, OutputDir, PinDir, Resuming, Set
+from autonad.cli.options import (
+    Call,
+    DatasetDir,
+    Execution,
+    OutputDir,
+    Params,
+    PinDir,
+    Resuming,
+    Set,
+    Settings,
+)
 from autonad.cli.text import interval, percent
+
+if TYPE_CHECKING:
+    from autonad.steps.profile_kit import KitResult
+
+NumClasses = Annotated[int, typer.Option("--num-classes", help="Classes of the head, background included.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs of this file."""
-    for verb in (describe_target, train_supernet, profile_latency, search, retrain, evaluate, export, demo):
+    for verb in (
+        describe_target,
+        train_supernet,
+        pack_profile,
+        profile_latency,
+        search,
+        retrain,
+        evaluate,
+        export,
+        demo,
+    ):
         app.command(verb.__name__.replace("_", "-"))(grouped(verb))
 
 
@@ -71,13 +96,53 @@ def train_supernet(
     )
 
 
+def pack_profile(
+    *, output: OutputDir, classes: NumClasses = 4, params: Params = None, set: Set = None
+) -> None:
+    """Pack a kit: what a device needs to measure the search space by itself, without torch."""
+    from autonad import steps
+
+    with Settings(params, set).context() as context:
+        result = steps.pack_profile(context, output=output, num_classes=classes)
+    print(
+        f"{output}: kit {result.key}, {result.pieces} pieces in {result.models} files, "
+        f"{result.megabytes:.1f} MB; copy it to the device and run `sh "
+        f"{output.name}/profile.sh NAME THREADS` there"
+    )
+
+
 def profile_latency(
     *,
-    target: Annotated[Path, typer.Option("--target", help="Target file of this device.")],
     output: OutputDir,
-    classes: Annotated[
-        int, typer.Option("--num-classes", help="Classes of the head, background included.")
-    ] = 4,
+    target: Annotated[Path | None, typer.Option("--target", help="Target file of this device.")] = None,
+    kit: Annotated[
+        Path | None,
+        typer.Option(
+            "--kit", help="On the device: measure this kit of `pack-profile`; the base install does."
+        ),
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--name", help="With --kit and no --target: what the device is called.")
+    ] = "device",
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", help="With --kit and no --target: threads of one network; all cores."),
+    ] = None,
+    measured: Annotated[
+        Path | None,
+        typer.Option("--measured", help="Back home: the folder that --kit wrote, instead of measuring."),
+    ] = None,
+    known: Annotated[
+        Path | None,
+        typer.Option("--known", help="Latency folder of before: taken over where nothing has changed."),
+    ] = None,
+    elsewhere: Annotated[
+        bool,
+        typer.Option(
+            "--for-another-device", help="Measure here although the target is another; mark the table."
+        ),
+    ] = False,
+    classes: NumClasses = 4,
     records: Annotated[
         Path | None,
         typer.Option(
@@ -90,9 +155,29 @@ def profile_latency(
     """Measure what every operator costs on the target."""
     from autonad import steps
 
+    _one_of({"--kit": kit, "--measured": measured, "--records": records})
     with call.context() as context:
+        if kit is not None:
+            found = steps.profile_kit(
+                context,
+                kit=kit,
+                output=output,
+                name=name,
+                threads=threads,
+                target=target,
+                for_another_device=elsewhere,
+            )
+            _say_measured(output, found)
+            return
         result = steps.profile_latency(
-            context, target=target, output=output, num_classes=classes, records=records
+            context,
+            target=target,
+            output=output,
+            num_classes=classes,
+            records=records,
+            measured=measured,
+            known=known,
+            for_another_device=elsewhere,
         )
     checked = (
         "not compared with whole networks"
@@ -101,6 +186,28 @@ def profile_latency(
         f"error of {percent(result.error)}"
     )
     print(f"{output}: {result.rows} costs; {checked} ({result.seconds:.0f} s)")
+
+
+def _one_of(given: dict[str, Path | None]) -> None:
+    """Refuse several ways to the same table.
+
+    Raises:
+        ConfigError: There are two.
+    """
+    from autonad.errors import ConfigError
+
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        raise ConfigError(f"{' and '.join(names)} exclude each other; give one of them")
+
+
+def _say_measured(output: Path, found: KitResult) -> None:
+    for fault in found.faults:
+        print(f"warning: {fault}")
+    print(
+        f"{output}: {found.rows} costs and {found.networks} networks on {found.target} (hardware key "
+        f"{found.hardware_key}, {found.seconds:.0f} s); bring it back to `autonad profile-latency --measured`"
+    )
 
 
 def search(
@@ -126,10 +233,12 @@ def search(
             pin=pin,
             resume=resuming.wanted,
         )
+    cost = f"{result.predicted_ms:.2f} ms predicted"
+    if result.measured_ms is not None:
+        cost = f"{result.measured_ms:.2f} ms measured ({cost})"
     print(
         f"{output}: architecture {result.key}, {result.parameters:,} parameters, inherited validation mIoU "
-        f"{percent(result.miou)}, {result.measured_ms:.2f} ms measured ({result.predicted_ms:.2f} ms "
-        f"predicted), {result.evaluations} evaluated ({result.seconds:.0f} s)"
+        f"{percent(result.miou)}, {cost}, {result.evaluations} evaluated ({result.seconds:.0f} s)"
     )
 
 

@@ -6,18 +6,52 @@ import os
 import platform
 import shutil
 import subprocess
+import time
+from dataclasses import dataclass
 from pathlib import Path
+
+from autonad.latency.cgroup import cpu_quota
+
+
+@dataclass(frozen=True)
+class CpuTime:
+    """Seconds of processor time, counted from some moment in the past.
+
+    Attributes:
+        busy: Of all cores of the machine together, by everybody; a virtual machine's neighbours included.
+        own: Of all threads of this process.
+        at: Of the clock on the wall.
+    """
+
+    busy: float
+    own: float
+    at: float
 
 
 def usable_cores() -> int:
     """Cores that this process may use: the affinity mask, further limited by a container's CPU quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota()
+    # A pod limited to 2 CPUs on a host of 64 runs two threads well and 64 badly.
+    return cores if quota is None else max(1, min(cores, int(quota)))
+
+
+def machine_cores() -> int:
+    """Cores of the whole machine, whoever may use them."""
+    return os.cpu_count() or 1
+
+
+def cpu_time(source: Path = Path("/proc/stat")) -> CpuTime | None:
+    """Processor time so far; None where the system does not say."""
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        # A pod limited to 2 CPUs on a host of 64 runs two threads well and 64 badly.
-        return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
-    except (OSError, ValueError):
-        return cores
+        words = source.read_text().split("\n", 1)[0].split()
+        # user nice system idle iowait irq softirq steal; what follows is counted in the first two already.
+        user, nice, kernel, _, _, irq, softirq, steal = (int(word) for word in words[1:9])
+        ticks = os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, AttributeError):
+        return None
+    busy = (user + nice + kernel + irq + softirq + steal) / ticks
+    return CpuTime(busy, time.process_time(), time.monotonic())
 
 
 def cpu_name() -> str:

@@ -15,6 +15,7 @@ from autonad.errors import LatencyError, StorageError
 from autonad.files import write_atomic
 from autonad.latency.costs import Costs, ProfileCosts, RecordCosts
 from autonad.latency.sums import Calibration
+from autonad.latency.target import Target
 from autonad.space import Architecture
 
 Making = Literal["profile", "records"]
@@ -65,6 +66,20 @@ class LatencyTable:
     def frame(self) -> pd.DataFrame:
         """The rows with the columns and types of `COLUMNS`, numbered from 0."""
         return self.rows[list(COLUMNS)].astype(COLUMNS).reset_index(drop=True)
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What is to be known before the figures are believed, a sentence each; empty for a good table."""
+        faults = tuple((self.context.get("quality") or {}).get("faults", ()))
+        elsewhere = self.context.get("measured_on")
+        if elsewhere is None:
+            return faults
+        there, meant = Target.model_validate(elsewhere), Target.model_validate(self.context["target"])
+        marked = (
+            f"the latencies are not those of target {meant.name!r}, for which they were measured on another "
+            f"machine: {meant.differences(there)}"
+        )
+        return marked, *faults
 
     @cached_property
     def _costs(self) -> Costs:

@@ -17,6 +17,9 @@ from autonad.files import read_json, write_json
 from autonad.latency import machine
 from autonad.latency.support import SUPPORTED, Precision, Provider, Runtime, runtime_version
 
+# All but the name, and the memory: a network that fits is not faster in more of it.
+DECIDING = ("runtime", "provider", "precision", "threads", "cpu", "cores", "gpu", "os", "arch", "version")
+
 
 class Target(BaseModel):
     """One device together with how the detector runs on it.
@@ -86,8 +89,21 @@ class Target(BaseModel):
             threads: Threads of one network; all usable cores when None.
 
         Raises:
-            LatencyError: The runtime is not installed, or cannot do what is asked.
+            LatencyError: The runtime is not installed, or cannot do what is asked; or there are fewer cores.
         """
+        target = cls._here(name, runtime, provider=provider, precision=precision, threads=threads)
+        if target.threads > target.cores:
+            raise LatencyError(
+                f"threads is {target.threads}, and this process may use {target.cores} cores: "
+                f"threads that wait for one another are slower than fewer; use --threads {target.cores} or "
+                "fewer"
+            )
+        return target
+
+    @classmethod
+    def _here(
+        cls, name: str, runtime: Runtime, *, provider: Provider, precision: Precision, threads: int | None
+    ) -> Target:
         cores = machine.usable_cores()
         return _validated(
             cls,
@@ -149,35 +165,56 @@ class Target(BaseModel):
         The name does not, the memory does not (a network that fits is not faster in more of it), and of the
         version only major and minor count: a patch release repeats no search.
         """
-        deciding = self.model_dump(exclude={"name", "memory_gib"})
-        deciding["version"] = ".".join(self.version.split("+")[0].split(".")[:2])
+        deciding = {**self.model_dump(include=set(DECIDING)), "version": _release(self.version)}
         canonical = json.dumps(deciding, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
-    def verify_here(self) -> str | None:
+    def verify_here(self) -> Target | None:
         """Compare this machine with the described one before measuring on it.
 
         Returns:
-            A warning that names the differences, or None when there is none.
+            This machine, described in the same words, where it is another one by its hardware key; None where
+            it is the target.
 
         Raises:
             LatencyError: The runtime is not installed here.
         """
-        here = Target.describe(
+        here = Target._here(
             self.name, self.runtime, provider=self.provider, precision=self.precision, threads=self.threads
         )
-        if here.hardware_key == self.hardware_key:
-            return None
-        differences = [
-            f"{field} is {getattr(here, field)}, not {getattr(self, field)}"
-            for field in ("cpu", "cores", "gpu", "os", "arch", "version")
-            if getattr(here, field) != getattr(self, field)
+        return None if here.hardware_key == self.hardware_key else here
+
+    def differences(self, other: Target) -> str:
+        """What of another device is not as in this target, of what decides latency: "cpu is A, not B; …"."""
+        values = [
+            (field, getattr(other, field), getattr(self, field))
+            for field in DECIDING
+            if field != "version" and getattr(other, field) != getattr(self, field)
         ]
-        return (
-            f"this machine is not target {self.name!r}: {'; '.join(differences)}. Latencies measured here "
-            "hold for this machine only; profile on the device, or describe this machine with `autonad "
-            "describe-target`"
-        )
+        if _release(other.version) != _release(self.version):
+            values.append((f"version of {self.runtime}", other.version, self.version))
+        return "; ".join(f"{field} is {there}, not {here}" for field, there, here in values)
+
+    def require_here(self) -> None:
+        """Make sure that this machine is the target, before something is measured in its name.
+
+        Raises:
+            LatencyError: It is another machine; names the differences, and the ways out.
+        """
+        here = self.verify_here()
+        if here is not None:
+            raise LatencyError(
+                f"this machine is not target {self.name!r}: {self.differences(here)}. Latencies measured "
+                "here are not the target's: profile on the device; or pack a kit here (`autonad "
+                "pack-profile`), measure it there (`autonad profile-latency --kit`) and give what comes "
+                "back (--measured); or describe this machine (`autonad describe-target`). --for-another-device measures "
+                "nevertheless, and marks the table"
+            )
+
+
+def _release(version: str) -> str:
+    """Major and minor of a version."""
+    return ".".join(version.split("+")[0].split(".")[:2])
 
 
 def _validated(

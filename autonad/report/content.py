@@ -110,8 +110,10 @@ def report_content(
     found = inputs.search
     chosen = next((one for one in found["finalists"] if one["key"] == key), None) if found else None
     if found and chosen:
-        note = f"median on {found['target']}, batch 1"
-        highlights.append(("Latency", milliseconds(chosen["measured_ms"]), note))
+        measured, how = chosen["measured_ms"], "median on"
+        if measured is None:
+            measured, how = chosen["predicted_ms"], "predicted for"
+        highlights.append(("Latency", milliseconds(measured), f"{how} {found['target']}, batch 1"))
         facts["Latency on the target"] = _latency(found, chosen)
     if inputs.target is not None:
         facts["Target"] = {name: value for name, value in inputs.target.items() if value is not None}

@@ -38,6 +38,7 @@ def write_page(
     winner: str | None = None,
     latency_budget_ms: float | None = None,
     num_classes: int | None = None,
+    cautions: Sequence[str] = (),
 ) -> None:
     """Write one self-contained page: population by generation, Pareto front and winner.
 
@@ -47,6 +48,7 @@ def write_page(
         winner: Key of the architecture that was chosen; the best score within the budget when None.
         latency_budget_ms: Drawn as a line.
         num_classes: Classes including background; with it, the page says how many parameters networks have.
+        cautions: What is to be known before its latencies are believed.
 
     Raises:
         SearchError: The table is empty, or the winner is not in it.
@@ -72,6 +74,7 @@ def write_page(
         keys=[str(key) for key in best["key"]],
         winner=winner,
         columns=_columns(best, sizes),
+        cautions=list(cautions),
     )
     write_text_atomic(path, page)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +16,17 @@ if TYPE_CHECKING:
 
 def choose(
     finalists: Sequence[Evaluation],
-    measure: Callable[[Architecture], Measurement],
+    measure: Callable[[Architecture], Measurement] | None,
     latency_budget_ms: float | None,
 ) -> tuple[Evaluation, list[dict[str, Any]]]:
     """Measure all finalists; the first within the budget wins.
 
+    Where the target is another machine nothing can be measured, and the prediction decides.
+
     Args:
         finalists: Best first.
-        measure: Runs an architecture on the target.
-        latency_budget_ms: Upper bound of the measured median in ms; None without one.
+        measure: Runs an architecture on the target; None where this machine is another one.
+        latency_budget_ms: Upper bound of the median in ms; None without one.
 
     Returns:
         The winner, and the figures of every finalist as plain JSON values.
@@ -32,25 +35,26 @@ def choose(
         SearchError: None of them keeps the budget.
     """
     rows: list[dict[str, Any]] = []
-    winner = None
+    winner, fastest = None, math.inf
     for finalist in finalists:
-        measured = measure(finalist.architecture)
+        measured = None if measure is None else measure(finalist.architecture)
+        latency_ms = finalist.latency_ms if measured is None else measured.median_ms
         rows.append(
             {
                 "key": finalist.architecture.key,
                 "miou": finalist.miou,
                 "predicted_ms": finalist.latency_ms,
-                "measured_ms": measured.median_ms,
-                "p95_ms": measured.p95_ms,
-                "std_ms": measured.std_ms,
-                "n": len(measured.samples_ms),
-                "warmup": measured.warmup,
+                "measured_ms": None if measured is None else measured.median_ms,
+                "p95_ms": None if measured is None else measured.p95_ms,
+                "std_ms": None if measured is None else measured.std_ms,
+                "n": 0 if measured is None else len(measured.samples_ms),
+                "warmup": 0 if measured is None else measured.warmup,
             }
         )
-        within = latency_budget_ms is None or measured.median_ms <= latency_budget_ms
+        within = latency_budget_ms is None or latency_ms <= latency_budget_ms
+        fastest = min(fastest, latency_ms)
         winner = finalist if winner is None and within else winner
     if winner is None:
-        fastest = min(row["measured_ms"] for row in rows)
         raise SearchError(
             f"none of the {len(rows)} finalists keeps search.latency_budget_ms = {latency_budget_ms:g}; the "
             f"fastest takes {fastest:.2f} ms. Raise the budget, the generations or the finalists and repeat "

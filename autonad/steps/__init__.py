@@ -17,8 +17,10 @@ from autonad.steps.gc import gc
 from autonad.steps.import_data import import_data
 from autonad.steps.ingest import ingest
 from autonad.steps.load_search import load_search, require_search
+from autonad.steps.pack_profile import pack_profile
 from autonad.steps.prepare import Folders, Prepared, prepare
-from autonad.steps.profile_latency import profile_latency
+from autonad.steps.profile_kit import profile_kit
+from autonad.steps.profile_latency import profile_key, profile_latency
 from autonad.steps.publish import publish
 from autonad.steps.register import register
 from autonad.steps.retrain import retrain
@@ -50,7 +52,10 @@ __all__ = [
     "import_data",
     "ingest",
     "load_search",
+    "pack_profile",
     "prepare",
+    "profile_key",
+    "profile_kit",
     "profile_latency",
     "publish",
     "register",

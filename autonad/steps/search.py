@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
+from autonad.errors import LatencyError
 from autonad.steps.step import Step, begin
 from autonad.storage.checkpoints import Mirror, Resume
 from autonad.storage.journal import Journal
@@ -38,7 +39,7 @@ class SearchResult:
         key: The architecture's key.
         miou: Its inherited validation mIoU, a fraction.
         predicted_ms: Its latency by the table.
-        measured_ms: Its median latency on the target.
+        measured_ms: Its median latency on the target; None where the search ran on another machine.
         parameters: Scalars in its tensors.
         evaluations: Architectures that were evaluated.
         seconds: Wall time.
@@ -47,7 +48,7 @@ class SearchResult:
     key: str
     miou: float
     predicted_ms: float
-    measured_ms: float
+    measured_ms: float | None
     parameters: int
     evaluations: int
     seconds: float
@@ -132,6 +133,7 @@ def search(
         checkpoints: Where a copy of it is kept for another machine, after each generation; see `Mirror`.
 
     Raises:
+        LatencyError: There is a latency budget, and the table was not measured well.
         SearchError: No finalist keeps the latency budget; or, with `resume`, the journal is of another
             search.
     """
@@ -154,9 +156,8 @@ def search(
     with begin("search", context, params=params, tags=inputs.tags) as step:
         step.uses(inputs.source, "validation")
         inputs.table.check_made_for(net.space.key, inputs.spec.size)
-        warning = target.verify_here()
-        if warning:
-            step.console.report(f"warning: {warning}")
+        _check_cautions(step, inputs.table)
+        measure = _measurer(step, inputs)
         prior = load_prior(latency / "prior.json")
         evolution = Evolution(net.space, settings=settings, prior=prior, seed=config.seed)
         journal, mirror = Journal(output / JOURNAL), _copy(inputs, params, output, checkpoints, step.console)
@@ -173,7 +174,7 @@ def search(
 
         evolve(evolution, _evaluator(inputs), keep=journal.append, finished=finished)
         finalists = evolution.finalists(settings.finalists)
-        winner, rows = choose(finalists, _measurer(inputs, config), settings.latency_budget_ms)
+        winner, rows = choose(finalists, measure, settings.latency_budget_ms)
         network = net.extract(winner.architecture).cpu()
         found = _Found(evolution.table(), evolution.latency_weight, winner, network, rows)
         _write(output, config, inputs, found)
@@ -207,6 +208,25 @@ def _read_inputs(dataset: Path, pin: Path | None, supernet: Path, latency: Path)
         "dataset": source.fingerprint,
     }
     return _Inputs(net, spec, provenance, table, target, source, pin_key, digests)
+
+
+def _check_cautions(step: Step, table: LatencyTable) -> None:
+    """Say what is wrong with the latency table; with a budget, refuse one that was not measured well.
+
+    Raises:
+        LatencyError: It was not, and `profile_latency.accept_noise` does not accept it.
+    """
+    from autonad.latency.quality import REMEDY
+
+    config, cautions = step.context.config, table.cautions
+    if cautions and config.search.latency_budget_ms is not None and not config.profile_latency.accept_noise:
+        raise LatencyError(
+            f"search.latency_budget_ms = {config.search.latency_budget_ms:g} cannot be kept by a latency "
+            f"table that says: {'; '.join(cautions)}. Run `autonad profile-latency` again: {REMEDY}; or set "
+            "profile_latency.accept_noise=true"
+        )
+    for caution in cautions:
+        step.console.report(f"warning: the latency table is not to be relied on: {caution}")
 
 
 def _copy(
@@ -244,16 +264,24 @@ def _evaluator(inputs: _Inputs) -> Callable[[Architecture], Evaluation]:
     return evaluate
 
 
-def _measurer(inputs: _Inputs, config: Config) -> Callable[[Architecture], Any]:
-    """Latency of the whole network on the target."""
+def _measurer(step: Step, inputs: _Inputs) -> Callable[[Architecture], Any] | None:
+    """Latency of the whole network on the target; None where this machine is another one."""
     from autonad.latency.measure import measure_network
 
+    settings, target = step.context.config.profile_latency, inputs.target
+    here = target.verify_here()
+    if here is not None:
+        step.console.report(
+            f"this machine is not target {target.name!r} ({target.differences(here)}): finalists are not "
+            "measured, the latency table decides"
+        )
+        return None
     return lambda architecture: measure_network(
         inputs.net.extract(architecture).cpu(),
-        inputs.target,
+        target,
         input_shape=(1, 3, *inputs.spec.size),
-        warmup=config.profile_latency.warmup,
-        repeats=max(50, config.profile_latency.repeats),
+        warmup=settings.warmup,
+        repeats=max(50, settings.repeats),
     )
 
 
@@ -288,12 +316,14 @@ def _write(output: Path, config: Config, inputs: _Inputs, found: _Found) -> None
         winner=winner.architecture.key,
         latency_budget_ms=settings.latency_budget_ms,
         num_classes=inputs.spec.num_classes,
+        cautions=inputs.table.cautions,
     )
     description = {
         "miou": winner.miou,
         "latency_weight": found.latency_weight,
         "predicted_ms": winner.latency_ms,
         "finalists": found.finalists,
+        "cautions": list(inputs.table.cautions),
         "hardware_key": inputs.target.hardware_key,
         "target": inputs.target.name,
         "pin_key": inputs.pin_key,
@@ -320,10 +350,11 @@ def _report(step: Step, found: _Found, target: str) -> SearchResult:
     key, network = found.winner.architecture.key, found.network
     measured = next(row for row in found.finalists if row["key"] == key)
     step.run.text(front_file([Population(found.population, key)]), "figures/pareto.svg")
-    step.headline(
-        f"architecture {key}, inherited mIoU {100 * found.winner.miou:.1f} %, "
-        f"{measured['measured_ms']:.2f} ms on {target}"
-    )
+    if measured["measured_ms"] is None:
+        latency = f"{found.winner.latency_ms:.2f} ms predicted for {target}"
+    else:
+        latency = f"{measured['measured_ms']:.2f} ms on {target}"
+    step.headline(f"architecture {key}, inherited mIoU {100 * found.winner.miou:.1f} %, {latency}")
     step.run.log(
         {
             "latency/p50_ms": measured["measured_ms"],

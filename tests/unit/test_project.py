@@ -50,7 +50,7 @@ def test_no_modules_import_each_other(calls: bool) -> None:
         ("typer", ("autonad.cli.",)),
         ("boto3", ("autonad.storage.",)),
         ("botocore", ("autonad.storage.",)),
-        ("onnx", ("autonad.deploy.",)),
+        ("onnx", ("autonad.deploy.", "autonad.latency.pack")),
         ("kfp", ("autonad.kubeflow.",)),
     ],
 )

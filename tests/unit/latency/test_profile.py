@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from autonad.errors import LatencyError
+from autonad.latency.measured import Subject
 from autonad.latency.pieces import piece_groups
-from autonad.latency.profile import ProfileSettings, profile_space
+from autonad.latency.profile import profile_space, table_from_measured
+from autonad.latency.profile_settings import ProfileSettings
 from autonad.latency.target import Target
 from autonad.network import AutoNADNet
 from autonad.space import EDGES, Architecture, SearchSpace, StageSpace
@@ -111,14 +113,15 @@ def test_profiling_fills_a_table_that_predicts_every_network(runtime: Any, rng: 
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    table = profile_space(
+    settings = ProfileSettings(warmup=1, repeats=3, rounds=1, networks=4, network_repeats=3)
+    measured = profile_space(
         SMALL,
         Target.describe("here", runtime, threads=1),
-        4,
-        SIZE,
-        ProfileSettings(warmup=1, repeats=3, rounds=1, networks=4, network_repeats=3),
+        Subject.of(SMALL, 4, SIZE, settings),
+        accept_noise=True,
         log=lambda *message: calls.append(message),
     )
+    table = table_from_measured(measured)
     assert torch.equal(torch.rand(3), expected), "profiling changed the caller's random numbers"
     assert (table.frame["ms"] >= 0).all()
     assert (table.frame["n"] >= 3).all()
@@ -129,19 +132,18 @@ def test_profiling_fills_a_table_that_predicts_every_network(runtime: Any, rng: 
         assert table.raw(architecture) > 0
     assert table.context["target"]["runtime"] == runtime
     assert table.context["space"] == SMALL.key
-    counts = [done for _, done, _ in calls]
+    counts = [done for what, done, _ in calls if what == "pieces"]
     assert counts == sorted(counts)
-    assert calls[-1] == ("networks", counts[-1], counts[-1])
+    assert calls[-1] == ("networks", counts[-1] + 4, counts[-1] + 4)
+    assert table.context["quality"]["disagreement"] >= 0
+    assert [len(network.visits_ms) for network in measured.networks] == [3] * 4
 
 
 def test_blocks_of_one_stage_share_one_measurement() -> None:
-    table = profile_space(
-        SMALL,
-        Target.describe("here", "pytorch", threads=1),
-        4,
-        SIZE,
-        ProfileSettings(warmup=0, repeats=3, rounds=1, networks=0),
-    )
+    settings = ProfileSettings(warmup=0, repeats=3, rounds=1, networks=0)
+    subject = Subject.of(SMALL, 4, SIZE, settings)
+    target = Target.describe("here", "pytorch", threads=1)
+    table = table_from_measured(profile_space(SMALL, target, subject, accept_noise=True))
     blocks = table.frame[table.frame["part"] == "block"]
     assert table.calibration is None
     assert len(blocks) == (2 + 1 + 1 + 1) * 2

@@ -8,6 +8,7 @@ import pytest
 
 from autonad.errors import LatencyError, StorageError
 from autonad.latency import machine
+from autonad.latency.cgroup import cpu_quota
 from autonad.latency.target import Target
 
 HERE = Target.describe("line 3", threads=2)
@@ -88,10 +89,21 @@ def test_describing_refuses_what_the_runtime_cannot_do() -> None:
 def test_the_described_machine_verifies_and_another_one_is_named() -> None:
     assert HERE.verify_here() is None
     assert changed(name="other").verify_here() is None
-    warning = changed(cpu="Cortex-A78AE", cores=6).verify_here()
-    assert warning is not None
-    assert "Cortex-A78AE" in warning
-    assert "cores" in warning
+    assert changed(version=f"{HERE.version}.post9").verify_here() is None
+    other = changed(cpu="Cortex-A78AE", cores=6, version=f"{HERE.version}.post9")
+    assert other.verify_here() == changed(name=other.name)
+    HERE.require_here()
+    with pytest.raises(LatencyError, match=r"Cortex-A78AE.*pack-profile.*--for-another-device") as refused:
+        other.require_here()
+    assert "cores is " in str(refused.value)
+    assert "version" not in str(refused.value)
+    with pytest.raises(LatencyError, match=f"version of onnxruntime is {HERE.version}, not 99"):
+        changed(version="99.0.1").require_here()
+
+
+def test_more_threads_than_cores_are_refused_with_the_cores() -> None:
+    with pytest.raises(LatencyError, match=f"threads is 64, and this process may use {HERE.cores} cores"):
+        Target.describe("x", threads=64)
 
 
 def test_a_runtime_that_is_not_installed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,9 +116,12 @@ def test_a_runtime_that_is_not_installed_is_an_error(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(("quota", "cores"), [("150000 100000", 1), ("400000 100000", 4), ("max 100000", 64)])
-def test_a_containers_quota_limits_the_cores(monkeypatch: pytest.MonkeyPatch, quota: str, cores: int) -> None:
+def test_a_containers_quota_limits_the_cores(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, cores: int
+) -> None:
     monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: set(range(64)))
-    monkeypatch.setattr(Path, "read_text", lambda _: quota)
+    (tmp_path / "cpu.max").write_text(quota)
+    monkeypatch.setattr(machine, "cpu_quota", lambda: cpu_quota(tmp_path, tmp_path / "none"))
     assert machine.usable_cores() == cores
 
 

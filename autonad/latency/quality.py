@@ -1,0 +1,240 @@
+"""Whether latencies were measured well: the processor time that was there, and whether repeating agrees."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from autonad.errors import LatencyError
+from autonad.latency import machine
+from autonad.latency.cgroup import Throttling, cpu_quota, throttling
+from autonad.latency.machine import CpuTime
+from autonad.latency.target import Target
+
+# Cores that others may keep busy on a machine without one to spare: a system that does nothing needs less,
+# one busy process needs four times as much.
+LOAD_SHARE = 0.25
+# Share of a control group's periods in which it had to wait. Threads that use their whole quota touch it now
+# and then, a quota that is too small is used up in every period.
+THROTTLED_SHARE = 0.05
+# By how much the medians of one network may differ between beginning, middle and end, typically. The search
+# decides between networks that differ by less, but their pieces are timed in turns.
+DISAGREEMENT = 0.15
+# The look at the machine before something is measured, and the wait before a bad profile is repeated, s.
+LOOK_SECONDS, PAUSE_SECONDS = 0.5, 15.0
+
+Found = TypeVar("Found")
+REMEDY = (
+    "measure on a quiet machine, alone on its node, with fewer threads in the target than cores that are "
+    "free, or on the device itself with a kit (`autonad pack-profile`)"
+)
+
+
+class Quality(BaseModel):
+    """How well a profile was measured.
+
+    Attributes:
+        threads: Of the target.
+        cores: Cores that the process might use, fractions of a CPU limit included.
+        load_before: Cores that others kept busy just before; None where the system does not say.
+        load: Cores that others kept busy meanwhile; None where the system does not say.
+        throttled: Share of periods in which a CPU limit made the process wait; None without a limit.
+        disagreement: Typical difference of a whole network's medians between beginning, middle and end,
+            over its median; None if none was measured.
+        attempts: How often it was measured; the best one counts.
+        faults: What was wrong, a sentence each; empty for a good profile.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    threads: int = Field(ge=1)
+    cores: float = Field(gt=0)
+    load_before: float | None
+    load: float | None
+    throttled: float | None
+    disagreement: float | None
+    attempts: int = Field(ge=1)
+    faults: tuple[str, ...]
+
+
+def check_threads(target: Target) -> None:
+    """Make sure that the target's threads have a core each.
+
+    Raises:
+        LatencyError: There are fewer cores, or a CPU limit allows less time.
+    """
+    cores, quota = machine.usable_cores(), cpu_quota()
+    if target.threads > cores or (quota is not None and target.threads > quota):
+        limit = "" if quota is None else f" and a CPU limit of {quota:g}"
+        raise LatencyError(
+            f"target {target.name!r} runs on {target.threads} threads, and this process has {_cores(cores)}"
+            f"{limit}: they would wait for one another and the latencies would be the limit's. Describe the "
+            f"target with --threads {cores} or fewer, or give the task more CPU"
+        )
+
+
+def allowed_load(threads: int, cores: int) -> float:
+    """Cores that others may keep busy without disturbing.
+
+    Two logical cores may share a physical one: half of them count as cores.
+
+    Args:
+        threads: Of the target.
+        cores: Of the whole machine.
+    """
+    return LOAD_SHARE + max(0.0, cores / 2 - threads)
+
+
+def load_of_others(before: CpuTime | None, after: CpuTime | None) -> float | None:
+    """Cores that other processes kept busy between two moments; None where the system does not say."""
+    if before is None or after is None or after.at <= before.at:
+        return None
+    others = (after.busy - before.busy) - (after.own - before.own)
+    return max(0.0, others / (after.at - before.at))
+
+
+def throttled_share(before: Throttling | None, after: Throttling | None) -> float | None:
+    """Share of the periods between two moments in which a CPU limit made this process wait."""
+    if before is None or after is None:
+        return None
+    periods = after.periods - before.periods
+    return (after.throttled - before.throttled) / periods if periods > 0 else 0.0
+
+
+def disagreement(medians: Sequence[Sequence[float]]) -> float | None:
+    """How far medians of one network lie apart, over their median: of the typical network.
+
+    Args:
+        medians: For each network one median per visit, ms.
+    """
+    apart = [(max(one) - min(one)) / max(float(np.median(one)), 1e-9) for one in medians if len(one) > 1]
+    return float(np.median(apart)) if apart else None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The machine at the moment at which measuring begins; `look` makes one.
+
+    Attributes:
+        threads: Of the target.
+        load_before: See `Quality`.
+        cpu: Processor time so far.
+        waits: The CPU limit's counters so far.
+    """
+
+    threads: int
+    load_before: float | None
+    cpu: CpuTime | None
+    waits: Throttling | None
+
+    @classmethod
+    def look(cls, threads: int) -> Watch:
+        """Look what others do for `LOOK_SECONDS`, while this process does nothing."""
+        before = machine.cpu_time()
+        if before is not None:
+            time.sleep(LOOK_SECONDS)
+        now = machine.cpu_time()
+        return cls(threads, load_of_others(before, now), now, throttling())
+
+    @property
+    def crowded(self) -> bool:
+        """Whether others are busy right now."""
+        return (self.load_before or 0.0) > allowed_load(self.threads, machine.machine_cores())
+
+    def judge(self, medians: Sequence[Sequence[float]], attempt: int) -> Quality:
+        """The quality of what was measured since.
+
+        Args:
+            medians: See `disagreement`.
+            attempt: Which attempt this was, from 1.
+        """
+        quota = cpu_quota()
+        cores = float(machine.usable_cores())
+        found = Quality(
+            threads=self.threads,
+            cores=cores if quota is None else min(cores, quota),
+            load_before=self.load_before,
+            load=load_of_others(self.cpu, machine.cpu_time()),
+            throttled=throttled_share(self.waits, throttling()),
+            disagreement=disagreement(medians),
+            attempts=attempt,
+            faults=(),
+        )
+        return found.model_copy(update={"faults": tuple(faults_of(found, machine.machine_cores()))})
+
+
+def faults_of(quality: Quality, machine_cores: int) -> list[str]:
+    """What is wrong with figures, a sentence each.
+
+    Args:
+        quality: The figures.
+        machine_cores: Cores of the whole machine.
+    """
+    faults = []
+    allowed = allowed_load(quality.threads, machine_cores)
+    if quality.load is not None and quality.load > allowed:
+        faults.append(
+            f"other processes kept {quality.load:.1f} of the machine's {_cores(machine_cores)} busy; beside "
+            f"{_threads(quality.threads)} at most {allowed:.2f} may be"
+        )
+    if quality.throttled is not None and quality.throttled > THROTTLED_SHARE:
+        faults.append(
+            f"the CPU limit of {quality.cores:g} made it wait in {100 * quality.throttled:.0f} % of its "
+            f"periods; at most {100 * THROTTLED_SHARE:.0f} % may be"
+        )
+    if quality.disagreement is not None and quality.disagreement > DISAGREEMENT:
+        faults.append(
+            f"the same networks took times that differ by {100 * quality.disagreement:.0f} % between "
+            f"beginning, middle and end; at most {100 * DISAGREEMENT:.0f} % may be"
+        )
+    return faults
+
+
+def best_of(
+    measure: Callable[[], tuple[Found, Sequence[Sequence[float]]]],
+    threads: int,
+    *,
+    accept_noise: bool = False,
+    say: Callable[[str], object] = lambda line: None,
+) -> tuple[Found, Quality]:
+    """Measure while the machine is watched, and once more after a pause if it was not good.
+
+    Args:
+        measure: Returns what was found, and the medians of every network by visit.
+        threads: Of the target.
+        accept_noise: Measure once, however good.
+        say: Receives what is waited for.
+
+    Returns:
+        What was found, with the fewest faults.
+    """
+    watch = Watch.look(threads)
+    if watch.crowded and not accept_noise:
+        say(f"others keep {watch.load_before:.1f} cores busy: waiting {PAUSE_SECONDS:.0f} s")
+        time.sleep(PAUSE_SECONDS)
+        watch = Watch.look(threads)
+    found, medians = measure()
+    quality = watch.judge(medians, 1)
+    if accept_noise or not quality.faults:
+        return found, quality
+    say(f"{'; '.join(quality.faults)}: measured once more after {PAUSE_SECONDS:.0f} s")
+    time.sleep(PAUSE_SECONDS)
+    watch = Watch.look(threads)
+    again, medians = measure()
+    second = watch.judge(medians, 2)
+    if len(second.faults) > len(quality.faults):
+        return found, quality.model_copy(update={"attempts": 2})
+    return again, second
+
+
+def _cores(count: int) -> str:
+    return f"{count} core" if count == 1 else f"{count} cores"
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread" if count == 1 else f"{count} threads"
