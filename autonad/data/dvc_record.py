@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autonad.data.dvc_user import ensure_user_name
+from autonad.data.dvc_user import ensure_user
 
 # Of an entry that names no hash: it was written by DVC 2, which took carriage returns out of texts.
 OLD_HASH = "md5-dos2unix"
@@ -55,7 +55,7 @@ def _md5(folder: Path, root: Path, kind: str) -> str | None:
     from dvc.output import Output
     from dvc.repo import Repo
 
-    ensure_user_name()
+    ensure_user()
     try:
         with _quiet(), Repo(str(root)) as repo:
             value = Output(None, str(folder), repo=repo, cache=False, hash_name=kind).get_hash().value

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from autonad.data.dvc_user import ensure_user_name
-from autonad.data.versions.remote import SCHEME, check_kept
+from autonad.data.dvc_user import ensure_user
+from autonad.data.versions.remote import GENERATED, SCHEME, check_kept
 from autonad.data.versions.resolving import DatasetVersion
 from autonad.errors import DatasetError, StorageError, one_line, redact
 
@@ -28,7 +28,7 @@ def pull(version: DatasetVersion, output: Path) -> None:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    ensure_user_name()
+    ensure_user()
     if version.location.startswith(SCHEME):
         check_kept(version.location, version.md5)
     with _beside(output) as root:
@@ -84,7 +84,7 @@ def fetch_folder(place: str, repository: str, revision: str, output: Path) -> No
             _from_bucket(place, content)
         elif Path(place).is_absolute() or (not revision and inside.is_dir()):
             _from_disk(Path(place) if Path(place).is_absolute() else inside, content)
-        elif repository.startswith(SCHEME) or not repository:
+        elif repository.startswith(SCHEME) or repository in ("", GENERATED):
             raise DatasetError(
                 f"folder {place!r} is a path in a repository, and the dataset comes from {repository!r}, "
                 "which is none; copy the folder into a bucket, and give s3://bucket/prefix"
@@ -142,8 +142,9 @@ def _from_git(place: str, repository: str, revision: str, content: Path) -> None
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
     from dvc.scm import SCMError
+    from dvc_data.index import DataIndexDirError
 
-    ensure_user_name()
+    ensure_user()
     where = f"revision {revision or 'HEAD'} of {redact(repository, '')}"
     limit = _Limit(f"{place} in {where}")
     try:
@@ -158,7 +159,7 @@ def _from_git(place: str, repository: str, revision: str, content: Path) -> None
             for path in sorted(files.find(place)):
                 with files.open(path, "rb") as file:
                     limit.copy(file, limit.file(content, path.removeprefix(root)))
-    except (DvcException, SCMError, OSError) as error:
+    except (DvcException, DataIndexDirError, SCMError, OSError) as error:
         raise StorageError(
             f"{place} cannot be fetched from {where} ({redact(one_line(error), '')}); run `dvc push` where "
             "it was added, make sure that git reaches the repository, and check the AWS_* variables"

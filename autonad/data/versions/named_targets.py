@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from autonad.data.dvc_user import ensure_user_name
+from autonad.data.dvc_user import ensure_user
 from autonad.data.versions.remote import GENERATED, SCHEME
 from autonad.errors import DatasetError, StorageError, one_line, redact
 
@@ -92,7 +92,7 @@ def _in_git(repository: str, revision: str, name: str) -> str:
     from dvc.repo import Repo
     from dvc.scm import SCMError
 
-    ensure_user_name()
+    ensure_user()
     where = f"revision {revision or 'HEAD'} of {redact(repository, '')}"
     try:
         with Repo.open(repository, rev=revision or None, uninitialized=False) as repo:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from autonad.data.dvc_user import ensure_user_name
+from autonad.data.dvc_user import ensure_user
 from autonad.data.versions.branches import Pointer, check_branch, move_branch, seen_branch
 from autonad.data.versions.named_targets import put_targets
 from autonad.data.versions.remote import check_kept, recorded_version, s3_remote
@@ -80,7 +80,7 @@ def _push(folder: Path, remote: str) -> None:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    ensure_user_name()
+    ensure_user()
     try:
         with Repo(str(folder.parent)) as repo:
             repo.push(targets=[str(folder)])

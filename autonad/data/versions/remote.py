@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from autonad.data.dvc_record import dvc_state
-from autonad.data.dvc_user import ensure_user_name
+from autonad.data.dvc_user import ensure_user
 from autonad.errors import DatasetError, StorageError
 
 _MD5 = re.compile(r"[0-9a-f]{32}\.dir")
@@ -76,7 +76,7 @@ def default_remote(folder: Path) -> str | None:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    ensure_user_name()
+    ensure_user()
     try:
         with Repo(str(folder.parent)) as repo:
             name = repo.config["core"].get("remote")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from autonad.data.dvc_user import ensure_user_name
+from autonad.data.dvc_user import ensure_user
 from autonad.data.versions.branches import MAIN, Pointer, read_branch
 from autonad.data.versions.remote import (
     GENERATED,
@@ -148,7 +148,7 @@ def _in_git(repository: str, revision: str, path: str) -> tuple[str, str]:
     from dvc.repo import Repo
     from dvc.scm import SCMError
 
-    ensure_user_name()
+    ensure_user()
     wanted = f"revision {revision or 'HEAD'} of {redact(repository, '')}"
     try:
         with Repo.open(repository, rev=revision or None, uninitialized=False) as repo:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dvc_repositories import SMALL, add_version, make_repository, run
 from servers import ObjectStore
 
 from autonad import steps
@@ -19,15 +18,7 @@ from autonad.data.versions import DatasetVersion, from_folder, pull, resolve
 from autonad.errors import AutonadError, ConfigError, DatasetError, StorageError, TrackingError
 from autonad.storage.store import Store
 
-SMALL = "synthesize: {num_images: 8, image_side: 32}\ntracking: {enabled: false}\n"
 pytestmark = [pytest.mark.acceptance, pytest.mark.filterwarnings("ignore")]
-
-
-def run(*command: object, cwd: Path) -> None:
-    names = [part for who in ("user.name", "user.email") for part in ("-c", f"{who}=test")]
-    words = list(map(str, command))
-    program = ["git", *names] if words[0] == "git" else [sys.executable, "-m", "dvc"]
-    subprocess.run([*program, *words[1:]], cwd=cwd, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
@@ -37,30 +28,18 @@ def made(s3: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         for name, value in s3.environment.items():
             patch.setenv(name, value)
         Store().create_bucket("sources")
-        yield make_repository(tmp_path_factory.mktemp("sources") / "repo", "s3://sources/dvc")
+        repo, remote = tmp_path_factory.mktemp("sources") / "repo", "s3://sources/dvc"
+        make_repository(repo, remote)
+        for seed, version in enumerate(("one", "two")):
+            add_version(repo, seed, version)
+        run("dvc", "push", "-q", "--all-commits", cwd=repo)
+        yield repo, remote
 
 
 @pytest.fixture
 def repository(made: tuple[Path, str], s3_environment: dict[str, str]) -> tuple[Path, str]:
     """The same, with the variables that a client of the store needs."""
     return made
-
-
-def make_repository(repo: Path, remote: str) -> tuple[Path, str]:
-    (repo / "data").mkdir(parents=True)
-    run("git", "init", "-q", "-b", "main", cwd=repo)
-    run("dvc", "init", "-q", cwd=repo)
-    run("dvc", "remote", "add", "-q", "-d", "store", remote, cwd=repo)
-    for version, seed in (("one", 1), ("two", 2)):
-        shutil.rmtree(repo / "data" / "parts", ignore_errors=True)
-        config = parse_config(SMALL, (f"synthesize.seed={seed}",), source="test")
-        steps.synthesize(Context(config), output=repo / "data" / "parts")
-        run("dvc", "add", "-q", "data/parts", cwd=repo)
-        run("git", "add", "-A", cwd=repo)
-        run("git", "commit", "-qm", version, cwd=repo)
-        run("git", "tag", version, cwd=repo)
-    run("dvc", "push", "-q", "--all-commits", cwd=repo)
-    return repo, remote
 
 
 def test_a_revision_is_pulled_by_its_md5_without_git(repository: tuple[Path, str], tmp_path: Path) -> None:
@@ -99,7 +78,8 @@ def test_what_does_not_exist_is_named(repository: tuple[Path, str]) -> None:
         ((str(repo), "three", "data/parts"), DatasetError, "revision three of .* has no dataset"),
         ((str(repo), "one", "data/others"), DatasetError, "has no dataset data/others"),
         ((remote, missing, "parts"), StorageError, f"does not keep version {missing}"),
-        ((remote, "main", "parts"), DatasetError, "'main' is no md5"),
+        ((remote, "main", "parts"), DatasetError, "dataset parts has no branch in .*autonad publish"),
+        ((remote, missing.removesuffix(".dir"), "parts"), DatasetError, "with .dir at its end"),
         ((str(repo), "", ""), DatasetError, "path is missing"),
     ):
         with pytest.raises(kind, match=message):

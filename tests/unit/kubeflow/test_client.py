@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,14 +14,18 @@ from typing import Any
 import pytest
 import yaml
 from commands import environment
+from dvc_repositories import add_version, make_repository
 from kfp.client import client
 from kubeflow_stub import Stub, check_model, kubeflow_stub
 from servers import free_port
 
+from autonad import steps
+from autonad.data.versions import from_folder, resolve
 from autonad.errors import ConfigError, PipelineError
 from autonad.kubeflow.access import Access
 from autonad.kubeflow.client import Kubeflow
 from autonad.kubeflow.package import Package
+from autonad.latency.target import Target
 
 
 @pytest.fixture
@@ -246,3 +251,60 @@ def test_checkpoints_go_only_to_a_pipeline_that_has_them(
     assert done.returncode == 0, done.stderr
     (request,) = stub.sent("POST", "/runs")
     assert "checkpoints" not in request.body["runtime_config"].get("parameters", {})
+
+
+@pytest.fixture
+def published(bucket: str, tmp_path: Path) -> Path:
+    """A dataset that was published as branch main, in the folder where commands are called."""
+    make_repository(tmp_path, f"s3://{bucket}/dvc")
+    folder = add_version(tmp_path, 1)
+    steps.publish(dataset=folder, branch="main")
+    return folder
+
+
+def scheduled(stub: Stub, tmp_path: Path, *options: str) -> tuple[subprocess.CompletedProcess[str], Any]:
+    words = ("schedule", "--host", stub.host, "--cron", "0 4 * * 1", "--set", "seed=1", *options)
+    done = cli(*words, cwd=tmp_path)
+    found = stub.sent("POST", "/recurringruns")
+    return done, found[-1].body["runtime_config"]["parameters"] if found else None
+
+
+@pytest.mark.acceptance
+@pytest.mark.filterwarnings("ignore")
+def test_a_schedule_follows_a_branch_and_a_run_has_one_version(
+    stub: Stub, published: Path, bucket: str, tmp_path: Path
+) -> None:
+    md5 = from_folder(published, in_place=False)[1]
+    dataset = ("--dataset", "data/parts")
+    done, sent = scheduled(stub, tmp_path, *dataset)
+    assert done.returncode == 0, done.stderr
+    place = [sent[f"dataset_{name}"] for name in ("repository", "revision", "path")]
+    assert place == [f"s3://{bucket}/dvc", "main", "parts"]
+    assert resolve(*place).md5 == md5
+    assert scheduled(stub, tmp_path, *dataset, "--fixed")[1]["dataset_revision"] == md5
+    done = cli("run", "--host", stub.host, *dataset, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert stub.sent("POST", "/runs")[-1].body["runtime_config"]["parameters"]["dataset_revision"] == md5
+
+    sent_before = len(stub.sent("POST", "/recurringruns"))
+    for options, message in (
+        ((*dataset, "--branch", "weekly"), "no branch 'weekly' in .*, but main; .*autonad publish"),
+        ((*dataset, "--branch", "main", "--fixed"), "--branch and --fixed exclude each other"),
+        (("--fixed",), "--fixed says which version of a dataset is used; name it with --dataset"),
+    ):
+        done = scheduled(stub, tmp_path, *options)[0]
+        assert done.returncode == 2
+        assert re.search(message, done.stderr)
+        assert len(done.stderr.splitlines()) == 1
+    assert len(stub.sent("POST", "/recurringruns")) == sent_before
+
+
+def test_a_target_is_a_file_or_a_name(stub: Stub, tmp_path: Path) -> None:
+    Target.describe("third", threads=1).save(tmp_path / "targets/line-3.json")
+    for name in (" LINE-3", "targets/line-3.json"):
+        done, sent = scheduled(stub, tmp_path, "--target", name)
+        assert done.returncode == 0, done.stderr
+        assert Target.parse(sent["target"]).name == "third"
+    done, _ = scheduled(stub, tmp_path, "--target", "line-4")
+    assert done.returncode == 2
+    assert "there is no target 'line-4' in targets/, but line-3" in done.stderr

@@ -352,7 +352,8 @@ def test_a_parent_shows_what_its_steps_found(settings: TrackingSettings, client:
 def test_the_interface_finds_source_commit_creator_and_what_the_parent_was_made_with(
     settings: TrackingSettings, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "line-3")
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "account-of-the-server")
+    monkeypatch.setenv("LOGNAME", "line-3")
     facts = DatasetFacts("steel", "f" * 64, None, 10, 5, ("background", "crack"))
     environment = {"AUTONAD_GIT_SHA": "0a1b2c"}
     for stage, context in (("search", "validation"), ("evaluate", "test")):
