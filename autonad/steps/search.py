@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from autonad.config import Config
-    from autonad.console import Console
     from autonad.data.dataset import Dataset
     from autonad.latency.table import LatencyTable
     from autonad.latency.target import Target
@@ -159,7 +158,7 @@ def search(
             step.console.report(f"warning: {warning}")
         prior = load_prior(latency / "prior.json")
         evolution = Evolution(net.space, settings=settings, prior=prior, seed=config.seed)
-        journal, mirror = Journal(output / JOURNAL), _copy(inputs, params, output, checkpoints, step.console)
+        journal, mirror = Journal(output / JOURNAL), _copy(inputs, params, output, checkpoints, step)
         if resume:
             mirror.pull()
         if resume and resume_from(evolution, journal, inputs.digests, restart=resume == "or-restart"):
@@ -209,9 +208,7 @@ def _read_inputs(dataset: Path, pin: Path | None, supernet: Path, latency: Path)
     return _Inputs(net, spec, provenance, table, target, source, pin_key, digests)
 
 
-def _copy(
-    inputs: _Inputs, params: dict[str, Any], output: Path, location: str | None, console: Console
-) -> Mirror:
+def _copy(inputs: _Inputs, params: dict[str, Any], output: Path, location: str | None, step: Step) -> Mirror:
     """Where the journal is kept for another machine."""
     return Mirror(
         location,
@@ -220,7 +217,8 @@ def _copy(
         output=output,
         names=(JOURNAL,),
         pointer=JOURNAL,
-        warn=console.report,
+        owner=step.run.id,
+        warn=step.console.report,
     )
 
 
