@@ -13,7 +13,7 @@ from autonad.kubeflow.tasks import tracking_text
 from autonad.steps.step import tracking_settings
 
 if TYPE_CHECKING:
-    from autonad.report.run import RunReport
+    from autonad.report.run_page import RunReport
     from autonad.tracking import TrackingSettings
     from autonad.tracking.runs.ending import ClosedExecution
 
@@ -63,7 +63,7 @@ def close(
         asked: What was entered in the form, for the page.
         checkpoints: Where copies of checkpoints are; those of a finished execution are removed.
     """
-    from autonad.report.run import RunReport, render_page
+    from autonad.report.run_page import RunReport, render_page
     from autonad.tracking.runs.ending import close_execution
     from autonad.tracking.runs.origin import execution_of
     from autonad.tracking.runs.outcome import decide_outcome
@@ -86,21 +86,21 @@ def close(
         return Closed(text, render_page(replace(page, unrecorded=str(error))), told.status)
     outcome = ended.outcome
     words = {"FINISHED": "is finished", "FAILED": "failed", "KILLED": "was ended"}[outcome.status]
-    text = f"{title} {words}" + (f": {outcome.reason}" if outcome.reason else "")
+    text = f"{ended.title} {words}" + (f": {outcome.reason}" if outcome.reason else "")
     if outcome.status == "FINISHED" and checkpoints:
         text += _without_copies(checkpoints, ended)
-    page = replace(page, status=outcome.status, reason=outcome.reason)
+    page = replace(page, name=ended.title, status=outcome.status, reason=outcome.reason)
     return Closed(text, _page(tracking, ended, page), outcome.status)
 
 
 def _page(settings: TrackingSettings, ended: ClosedExecution, bare: RunReport) -> str:
     """The page with all that MLflow knows, or without it and with the reason."""
-    from autonad.report.run import render_page
+    from autonad.report.run_page import render_page
     from autonad.tracking.history.run_report import read_report
 
     try:
         ui = os.environ.get(ADDRESS, "")
-        return render_page(read_report(settings, ended, name=bare.name, asked=bare.asked, ui=ui))
+        return render_page(read_report(settings, ended, asked=bare.asked, ui=ui))
     except (
         Exception
     ) as error:  # The execution is closed already; what one of its files holds must not undo that.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autonad.files import read_json
-from autonad.report.run import RunReport, SearchedFront, StepLine
+from autonad.report.run_page import RunReport, SearchedFront, StepLine
 from autonad.tracking.connection import CONNECT, MlflowClient, clear_failures, connect
 from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.history.run_reader import RunReader, latest, read_table
@@ -29,14 +29,13 @@ NO_PLACE = "None"  # how MLflow keeps a parameter that is absent
 
 
 def read_report(
-    settings: TrackingSettings, closed: ClosedExecution, *, name: str, asked: Mapping[str, str], ui: str = ""
+    settings: TrackingSettings, closed: ClosedExecution, *, asked: Mapping[str, str], ui: str = ""
 ) -> RunReport:
     """Read everything that the page of a closed execution shows.
 
     Args:
         settings: Which server and experiment.
         closed: The execution.
-        name: What people call it.
         asked: What was entered, by name.
         ui: Where people open MLflow; empty for the server's own address.
 
@@ -45,7 +44,7 @@ def read_report(
     """
     client = connect(settings)
     with clear_failures(settings, CONNECT):
-        return _Reader(client, settings, ui).read(closed, name, asked)
+        return _Reader(client, settings, ui).read(closed, asked)
 
 
 class _Reader:
@@ -55,7 +54,7 @@ class _Reader:
         # A file that cannot be read leaves out its part of the page, and is no reason to have none.
         self._files = RunReader(client, settings, warn=lambda line: None)
 
-    def read(self, closed: ClosedExecution, name: str, asked: Mapping[str, str]) -> RunReport:
+    def read(self, closed: ClosedExecution, asked: Mapping[str, str]) -> RunReport:
         parent = self._client.get_run(closed.run_id)
         steps = [self._client.get_run(run_id) for run_id in closed.steps]
         last = latest(steps)
@@ -65,11 +64,11 @@ class _Reader:
         found = {"target": target, "latency budget": "" if budget in ("", NO_PLACE) else f"{budget} ms"}
         experiment = parent.info.experiment_id
         return RunReport(
-            name=name,
+            name=closed.title,
             status=closed.outcome.status,
             reason=closed.outcome.reason,
             asked={**asked, **{what: value for what, value in found.items() if value}},
-            run=self._files.read(parent, name, images=False),
+            run=self._files.read(parent, closed.title, images=False),
             decision=None if decide is None else self._files.file(decide, "decision.json", _object),
             registration=None
             if register is None

@@ -12,7 +12,7 @@ import pytest
 from html_page import EVIL, Page, assert_stands_alone
 
 from autonad.report.compared import Compared
-from autonad.report.run import MOST_POINTS, RunReport, SearchedFront, StepLine, render_page
+from autonad.report.run_page import MOST_POINTS, RunReport, SearchedFront, StepLine, render_page
 
 MINUTE = 60_000
 
