@@ -8,7 +8,12 @@ from components.image import component
 @component
 def close_run(
     run_name: str,
+    repository: str,
+    path: str,
+    target: str,
+    latency_budget_ms: float,
     settings: str,
+    checkpoints: str,
     mlflow_uri: str,
     experiment: str,
     status: PipelineTaskFinalStatus,
@@ -19,6 +24,7 @@ def close_run(
 
     from autonad.kubeflow import closing
 
+    asked = dict(repository=repository, path=path, target=target, latency_budget_ms=latency_budget_ms)
     closed = closing.close(
         settings,
         uri=mlflow_uri,
@@ -26,6 +32,8 @@ def close_run(
         state=status.state,
         message=status.error_message,
         name=run_name,
+        asked=asked,
+        checkpoints=checkpoints,
     )
     closed.save(Path(page.path))
     print(closed.text)

@@ -16,6 +16,18 @@ from components.prepare import prepare
 from components.retrain import retrain
 from pipelines.cluster import RESOURCES, Cluster, credentials
 
+# What of the form the page of the run shows, or needs.
+TOLD = (
+    "repository",
+    "path",
+    "target",
+    "latency_budget_ms",
+    "settings",
+    "checkpoints",
+    "mlflow_uri",
+    "experiment",
+)
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -69,10 +81,10 @@ def opened(cluster: Cluster, **entered: Any) -> Iterator[Chain]:
         entered: Inputs of `prepare`, without the run's name.
     """
     name, secret = dsl.PIPELINE_JOB_NAME_PLACEHOLDER, entered["secret"]
-    told = {key: entered[key] for key in ("settings", "mlflow_uri", "experiment")}
-    closing = close_run(run_name=name, **told)
+    closing = close_run(run_name=name, **{key: entered[key] for key in TOLD})
     closing.set_caching_options(enable_caching=False)
     credentials(closing, secret)
+    cluster.with_checkpoints(closing)
     with dsl.ExitHandler(closing, name="detector"):
         first = cluster.light(prepare(run_name=name, **entered), secret)
         cluster.with_checkpoints(first)

@@ -9,6 +9,7 @@ import typer
 
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import Call, DatasetDir, OutputDir, Settings
+from autonad.errors import ConfigError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -86,14 +87,39 @@ def gc(
     delete: Annotated[
         bool, typer.Option("--delete", help="Remove it; without this, it is only listed.")
     ] = False,
+    checkpoints: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoints",
+            metavar="PLACE",
+            help="Instead: copies of checkpoints at s3://bucket/prefix or in a folder.",
+        ),
+    ] = None,
+    older_than: Annotated[
+        float | None,
+        typer.Option("--older-than", metavar="DAYS", min=0, help="Of these copies, those last written then."),
+    ] = None,
     settings: Settings,
 ) -> None:
     """List what the retention rule does not keep in MLflow, or remove it; a champion's lineage stays."""
     from autonad import steps
 
+    if (checkpoints is None) != (older_than is None):
+        raise ConfigError("give --checkpoints PLACE and --older-than DAYS together, or neither")
     with settings.context() as context:
-        found = steps.gc(context, delete=delete)
-    for leftover in found:
-        print(f"{leftover.num_bytes / 1e6:10.1f} MB  {leftover}: {leftover.why}")
-    total = f"{len(found)} of them, {sum(leftover.num_bytes for leftover in found) / 1e6:.1f} MB in all"
+        if checkpoints is not None and older_than is not None:
+            copies = steps.gc_checkpoints(
+                context, place=checkpoints, older_than_days=older_than, delete=delete
+            )
+            lines = [(copy.num_bytes, f"{copy.name}: {_copy_of(copy.owner)}") for copy in copies]
+        else:
+            found = steps.gc(context, delete=delete)
+            lines = [(leftover.num_bytes, f"{leftover}: {leftover.why}") for leftover in found]
+    for num_bytes, line in lines:
+        print(f"{num_bytes / 1e6:10.1f} MB  {line}")
+    total = f"{len(lines)} of them, {sum(num_bytes for num_bytes, _ in lines) / 1e6:.1f} MB in all"
     print(f"removed: {total}" if delete else f"would go: {total}; nothing was changed, --delete removes them")
+
+
+def _copy_of(run: str | None) -> str:
+    return "of a step that logged nowhere" if run is None else f"of run {run}, which has ended"

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autonad.config import parse_config
-from autonad.errors import AutonadError
+from autonad.errors import AutonadError, cause_of, redact
 from autonad.files import write_text_atomic
 from autonad.kubeflow.tasks import tracking_text
 from autonad.steps.step import tracking_settings
+
+if TYPE_CHECKING:
+    from autonad.report.run_page import RunReport
+    from autonad.tracking import TrackingSettings
+    from autonad.tracking.runs.ending import ClosedExecution
+
+# Where people open MLflow, if that is not the address that tasks use.
+ADDRESS = "AUTONAD_MLFLOW_UI"
+NO_RECORD = "there is no record of this run: tracking is off (tracking.enabled)"
 
 
 @dataclass(frozen=True)
@@ -19,22 +30,31 @@ class Closed:
 
     Attributes:
         text: What was recorded, or why nothing could be, in a line.
-        page: The page of the run as HTML.
+        page: The page of the run as HTML; whole by itself.
+        status: How it ended: FINISHED, FAILED or KILLED.
     """
 
     text: str
-    page: str = ""
+    page: str
+    status: str
 
     def save(self, path: Path) -> None:
         """Write the page."""
         write_text_atomic(path, self.page)
 
-    def __str__(self) -> str:
-        return self.text
 
-
-def close(settings: str, *, uri: str, experiment: str, state: str, message: str | None, name: str) -> Closed:
-    """Give the execution's parent run its last status; what a pipeline does last, however it ended.
+def close(
+    settings: str,
+    *,
+    uri: str,
+    experiment: str,
+    state: str,
+    message: str | None,
+    name: str = "",
+    asked: Mapping[str, object] | None = None,
+    checkpoints: str = "",
+) -> Closed:
+    """Give the execution its last status in MLflow, and make the page of the run; it never fails.
 
     Args:
         settings: The pipeline's settings as YAML.
@@ -42,21 +62,62 @@ def close(settings: str, *, uri: str, experiment: str, state: str, message: str 
         experiment: Likewise.
         state: What Kubeflow says the pipeline ended with; see `autonad.tracking.runs.outcome`.
         message: What Kubeflow says about a failure.
-        name: What the pipeline's run is called.
+        name: What people call the run; empty takes `AUTONAD_RUN_NAME`, then the run's id.
+        asked: What was entered in the form, for the page.
+        checkpoints: Where copies of checkpoints are; those of a finished execution are removed.
     """
+    from autonad.report.run_page import RunReport, render_page
     from autonad.tracking.runs.ending import close_execution
-    from autonad.tracking.runs.origin import NAME_VARIABLE, execution_of
+    from autonad.tracking.runs.origin import execution_of
+    from autonad.tracking.runs.outcome import decide_outcome
 
-    os.environ[NAME_VARIABLE] = name
     execution = execution_of(os.environ)
+    title = name or (execution.title if execution is not None else "This run")
+    told = decide_outcome(state, (), message=message or "")
+    entered = {what: str(value) for what, value in (asked or {}).items() if value not in ("", None)}
+    page = RunReport(title, told.status, told.reason, asked=entered, unrecorded=NO_RECORD)
     try:
         config = parse_config(tracking_text(settings, uri, experiment), source="the pipeline's parameters")
-        if not config.tracking.enabled or execution is None:
-            return Closed("nothing to close: tracking is off, or there is no execution")
-        ended = close_execution(
-            tracking_settings(config), execution, state=state, message=message or ""
-        ).outcome
+        tracking = tracking_settings(config)
+        page = replace(page, places={"server": redact(tracking.uri), "experiment": tracking.experiment})
+        if not tracking.enabled or execution is None:
+            text = "nothing to close: tracking is off, or there is no execution"
+            return Closed(text, render_page(page), told.status)
+        ended = close_execution(tracking, replace(execution, title=title), state=state, message=message or "")
     except AutonadError as error:
-        return Closed(f"the parent run cannot be closed: {error}")
-    words = {"FINISHED": "is finished", "FAILED": "failed", "KILLED": "was ended"}[ended.status]
-    return Closed(f"{execution.title} {words}" + (f": {ended.reason}" if ended.reason else ""))
+        text = f"the parent run cannot be closed: {error}"
+        return Closed(text, render_page(replace(page, unrecorded=str(error))), told.status)
+    outcome = ended.outcome
+    words = {"FINISHED": "is finished", "FAILED": "failed", "KILLED": "was ended"}[outcome.status]
+    text = f"{ended.title} {words}" + (f": {outcome.reason}" if outcome.reason else "")
+    if outcome.status == "FINISHED" and checkpoints:
+        text += _without_copies(checkpoints, ended)
+    page = replace(page, name=ended.title, status=outcome.status, reason=outcome.reason)
+    return Closed(text, _page(tracking, ended, page), outcome.status)
+
+
+def _page(settings: TrackingSettings, ended: ClosedExecution, bare: RunReport) -> str:
+    """The page with all that MLflow knows, or without it and with the reason."""
+    from autonad.report.run_page import render_page
+    from autonad.tracking.history.run_report import read_report
+
+    try:
+        ui = os.environ.get(ADDRESS, "")
+        return render_page(read_report(settings, ended, asked=bare.asked, ui=ui))
+    except Exception as error:
+        # The execution is closed already; what one of its files holds must not undo that.
+        return render_page(replace(bare, unrecorded=f"not all of it could be read: {cause_of(error)}"))
+
+
+def _without_copies(checkpoints: str, ended: ClosedExecution) -> str:
+    """Remove the copies of checkpoints that the execution's steps left, and say so."""
+    from autonad.storage.checkpoint_copies import CheckpointCopies
+
+    try:
+        copies = CheckpointCopies(checkpoints)
+        left = [copy for copy in copies.all() if copy.owner in ended.steps]
+        for copy in left:
+            copies.remove(copy)
+    except AutonadError as error:
+        return f"; copies of its checkpoints may be left in {checkpoints} ({error})"
+    return f"; {len(left)} copies of its checkpoints were removed" if left else ""

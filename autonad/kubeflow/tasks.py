@@ -28,8 +28,8 @@ def task(stage: str, request: Path | str) -> Iterator[Context]:
     """Run a step as a task of a pipeline.
 
     A user's mistake becomes one line and an exit code. The parent run in MLflow, if the task is part of an
-    execution, is told the reason of any failure. Kubernetes asks a task to end with SIGTERM, which is to the step
-    what Ctrl-C is.
+    execution, is told the reason of any failure. Kubernetes asks a task to end with SIGTERM, which is to the
+    step what Ctrl-C is.
 
     Args:
         stage: The step's verb.

@@ -1,7 +1,7 @@
 """A run's pods as Argo Workflows tells them: what waits for what, what failed.
 
-The pipelines' API of version 2 says of a task only its state. Version 1, which the servers answer as well, hands
-out the workflow, whose nodes carry the messages of Kubernetes.
+The pipelines' API of version 2 says of a task only its state. Version 1, which the servers answer as well,
+hands out the workflow, whose nodes carry the messages of Kubernetes.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Workflow:
 
     @property
     def now(self) -> str:
-        """What is going on: the tasks that run, and those that wait and what for; empty if nothing is known."""
+        """The tasks that run, and those that wait and what for; empty if nothing is known."""
         waiting = {pod.task: pod.message for pod in self.pods if pod.phase == "Pending" and pod.message}
         running = [pod.task for pod in self.pods if pod.phase == "Running"]
         told = [f"{task} is pending: {short(message)}" for task, message in waiting.items()]
@@ -82,7 +82,7 @@ def short(message: str) -> str:
 
 
 def last_error(log: str) -> str:
-    """What a task's log says went wrong: its last line of an error, or of a traceback; empty if there is none."""
+    """What a task's log says went wrong: its last line of an error, or of a traceback; empty without one."""
     lines = [line.strip() for line in log.splitlines()]
     for line in reversed(lines):
         if line.startswith("error: "):

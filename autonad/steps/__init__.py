@@ -13,7 +13,7 @@ from autonad.steps.describe_target import describe_target
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
 from autonad.steps.fetch_dataset import fetch_dataset
-from autonad.steps.gc import gc
+from autonad.steps.gc import gc, gc_checkpoints
 from autonad.steps.import_data import import_data
 from autonad.steps.ingest import ingest
 from autonad.steps.load_search import load_search, require_search
@@ -49,6 +49,7 @@ __all__ = [
     "export",
     "fetch_dataset",
     "gc",
+    "gc_checkpoints",
     "import_data",
     "ingest",
     "load_search",

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autonad.config import DecideConfig
+from autonad.config import Config, DecideConfig
 from autonad.config.context import Context
 from autonad.console import Console
 from autonad.errors import ConfigError, StorageError
@@ -110,16 +110,7 @@ def decide(
         if decision.moves_pin or found is None:
             found = make_pin(source, settings, config.seed, context.console.report)
             found.save(pin)
-        _write(
-            output,
-            decision,
-            seen,
-            name=dataset_name(config, source),
-            source=source,
-            device=device,
-            before=before,
-            pin=found,
-        )
+        _write(config, output, decision, seen, source, device, before, found)
         step.run.tag(PIN_KEY, found.key)
         step.run.tag(ACTION, decision.action)
         step.run.log(_metrics(decision, seen.newer))
@@ -207,11 +198,10 @@ def _champion(model: Path | None, console: Console) -> Predict | None:
 
 
 def _write(
+    config: Config,
     output: Path,
     decision: Decision,
     seen: _Seen,
-    *,
-    name: str,
     source: Dataset,
     device: Target,
     before: Pin | None,
@@ -235,7 +225,7 @@ def _write(
     write_page(
         output / PAGE,
         decision,
-        name=name,
+        name=dataset_name(config, source),
         dataset=source,
         pin=before or pin,
         batches=seen.tests.features,

@@ -1,13 +1,15 @@
-"""Make room in MLflow: old searches and challengers, never a champion's lineage."""
+"""Make room: old searches and challengers in MLflow, and copies of checkpoints that nobody goes on from."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from autonad.config.context import Context
 from autonad.steps.step import tracking_settings
 
 if TYPE_CHECKING:
+    from autonad.storage.checkpoint_copies import CheckpointCopy
     from autonad.tracking.history.retention import Leftover
 
 
@@ -41,3 +43,40 @@ def gc(context: Context, *, delete: bool = False) -> list[Leftover]:
             console.report(f"{leftover} was given an alias meanwhile and stays")
         console.advance(number, len(found), str(leftover))
     return removed
+
+
+def gc_checkpoints(
+    context: Context, *, place: str, older_than_days: float, delete: bool = False
+) -> list[CheckpointCopy]:
+    """Find copies of checkpoints that steps left behind, and remove them if asked to.
+
+    A step removes its copy when it has finished, so what is left is of one that failed or was terminated, and
+    a later run of the same configuration would go on from it. Those of an execution that runs stay.
+
+    Args:
+        context: Section `tracking` decides where it is looked up what runs.
+        place: "s3://bucket/prefix", or a folder on a volume; as the steps were given it.
+        older_than_days: Age of the newest file of a copy that may go.
+        delete: Remove them; otherwise nothing is changed.
+
+    Returns:
+        What was removed, or would be, the oldest first.
+
+    Raises:
+        ConfigError: Tracking is off.
+        TrackingError: The server cannot be used.
+        StorageError: The place cannot be used.
+    """
+    from autonad.storage.checkpoint_copies import CheckpointCopies
+    from autonad.tracking.history.executions import running
+
+    copies, console = CheckpointCopies(place), context.console
+    before = time.time() - older_than_days * 24 * 3600
+    old = [copy for copy in copies.all() if copy.written < before]
+    busy = running(tracking_settings(context.config), {copy.owner for copy in old if copy.owner})
+    found = [copy for copy in old if copy.owner not in busy]
+    for number, copy in enumerate(found, start=1):
+        if delete:
+            copies.remove(copy)
+            console.advance(number, len(found), copy.name)
+    return found

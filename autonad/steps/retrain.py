@@ -95,6 +95,7 @@ def retrain(
             output=output,
             resume=resume,
             copies=checkpoints,
+            owner=step.run.id,
             log=step.log,
             console=step.console,
             world=world,

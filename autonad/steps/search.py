@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from autonad.config import Config
-    from autonad.console import Console
     from autonad.data.dataset import Dataset
     from autonad.latency.table import LatencyTable
     from autonad.latency.target import Target
@@ -160,7 +159,7 @@ def search(
         measure = _measurer(step, inputs)
         prior = load_prior(latency / "prior.json")
         evolution = Evolution(net.space, settings=settings, prior=prior, seed=config.seed)
-        journal, mirror = Journal(output / JOURNAL), _copy(inputs, params, output, checkpoints, step.console)
+        journal, mirror = Journal(output / JOURNAL), _copy(inputs, params, output, checkpoints, step)
         if resume:
             mirror.pull()
         if resume and resume_from(evolution, journal, inputs.digests, restart=resume == "or-restart"):
@@ -229,9 +228,7 @@ def _check_cautions(step: Step, table: LatencyTable) -> None:
         step.console.report(f"warning: the latency table is not to be relied on: {caution}")
 
 
-def _copy(
-    inputs: _Inputs, params: dict[str, Any], output: Path, location: str | None, console: Console
-) -> Mirror:
+def _copy(inputs: _Inputs, params: dict[str, Any], output: Path, location: str | None, step: Step) -> Mirror:
     """Where the journal is kept for another machine."""
     return Mirror(
         location,
@@ -240,7 +237,8 @@ def _copy(
         output=output,
         names=(JOURNAL,),
         pointer=JOURNAL,
-        warn=console.report,
+        owner=step.run.id,
+        warn=step.console.report,
     )
 
 

@@ -89,6 +89,7 @@ def train_supernet(
             output=output,
             resume=resume,
             copies=checkpoints,
+            owner=step.run.id,
             records=records,
             log=step.log,
             console=step.console,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from autonad.errors import StorageError
+from autonad.storage.places import place_at
 
 Resume = bool | Literal["or-restart"]
 """False starts over. True continues from the output folder's checkpoint and refuses one of another
@@ -18,20 +18,8 @@ configuration. "or-restart" continues from one of the same configuration and sta
 pipeline wants it."""
 
 
-class Place(Protocol):
-    """Files by name, somewhere else."""
-
-    def names(self) -> list[str]:
-        """What there is."""
-
-    def get(self, names: Iterable[str], folder: Path) -> None:
-        """Bring files into a folder, under their names."""
-
-    def put(self, path: Path, name: str) -> None:
-        """Keep a file; another one of this name is replaced in one step."""
-
-    def remove(self, names: Iterable[str]) -> None:
-        """Drop files, and the folders that become empty."""
+OWNER = "owner.json"
+"""Beside the checkpoints of a copy: whose they are."""
 
 
 class Mirror:
@@ -46,6 +34,8 @@ class Mirror:
         output: The step's output folder.
         names: Files and folders in it that a later attempt needs.
         pointer: The file among them that makes the others count.
+        owner: Run of the step in MLflow, by which it is known later whether anybody needs the copy; None
+            without one.
         warn: Told once when the location takes nothing any more; the work goes on.
     """
 
@@ -58,12 +48,13 @@ class Mirror:
         output: Path,
         names: tuple[str, ...],
         pointer: str,
+        owner: str | None = None,
         warn: Callable[[str], None] = lambda line: None,
     ) -> None:
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
         self._place = None if not location else place_at(f"{location.rstrip('/')}/{stage}-{digest}")
         self._location, self._output, self._names, self._pointer = location, output, names, pointer
-        self._warn, self._warned = warn, False
+        self._owner, self._warn, self._warned = {"run": owner, "stage": stage}, warn, False
         self._sent: dict[str, tuple[int, int]] = {}
 
     def pull(self) -> None:
@@ -76,7 +67,8 @@ class Mirror:
             return
         names = self._place.names()
         if self._pointer in names:
-            self._place.get([name for name in names if name != self._pointer], self._output)
+            others = [name for name in names if name not in (self._pointer, OWNER)]
+            self._place.get(others, self._output)
             self._place.get([self._pointer], self._output)
 
     def push(self) -> None:
@@ -85,12 +77,14 @@ class Mirror:
             return
         files = self._files()
         try:
+            if not self._sent:
+                self._place.write(json.dumps(self._owner), OWNER)
             for name in sorted(files, key=lambda name: name == self._pointer):
                 state = os.stat(files[name])
                 if self._sent.get(name) != (state.st_mtime_ns, state.st_size):
                     self._place.put(files[name], name)
                     self._sent[name] = (state.st_mtime_ns, state.st_size)
-            self._place.remove(sorted(set(self._place.names()) - files.keys()))
+            self._place.remove(sorted(set(self._place.names()) - files.keys() - {OWNER}))
         except StorageError as error:
             if not self._warned:
                 self._warned = True
@@ -115,73 +109,3 @@ class Mirror:
                 if file.is_file() and not file.name.endswith(".tmp"):
                     found[file.relative_to(self._output).as_posix()] = file
         return found
-
-
-def place_at(location: str) -> Place:
-    """A bucket's prefix, or a folder."""
-    return _Bucket(location) if location.startswith("s3://") else _Folder(Path(location))
-
-
-class _Folder:
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def names(self) -> list[str]:
-        return [file.relative_to(self._root).as_posix() for file in self._root.rglob("*") if file.is_file()]
-
-    def get(self, names: Iterable[str], folder: Path) -> None:
-        for name in names:
-            _copy(self._root / name, folder / name)
-
-    def put(self, path: Path, name: str) -> None:
-        _copy(path, self._root / name)
-
-    def remove(self, names: Iterable[str]) -> None:
-        for name in names:
-            (self._root / name).unlink(missing_ok=True)
-            for folder in (self._root / name).parents:
-                if folder == self._root.parent or not folder.is_dir() or any(folder.iterdir()):
-                    break
-                folder.rmdir()
-
-
-class _Bucket:
-    def __init__(self, url: str) -> None:
-        from autonad.storage.location import parse_url
-        from autonad.storage.store import Store
-
-        self._store, self._place = Store(), parse_url(url)
-
-    def names(self) -> list[str]:
-        found = self._store.list_objects(self._place)
-        return [item.key.removeprefix(self._place.prefix) for item in found]
-
-    def get(self, names: Iterable[str], folder: Path) -> None:
-        wanted = set(names)
-        objects = []
-        for item in self._store.list_objects(self._place):
-            name = item.key.removeprefix(self._place.prefix)
-            if name in wanted:
-                path = folder / name
-                if not path.resolve().is_relative_to(folder.resolve()):
-                    raise StorageError(
-                        f"{item.key} in {self._place.url} lies outside of its folder; remove it"
-                    )
-                path.parent.mkdir(parents=True, exist_ok=True)
-                objects.append((item, path))
-        for done in self._store.download(self._place.bucket, objects):
-            if done.problem is not None:
-                raise StorageError(f"{done.object.key} in {self._place.url}: {done.problem}")
-
-    def put(self, path: Path, name: str) -> None:
-        self._store.upload(path, self._place.bucket, f"{self._place.prefix}{name}")
-
-    def remove(self, names: Iterable[str]) -> None:
-        for name in names:
-            self._store.delete(self._place.bucket, f"{self._place.prefix}{name}")
-
-
-def _copy(source: Path, target: Path) -> None:
-    from autonad.files import write_atomic
-
-    write_atomic(target, lambda temporary: shutil.copyfile(source, temporary))

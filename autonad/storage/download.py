@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,19 @@ _MD5_ETAG = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object of a listing: its key, its size in bytes, and the ETag that changes with its content."""
+    """One object of a listing.
+
+    Attributes:
+        key: Of the object.
+        size: In bytes.
+        etag: Changes with its content.
+        written: When, seconds since 1970.
+    """
 
     key: str
     size: int
     etag: str
+    written: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,8 @@ class Store:
             for page in pages:
                 for found in page.get("Contents", ()):
                     if not (found["Key"].endswith("/") and found["Size"] == 0):
-                        yield StoredObject(found["Key"], found["Size"], found["ETag"].strip('"'))
+                        written = found["LastModified"].timestamp()
+                        yield StoredObject(found["Key"], found["Size"], found["ETag"].strip('"'), written)
 
     def exists(self, bucket: str, key: str) -> bool:
         """Whether an object exists.

@@ -40,6 +40,7 @@ def run_training(
     output: Path,
     resume: Resume,
     copies: str | None,
+    owner: str | None,
     records: LatencyRecords | None = None,
     log: Log,
     console: Console,
@@ -53,6 +54,7 @@ def run_training(
         output: The step's output folder.
         resume: See `Resume`.
         copies: Where copies of the checkpoints are kept for another machine; see `Mirror`.
+        owner: Run in MLflow that these copies belong to.
         records: Forward times that are taken on the way; they go back as far as the checkpoint does.
         log: Receives metrics and the epoch; also of the epochs that were done before.
         console: Where progress goes.
@@ -71,6 +73,7 @@ def run_training(
         output=output,
         names=(FOLDER,) if records is None else (FOLDER, records.path.name),
         pointer=f"{FOLDER}/{POINTER}",
+        owner=owner,
         warn=console.report,
     )
     if resume and world.leads:

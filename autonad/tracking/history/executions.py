@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from autonad.errors import ConfigError, TrackingError
 from autonad.report.compared import Compared
-from autonad.tracking.connection import CONNECT, FAILURES, MlflowClient, clear_failures, connect
+from autonad.tracking.connection import (
+    CONNECT,
+    FAILURES,
+    MlflowClient,
+    MlflowException,
+    clear_failures,
+    connect,
+)
 from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.history.run_reader import RunReader
-from autonad.tracking.tags import EXECUTION, PARENT, ROLE, RUN_NAME
+from autonad.tracking.tags import EXECUTION, PARENT, PARENT_RUN, ROLE, RUN_NAME
 from autonad.tracking.values import key
 
 
@@ -117,6 +124,38 @@ class Executions:
 
     def _failures(self) -> Any:
         return clear_failures(self._settings, CONNECT)
+
+
+def running(settings: TrackingSettings, run_ids: Iterable[str]) -> set[str]:
+    """Those of some runs whose execution has not ended; one that the server does not know has.
+
+    Args:
+        settings: Which server.
+        run_ids: Runs of steps.
+
+    Raises:
+        ConfigError: Tracking is off.
+        TrackingError: The server cannot be used.
+    """
+    if not settings.enabled:
+        raise ConfigError(
+            "tracking is off, and it is known there which executions run; leave out tracking.enabled=false"
+        )
+    client = connect(settings)
+    found = set()
+    with clear_failures(settings, CONNECT):
+        for run_id in run_ids:
+            try:
+                run = client.get_run(run_id)
+                parent = run.data.tags.get(PARENT_RUN)
+                statuses = {run.info.status, client.get_run(parent).info.status if parent else ""}
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                continue
+            if "RUNNING" in statuses:
+                found.add(run_id)
+    return found
 
 
 def _name(run: Any) -> str:

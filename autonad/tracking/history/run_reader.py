@@ -39,16 +39,17 @@ class RunReader:
     def __init__(self, client: MlflowClient, settings: TrackingSettings, warn: Callable[[str], None]) -> None:
         self._client, self._settings, self._warn = client, settings, warn
 
-    def read(self, run: Any, name: str) -> Compared:
+    def read(self, run: Any, name: str, *, images: bool = True) -> Compared:
         """An execution by its parent run, or a single run.
 
         Args:
             run: As the client gives it.
             name: What it is called in the comparison.
+            images: Whether the table of its test images is read too.
         """
         with self._failures():
             found = children(self._client, run.info.experiment_id, run.info.run_id)
-            steps = _latest(found or [run])
+            steps = latest(found or [run])
         tags = run.data.tags | {k: v for step in steps.values() for k, v in step.data.tags.items()}
         started = datetime.datetime.fromtimestamp(run.info.start_time / 1000, datetime.UTC)
         with tempfile.TemporaryDirectory() as temporary:
@@ -68,9 +69,20 @@ class RunReader:
                 data=_data(steps, tags),
                 code=_code(tags),
                 architecture=self._load(steps, ARCHITECTURE, folder, _architecture),
-                population=self._load(steps, POPULATION, folder, _table),
-                images=self._load(steps, IMAGES, folder, _table),
+                population=self._load(steps, POPULATION, folder, read_table),
+                images=self._load(steps, IMAGES, folder, read_table) if images else None,
             )
+
+    def file(self, run: Any, name: str, read: Callable[[Path], Any]) -> Any:
+        """One of a run's files, read; None if it is not there or cannot be used.
+
+        Args:
+            run: As the client gives it.
+            name: Among its artifacts.
+            read: From the local copy to a value.
+        """
+        with tempfile.TemporaryDirectory() as temporary:
+            return self._load({"": run}, (("", name),), Path(temporary), read)
 
     def _load(
         self,
@@ -101,7 +113,7 @@ class RunReader:
         return clear_failures(self._settings, CONNECT)
 
 
-def _latest(steps: Sequence[Any]) -> dict[str, Any]:
+def latest(steps: Sequence[Any]) -> dict[str, Any]:
     """Stage → its last run, one that finished before one that did not."""
     chosen: dict[str, Any] = {}
     for step in sorted(steps, key=lambda run: (run.info.status == "FINISHED", run.info.start_time)):
@@ -139,7 +151,8 @@ def _architecture(path: Path) -> Architecture:
     return Architecture.from_json(path.read_text())
 
 
-def _table(path: Path) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
+    """A parquet file as a table."""
     import pandas as pd
 
     return pd.read_parquet(path)

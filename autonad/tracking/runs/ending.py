@@ -20,11 +20,13 @@ class ClosedExecution:
 
     Attributes:
         run_id: Of its parent in MLflow.
+        title: What people call it.
         steps: Run ids of its steps, oldest first.
         outcome: How it ended.
     """
 
     run_id: str
+    title: str
     steps: tuple[str, ...]
     outcome: Outcome
 
@@ -60,7 +62,9 @@ def close_execution(
             client.set_terminated(run_id, end.status)
         for parent in parents:
             _end_parent(client, parent, outcome, keep_status=execution.run_id is not None)
-    return ClosedExecution(first, tuple(run.info.run_id for run in steps), outcome)
+    named = execution.title != execution.name
+    title = execution.title if named else str(parents[0].info.run_name)
+    return ClosedExecution(first, title, tuple(run.info.run_id for run in steps), outcome)
 
 
 def _end_parent(client: MlflowClient, parent: Any, outcome: Outcome, *, keep_status: bool) -> None:

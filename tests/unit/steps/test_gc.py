@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -274,3 +276,38 @@ def test_without_a_known_champion_nothing_is_called_a_leftover(store: Store) -> 
 def test_an_experiment_that_is_not_there_is_named(store: Store) -> None:
     with pytest.raises(TrackingError, match="experiment 'autonad' is not in MLflow"):
         store.gc()
+
+
+def test_copies_of_checkpoints_go_by_age_and_never_while_their_execution_runs(
+    new_store: Callable[..., str], tmp_path: Path
+) -> None:
+    config = load_config(None, [f"tracking.uri={new_store()}", "tracking.system_seconds=null"])
+    context, settings, place = Context(config), tracking_settings(config), tmp_path / "volume"
+    from autonad.tracking.connection import connect
+
+    client, owners = connect(settings), {}
+    for kubeflow, state in (("1", "RUNNING"), ("2", "KILLED"), ("3", "RUNNING")):
+        environment = {"KFP_RUN_ID": kubeflow}
+        with track(settings, stage="retrain", environment=environment) as run:
+            assert run.id is not None
+        client.set_terminated(client.get_run(run.id).data.tags["mlflow.parentRunId"], state)
+        owners[kubeflow] = run.id
+    old = time.time() - 40 * 24 * 3600
+    for number, owner in enumerate(("1", "2", "3", "gone", None), start=1):
+        folder = place / f"retrain-{number:016x}"
+        folder.mkdir(parents=True)
+        (folder / "owner.json").write_text(json.dumps({"run": owners.get(owner or "", owner)}))
+        (folder / "weights").write_text("w" * 1000)
+        if owner != "3":
+            for file in folder.iterdir():
+                os.utime(file, (old, old))
+
+    def call(**more: Any) -> list[int]:
+        found = steps.gc_checkpoints(context, place=str(place), older_than_days=30, **more)
+        return sorted(int(copy.name[-1]) for copy in found)
+
+    assert call() == [2, 4, 5]
+    assert len(list(place.iterdir())) == 5
+    assert call(delete=True) == [2, 4, 5]
+    assert sorted(path.name[-1] for path in place.iterdir()) == ["1", "3"]
+    assert call() == []

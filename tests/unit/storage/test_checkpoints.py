@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from servers import Wire
 
 from autonad.errors import StorageError
-from autonad.storage.checkpoints import Mirror, place_at
+from autonad.storage.checkpoint_copies import CheckpointCopies
+from autonad.storage.checkpoints import OWNER, Mirror
+from autonad.storage.places import place_at
 
 POINTER = "checkpoint/latest.json"
 
 
-def mirror(location: str | None, output: Path, told: list[str] | None = None, **identity: object) -> Mirror:
+def mirror(
+    location: str | None,
+    output: Path,
+    told: list[str] | None = None,
+    owner: str | None = None,
+    **identity: object,
+) -> Mirror:
     return Mirror(
         location,
         stage="retrain",
@@ -21,6 +30,7 @@ def mirror(location: str | None, output: Path, told: list[str] | None = None, **
         output=output,
         names=("checkpoint", "log"),
         pointer=POINTER,
+        owner=owner,
         warn=(told if told is not None else []).append,
     )
 
@@ -127,7 +137,7 @@ def test_without_the_pointer_nothing_comes_back(tmp_path: Path) -> None:
 
 
 def test_the_pointer_is_sent_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from autonad.storage import checkpoints as module
+    from autonad.storage import places as module
 
     sent: list[str] = []
     put = module._Folder.put
@@ -176,3 +186,39 @@ def test_a_store_that_fails_at_the_start_is_an_error(s3_wire: Wire, bucket: str,
 
     with pytest.raises(StorageError, match="denies access"):
         mirror(f"s3://{bucket}/c", tmp_path).pull()
+
+
+def test_a_copy_says_whose_it_is_and_the_last_to_write_counts(location: str, tmp_path: Path) -> None:
+    for owner in ("run-1", "run-2"):
+        write(tmp_path / owner, 1)
+        mirror(location, tmp_path / owner, owner=owner).push()
+    write(tmp_path / "other", 1)
+    mirror(location, tmp_path / "other", seed=2).push()
+    copies = CheckpointCopies(f"{location}/")
+    found = {copy.owner: copy for copy in copies.all()}
+
+    assert set(found) == {"run-2", None}
+    assert found["run-2"].stage == "retrain"
+    assert found["run-2"].num_bytes >= sum(len(text) for text in content(tmp_path / "run-2").values())
+    assert abs(found["run-2"].written - time.time()) < 60
+    mirror(location, tmp_path / "resumed").pull()
+    assert not (tmp_path / "resumed" / OWNER).exists()
+
+
+def test_a_copy_is_removed_alone_and_nothing_else_is_taken_for_one(location: str, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write(tmp_path / str(seed), seed)
+        mirror(location, tmp_path / str(seed), owner=f"run-{seed}", seed=seed).push()
+    foreign = place_at(f"{location}/dataset-v1")
+    foreign.write("keep me", "manifest.parquet")
+    copies = CheckpointCopies(location)
+    first, second = copies.all()
+    copies.remove(first)
+
+    assert [copy.name for copy in copies.all()] == [second.name]
+    assert foreign.read("manifest.parquet") == "keep me"
+    assert copies.all()[0].owner == second.owner
+
+
+def test_where_nothing_was_ever_copied_there_is_nothing(location: str) -> None:
+    assert CheckpointCopies(location).all() == []

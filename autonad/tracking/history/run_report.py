@@ -1,0 +1,145 @@
+"""What MLflow knows of an execution, for the page of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autonad.files import read_json
+from autonad.report.run_page import RunReport, SearchedFront, StepLine
+from autonad.tracking.connection import CONNECT, MlflowClient, clear_failures, connect
+from autonad.tracking.destination import TrackingSettings
+from autonad.tracking.history.run_reader import RunReader, latest, read_table
+from autonad.tracking.runs.ending import ClosedExecution
+from autonad.tracking.tags import (
+    ARCHITECTURE,
+    DATASET,
+    DIGEST_TAG,
+    FAILURE,
+    FAULTS,
+    HEADLINE,
+    PARENT_RUN,
+    RUN_NAME,
+    STAGE,
+)
+from autonad.tracking.values import key
+
+BUDGET = "search.latency_budget_ms"
+NO_PLACE = "None"  # how MLflow keeps a parameter that is absent
+
+
+def read_report(
+    settings: TrackingSettings, closed: ClosedExecution, *, asked: Mapping[str, str], ui: str = ""
+) -> RunReport:
+    """Read everything that the page of a closed execution shows.
+
+    Args:
+        settings: Which server and experiment.
+        closed: The execution.
+        asked: What was entered, by name.
+        ui: Where people open MLflow; empty for the server's own address.
+
+    Raises:
+        TrackingError: The server cannot be used.
+    """
+    client = connect(settings)
+    with clear_failures(settings, CONNECT):
+        return _Reader(client, settings, ui).read(closed, asked)
+
+
+class _Reader:
+    def __init__(self, client: MlflowClient, settings: TrackingSettings, ui: str) -> None:
+        self._client, self._settings = client, settings
+        self._ui = (ui or settings.uri).rstrip("/")
+        # A file that cannot be read leaves out its part of the page, and is no reason to have none.
+        self._files = RunReader(client, settings, warn=lambda line: None)
+
+    def read(self, closed: ClosedExecution, asked: Mapping[str, str]) -> RunReport:
+        parent = self._client.get_run(closed.run_id)
+        steps = [self._client.get_run(run_id) for run_id in closed.steps]
+        last = latest(steps)
+        decide, register = last.get("decide"), last.get("register")
+        budget = next((r.data.params[p] for r in last.values() for p in _BUDGETS if p in r.data.params), "")
+        target = next((r.data.params["target"] for r in last.values() if "target" in r.data.params), "")
+        found = {"target": target, "latency budget": "" if budget in ("", NO_PLACE) else f"{budget} ms"}
+        experiment = parent.info.experiment_id
+        return RunReport(
+            name=closed.title,
+            status=closed.outcome.status,
+            reason=closed.outcome.reason,
+            asked={**asked, **{what: value for what, value in found.items() if value}},
+            run=self._files.read(parent, closed.title, images=False),
+            decision=None if decide is None else self._files.file(decide, "decision.json", _object),
+            registration=None
+            if register is None
+            else self._files.file(register, "registration.json", _object),
+            searched=self._searched(last),
+            steps=[self._line(run) for run in steps],
+            places={
+                "experiment": f"{self._settings.experiment} ({experiment})",
+                "run": closed.run_id,
+                "execution": parent.data.tags.get("autonad.execution", ""),
+            },
+            url=self._url(parent),
+        )
+
+    def _searched(self, last: Mapping[str, Any]) -> SearchedFront | None:
+        """The search of this run, or the one whose architecture it trained."""
+        own = last.get("search")
+        run = own if own is not None and DIGEST_TAG in own.data.tags else self._last_search(last)
+        table = None if run is None else self._files.file(run, "search/population.parquet", read_table)
+        if run is None or table is None or table.empty:
+            return None
+        budget = run.data.params.get(BUDGET, NO_PLACE)
+        return SearchedFront(
+            population=table,
+            chosen=run.data.tags.get(ARCHITECTURE),
+            latency_budget_ms=None if budget == NO_PLACE else float(budget),
+            origin="The search of this run:"
+            if run is own
+            else f"The last search, that of {self._owner(run)}:",
+        )
+
+    def _last_search(self, last: Mapping[str, Any]) -> Any:
+        trained = last.get("retrain")
+        if trained is None or ARCHITECTURE not in trained.data.tags:
+            return None
+        query = f"tags.`{STAGE}` = 'search' AND tags.`{DIGEST_TAG}` != '' AND attributes.status = 'FINISHED'"
+        query += f" AND tags.`{ARCHITECTURE}` = '{key(trained.data.tags[ARCHITECTURE])}'"
+        if DATASET in trained.data.tags:
+            query += f" AND tags.`{DATASET}` = '{key(trained.data.tags[DATASET])}'"
+        newest = ["attributes.end_time DESC"]
+        runs = self._client.search_runs([trained.info.experiment_id], query, order_by=newest, max_results=1)
+        return runs[0] if runs else None
+
+    def _owner(self, run: Any) -> str:
+        """The execution of a step, as people call it."""
+        parent = run.data.tags.get(PARENT_RUN)
+        tags = run.data.tags if parent is None else self._client.get_run(parent).data.tags
+        return str(tags.get(RUN_NAME) or run.info.run_id)
+
+    def _line(self, run: Any) -> StepLine:
+        tags = run.data.tags
+        said = tags.get(FAILURE) if run.info.status != "FINISHED" else tags.get(HEADLINE)
+        faults = f" ({tags[FAULTS]})" if FAULTS in tags else ""
+        return StepLine(
+            stage=tags.get(STAGE, run.info.run_name),
+            status=run.info.status,
+            started_ms=run.info.start_time,
+            ended_ms=run.info.end_time,
+            said=f"{said or ''}{faults}".strip(),
+            url=self._url(run),
+        )
+
+    def _url(self, run: Any) -> str:
+        if not self._ui.startswith(("http://", "https://")):
+            return ""
+        return f"{self._ui}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+
+
+_BUDGETS = ("latency_budget_ms", BUDGET)
+
+
+def _object(path: Any) -> dict[str, Any]:
+    found = read_json(path, path.name)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,193 @@
+"""The last task of a pipeline, on a store: status, page, and what is left of checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from html_page import Page
+
+from autonad import kubeflow
+from autonad.files import write_json
+from autonad.space import SearchSpace
+from autonad.tracking import TrackingSettings, track
+from autonad.tracking.runs.dataset_facts import DatasetFacts
+
+DATA = DatasetFacts("steel", "f" * 64, "d41d8cd9.dir", 100, 50, ("background", "crack"))
+ARCHITECTURE = SearchSpace.preset("tiny").sample(np.random.default_rng(0))
+
+
+class Pipeline:
+    """Logs what the steps of a pipeline run log, as they do."""
+
+    def __init__(self, settings: TrackingSettings, folder: Path, run_id: str, name: str) -> None:
+        self.settings, self.folder = settings, folder
+        self.environment = {"KFP_RUN_ID": run_id, "AUTONAD_RUN_NAME": name}
+        folder.mkdir(exist_ok=True)
+
+    def decide(self, action: str) -> None:
+        write_json(self.folder / "decision.json", {"action": action, "reasons": [], "notes": ["few parts"]})
+        params = {"target": "line-3", "latency_budget_ms": 5.0}
+        with track(self.settings, stage="decide", environment=self.environment, params=params) as run:
+            run.dataset(DATA, "training")
+            run.artifact(self.folder / "decision.json")
+
+    def search(self) -> None:
+        table = {"miou": [0.5, 0.6], "latency_ms": [1.0, 2.0], "key": [ARCHITECTURE.key, "x"]}
+        pd.DataFrame(table).to_parquet(self.folder / "population.parquet")
+        with track(self.settings, stage="search", environment=self.environment) as run:
+            run.dataset(DATA, "validation")
+            files = {"search/population.parquet": self.folder / "population.parquet"}
+            run.bundle(files, {"architecture.key": ARCHITECTURE.key})
+
+    def retrain(self, error: BaseException | None = None) -> str:
+        tags = {"architecture.key": ARCHITECTURE.key}
+        with track(self.settings, stage="retrain", environment=self.environment, tags=tags) as run:
+            run.dataset(DATA, "training")
+            run.log({"model/parameters": 1234.0})
+            assert run.id is not None
+            if error is not None:
+                raise error
+            return run.id
+
+    def deliver(self, *, champion: bool) -> None:
+        with track(self.settings, stage="evaluate", environment=self.environment) as run:
+            run.log({"test/miou": 0.341, "test/miou_low": 0.3, "test/miou_high": 0.38})
+        report = {
+            "model": "autonad-steel-line-3",
+            "version": 2,
+            "champion": champion,
+            "reasons": ["so it is"],
+        }
+        write_json(self.folder / "registration.json", report)
+        with track(self.settings, stage="register", environment=self.environment) as run:
+            run.log({"latency/p50_ms": 2.48, "register/champion": float(champion)})
+            run.artifact(self.folder / "registration.json")
+
+
+@pytest.fixture
+def uri(new_store: Callable[..., str]) -> str:
+    return new_store()
+
+
+@pytest.fixture
+def pipeline(uri: str, tmp_path: Path) -> Callable[..., Pipeline]:
+    def make(run_id: str, name: str) -> Pipeline:
+        return Pipeline(
+            TrackingSettings(uri=uri, unsent=tmp_path / "unsent"), tmp_path / run_id, run_id, name
+        )
+
+    return make
+
+
+def close(monkeypatch: pytest.MonkeyPatch, uri: str, run_id: str, state: str, **more: Any) -> kubeflow.Closed:
+    monkeypatch.setenv("KFP_RUN_ID", run_id)
+    for name in ("AUTONAD_RUN_NAME", "MLFLOW_RUN_ID", "DVC_STAGE"):
+        monkeypatch.delenv(name, raising=False)
+    given = {"uri": uri, "experiment": "", "message": "", "name": f"run {run_id}", **more}
+    return kubeflow.close(yaml.safe_dump({"seed": 1}), state=state, **given)
+
+
+def text_of(closed: kubeflow.Closed) -> str:
+    return " ".join(Page(closed.page).text.replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+def test_the_page_of_a_good_run_shows_what_was_logged(
+    uri: str, pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = pipeline("1", "first-train")
+    run.decide("train")
+    run.search()
+    run.retrain()
+    run.deliver(champion=True)
+    closed = close(monkeypatch, uri, "1", "COMPLETE", name="", asked={"dataset": "s3://x", "preset": "small"})
+
+    # The name that the steps gave stays where the last task is told none.
+    assert (closed.status, str(closed)) == ("FINISHED", "first-train is finished")
+    text = text_of(closed)
+    for part in ("a new detector is in use", "34.1 %", "30.0 to 38.0", "2.48 ms", "1,234", "few parts"):
+        assert part in text, part
+    for part in ("Train a new supernet", "so it is", "steel", "line-3", "5.0 ms", "small", "d41d8cd9.dir"):
+        assert part in text, part
+    assert "The search of this run: 2 architectures" in text
+
+
+def test_a_run_without_a_search_shows_the_front_of_the_one_it_used(
+    uri: str, pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = pipeline("1", "first-train"), pipeline("2", "weekly")
+    first.search()
+    close(monkeypatch, uri, "1", "COMPLETE", name="first-train")
+    second.decide("reuse")
+    second.retrain()
+    second.deliver(champion=False)
+    text = text_of(close(monkeypatch, uri, "2", "COMPLETE"))
+
+    assert "The last search, that of first-train: 2 architectures" in text
+    assert "the detector in use stays" in text
+
+
+def test_a_failed_run_names_its_step_and_a_terminated_one_is_none(
+    uri: str, pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed, ended = pipeline("1", "a"), pipeline("2", "b")
+    with pytest.raises(ValueError, match="diverges"):
+        failed.retrain(ValueError("the loss diverges"))
+    with pytest.raises(KeyboardInterrupt):
+        ended.retrain(KeyboardInterrupt())
+    closed = close(monkeypatch, uri, "1", "FAILED")
+    assert str(closed) == "run 1 failed: retrain: ValueError: the loss diverges"
+    assert "run 1: failed in retrain" in text_of(closed)
+    closed = close(monkeypatch, uri, "2", "RUNNING")
+    assert (closed.status, str(closed)) == ("KILLED", "run 2 was ended: terminated in Kubeflow")
+    assert "run 2: terminated" in text_of(closed)
+
+
+def test_without_mlflow_the_page_says_so_with_what_kubeflow_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    uri = "http://me:secret@127.0.0.1:9"
+    closed = close(monkeypatch, uri, "1", "FAILED", message="no node has 64 cpu", asked={"cpu": 64})
+    text = text_of(closed)
+
+    assert closed.status == "FAILED"
+    assert "cannot be closed" in str(closed)
+    for part in ("run 1: failed", "no node has 64 cpu", "cannot be used", "start the server", "cpu 64"):
+        assert part in text, part
+    assert "secret" not in closed.page + str(closed)
+
+
+def test_an_artifact_that_cannot_be_read_costs_its_part_of_the_page_alone(
+    uri: str, pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = pipeline("1", "a")
+    (run.folder / "decision.json").write_text("{")
+    with track(run.settings, stage="decide", environment=run.environment) as step:
+        step.artifact(run.folder / "decision.json")
+    run.deliver(champion=True)
+    closed = close(monkeypatch, uri, "1", "COMPLETE")
+
+    assert closed.status == "FINISHED"
+    assert "version 2" in text_of(closed)
+    assert "Decision" not in text_of(closed)
+
+
+def test_the_copies_of_a_finished_execution_go_and_those_of_others_stay(
+    uri: str, pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    volume = tmp_path / "volume"
+    for number, run_id in enumerate(("1", "2")):
+        owner = pipeline(run_id, run_id).retrain()
+        folder = volume / f"retrain-{number:016x}"
+        folder.mkdir(parents=True)
+        write_json(folder / "owner.json", {"run": owner})
+    closed = close(monkeypatch, uri, "1", "FAILED", checkpoints=str(volume))
+    assert len(list(volume.iterdir())) == 2
+    closed = close(monkeypatch, uri, "1", "COMPLETE", checkpoints=str(volume))
+
+    assert "1 copies of its checkpoints were removed" in str(closed)
+    assert [path.name for path in volume.iterdir()] == [f"retrain-{1:016x}"]
