@@ -20,7 +20,7 @@ import pytest
 from servers import free_port, wait_for_port
 
 ROOT = Path(__file__).parents[1]
-PASSWORD = "ab%20cd/ef and more"  # what a URI and an ini file find hard
+PASSWORD = "ab%20cd/ef@gh:ij and more"  # what a URI and an ini file find hard
 
 
 def postgres_programs() -> Path | None:

@@ -21,25 +21,106 @@ COMPLETE = {
 }
 
 
-def serve(environment: dict[str, str], scratch: Path) -> subprocess.CompletedProcess[str]:
+PARTS = {"POSTGRES_HOST": "database", "POSTGRES_PASSWORD": "p@ss/w:rd%25 of it"}
+FAKE = """#!/bin/sh
+printf '%s\\n' "$@"
+cat "${MLFLOW_AUTH_CONFIG_PATH:-/dev/null}"
+echo "[seen]
+store $MLFLOW_BACKEND_STORE_URI
+jobs $MLFLOW_SERVER_ENABLE_JOB_EXECUTION
+telemetry off $MLFLOW_DISABLE_TELEMETRY
+uvicorn $MLFLOW_UVICORN_OPTS"
+"""
+UPGRADE = """
+import pathlib, os
+def upgrade(arguments):
+    pathlib.Path(os.environ["TMPDIR"], "upgraded").write_text("\\n".join(arguments))
+"""
+
+
+def serve(environment: dict[str, str], scratch: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the script with an `mlflow` that only tells how it was called."""
-    fake = scratch / "mlflow"
-    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\ncat "$MLFLOW_AUTH_CONFIG_PATH"\n')
-    fake.chmod(0o755)
-    path = f"{scratch}{os.pathsep}{os.environ['PATH']}"
+    programs, library = scratch / "programs", scratch / "library" / "mlflow"
+    for folder in (programs, library):
+        folder.mkdir(parents=True)
+    (programs / "mlflow").write_text(FAKE)
+    (programs / "mlflow").chmod(0o755)
+    (library / "__init__.py").touch()
+    (library / "db.py").write_text(UPGRADE)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
-        [FOLDER / "serve"],
-        env={"PATH": path, "TMPDIR": str(scratch), **environment},
+        [FOLDER / "serve", *arguments],
+        env={"PATH": path, "TMPDIR": str(scratch), "PYTHONPATH": str(library.parent), **environment},
         capture_output=True,
         text=True,
     )
 
 
-@pytest.mark.parametrize("name", COMPLETE)
+def seen(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """What the server finds in its environment."""
+    assert done.returncode == 0, done.stderr
+    return dict(line.rsplit(" ", 1) for line in done.stdout.partition("[seen]\n")[2].splitlines())
+
+
+@pytest.mark.parametrize("name", sorted(COMPLETE.keys() - {"MLFLOW_BACKEND_STORE_URI"}))
 def test_a_missing_setting_is_named(name: str, tmp_path: Path) -> None:
     done = serve({key: value for key, value in COMPLETE.items() if key != name}, tmp_path)
     assert done.returncode == 2
     assert done.stderr.strip() == f"serve: {name} is not set; mlflow.env.example says what it is"
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_without_an_address_of_the_database_its_parts_are_needed(name: str, tmp_path: Path) -> None:
+    given = {key: value for key, value in (COMPLETE | PARTS).items() if key != name}
+    del given["MLFLOW_BACKEND_STORE_URI"]
+    done = serve(given, tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.strip() == f"serve: {name} is not set; mlflow.env.example says what it is"
+
+
+def test_any_password_of_the_database_becomes_an_address_with_the_driver_that_the_image_has(
+    tmp_path: Path,
+) -> None:
+    from sqlalchemy.engine import make_url
+
+    given = COMPLETE | PARTS | {"POSTGRES_PORT": "5433"}
+    del given["MLFLOW_BACKEND_STORE_URI"]
+    address = seen(serve(given, tmp_path))["store"]
+
+    url = make_url(address)
+    assert url.drivername == "postgresql+psycopg2"
+    assert "psycopg2-binary" in (FOLDER / "Containerfile").read_text()
+    assert (url.username, url.password, url.host, url.port, url.database) == (
+        "mlflow",
+        PARTS["POSTGRES_PASSWORD"],
+        "database",
+        5433,
+        "mlflow",
+    )
+    assert (tmp_path / "upgraded").read_text() == address
+
+
+def test_without_users_is_said_and_not_guessed(tmp_path: Path) -> None:
+    """A forgotten password must not open the server."""
+    given = {key: value for key, value in COMPLETE.items() if key.split("_")[1] not in {"AUTH", "FLASK"}}
+    assert serve(given, tmp_path / "forgotten").returncode == 2
+
+    done = serve(given, tmp_path / "said", "--without-users")
+    assert done.returncode == 0, done.stderr
+    assert "basic-auth" not in done.stdout
+
+    done = serve(given, tmp_path / "misspelt", "--no-users")
+    assert done.returncode == 2
+    assert "--no-users" in done.stderr
+
+
+def test_jobs_and_telemetry_are_off_and_a_busy_worker_is_not_killed(tmp_path: Path) -> None:
+    done = serve(COMPLETE, tmp_path)
+    known = seen(done)
+    assert known["jobs"] == "false"
+    assert known["telemetry off"] == "true"
+    assert "uvicorn --timeout-worker-healthcheck 60" in done.stdout
+    assert "--workers\n2\n" in done.stdout
 
 
 def test_a_short_password_is_refused_before_the_server_starts(tmp_path: Path) -> None:
@@ -51,7 +132,7 @@ def test_a_short_password_is_refused_before_the_server_starts(tmp_path: Path) ->
 def test_arguments_hold_no_secret_and_users_live_in_the_same_database(tmp_path: Path) -> None:
     done = serve(COMPLETE, tmp_path)
     assert done.returncode == 0, done.stderr
-    arguments, _, ini = done.stdout.partition("[mlflow]")
+    arguments, _, ini = done.stdout.partition("[seen]")[0].partition("[mlflow]")
     assert "basic-auth" in arguments
     assert "--serve-artifacts" in arguments
     for value in COMPLETE.values():
@@ -67,7 +148,8 @@ def test_arguments_hold_no_secret_and_users_live_in_the_same_database(tmp_path: 
 def test_the_template_names_what_the_script_needs_and_holds_no_secret() -> None:
     lines = (FOLDER / "mlflow.env.example").read_text().splitlines()
     given = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
-    assert set(COMPLETE) <= set(given)
+    assert set(COMPLETE) - {"MLFLOW_BACKEND_STORE_URI"} <= set(given)
+    assert set(PARTS) <= set(given)
     for name in given:
         if re.search(r"PASSWORD|SECRET|ACCESS_KEY", name):
             assert given[name] == "", name

@@ -19,9 +19,11 @@ ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "deploy" / "kubernetes"
 OVERLAYS = sorted(path.parent.name for path in (FOLDER / "overlays").glob("*/kustomization.yaml"))
 VERSION = "1.30"
+CHECKSUMS = {"AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION"}
 BUILT_IN = {
     "ConfigMap",
     "Deployment",
+    "Job",
     "NetworkPolicy",
     "PersistentVolumeClaim",
     "Role",
@@ -47,10 +49,21 @@ def rendered(overlay: str) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(done.stdout))
 
 
-def base() -> list[dict[str, Any]]:
-    listed = yaml.safe_load((FOLDER / "base" / "kustomization.yaml").read_text())["resources"]
-    texts = [(FOLDER / "base" / name).read_text() for name in listed]
+def listed(folder: str) -> list[dict[str, Any]]:
+    """What a kustomization brings itself, before any patch."""
+    names = yaml.safe_load((FOLDER / folder / "kustomization.yaml").read_text()).get("resources", [])
+    texts = [(FOLDER / folder / name).read_text() for name in names if name.endswith(".yaml")]
     return [document for text in texts for document in yaml.safe_load_all(text)]
+
+
+def base() -> list[dict[str, Any]]:
+    return listed("base")
+
+
+def everything() -> list[dict[str, Any]]:
+    """Each manifest in the folder, in whichever kustomization it is."""
+    folders = (path.parent.relative_to(FOLDER) for path in FOLDER.rglob("kustomization.yaml"))
+    return [one for folder in folders for one in listed(str(folder))]
 
 
 def secrets() -> list[dict[str, Any]]:
@@ -59,7 +72,9 @@ def secrets() -> list[dict[str, Any]]:
 
 def pods(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
-        one["spec"]["template"]["spec"] for one in documents if one["kind"] in {"Deployment", "StatefulSet"}
+        one["spec"]["template"]["spec"]
+        for one in documents
+        if one["kind"] in {"Deployment", "StatefulSet", "Job"}
     ]
 
 
@@ -68,7 +83,7 @@ def validate(document: dict[str, Any]) -> None:
 
 
 def test_everything_is_what_kubernetes_takes() -> None:
-    documents = [*base(), *secrets()]
+    documents = [*everything(), *secrets()]
 
     assert {one["kind"] for one in documents} == BUILT_IN
     for document in documents:
@@ -79,10 +94,28 @@ def test_everything_is_what_kubernetes_takes() -> None:
 def test_overlays_are_what_kubernetes_takes(overlay: str) -> None:
     documents = rendered(overlay)
 
-    assert len(documents) == len(base())
+    assert len(documents) == len(base()) + (
+        0 if overlay == "single-user" else len(listed("overlays/multi-user"))
+    )
     for document in documents:
         validate(document)
         assert document["metadata"]["namespace"]
+
+
+def test_a_single_user_installation_leaves_what_is_kubeflows_own() -> None:
+    """In the namespace `kubeflow` a ConfigMap kfp-launcher would replace everybody's."""
+    kinds = {one["kind"] for one in base()}
+
+    assert not kinds & {"ConfigMap", "ServiceAccount", "Role", "RoleBinding"}
+    single = yaml.safe_load((FOLDER / "overlays/single-user/kustomization.yaml").read_text())
+    assert single["namespace"] == "kubeflow"
+    assert single["resources"] == ["../../base"]
+
+
+def test_policies_close_in_nothing_but_what_is_brought() -> None:
+    for one in everything():
+        if one["kind"] == "NetworkPolicy":
+            assert one["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/name"].startswith("mlflow")
 
 
 def test_a_mistake_is_found() -> None:
@@ -95,12 +128,55 @@ def test_a_mistake_is_found() -> None:
 
 def test_nothing_runs_with_privileges_or_without_limits() -> None:
     for pod in pods(base()):
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["automountServiceAccountToken"] is False
         for container in (*pod["containers"], *pod.get("initContainers", [])):
             assert container["securityContext"]["allowPrivilegeEscalation"] is False
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
             assert container["resources"].keys() == {"requests", "limits"}
+
+
+def mlflow() -> dict[str, Any]:
+    (deployment,) = (one for one in base() if one["kind"] == "Deployment")
+    return deployment
+
+
+def test_mlflow_writes_to_nothing_but_its_scratch_volume() -> None:
+    pod = mlflow()["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert [mount["mountPath"] for mount in container["volumeMounts"]] == ["/tmp"]
+    assert pod["volumes"] == [{"name": "scratch", "emptyDir": {}}]
+
+
+def test_a_slow_start_of_mlflow_is_waited_for_and_no_two_upgrade_the_tables_at_once() -> None:
+    (container,) = mlflow()["spec"]["template"]["spec"]["containers"]
+    probe = container["startupProbe"]
+
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 600
+    assert container["livenessProbe"]["failureThreshold"] * container["livenessProbe"]["periodSeconds"] >= 60
+    assert mlflow()["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_services_put_no_address_where_mlflow_reads_its_port() -> None:
+    """For a service of that name Kubernetes sets MLFLOW_PORT=tcp://…, which the server would listen on."""
+    assert mlflow()["spec"]["template"]["spec"]["enableServiceLinks"] is False
+
+
+def test_the_volume_is_given_to_the_user_of_the_tasks() -> None:
+    (job,) = listed("components/owned-checkpoints")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    user = re.search(r"^USER (\S+)", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+
+    assert user is not None
+    assert f"chown -R {user[1]} /checkpoints" in container["args"][0]
+    assert container["securityContext"]["capabilities"]["drop"] == ["ALL"]
+    claims = {one["metadata"]["name"] for one in base() if one["kind"] == "PersistentVolumeClaim"}
+    assert {
+        volume["persistentVolumeClaim"]["claimName"] for volume in job["spec"]["template"]["spec"]["volumes"]
+    } == claims
 
 
 def test_openshift_chooses_the_user() -> None:
@@ -112,7 +188,9 @@ def test_the_secret_has_the_keys_that_tasks_and_servers_read_and_no_values() -> 
     from pipelines.cluster import SECRET_KEYS
 
     known = {one["metadata"]["name"]: one["stringData"] for one in secrets()}
-    assert known["autonad"].keys() == set(SECRET_KEYS)
+    assert known["autonad"].keys() == set(SECRET_KEYS) | CHECKSUMS
+    assert known["mlflow-server"].keys() >= CHECKSUMS | {"POSTGRES_PASSWORD"}
+    assert not [name for name in known["autonad"] if "POSTGRES" in name]
     hidden = re.compile("KEY|PASSWORD|USERNAME")
     assert not [
         name for keys in known.values() for name, value in keys.items() if hidden.search(name) and value
@@ -122,7 +200,8 @@ def test_the_secret_has_the_keys_that_tasks_and_servers_read_and_no_values() -> 
             for variable in container.get("env", []):
                 source = variable.get("valueFrom", {}).get("secretKeyRef")
                 assert source is None or source["key"] in known[source["name"]]
-    launcher = next(one for one in base() if one["kind"] == "ConfigMap")
+            assert all(one["secretRef"]["name"] == "mlflow-server" for one in container.get("envFrom", []))
+    launcher = next(one for one in listed("overlays/multi-user") if one["kind"] == "ConfigMap")
     providers = yaml.safe_load(launcher["data"]["providers"])
     named = providers["s3"]["default"]["credentials"]["secretRef"]
     assert {named["accessKeyKey"], named["secretKeyKey"]} <= known[named["secretName"]].keys()
@@ -141,7 +220,7 @@ def test_names_are_those_of_the_pipelines_defaults() -> None:
 
 
 def test_services_and_policies_select_pods_that_exist() -> None:
-    documents = base()
+    documents = everything()
     labels = [
         one["spec"]["template"]["metadata"]["labels"]
         for one in documents
@@ -155,7 +234,7 @@ def test_services_and_policies_select_pods_that_exist() -> None:
 
 def test_images_have_a_fixed_version() -> None:
     images = {
-        c["image"] for pod in pods(base()) for c in (*pod["containers"], *pod.get("initContainers", []))
+        c["image"] for pod in pods(everything()) for c in (*pod["containers"], *pod.get("initContainers", []))
     }
 
     assert f"autonad-mlflow:{__version__}" in images

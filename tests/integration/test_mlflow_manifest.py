@@ -1,0 +1,95 @@
+"""The command line of deploy/kubernetes's MLflow, as the manifest has it, against a real PostgreSQL and object store."""
+
+from __future__ import annotations
+
+import os
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+from mlflow_servers import PASSWORD, MlflowServer, postgres, running
+from servers import ObjectStore
+
+pytestmark = [
+    pytest.mark.acceptance,
+    pytest.mark.timeout(1800),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+def container() -> dict[str, Any]:
+    documents = yaml.safe_load_all((DEPLOY / "kubernetes/base/mlflow.yaml").read_text())
+    (deployment,) = (one for one in documents if one["kind"] == "Deployment")
+    (found,) = deployment["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, s3: ObjectStore) -> Iterator[MlflowServer]:
+    """What the Deployment starts, with the variables that it and its Secret set; only places are this test's."""
+    folder = tmp_path_factory.mktemp("manifest")
+    found = container()
+    variables = {one["name"]: one["value"] for one in found["env"]}
+    bucket = urllib.parse.urlsplit(variables["MLFLOW_ARTIFACTS_DESTINATION"]).netloc
+    s3.client().create_bucket(Bucket=bucket)
+    with pytest.MonkeyPatch.context() as patch, postgres() as address:
+        place = urllib.parse.urlsplit(address)
+        for name in (*s3.environment, "MLFLOW_RUN_ID", "MLFLOW_BACKEND_STORE_URI", "MLFLOW_TRACKING_URI"):
+            patch.delenv(name, raising=False)
+        patch.setenv("PATH", f"{DEPLOY / 'mlflow'}{os.pathsep}{os.environ['PATH']}")
+        secret = {
+            "POSTGRES_PASSWORD": PASSWORD,
+            "POSTGRES_USER": str(place.username),
+            "POSTGRES_DB": place.path.strip("/"),
+            "POSTGRES_PORT": str(place.port),
+            **s3.environment,
+        }
+        here = {"POSTGRES_HOST": str(place.hostname), "MLFLOW_SERVER_ALLOWED_HOSTS": "127.0.0.1:*"}
+        command = [*found["command"], *found["args"]]
+        with running(MlflowServer(command, variables | secret | here, folder)) as started:
+            yield started
+
+
+def test_the_manifests_command_serves_runs_and_files_without_keys(
+    server: MlflowServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    client = MlflowClient(server.uri)
+    run = client.create_run(client.create_experiment("lines")).info.run_id
+    (tmp_path / "model.bin").write_bytes(bytes(range(256)))
+    client.log_metric(run, "evaluate/miou", 0.5)
+    client.log_artifact(run, str(tmp_path / "model.bin"))
+
+    found = client.get_run(run)
+    assert found.data.metrics == {"evaluate/miou": 0.5}
+    assert found.info.artifact_uri.startswith("mlflow-artifacts:")
+    fetched = Path(client.download_artifacts(run, "model.bin", str(tmp_path)))
+    assert fetched.read_bytes() == bytes(range(256))
+
+
+def test_no_argument_of_any_process_holds_the_password(server: MlflowServer) -> None:
+    quoted = urllib.parse.quote(PASSWORD, safe="")
+    arguments = [path.read_bytes().decode(errors="replace") for path in processes()]
+
+    assert any("mlflow" in one for one in arguments)
+    assert not [one for one in arguments if PASSWORD in one or quoted in one]
+    assert PASSWORD not in server.log.read_text()
+    assert quoted not in server.log.read_text()
+
+
+def processes() -> list[Path]:
+    return [path for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+
+
+def test_a_second_start_finds_the_tables_of_the_first(server: MlflowServer) -> None:
+    kept = MlflowClient(server.uri).create_experiment("kept")
+    server.kill()
+    server.start()
+
+    assert MlflowClient(server.uri).get_experiment(kept).name == "kept"
