@@ -1,7 +1,7 @@
 """The image that tasks run in, the only place that names one, and the command that runs them.
 
-`AUTONAD_IMAGE` overrides it when a pipeline is compiled; deploy by digest or by a tag that never moves, so that
-it is known what has run.
+`AUTONAD_IMAGE` overrides it when a pipeline is compiled; deploy by digest or by a tag that never moves, so
+that it is known what has run.
 """
 
 import os
@@ -17,7 +17,7 @@ EXECUTOR = "-m kfp.dsl.executor_main"
 
 
 def component(function: Callable[..., Any]) -> Any:
-    """A component of a function; it runs under supervision, and kfp is in the image: no task begins with pip."""
+    """A component of a function, under supervision; kfp is in the image: no task begins with pip."""
     made = dsl.component(function, base_image=IMAGE, install_kfp_package=False)
     container = made.component_spec.implementation.container
     supervised = EXECUTOR.replace("-m ", "-m autonad.kubeflow.supervisor ")

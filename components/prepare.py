@@ -48,12 +48,14 @@ def prepare(
     ],
 ):
     """Check what was entered, bring the dataset and the last search, and decide: train, search or reuse."""
+    from typing import Any
+
     from autonad import steps
     from autonad.kubeflow import display, tasks
 
-    entered = dict(repository=repository, revision=revision, path=path, target=target, latency=latency)
-    entered |= dict(latency_budget_ms=latency_budget_ms, preset=preset, force=force, settings=settings)
-    entered |= dict(checkpoints=checkpoints, resources=resources, secret=secret)
+    entered: dict[str, Any] = dict(repository=repository, revision=revision, path=path, target=target)
+    entered |= dict(latency=latency, latency_budget_ms=latency_budget_ms, preset=preset, force=force)
+    entered |= dict(settings=settings, checkpoints=checkpoints, resources=resources, secret=secret)
     entered |= dict(mlflow_uri=mlflow_uri, experiment=experiment)
     outputs = dict(request=request, dataset=dataset, pin=pin, supernet=last_supernet, latency=last_latency)
     outputs |= dict(search=last_search, measured=measured, decision=decision)

@@ -11,8 +11,8 @@ from autonad.kubeflow.supervisor import RETRIES
 from autonad.steps import SECRET_KEYS
 
 CHECKPOINTS = "/checkpoints"
-# What a task asks a node for that computes a minute or less: it fits beside others on the smallest node, and may
-# use what is free. Tasks that train, search or measure ask for what the form's `resources` say.
+# What a task asks a node for that computes a minute or less: it fits beside others on the smallest node, and
+# may use what is free. Tasks that train, search or measure ask for what the form's `resources` say.
 LIGHT_CPU, LIGHT_MEMORY = "200m", "512Mi"
 RESOURCES = (
     "cpu",

@@ -1,4 +1,4 @@
-"""What a pipeline's page in the interface says: the form shows names alone, so the description explains them."""
+"""What a pipeline's page in the interface says: the form shows names alone, so here they are explained."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import docstring_parser
 from components.image import IMAGE
 
 NEEDS = """\
-Image: `{image}`. Kubeflow Pipelines 2.16 or newer (2.14 without security contexts), MLflow 3.17 or newer with files
-served by it, a Secret as in `deploy/kubernetes/secrets.template.yaml`."""
+Image: `{image}`. Kubeflow Pipelines 2.16 or newer (2.14 without security contexts), MLflow 3.17 or newer with
+files served by it, a Secret as in `deploy/kubernetes/secrets.template.yaml`."""
 
 
 def describe(pipeline: Callable[..., Any]) -> str:

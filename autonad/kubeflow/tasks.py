@@ -59,7 +59,7 @@ def task(stage: str, request: Path | str) -> Iterator[Context]:
 
 @contextmanager
 def first_task(stage: str, entered: Mapping[str, Any], run_name: str) -> Iterator[Context]:
-    """Run the first task, which knows only what was entered: where runs are logged, and what the run is called.
+    """Run the first task, which knows only what was entered: where runs are logged, what the run is called.
 
     Args:
         stage: The step's verb.

@@ -183,9 +183,10 @@ def _measured(form: Form, config: Config, folder: Path) -> Target:
         LatencyError: They are not.
     """
     from autonad.data.versions import fetch_folder
-    from autonad.latency.measured import check_measured
+    from autonad.steps.profile_latency import check_measured
 
     fetch_folder(form.latency, form.repository, form.revision, folder)
     named = form.target.strip().lower()
     device = None if named in ("", HERE) else _target(form, PodResources())
-    return check_measured(folder, config, device)
+    found = check_measured(folder, device, config)
+    return found.target if device is None else device

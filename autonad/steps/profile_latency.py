@@ -13,7 +13,7 @@ from autonad.tracking.tags import HARDWARE_KEY, LATENCY_KEY, LATENCY_QUALITY
 
 if TYPE_CHECKING:
     from autonad.config import Config
-    from autonad.latency.measured import Subject
+    from autonad.latency.measured import Measured, Subject
     from autonad.latency.table import LatencyTable
     from autonad.latency.target import Target
 
@@ -149,11 +149,40 @@ def subject_of(config: Config, num_classes: int) -> Subject:
     )
 
 
+def check_measured(folder: Path, device: Target | None, config: Config, num_classes: int = 4) -> Measured:
+    """What a device measured, checked to be of a target and whole for a configuration.
+
+    Args:
+        folder: What `autonad profile-latency --kit` wrote there.
+        device: The target that is meant; None takes the device's own word.
+        config: Says what should have been measured.
+        num_classes: Classes of the head.
+
+    Raises:
+        StorageError: It is not there.
+        LatencyError: It is of another device, space or input, or damaged.
+    """
+    from autonad.latency.measured import Measured
+    from autonad.latency.profile import check_complete
+    from autonad.space import SearchSpace
+
+    found = Measured.load(folder)
+    if device is not None and device.hardware_key != found.target.hardware_key:
+        raise LatencyError(
+            f"what lies in {folder} was measured on another device than target {device.name!r}: "
+            f"{device.differences(found.target)}. Measure the kit on the target, or give the target.json "
+            "that lies beside measured.json"
+        )
+    found.subject.check_wanted(subject_of(config, num_classes), f"what lies in {folder}")
+    check_complete(found, SearchSpace.preset(config.space.preset, config.space.operators))
+    return found
+
+
 def _device(target: Path | None, measured: Path | None) -> Target:
     """The target, from its file or from what was measured on it.
 
     Raises:
-        LatencyError: There is neither; or what was measured is of another device.
+        LatencyError: There is neither.
     """
     from autonad.latency.measured import Measured
     from autonad.latency.target import Target
@@ -163,25 +192,17 @@ def _device(target: Path | None, measured: Path | None) -> Target:
             "there is neither a target nor anything measured; give the target file of this device (--target; "
             "`autonad describe-target` makes it) or the folder that the device returned (--measured)"
         )
-    device = None if target is None else Target.load(target)
-    if measured is None:
-        assert device is not None
-        return device
-    there = Measured.load(measured).target
-    if device is not None and device.hardware_key != there.hardware_key:
-        raise LatencyError(
-            f"what lies in {measured} was measured on another device than target {device.name!r}: "
-            f"{device.differences(there)}. Measure the kit on the target, or give the target.json that lies "
-            "beside measured.json"
-        )
-    return there if device is None else device
+    if target is not None:
+        return Target.load(target)
+    assert measured is not None
+    return Measured.load(measured).target
 
 
 def _table(
     context: Context, device: Target, num_classes: int, sources: _Sources
 ) -> tuple[LatencyTable, bool]:
     """The table, and whether it is the one that was known."""
-    from autonad.latency.profile import check_complete, profile_space, table_from_measured
+    from autonad.latency.profile import profile_space, table_from_measured
     from autonad.latency.regression import table_from_records
     from autonad.space import SearchSpace
     from autonad.training.timing import read_records
@@ -189,15 +210,10 @@ def _table(
     config, console = context.config, context.console
     if sources.records is not None:
         return table_from_records(read_records(sources.records)), False
+    if sources.measured is not None:
+        return table_from_measured(check_measured(sources.measured, device, config, num_classes)), False
     space = SearchSpace.preset(config.space.preset, config.space.operators)
     subject = subject_of(config, num_classes)
-    if sources.measured is not None:
-        from autonad.latency.measured import Measured
-
-        brought = Measured.load(sources.measured)
-        brought.subject.check_wanted(subject, f"what lies in {sources.measured}")
-        check_complete(brought, space)
-        return table_from_measured(brought), False
     if sources.known is not None:
         known = _known(context, sources.known, device, subject.table_key(device.hardware_key))
         if known is not None:
