@@ -36,7 +36,7 @@ def prepare(
 ) -> NamedTuple(  # type: ignore[valid-type]
     "Prepared",
     [
-        ("action", str),
+        ("Output", str),  # the action; kfp.local finds outputs of no other name in a condition
         ("cpu", str),
         ("memory", str),
         ("cpu_limit", str),

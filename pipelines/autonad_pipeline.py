@@ -84,15 +84,15 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             experiment=experiment,
         ) as chain:
             start = chain.start
-            with dsl.If(start["action"] == "train", name="train"):
+            with dsl.If(start["Output"] == "train", name="train"):
                 profiled = _profiled(chain)
                 # One after the other: nothing else of this run is on the node while it is measured.
                 trained = chain.training(train_supernet, pin=start["pin"]).after(profiled)
                 _search_and_deliver(chain, trained.outputs["supernet"], profiled.outputs["latency"])
-            with dsl.If(start["action"] == "search", name="search"):
+            with dsl.If(start["Output"] == "search", name="search"):
                 profiled = _profiled(chain)
                 _search_and_deliver(chain, start["last_supernet"], profiled.outputs["latency"])
-            with dsl.If(start["action"] == "reuse", name="reuse"):
+            with dsl.If(start["Output"] == "reuse", name="reuse"):
                 chain.deliver(start["last_search"], start["last_latency"])
 
     made = dsl.pipeline(name="autonad", display_name="AutoNAD", description=describe(autonad_pipeline))

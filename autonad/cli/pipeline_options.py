@@ -123,7 +123,7 @@ class Inputs:
         if here or self.params is not None or self.set or Path("params.yaml").is_file():
             given |= _settings(self.params, self.set)
         if here:
-            given |= {"mlflow_uri": "", "experiment": ""}
+            given |= {"mlflow_uri": "", "experiment": "", "secret": "none"}  # the environment has it
         known = package.defaults
         given = {name: value for name, value in given.items() if name in known}
         given |= self._chosen(here=here, branch=branch)

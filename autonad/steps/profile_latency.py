@@ -237,6 +237,8 @@ def _known(context: Context, folder: Path, device: Target, key: str) -> LatencyT
     from autonad.latency.table import LatencyTable
     from autonad.latency.target import Target
 
+    if not (folder / "table.parquet").is_file():  # there was no search yet
+        return None
     try:
         table = LatencyTable.load(folder / "table.parquet")
         there = Target.load(folder / "target.json")
