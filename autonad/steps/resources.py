@@ -44,7 +44,7 @@ class PodResources(BaseModel):
     @classmethod
     def _as_quantity(cls, value: Any) -> str:
         # Kubeflow hands numbers out as floats.
-        text = f"{value:g}" if isinstance(value, int | float) else str(value).strip()
+        text = str(value).strip().removesuffix(".0")
         if not _QUANTITY.fullmatch(text):
             raise ValueError("write a quantity of Kubernetes, such as 4, 500m, 8Gi")
         return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import uuid
 from pathlib import Path
 
 from autonad.errors import StorageError
@@ -23,7 +24,8 @@ def check_writable(location: str) -> None:
     """
     try:
         with tempfile.NamedTemporaryFile() as file:
-            place = place_at(f"{location.rstrip('/')}/{PROBE}")
+            # A name of its own: others may check the same place at the same moment.
+            place = place_at(f"{location.rstrip('/')}/{PROBE}-{uuid.uuid4().hex}")
             place.put(Path(file.name), "probe")
             place.remove(["probe"])
     except (OSError, StorageError) as error:
