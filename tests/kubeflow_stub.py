@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import kfp_server_api
+from workflows import manifest
 
 BASE = "/apis/v2beta1"
 INT64 = (".max_concurrency", ".interval_second")
@@ -36,19 +37,36 @@ class Stub:
     Attributes:
         host: Its address.
         requests: What came, in order.
-        pipelines: Ids by name.
+        pipelines: Ids by namespace and name.
         states: What a run's state is, one look after another; the last one stays.
+        workflows: What there is of the run, likewise; None where version 1 of the API is not served.
+        logs: What pods wrote, by their names.
+        experiments: What is there.
+        taken: How often somebody else makes the experiment at the same moment.
         login: What the header "authorization" or "cookie" must be; None asks for nothing.
     """
 
     host: str = ""
     requests: list[Request] = field(default_factory=list)
-    pipelines: dict[str, str] = field(default_factory=dict)
+    pipelines: dict[tuple[str, str], str] = field(default_factory=dict)
     states: list[str] = field(default_factory=lambda: ["SUCCEEDED"])
     login: tuple[str, str] | None = None
+    workflows: list[str] | None = field(default_factory=lambda: [manifest()])
+    logs: dict[str, str] = field(default_factory=dict)
+    experiments: list[str] = field(default_factory=lambda: ["AutoNAD"])
+    taken: int = 0
 
     def sent(self, method: str, path: str) -> list[Request]:
         return [one for one in self.requests if (one.method, one.path) == (method, BASE + path)]
+
+
+class ConflictError(Exception):
+    """What was to be made is there already."""
+
+
+def next_of(answers: list[Any]) -> Any:
+    """One answer after another; the last one stays."""
+    return answers.pop(0) if len(answers) > 1 else answers[0]
 
 
 def check_model(value: Any, kind: str, where: str = "") -> None:
@@ -92,7 +110,7 @@ def kubeflow_stub() -> Iterator[Stub]:
             pass
 
         def answer(self, content: Any, status: int = 200) -> None:
-            body = json.dumps(content).encode()
+            body = content.encode() if isinstance(content, str) else json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -119,6 +137,8 @@ def kubeflow_stub() -> Iterator[Stub]:
                 self.answer(respond(stub, request))
             except ValueError as error:
                 self.answer({"error_message": str(error)}, 400)
+            except ConflictError as error:
+                self.answer({"error": str(error), "code": 6}, 409)
             except KeyError:
                 self.answer({"error_message": f"{parts.path} was not found"}, 404)
 
@@ -143,15 +163,27 @@ def respond(stub: Stub, request: Request) -> Any:
             return {"multi_user": False}
         case "GET", "/pipelines":
             wanted = json.loads(request.query["filter"])["predicates"][0]["stringValue"]
-            found = stub.pipelines.get(wanted)
+            found = stub.pipelines.get((request.query.get("namespace", ""), wanted))
             return {"pipelines": [{"pipeline_id": found, "display_name": wanted}]} if found else {}
         case "POST", "/pipelines/upload":
-            stub.pipelines[request.query["name"]] = "pipeline-1"
+            stub.pipelines[request.query.get("namespace", ""), request.query["name"]] = "pipeline-1"
             return {"pipeline_id": "pipeline-1", "display_name": request.query["name"]}
         case "POST", "/pipelines/upload_version":
             return {"pipeline_id": request.query["pipelineid"], "pipeline_version_id": "version-1"}
         case "GET", "/experiments":
-            return {"experiments": [{"experiment_id": "experiment-1", "display_name": "AutoNAD"}]}
+            (wanted,) = json.loads(request.query["filter"])["predicates"]
+            name = wanted.get("stringValue") or wanted["string_value"]
+            there = [{"experiment_id": "experiment-1", "display_name": name}]
+            return {"experiments": there} if name in stub.experiments else {}
+        case "POST", "/experiments":
+            name = request.body["display_name"]
+            if stub.taken:
+                stub.taken -= 1
+                if not stub.taken:
+                    stub.experiments.append(name)
+                raise ConflictError(f"Already exist error: experiment {name}")
+            stub.experiments.append(name)
+            return {"experiment_id": "experiment-1", "display_name": name}
         case "POST", "/runs":
             check_model(request.body, "V2beta1Run", "run")
             return {"run_id": "run-1", "experiment_id": request.body["experiment_id"]}
@@ -161,11 +193,17 @@ def respond(stub: Stub, request: Request) -> Any:
         case "GET", "/runs":
             return {"runs": [run_of("run-2", "RUNNING"), run_of("run-1", "SUCCEEDED")]}
         case "GET", "/runs/run-1":
-            return run_of("run-1", stub.states.pop(0) if len(stub.states) > 1 else stub.states[0])
+            return run_of("run-1", next_of(stub.states))
+    if request.path.startswith("/apis/v1beta1/runs/") and stub.workflows is not None:
+        return {"run": {"id": "run-1"}, "pipeline_runtime": {"workflow_manifest": next_of(stub.workflows)}}
+    if request.path == "/k8s/pod/logs":
+        return stub.logs[request.query["podname"]]
     raise KeyError(request.path)
 
 
 def run_of(run_id: str, state: str) -> dict[str, Any]:
     found: dict[str, Any] = {"run_id": run_id, "display_name": f"the {run_id}", "state": state}
     found["created_at"] = "2025-06-01T10:00:00Z"
+    if state == "CANCELED":
+        found["state_history"] = [{"state": one} for one in ("RUNNING", "CANCELING", "CANCELED")]
     return found | ({"error": {"code": 9, "message": "no space"}} if state == "FAILED" else {})

@@ -16,8 +16,9 @@ import yaml
 from commands import environment
 from dvc_repositories import add_version, make_repository
 from kfp.client import client
-from kubeflow_stub import Stub, check_model, kubeflow_stub
+from kubeflow_stub import Stub, check_model, kubeflow_stub, run_of
 from servers import free_port
+from workflows import UNSCHEDULABLE, manifest, node, pod_name
 
 from autonad import steps
 from autonad.data.versions import from_folder, resolve
@@ -78,14 +79,14 @@ def test_upload_makes_a_pipeline_and_then_versions_of_it(
 
 
 def test_a_run_carries_the_pipeline_and_its_arguments(stub: Stub, server: Kubeflow, package: Package) -> None:
-    given = {"retrain_epochs": "3", "memory": "16Gi", "node_selector": "{disk: ssd}"}
+    given = {"latency_budget_ms": "3", "preset": "tiny", "resources": "{memory: 16Gi}"}
 
     assert server.run(package, given, name="first", experiment="AutoNAD") == "run-1"
     (request,) = stub.sent("POST", "/runs")
     assert request.body["display_name"] == "first"
     assert request.body["experiment_id"] == "experiment-1"
     parameters = request.body["runtime_config"]["parameters"]
-    assert parameters == {"retrain_epochs": 3, "memory": "16Gi", "node_selector": {"disk": "ssd"}}
+    assert parameters == {"latency_budget_ms": 3.0, "preset": "tiny", "resources": {"memory": "16Gi"}}
     assert request.body["pipeline_spec"]["pipeline_spec"]["pipelineInfo"]["name"] == "autonad"
     assert "platform_spec" in request.body["pipeline_spec"]
 
@@ -125,14 +126,132 @@ def test_wait_tells_each_state_once_and_ends_with_the_run(stub: Stub, server: Ku
     assert told == ["pending", "running", "succeeded"]
 
 
-@pytest.mark.parametrize(("state", "message"), [("FAILED", "no space"), ("CANCELED", "ended as canceled")])
-def test_a_run_that_does_not_succeed_is_an_error(
-    state: str, message: str, stub: Stub, server: Kubeflow
-) -> None:
-    stub.states = [state]
+@pytest.mark.usefixtures("no_waiting")
+def test_wait_tells_what_a_run_waits_for(stub: Stub, server: Kubeflow) -> None:
+    stub.states = ["RUNNING", "RUNNING", "RUNNING", "SUCCEEDED"]
+    stub.workflows = [
+        manifest(node("prepare", "Pending", message=UNSCHEDULABLE)),
+        manifest(node("prepare", "Running")),
+        manifest(node("prepare"), node("retrain", "Running")),
+    ]
+    told: list[str] = []
+    server.wait("run-1", timeout=60, tell=told.append)
 
-    with pytest.raises(PipelineError, match=message):
+    assert told == [
+        "running: prepare is pending: 0/1 nodes are available: 1 Insufficient cpu",
+        "running: prepare",
+        "running: retrain",
+        "succeeded",
+    ]
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_run_that_never_starts_is_told_with_what_it_waits_for(stub: Stub, server: Kubeflow) -> None:
+    stub.states = ["RUNNING"]
+    stub.workflows = [manifest(node("retrain", "Pending", message=UNSCHEDULABLE))]
+
+    with pytest.raises(
+        PipelineError, match=r"still running: retrain is pending: .* Insufficient cpu after 60 s"
+    ):
         server.wait("run-1", timeout=60)
+
+
+def test_a_list_says_what_the_runs_that_go_on_wait_for(stub: Stub, server: Kubeflow) -> None:
+    stub.workflows = [manifest(node("retrain", "Pending", message=UNSCHEDULABLE))]
+    going, ended = server.runs()
+
+    assert going.now == "retrain is pending: 0/1 nodes are available: 1 Insufficient cpu"
+    assert ended.now == ""
+
+
+def test_a_failed_run_says_the_last_error_of_the_task_that_failed_first(stub: Stub, server: Kubeflow) -> None:
+    failed = node("search", "Failed", message="main: Error (exit code 2)", at=3)
+    nodes = (node("prepare", at=1), node("other", "Failed", at=4), failed)
+    stub.states, stub.workflows = ["FAILED"], [manifest(*nodes)]
+    stub.logs[pod_name(failed)] = (
+        "note: a\nerror: none of the 6 architectures fits 1.0 ms; raise the budget\n"
+    )
+
+    with pytest.raises(PipelineError) as caught:
+        server.wait("run-1", timeout=60)
+    assert str(caught.value) == (
+        "run run-1 ended as failed: search: none of the 6 architectures fits 1.0 ms; raise the budget"
+    )
+    (asked,) = (one for one in stub.requests if one.path == "/k8s/pod/logs")
+    assert asked.query == {"podname": pod_name(failed), "runid": "run-1", "podnamespace": "kubeflow"}
+
+
+@pytest.mark.parametrize("log", [None, "all went well so far"])
+def test_without_a_log_the_reason_is_what_kubernetes_says(
+    log: str | None, stub: Stub, server: Kubeflow
+) -> None:
+    failed = node("retrain", "Failed", message="OOMKilled (exit code 137)")
+    stub.states, stub.workflows = ["FAILED"], [manifest(failed)]
+    if log is not None:
+        stub.logs[pod_name(failed)] = log
+
+    with pytest.raises(PipelineError, match=r"ended as failed: retrain: OOMKilled \(exit code 137\)$"):
+        server.wait("run-1", timeout=60)
+
+
+def test_a_server_without_version_one_of_the_api_says_as_much_as_it_knows(
+    stub: Stub, server: Kubeflow
+) -> None:
+    stub.states, stub.workflows = ["FAILED"], None
+
+    assert [one.now for one in server.runs()] == ["", ""]
+    with pytest.raises(PipelineError, match="run run-1 ended as failed: no space"):
+        server.wait("run-1", timeout=60)
+
+
+def test_an_answer_that_is_no_workflow_says_nothing(stub: Stub, server: Kubeflow) -> None:
+    stub.workflows = ["<html>"]
+
+    assert server.runs()[0].now == ""
+    assert server.workflow("run-1").retry_policy is None
+
+
+@pytest.mark.parametrize("state", ["CANCELED", "FAILED"])
+def test_a_terminated_run_is_no_failure_of_a_task(
+    state: str, stub: Stub, server: Kubeflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is terminated ends as FAILED where the last task had still to run."""
+    ended = {**run_of("run-1", "CANCELED"), "state": state}
+    monkeypatch.setattr("kubeflow_stub.run_of", lambda run_id, state: ended)
+
+    with pytest.raises(PipelineError, match=r"run run-1 was terminated; start it again, it goes on from its"):
+        server.wait("run-1", timeout=60)
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize(("taken", "posts"), [(0, 1), (1, 1), (3, 3)])
+def test_two_runs_may_make_an_experiment_at_the_same_moment(
+    taken: int, posts: int, stub: Stub, server: Kubeflow, package: Package
+) -> None:
+    stub.experiments, stub.taken = [], taken
+
+    assert server.run(package, {}, name="first", experiment="AutoNAD") == "run-1"
+    assert len(stub.sent("POST", "/experiments")) == posts
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_an_experiment_that_can_never_be_made_is_one_clear_line(
+    stub: Stub, server: Kubeflow, package: Package
+) -> None:
+    stub.experiments, stub.taken = [], 99
+
+    with pytest.raises(PipelineError, match="answers 409: Already exist error"):
+        server.run(package, {}, name="first", experiment="AutoNAD")
+    assert not stub.sent("POST", "/runs")
+
+
+def test_a_pipeline_is_looked_for_in_the_users_namespace(stub: Stub, package: Package) -> None:
+    stub.pipelines["theirs", "autonad"] = "pipeline-of-others"
+    mine = Kubeflow(Access(host=stub.host, namespace="mine"))
+
+    assert mine.upload(package, "one")[0] == mine.upload(package, "two")[0] == "pipeline-1"
+    assert {one.query["namespace"] for one in stub.sent("GET", "/pipelines")} == {"mine"}
+    assert [one.query["namespace"] for one in stub.sent("POST", "/pipelines/upload")] == ["mine"]
 
 
 @pytest.mark.usefixtures("no_waiting")
@@ -205,14 +324,22 @@ def cli(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_line_runs_a_pipeline_on_a_server(stub: Stub, tmp_path: Path) -> None:
     done = cli(
-        "run", "--host", stub.host, "--set", "seed=7", "--parameter", "memory=2Gi", "--wait", cwd=tmp_path
+        "run",
+        "--host",
+        stub.host,
+        "--set",
+        "seed=7",
+        "--parameter",
+        "experiment=line",
+        "--wait",
+        cwd=tmp_path,
     )
 
     assert done.returncode == 0, done.stderr
     assert "run run-1 has succeeded" in done.stdout
     (request,) = stub.sent("POST", "/runs")
     parameters = request.body["runtime_config"]["parameters"]
-    assert parameters["memory"] == "2Gi"
+    assert parameters["experiment"] == "line"
     assert yaml.safe_load(parameters["settings"])["seed"] == 7
     assert parameters["preset"] == ""
     assert "mlflow_uri" not in parameters

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from autonad.config import Config, parse_config
 from autonad.config.context import Context
@@ -92,7 +91,7 @@ def test_nothing_is_forced_by_default_and_reusing_decides_nothing(
 ) -> None:
     found = entered(force=force)
 
-    assert found.config.decide.force is None
+    assert found.config.decide.force == "none"
     assert found.decides == decides
 
 
@@ -258,7 +257,7 @@ def test_measurements_of_another_device_space_or_input_are_refused(
     cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"target": other}, "cpu is Cortex-A78AE, not Cortex-A53"),
         ({"preset": "small"}, "search space"),
-        ({"settings": TINY.replace("48", "64")}, "input size (48, 48)"),
+        ({"settings": TINY.replace("48", "64")}, "is of input size 48x48"),
     )
     for number, (fields, message) in enumerate(cases):
         with pytest.raises(LatencyError) as caught:
@@ -267,9 +266,7 @@ def test_measurements_of_another_device_space_or_input_are_refused(
                 Form(**{**vars(EMPTY), "latency": str(folder), **fields}),
                 tmp_path / f"brought-{number}",
             )
-        assert message in str(caught.value).replace(" x ", ", ").replace("48, 48", "(48, 48)").replace(
-            "((", "("
-        ).replace("))", ")")
+        assert message in str(caught.value)
 
 
 def test_measurements_that_are_damaged_or_not_there_are_refused(
@@ -281,8 +278,3 @@ def test_measurements_that_are_damaged_or_not_there_are_refused(
     content["rows"] = content["rows"][:-2]
     (folder / "measured.json").write_text(json.dumps(content))
     assert "lacks 2 of the space's" in refused(entered, LatencyError, latency=str(folder))
-
-
-def test_the_settings_of_a_form_are_yaml_of_sections() -> None:
-    """What is entered in a test is what a person enters."""
-    assert yaml.safe_load(TINY).keys() <= Config.model_fields.keys()
