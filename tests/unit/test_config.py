@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from autonad.config import Config, load_config
+from autonad.config import Config, load_config, parse_config
 from autonad.config.document import params_yaml
 from autonad.config.sections import PAPER_RETRAINING
 from autonad.errors import ConfigError
@@ -258,3 +258,77 @@ def test_the_papers_recipe_overrides_its_fields_and_no_others() -> None:
     assert (resolved.optimizer, resolved.learning_rate, resolved.schedule) == ("adam", 1e-4, "poly")
     assert resolved.model_dump(exclude=set(PAPER_RETRAINING)) == own.model_dump(exclude=set(PAPER_RETRAINING))
     assert Config().retrain.resolved() == Config().retrain
+
+
+# -- mistakes in the text of a form ------------------------------------------------------------------------
+
+
+def said_of(text: str, *overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, overrides, source="the form's settings")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) <= 300
+    assert message.startswith("the form's settings")
+    return message
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("train_supernet: epochs=3", "train_supernet is 'epochs=3': it is a section"),
+        ("train_supernet: epochs=3", "write train_supernet: {epochs: 3}"),
+        ("retrain: 'epochs: 3'", "write retrain: {epochs: 3}"),
+        ("retrain: 60", "write retrain: {"),
+        ("data:", "write data: {fractions: [0.6, 0.2, 0.2]}"),
+        ("batch_size: 4", "it is a key of train_supernet, retrain: write train_supernet: {batch_size: 4}"),
+        ("search: {batch_size: 4}", "it is a key of train_supernet, retrain: write"),
+        ("include_defect_free: yes", "it is a key of data: write data: {include_defect_free: true}"),
+        ("search: {threads: 2}", "it belongs to no section: write threads: 2"),
+        ("epoch: 3", "known here are seed, threads"),
+    ],
+)
+def test_a_mistake_in_a_text_says_how_it_is_written(text: str, advice: str) -> None:
+    assert advice in said_of(text)
+
+
+def test_what_was_advised_is_right() -> None:
+    """Each advice can be entered as it stands."""
+    for text in ("train_supernet: epochs=3", "batch_size: 4", "retrain: 60", "data:", "search: {threads: 2}"):
+        advice = said_of(text).partition(": write ")[2].partition(" at the beginning")[0]
+        assert parse_config(advice, source="advice") is not None
+
+
+def test_an_override_that_nobody_typed_is_not_named() -> None:
+    assert "--set" not in said_of("space: tiny", "space.preset=tiny")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "seed: 2024-13-45",
+        "seed: 0b_",
+        "seed: !!int x",
+        "seed: " + "[" * 5000,
+        "seed: " + "x" * 10**6,
+        "x" * 10**6 + ": 3",
+        "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+        + "".join(
+            f"{n}: &{n} [{', '.join([f'*{m}'] * 10)}]\n" for m, n in zip("abcdefgh", "bcdefghi", strict=True)
+        ),
+        "".join(f"wrong_key_{number}: 1\n" for number in range(200)),
+    ],
+    ids=["date", "binary", "tag", "depth", "long value", "long key", "alias bomb", "many"],
+)
+def test_odd_texts_are_one_short_line(text: str) -> None:
+    said_of(text)
+
+
+def test_of_many_faults_as_many_are_named_as_a_line_takes() -> None:
+    message = said_of("".join(f"wrong_{number}: 1\n" for number in range(20)))
+
+    assert "wrong_0 is no known key" in message
+    assert message.endswith(" more")
+    assert load_config(None, ["seed=1"]).seed == 1
+    assert len(refusal("seed=" + "y" * 10**5)) <= 300
+    assert len(refusal("y" * 10**5)) <= 300

@@ -11,11 +11,11 @@ from dvc_repositories import SMALL, add_version, make_repository, run
 from servers import ObjectStore
 
 from autonad import steps
-from autonad.config import Config, parse_config
+from autonad.config import parse_config
 from autonad.config.context import Context
 from autonad.data.dataset import Dataset
 from autonad.data.versions import DatasetVersion, from_folder, pull, resolve
-from autonad.errors import AutonadError, ConfigError, DatasetError, StorageError, TrackingError
+from autonad.errors import DatasetError, StorageError
 from autonad.storage.store import Store
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.filterwarnings("ignore")]
@@ -108,59 +108,3 @@ def test_a_folder_is_taken_where_it_is_and_on_a_cluster_refused(tmp_path: Path) 
         from_folder(tmp_path / "parts", in_place=False)
     with pytest.raises(DatasetError, match="is no dataset"):
         from_folder(tmp_path, in_place=True)
-
-
-def configured(settings: str = "tracking: {enabled: false}", **entered: object) -> steps.PipelineInput:
-    values: dict[str, object] = {
-        "preset": "",
-        "target": "here",
-        "latency_budget_ms": 0.0,
-        "supernet_epochs": 0,
-        "retrain_epochs": 0,
-        "force": "none",
-        "repository": "generated",
-        "revision": "",
-        "path": "",
-        "mlflow_uri": "",
-        "experiment": "",
-    }
-    return steps.configure(Context(Config()), steps.Form(settings=settings, **values | entered))  # type: ignore[arg-type]
-
-
-def test_what_is_entered_overrides_the_settings_and_zero_keeps_them() -> None:
-    settings = "tracking: {enabled: false}\nretrain: {epochs: 7}\nsearch: {latency_budget_ms: 3.0}"
-    kept = parse_config(configured(settings).config, source="test")
-    entered = configured(settings, preset="tiny", retrain_epochs=9, latency_budget_ms=4.5, force="search")
-    changed = parse_config(entered.config, source="test")
-
-    assert (kept.retrain.epochs, kept.search.latency_budget_ms, kept.decide.force) == (7, 3.0, "none")
-    assert (changed.retrain.epochs, changed.search.latency_budget_ms) == (9, 4.5)
-    assert (changed.space.preset, changed.decide.force) == ("tiny", "search")
-    assert kept.tracking.dataset == "generated"
-    assert kept == Config.model_validate(kept.model_dump())
-
-
-def test_the_settings_name_of_the_dataset_is_the_one_that_all_tasks_use() -> None:
-    found = configured("tracking: {enabled: false, dataset: parts}")
-    assert found.version.name == "parts"
-    assert parse_config(found.config, source="test").tracking.dataset == "parts"
-
-
-@pytest.mark.parametrize(
-    ("entered", "kind", "message"),
-    [
-        ({"preset": "huge"}, ConfigError, "no search space preset 'huge'"),
-        ({"target": "robot"}, ConfigError, "neither 'here' nor the text of a target file"),
-        ({"target": '{"name": "x"}'}, ConfigError, "describe-target"),
-        ({"force": "maybe"}, ConfigError, "decide.force is 'maybe'"),
-        ({"retrain_epochs": -1}, ConfigError, "retrain.epochs is -1"),
-        ({"settings": "serach: {}"}, ConfigError, "did you mean search"),
-        ({"settings": "a: ["}, ConfigError, "cannot be read as YAML"),
-        ({"settings": "", "mlflow_uri": "http://127.0.0.1:9"}, TrackingError, "127.0.0.1:9 cannot be used"),
-    ],
-)
-def test_what_is_entered_wrong_is_named(
-    entered: dict[str, object], kind: type[AutonadError], message: str
-) -> None:
-    with pytest.raises(kind, match=message):
-        configured(**entered)  # type: ignore[arg-type]
