@@ -138,7 +138,7 @@ def search(
     """
     from autonad.latency.prior import load_prior
     from autonad.search import Evolution, evolve
-    from autonad.search.finalists import choose, measurer
+    from autonad.search.finalists import choose
     from autonad.search.resuming import resume_from
     from autonad.tracking import log_search
 
@@ -158,15 +158,7 @@ def search(
         inputs.table.check_budget(settings.latency_budget_ms, config.profile_latency.accept_noise)
         for caution in inputs.table.cautions:
             step.console.report(f"warning: the latency table is not to be relied on: {caution}")
-        timing = config.profile_latency
-        measure = measurer(
-            lambda architecture: net.extract(architecture).cpu(),
-            target,
-            input_shape=(1, 3, *inputs.spec.size),
-            warmup=timing.warmup,
-            repeats=timing.repeats,
-            say=step.console.report,
-        )
+        measure = _measurer(step, inputs)
         prior = load_prior(latency / "prior.json")
         evolution = Evolution(net.space, settings=settings, prior=prior, seed=config.seed)
         journal, mirror = Journal(output / JOURNAL), _copy(inputs, params, output, checkpoints, step.console)
@@ -252,6 +244,20 @@ def _evaluator(inputs: _Inputs) -> Callable[[Architecture], Evaluation]:
         return Evaluation(architecture, metrics.miou, inputs.table.predict(architecture))
 
     return evaluate
+
+
+def _measurer(step: Step, inputs: _Inputs) -> Callable[[Architecture], Any] | None:
+    from autonad.search.finalists import measurer
+
+    settings = step.context.config.profile_latency
+    return measurer(
+        lambda architecture: inputs.net.extract(architecture).cpu(),
+        inputs.target,
+        input_shape=(1, 3, *inputs.spec.size),
+        warmup=settings.warmup,
+        repeats=settings.repeats,
+        say=step.console.report,
+    )
 
 
 def _report_generation(step: Step, evolution: Evolution) -> None:
