@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -162,6 +163,7 @@ class Backend:
     """The backend and a folder from which it is used."""
 
     folder: Path
+    dataset: str
 
     @cached_property
     def server(self) -> Kubeflow:
@@ -176,11 +178,15 @@ class Backend:
 
     def objects(self, prefix: str, end: str) -> list[str]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=ARTIFACTS, Prefix=prefix)
-        return [item["Key"] for page in pages for item in page.get("Contents", ()) if item["Key"].endswith(end)]
+        return [
+            item["Key"] for page in pages for item in page.get("Contents", ()) if item["Key"].endswith(end)
+        ]
 
     @cached_property
     def mlflow_uri(self) -> str:
-        return f"http://{kubectl('get', 'service', 'mlflow', '-o', 'jsonpath={.spec.clusterIP}').strip()}:5000"
+        return (
+            f"http://{kubectl('get', 'service', 'mlflow', '-o', 'jsonpath={.spec.clusterIP}').strip()}:5000"
+        )
 
     @cached_property
     def mlflow(self) -> Any:
@@ -238,10 +244,8 @@ def starve(pod: str) -> None:
 
     def starved() -> bool:
         used = int((group / "memory.usage_in_bytes").read_text())
-        try:
+        with contextlib.suppress(OSError):  # more than can be taken back at once
             (group / "memory.limit_in_bytes").write_text(str(used - 16 * 2**20))
-        except OSError:  # more than can be taken back at once
-            pass
         return oom_kills(group) > before
 
     try:
