@@ -1,4 +1,4 @@
-"""A pipeline as objects of Kubernetes, for installations that keep pipelines there: `kubectl apply` adds it."""
+"""A pipeline as objects of Kubernetes, for installations that keep pipelines there."""
 
 from __future__ import annotations
 

@@ -24,6 +24,8 @@ from cluster.backend import (
 )
 from dvc_repositories import commit, run
 
+from autonad.storage.store import Store
+
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
 FIVE = {"profile-latency", "train-supernet", "search", "retrain", "evaluate"}
@@ -259,8 +261,6 @@ def test_an_edge_device_is_searched_for_with_its_kit(reused: Run, backend: Backe
     seconds = time.monotonic() - began
     place = f"s3://{BUCKET}/latency/{time.time_ns()}"
     for file in (backend.folder / "measured").iterdir():
-        from autonad.storage.store import Store
-
         Store().upload(file, BUCKET, f"{place.removeprefix(f's3://{BUCKET}/')}/{file.name}")
     found = backend.start("edge", package, "--dataset", backend.dataset, latency=place, target="")
     found.wait()
