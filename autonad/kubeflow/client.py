@@ -73,7 +73,7 @@ class Kubeflow:
                 pipeline = self._client.upload_pipeline(
                     path,
                     pipeline_name=package.name,
-                    description=package.description,
+                    description=package.summary,
                     namespace=self._access.namespace,
                 ).pipeline_id
             added = self._client.upload_pipeline_version(

@@ -28,12 +28,14 @@ from autonad.storage.store import Store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
+FIGURES = ROOT / "runs/cluster-figures.jsonl"
 FIVE = {"profile-latency", "train-supernet", "search", "retrain", "evaluate"}
 
 
 def tell(**figures: object) -> None:
     """Figures for docs/results.md."""
-    with (ROOT / "cluster-figures.jsonl").open("a") as file:
+    FIGURES.parent.mkdir(exist_ok=True)
+    with FIGURES.open("a") as file:
         file.write(json.dumps(figures) + "\n")
 
 
