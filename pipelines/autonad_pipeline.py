@@ -59,8 +59,9 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             checkpoints: Where interrupted training goes on from: s3://bucket/prefix, or a folder on a mounted
                 volume. Empty: a training whose pod is lost starts over.
             resources: What tasks that train, search or measure may use, where it differs from `{"cpu": "1",
-                "memory": "2Gi", "cpu_limit": "4", "memory_limit": "8Gi", "accelerator_type": "nvidia.com/gpu",
-                "accelerator_count": "0", "node_selector": {}, "tolerations": []}`. cpu and memory must be free on a node; the limits are never exceeded.
+                "memory": "2Gi", "cpu_limit": "4", "memory_limit": "8Gi", "accelerator_type":
+                "nvidia.com/gpu", "accelerator_count": "0", "node_selector": {}, "tolerations": []}`. cpu and
+                memory must be free on a node; the limits are never exceeded.
             mlflow_uri: The MLflow server.
             experiment: The experiment in MLflow; the last search is looked for there.
             secret: Kubernetes Secret with `AWS_*` and `MLFLOW_TRACKING_*` variables; "none" goes without.

@@ -42,9 +42,9 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             settings: Further settings as in params.yaml, as YAML text, such as `retrain: {epochs: 60}`.
             checkpoints: Where interrupted training goes on from: s3://bucket/prefix, or a folder on a mounted
                 volume. Empty: a training whose pod is lost starts over.
-            resources: What tasks may use, where it differs from `{"cpu": "1",
-                "memory": "2Gi", "cpu_limit": "4", "memory_limit": "8Gi", "accelerator_type": "nvidia.com/gpu",
-                "accelerator_count": "0", "node_selector": {}, "tolerations": []}`.
+            resources: What tasks may use, where it differs from `{"cpu": "1", "memory": "2Gi", "cpu_limit":
+                "4", "memory_limit": "8Gi", "accelerator_type": "nvidia.com/gpu", "accelerator_count": "0",
+                "node_selector": {}, "tolerations": []}`.
             mlflow_uri: The MLflow server.
             experiment: The experiment in MLflow; the last search is looked for there.
             secret: Kubernetes Secret with `AWS_*` and `MLFLOW_TRACKING_*` variables; "none" goes without.
