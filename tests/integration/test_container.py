@@ -140,7 +140,7 @@ import autonad.steps, dvc.repo, kfp, kfp_server_api, mlflow, torch
 
 def lacks(module):
     cached = getattr(module, "__cached__", None)
-    if not cached or getattr(module, "__name__", "") == "__main__":
+    if not isinstance(cached, str) or module.__name__ == "__main__":
         return False
     file = pathlib.Path(cached)
     return not file.exists() or "site-packages" in cached and file.read_bytes()[4:8] != struct.pack("<I", 1)
