@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Of a driver, which computes a task's inputs, and of the container that runs it.
-_POD = re.compile(r"(?P<task>[^.]+?)(-driver)?\(\d+\)(\.executor\(\d+\))?$")
+# Of a driver, which computes a task's inputs, and of the container that runs it; the numbers are there where
+# the controller has a default for retries.
+_POD = re.compile(r"(?P<task>[^.()]+?)(-driver)?(\(\d+\))?(\.executor(\(\d+\))?)?$")
+_ASIDES = re.compile(r" (?:no new claims to deallocate, )?preemption:")
 _KINDS = re.compile(r"^(Unschedulable|Pod[A-Za-z]*): ")
 
 
@@ -53,12 +55,13 @@ class Workflow:
         """Read a workflow as JSON; what is not known is left out."""
         try:
             content = json.loads(manifest)
-            name, nodes = content["metadata"]["name"], content.get("status", {}).get("nodes") or {}
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except ValueError:
             return cls((), None)
-        pods = sorted((_pod(node, name) for node in nodes.values() if node.get("type") == "Pod"), key=_when)
-        defaults = content.get("spec", {}).get("templateDefaults") or {}
-        return cls(tuple(pods), (defaults.get("retryStrategy") or {}).get("retryPolicy"))
+        name, nodes = _inside(content, "metadata", "name"), _inside(content, "status", "nodes")
+        found = nodes.values() if isinstance(nodes, dict) else ()
+        pods = [_pod(node, str(name)) for node in found if _inside(node, "type") == "Pod"]
+        policy = _inside(content, "spec", "templateDefaults", "retryStrategy", "retryPolicy")
+        return cls(tuple(sorted(pods, key=_when)), None if policy is None else str(policy))
 
     @property
     def now(self) -> str:
@@ -77,8 +80,7 @@ class Workflow:
 
 def short(message: str) -> str:
     """The part of a message of Kubernetes that people need."""
-    text = " ".join(message.split()).split(" preemption:")[0]
-    return _KINDS.sub("", text).rstrip(". ")[:200]
+    return _KINDS.sub("", _ASIDES.split(" ".join(message.split()))[0]).rstrip(". ")[:200]
 
 
 def last_error(log: str) -> str:
@@ -91,6 +93,13 @@ def last_error(log: str) -> str:
         if re.match(r"[A-Za-z_.]+(Error|Exception): ", line):
             return line
     return ""
+
+
+def _inside(value: Any, *names: str) -> Any:
+    """What lies under these names in nested mappings; None where there is nothing."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _pod(node: Mapping[str, Any], workflow: str) -> Pod:

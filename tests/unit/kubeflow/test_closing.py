@@ -14,8 +14,8 @@ import pytest
 import yaml
 from html_page import Page
 
-from autonad import kubeflow
 from autonad.files import write_json
+from autonad.kubeflow import closing
 from autonad.kubeflow.closing import settled_state
 from autonad.space import SearchSpace
 from autonad.tracking import TrackingSettings, track
@@ -88,15 +88,15 @@ def pipeline(uri: str, tmp_path: Path) -> Callable[..., Pipeline]:
     return make
 
 
-def close(monkeypatch: pytest.MonkeyPatch, uri: str, run_id: str, state: str, **more: Any) -> kubeflow.Closed:
+def close(monkeypatch: pytest.MonkeyPatch, uri: str, run_id: str, state: str, **more: Any) -> closing.Closed:
     monkeypatch.setenv("KFP_RUN_ID", run_id)
     for name in ("AUTONAD_RUN_NAME", "AUTONAD_MLFLOW_UI", "MLFLOW_RUN_ID", "DVC_STAGE"):
         monkeypatch.delenv(name, raising=False)
     given = {"uri": uri, "experiment": "", "message": "", "name": f"run {run_id}", **more}
-    return kubeflow.close(yaml.safe_dump({"seed": 1}), state=state, **given)
+    return closing.close(yaml.safe_dump({"seed": 1}), state=state, **given)
 
 
-def text_of(closed: kubeflow.Closed) -> str:
+def text_of(closed: closing.Closed) -> str:
     return " ".join(Page(closed.page).text.replace("\N{NO-BREAK SPACE}", " ").split())
 
 
@@ -176,7 +176,7 @@ def test_the_page_of_a_good_run_shows_what_was_logged(
     closed = close(monkeypatch, uri, "1", "COMPLETE", name="", asked={"dataset": "s3://x", "preset": "small"})
 
     # The name that the steps gave stays where the last task is told none.
-    assert (closed.status, str(closed)) == ("FINISHED", "first-train is finished")
+    assert (closed.status, closed.text) == ("FINISHED", "first-train is finished")
     text = text_of(closed)
     for part in ("a new detector is in use", "34.1 %", "30.0 to 38.0", "2.48 ms", "1,234", "few parts"):
         assert part in text, part
@@ -209,10 +209,10 @@ def test_a_failed_run_names_its_step_and_a_terminated_one_is_none(
     with pytest.raises(KeyboardInterrupt):
         ended.retrain(KeyboardInterrupt())
     closed = close(monkeypatch, uri, "1", "FAILED")
-    assert str(closed) == "run 1 failed: retrain: ValueError: the loss diverges"
+    assert closed.text == "run 1 failed: retrain: ValueError: the loss diverges"
     assert "run 1: failed in retrain" in text_of(closed)
     closed = close(monkeypatch, uri, "2", "RUNNING")
-    assert (closed.status, str(closed)) == ("KILLED", "run 2 was ended: terminated in Kubeflow")
+    assert (closed.status, closed.text) == ("KILLED", "run 2 was ended: terminated in Kubeflow")
     assert "run 2: terminated" in text_of(closed)
 
 
@@ -223,10 +223,10 @@ def test_without_mlflow_the_page_says_so_with_what_kubeflow_says(monkeypatch: py
     text = text_of(closed)
 
     assert closed.status == "FAILED"
-    assert "cannot be closed" in str(closed)
+    assert "cannot be closed" in closed.text
     for part in ("run 1: failed", "no node has 64 cpu", "cannot be used", "start the server", "cpu 64"):
         assert part in text, part
-    assert "secret" not in closed.page + str(closed)
+    assert "secret" not in closed.page + closed.text
 
 
 def test_an_artifact_that_cannot_be_read_costs_its_part_of_the_page_alone(
@@ -257,5 +257,5 @@ def test_the_copies_of_a_finished_execution_go_and_those_of_others_stay(
     assert len(list(volume.iterdir())) == 2
     closed = close(monkeypatch, uri, "1", "COMPLETE", checkpoints=str(volume))
 
-    assert "1 copies of its checkpoints were removed" in str(closed)
+    assert "1 copies of its checkpoints were removed" in closed.text
     assert [path.name for path in volume.iterdir()] == [f"retrain-{1:016x}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -11,19 +12,17 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components.image import EXECUTOR
+
 ROOT = Path(__file__).parents[3]
 STEPS = (
-    "configure",
-    "fetch_dataset",
-    "load_search",
-    "decide",
-    "train_supernet",
+    "prepare",
     "profile_latency",
+    "train_supernet",
     "search",
     "retrain",
     "evaluate",
-    "export",
-    "register",
+    "deliver",
     "close_run",
 )
 LONGEST = 10
@@ -88,6 +87,16 @@ def test_the_image_can_be_chosen(variable: str | None, image: str, tmp_path: Pat
 
     assert executor["container"]["image"].startswith(image)
     assert "pip install" not in str(executor["container"]["command"])
+
+
+def test_an_installation_of_kfp_that_runs_tasks_otherwise_is_found() -> None:
+    """The supervisor is put before the module that kfp names; nothing would tell if it named another."""
+    command = " ".join(
+        importlib.import_module("components.deliver").deliver.component_spec.implementation.container.command
+    )
+
+    assert command.count(f"-m autonad.kubeflow.supervisor {EXECUTOR.removeprefix('-m ')}") == 1
+    assert importlib.util.find_spec(EXECUTOR.removeprefix("-m ")) is not None
 
 
 def test_every_component_is_the_function_of_its_file() -> None:

@@ -14,7 +14,7 @@ from autonad.kubeflow.package import Package
 
 
 @dsl.component(base_image="python", install_kfp_package=False)
-def register(text: str, summary: dsl.Output[dsl.Markdown]) -> None:
+def deliver(text: str, summary: dsl.Output[dsl.Markdown]) -> None:
     """Say something."""
     from pathlib import Path
 
@@ -30,12 +30,12 @@ def silent() -> None:
 @dsl.pipeline(name="delivery")
 def delivery(text: str) -> None:
     """A nested pipeline, as the real one has."""
-    kubernetes.set_timeout(register(text=text), 60)
+    kubernetes.set_timeout(deliver(text=text), 60)
 
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pipeline that registers if it is told to."""
+    """A pipeline that delivers if it is told to."""
 
     @dsl.pipeline(name="small")
     def small(text: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +16,15 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from autonad import __version__
 from autonad.errors import ConfigError
 from autonad.kubeflow.package import PIPELINES, Package
+from autonad.steps.resources import PodResources
 from pipelines.cluster import SECRET_KEYS, Cluster
 from pipelines.compile import compile_pipeline, file_name
 
 ROOT = Path(__file__).parents[3]
 LIMIT = 200_000
-TRAINING = ("train-supernet", "search", "retrain")
-COMPUTING = (*TRAINING, "decide", "profile-latency", "evaluate", "export", "register")
+TRAINING = {"train-supernet", "search", "retrain"}
+PLACED = {*TRAINING, "profile-latency", "evaluate", "deliver"}
+SUPERVISED = "-m autonad.kubeflow.supervisor kfp.dsl.executor_main"
 
 
 @pytest.fixture(params=PIPELINES)
@@ -45,11 +48,42 @@ def executors(package: Package) -> Iterator[tuple[str, dict[str, Any], dict[str,
         yield re.sub(r"^exec-|-\d+$", "", name), entry["container"], platform.get(name, {})
 
 
-def tasks(package: Package) -> Iterator[dict[str, Any]]:
-    """Every task, of every nesting."""
-    dags = [package.spec["root"], *package.spec["components"].values()]
-    for dag in dags:
-        yield from dag.get("dag", {}).get("tasks", {}).values()
+def bare(name: str) -> str:
+    """A task without the number that kfp gives to its copy in another branch."""
+    return re.sub(r"^comp-|-\d+$", "", name)
+
+
+def groups(package: Package) -> dict[str, dict[str, Any]]:
+    """Tasks of each group: of the root, the exit handler and the branches."""
+    dags = {"root": package.spec["root"], **package.spec["components"]}
+    return {name: dag["dag"]["tasks"] for name, dag in dags.items() if "dag" in dag}
+
+
+def tasks(package: Package) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every task that is a pod of its own, of every nesting."""
+    for group in groups(package).values():
+        for name, task in group.items():
+            if "executorLabel" in package.spec["components"][task["componentRef"]["name"]]:
+                yield bare(name), task
+
+
+def branches(package: Package) -> dict[str, dict[str, Any]]:
+    """Tasks of each branch, by the action that leads to it."""
+    found = {}
+    for group in groups(package).values():
+        for task in group.values():
+            condition = task.get("triggerPolicy", {}).get("condition", "")
+            if match := re.fullmatch(r"inputs\.parameter_values\['.*prepare-Output'\] == '(\w+)'", condition):
+                found[match[1]] = groups(package)[task["componentRef"]["name"]]
+    return found
+
+
+def after(group: dict[str, Any], name: str) -> set[str]:
+    """All tasks of a group that end before one begins."""
+    waits: set[str] = set()
+    for earlier in group[name].get("dependentTasks", ()):
+        waits |= {earlier, *after(group, earlier)}
+    return waits
 
 
 def test_the_committed_files_are_current(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,49 +130,78 @@ def test_every_task_has_credentials_identity_and_a_time_limit(package: Package) 
         assert component == "close-run" or int(kubernetes["activeDeadlineSeconds"]) > 0, component
 
 
-def test_tasks_that_compute_are_limited_and_placed(package: Package) -> None:
+def output_of(source: dict[str, Any]) -> str:
+    """Which output of `prepare` a value is, beside that task or in a group below it."""
+    if "taskOutputParameter" in source:
+        assert source["taskOutputParameter"]["producerTask"] == "prepare"
+        return str(source["taskOutputParameter"]["outputParameterKey"])
+    return str(source["componentInputParameter"]).rpartition("--prepare-")[2]
+
+
+def test_tasks_that_compute_ask_for_what_the_form_says(package: Package) -> None:
     seen = set()
     for component, container, kubernetes in executors(package):
-        if component in COMPUTING:
-            seen.add(component)
-            assert {"resourceCpuLimit", "resourceMemoryLimit", "resourceCpuRequest"} <= container[
-                "resources"
-            ].keys()
-            assert "nodeSelectorJson" in kubernetes["nodeSelector"]
-            assert kubernetes["tolerations"]
+        if component not in PLACED:
+            continue
+        seen.add(component)
+        for field, output in (
+            ("resourceCpuRequest", "cpu"),
+            ("resourceCpuLimit", "cpu_limit"),
+            ("resourceMemoryRequest", "memory"),
+            ("resourceMemoryLimit", "memory_limit"),
+        ):
+            assert container["resources"][field].endswith(f"--prepare-{output}']}}}}"), (component, field)
+        assert output_of(kubernetes["nodeSelector"]["nodeSelectorJson"]) == "node_selector"
+        (accepted,) = kubernetes["tolerations"]
+        assert output_of(accepted["tolerationJson"]) == "tolerations"
+        assert ("accelerator" in container["resources"]) == (component in TRAINING), component
+        assert ("emptyDirMounts" in kubernetes) == (component in TRAINING), component
         if component in TRAINING:
             assert {"resourceType", "resourceCount"} == container["resources"]["accelerator"].keys()
             assert kubernetes["emptyDirMounts"][0]["mountPath"] == "/dev/shm"
 
-    assert seen == (
-        set(COMPUTING) if package.name == "autonad" else {"retrain", "evaluate", "export", "register"}
-    )
+    assert seen == (PLACED if package.name == "autonad" else {"retrain", "evaluate", "deliver"})
 
 
-def test_tasks_that_train_are_repeated_with_growing_waits(package: Package) -> None:
-    for task in tasks(package):
-        trains = re.sub(r"-\d+$", "", task["taskInfo"]["name"]) in TRAINING and "comp-condition" not in str(
-            task["componentRef"]
-        )
-        assert ("retryPolicy" in task) == trains, task["taskInfo"]
-        if trains:
-            policy = task["retryPolicy"]
-            assert (policy["maxRetryCount"], policy["backoffDuration"], policy["backoffFactor"]) == (
-                3,
-                "60s",
-                2.0,
-            )
+def test_light_tasks_fit_on_the_smallest_node_and_use_what_is_free(package: Package) -> None:
+    (resources,) = (one["resources"] for name, one, _ in executors(package) if name == "prepare")
+
+    assert (resources["resourceCpuRequest"], resources["resourceMemoryRequest"]) == ("200m", "512Mi")
+    assert not [name for name in resources if "limit" in name.lower()]
 
 
-def test_only_tasks_of_content_hashes_are_cached(package: Package) -> None:
-    cached = {
-        re.sub(r"^comp-|-\d+$", "", task["componentRef"]["name"])
-        for task in tasks(package)
-        if task.get("cachingOptions", {}).get("enableCache")
+def test_all_tasks_but_the_last_are_repeated_until_their_time_is_over(package: Package) -> None:
+    for name, task in tasks(package):
+        if name == "close-run":
+            continue
+        hours = 4 if name == "prepare" else 72
+        assert task["retryPolicy"] == {
+            "maxRetryCount": 3,
+            "backoffDuration": "60s",
+            "backoffFactor": 2.0,
+            "backoffMaxDuration": f"{3600 * hours}s",
+        }, name
+    limits = {
+        component: kubernetes.get("activeDeadlineSeconds") for component, _, kubernetes in executors(package)
     }
-    nested = {"delivery", "condition", "condition-branches", "exit-handler"}
+    assert limits["prepare"] == str(4 * 3600)
+    assert limits["retrain"] == str(72 * 3600)
 
-    assert cached - nested == ({"profile-latency"} if package.name == "autonad" else set())
+
+def test_every_task_runs_under_the_supervisor_once(package: Package) -> None:
+    for component, container, _ in executors(package):
+        command = " ".join(container["command"])
+        assert command.count("supervisor") == command.count(SUPERVISED) == 1, component
+        assert command.count("executor_main") == 1, component
+        if component != "close-run":
+            assert {"name": "AUTONAD_RETRIES", "value": "3"} in container["env"], component
+
+
+def test_nothing_is_taken_from_a_cache(package: Package) -> None:
+    found = list(tasks(package))
+
+    assert len(found) > 4
+    assert not [name for name, task in found if task["cachingOptions"].get("enableCache")]
 
 
 def test_every_parameter_is_passed_down_to_where_it_is_used(package: Package) -> None:
@@ -154,20 +217,54 @@ def test_every_parameter_is_passed_down_to_where_it_is_used(package: Package) ->
             assert used <= declared, f"{component}: {used - declared}"
 
 
-def test_all_branches_end_in_the_same_delivery(name: str) -> None:
-    package = Package.load("autonad")
-    conditions = {
-        key: [task["componentRef"]["name"] for task in entry["dag"]["tasks"].values()]
-        for key, entry in package.spec["components"].items()
-        if re.fullmatch(r"comp-condition-\d+", key)
+def test_all_branches_end_in_the_same_delivery() -> None:
+    end = {"retrain", "evaluate", "deliver"}
+    found = {
+        action: {bare(task) for task in group} for action, group in branches(Package.load("autonad")).items()
     }
-    steps = [sorted(re.sub(r"^comp-|-\d+$", "", one) for one in names) for names in conditions.values()]
 
-    assert sorted(steps) == [
-        ["delivery"],
-        ["delivery", "profile-latency", "search"],
-        ["delivery", "profile-latency", "search", "train-supernet"],
-    ]
+    assert found == {
+        "train": end | {"profile-latency", "train-supernet", "search"},
+        "search": end | {"profile-latency", "search"},
+        "reuse": end,
+    }
+    (handled,) = (group for group in groups(Package.load("retrain")).values() if "prepare" in group)
+    assert handled.keys() == {"prepare", *end}
+
+
+def test_latency_is_measured_while_nothing_else_of_the_run_computes() -> None:
+    for action, group in branches(Package.load("autonad")).items():
+        for name in group:
+            if bare(name) == "profile-latency":
+                assert after(group, name) == set()
+                others = group.keys() - {name}
+                assert not [one for one in others if name not in after(group, one)], action
+
+
+def test_the_page_of_the_run_is_at_the_root(package: Package) -> None:
+    root = groups(package)["root"]
+
+    assert {bare(name) for name in root} == {"close-run", "exit-handler"}
+    assert root["close-run"]["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
+    # Root and exit handler, and the branches: no layer between them.
+    assert len(groups(package)) == (5 if package.name == "autonad" else 2)
+
+
+def test_the_description_explains_every_parameter_and_names_the_image(package: Package) -> None:
+    other = package.with_image("store/autonad@sha256:ab")
+
+    for parameter in package.defaults:
+        assert f"- **{parameter}**: " in package.description
+    assert f"`autonad:{__version__}`" in package.description
+    assert "`store/autonad@sha256:ab`" in other.description
+    assert f"`autonad:{__version__}`" not in other.description
+
+
+def test_the_defaults_of_resources_are_those_that_the_description_names(package: Package) -> None:
+    (said,) = (line for line in package.description.splitlines() if line.startswith("- **resources**"))
+    example = json.loads(said[said.index("{") : said.rindex("}") + 1])
+
+    assert example == PodResources().model_dump()
 
 
 def test_every_parameter_is_described_and_has_a_default(package: Package) -> None:
@@ -176,32 +273,54 @@ def test_every_parameter_is_described_and_has_a_default(package: Package) -> Non
         assert "defaultValue" in entry, parameter
 
 
-def test_a_volume_for_checkpoints_is_mounted_where_training_runs(tmp_path: Path) -> None:
+def test_a_volume_for_checkpoints_is_mounted_where_they_are_made_and_checked(tmp_path: Path) -> None:
     compile_pipeline("autonad", tmp_path / "p.yaml", Cluster(checkpoint_volume="checkpoints", retries=5))
     package = Package.load(str(tmp_path / "p.yaml"))
 
-    for component, _, kubernetes in executors(package):
+    for component, container, kubernetes in executors(package):
         mounts = [mount["mountPath"] for mount in kubernetes.get("pvcMount", [])]
-        assert mounts == (["/checkpoints"] if component in TRAINING else []), component
+        sees = component in {*TRAINING, "prepare", "close-run"}
+        assert mounts == (["/checkpoints"] if sees else []), component
+        if component != "close-run":
+            assert {"name": "AUTONAD_RETRIES", "value": "5"} in container["env"]
 
 
 def test_another_image_and_other_retries_change_nothing_else(package: Package) -> None:
     changed = package.with_image("store/autonad@sha256:ab").with_retries(2)
 
     assert {container["image"] for _, container, _ in executors(changed)} == {"store/autonad@sha256:ab"}
-    assert {t["retryPolicy"]["maxRetryCount"] for t in tasks(changed) if "retryPolicy" in t} == {2}
-    assert not [task for task in tasks(package.with_retries(0)) if "retryPolicy" in task]
+    for number, policies in ((2, {2}), (0, set())):
+        found = package.with_retries(number)
+        assert {t["retryPolicy"]["maxRetryCount"] for _, t in tasks(found) if "retryPolicy" in t} == policies
+        variables = [one for _, container, _ in executors(found) for one in container.get("env", ())]
+        assert variables
+        assert [one for one in variables if one["name"] == "AUTONAD_RETRIES"] == variables
+        assert {one["value"] for one in variables} == {str(number)}
     original = {container["image"] for _, container, _ in executors(package)}
     assert original == {f"autonad:{__version__}"}
+    assert changed.platform == package.platform
+    assert package.with_image(f"autonad:{__version__}") == package
+
+
+def test_a_runs_name_takes_its_place_everywhere(package: Package) -> None:
+    def named(one: Package) -> list[Any]:
+        return [
+            task["inputs"]["parameters"]["run_name"]["runtimeValue"]["constant"]
+            for name, task in tasks(one)
+            if name in ("prepare", "close-run")
+        ]
+
+    assert named(package) == ["{{$.pipeline_job_name}}"] * 2
+    assert named(package.with_run_name("first-train")) == ["first-train"] * 2
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"epochs": 3}, "has no parameter epochs"),
-        ({"retrain_epochs": "many"}, "needs a number integer"),
-        ({"node_selector": "[a]"}, "needs a mapping"),
-        ({"cpu": "4", "node_selector": "{a: [}"}, "cannot be read as YAML"),
+        ({"latency_budget_ms": "many"}, "needs a number double"),
+        ({"resources": "[a]"}, "needs a mapping"),
+        ({"preset": "tiny", "resources": "{a: [}"}, "cannot be read as YAML"),
     ],
 )
 def test_wrong_arguments_are_named(given: dict[str, Any], message: str) -> None:
@@ -210,13 +329,12 @@ def test_wrong_arguments_are_named(given: dict[str, Any], message: str) -> None:
 
 
 def test_arguments_from_a_command_line_get_their_types() -> None:
-    given = {"retrain_epochs": "3", "latency_budget_ms": "5", "node_selector": "{disk: ssd}", "cpu": 2}
+    given = {"latency_budget_ms": "5", "resources": "{cpu: 2, node_selector: {disk: ssd}}", "target": 3}
 
     assert Package.load("autonad").arguments(given) == {
-        "retrain_epochs": 3,
         "latency_budget_ms": 5.0,
-        "node_selector": {"disk": "ssd"},
-        "cpu": "2",
+        "resources": {"cpu": 2, "node_selector": {"disk": "ssd"}},
+        "target": "3",
     }
 
 
