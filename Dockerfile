@@ -28,22 +28,26 @@ RUN printf '%s\n' '#!/bin/sh' 'python3 -m compileall -q -j 0 --invalidation-mode
 # The libraries alone, so that a change of AutoNAD leaves their layer as it is.
 FROM base AS build
 WORKDIR /src
-# PIP_* arguments are for machines that have an index of their own; they are not kept in the image.
-ARG PIP_EXTRA_INDEX_URL
-ARG PIP_FIND_LINKS
-ARG PIP_NO_INDEX
 COPY constraints.txt pyproject.toml ./
 RUN python3 -m venv /opt/autonad \
     && printf '%s\n' 'import sys, tomllib' 'project = tomllib.load(open("pyproject.toml", "rb"))["project"]' \
         'for one in sys.argv[1:]: print(*project["optional-dependencies"][one], sep="\n")' \
         'print(*project["dependencies"], sep="\n")' > requirements.py
 
+# PIP_* arguments are for machines that have an index of their own; they are not kept in the image, and a stage does not
+# inherit them.
 FROM build AS libraries-detector
+ARG PIP_EXTRA_INDEX_URL
+ARG PIP_FIND_LINKS
+ARG PIP_NO_INDEX
 RUN python3 requirements.py > requirements.txt \
     && /opt/autonad/bin/pip install --no-cache-dir --no-compile -c constraints.txt -r requirements.txt \
     && compile-python /opt/autonad/lib
 
 FROM build AS libraries-full
+ARG PIP_EXTRA_INDEX_URL
+ARG PIP_FIND_LINKS
+ARG PIP_NO_INDEX
 ARG TORCH_INDEX=
 # That index has torch; what torch needs comes with everything else, in the versions of constraints.txt.
 RUN python3 requirements.py full > requirements.txt \
@@ -53,6 +57,9 @@ RUN python3 requirements.py full > requirements.txt \
     && compile-python /opt/autonad/lib
 
 FROM build AS wheel
+ARG PIP_EXTRA_INDEX_URL
+ARG PIP_FIND_LINKS
+ARG PIP_NO_INDEX
 COPY README.md LICENSE ./
 COPY autonad autonad
 COPY pipelines pipelines
