@@ -104,6 +104,8 @@ def run(
         server = login.server()
         run_id = server.run(package, given, name=title, experiment=experiment)
         print(f"run {run_id} is started; in MLflow its execution is called {title}")
+        if caution := server.caution(run_id):
+            print(f"note: {caution}")
         if wait:
             _wait(server, run_id, timeout)
         return
