@@ -17,7 +17,7 @@ from autonad.errors import LatencyError, StorageError
 from autonad.latency import profile
 from autonad.latency.device_kit import Kit, measure_kit
 from autonad.latency.measured import Measured, Subject
-from autonad.latency.pack import pack, without_weights
+from autonad.latency.pack import pack_kit, without_weights
 from autonad.latency.placeholders import filled
 from autonad.latency.profile import check_complete, table_from_measured
 from autonad.latency.profile_settings import ProfileSettings
@@ -48,7 +48,7 @@ HERE = Target.describe("edge", threads=1)
 
 @pytest.fixture(scope="module")
 def kit() -> Kit:
-    return pack(SMALL, SUBJECT)
+    return pack_kit(SMALL, SUBJECT)
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +97,8 @@ def test_every_file_of_a_kit_runs_with_finite_outputs(kit: Kit) -> None:
 def test_a_saved_kit_comes_back_equal_and_holds_equal_pieces_once(kit: Kit, tmp_path: Path) -> None:
     kit.save(tmp_path)
     assert Kit.load(tmp_path) == kit
-    assert pack(SMALL, SUBJECT) == kit, "equal spaces give equal bytes"
-    assert pack(SMALL, Subject.of(SMALL, 4, (64, 64), SUBJECT.settings)).key != kit.key
+    assert pack_kit(SMALL, SUBJECT) == kit, "equal spaces give equal bytes"
+    assert pack_kit(SMALL, Subject.of(SMALL, 4, (64, 64), SUBJECT.settings)).key != kit.key
     wide, placeholders = without_weights(module_to_onnx(torch.nn.Conv2d(256, 256, 3), (1, 256, 8, 8)))
     assert len(wide) < 2000 < 4 * 256 * 256 * 9
     assert {one.dims for one in placeholders} == {(256, 256, 3, 3), (256,)}
