@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
 
 from autonad.cli.option_groups import grouped
 from autonad.cli.pipeline_options import DEFAULT_BRANCH, Image, Inputs, Login, Which, followed_branch
@@ -58,8 +57,10 @@ def compile_(
             "the pipelines' sources are not here; `compile` works in AutoNAD's repository. `upload` and "
             "`run` need no sources, and take --image"
         ) from error
+    import yaml
+
     from autonad.files import write_text_atomic
-    from autonad.kubeflow.manifests import manifests
+    from autonad.kubeflow.manifests import as_objects
     from autonad.kubeflow.package import Package
 
     cluster = Cluster(retries=retries, training_hours=hours, checkpoint_volume=volume)
@@ -72,7 +73,7 @@ def compile_(
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
         if kubernetes is not None:
             applied = path.with_suffix(".kubernetes.yaml")
-            objects = manifests(Package.load(str(path)), kubernetes, namespace)
+            objects = as_objects(Package.load(str(path)), kubernetes, namespace)
             write_text_atomic(applied, yaml.safe_dump_all(objects, sort_keys=True))
             print(f"{applied}: {applied.stat().st_size / 1000:.0f} kB")
 

@@ -12,7 +12,7 @@ VERSION = "pipelines.kubeflow.org/v2beta1"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
-def manifests(package: Package, version: str, namespace: str | None) -> list[dict[str, Any]]:
+def as_objects(package: Package, version: str, namespace: str | None) -> list[dict[str, Any]]:
     """A `Pipeline` and a `PipelineVersion` of it.
 
     Args:
