@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do $$p -c '
 MLFLOW_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test acceptance check image format params dvc mlflow s3 venv clean
+.PHONY: help demo test acceptance cluster-test check image format params dvc mlflow s3 venv clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,10 +21,14 @@ demo: $(STAMP) ## Generate a dataset and run the whole chain on it
 	$(BIN)/autonad demo
 
 test: $(STAMP) ## Run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not acceptance'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not acceptance and not cluster'
 
 acceptance: $(STAMP) ## Run the pipelines and servers for real; some minutes more
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m 'acceptance and not container'
+
+# A backend whose KUBECONFIG and kubectl are in the environment, and that has the images already (`make image`).
+cluster-test: $(STAMP) ## Run the pipelines on a real Kubeflow backend; an hour
+	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster tests/cluster -p no:cacheprovider
 
 check: $(STAMP) ## Check format, style and types
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

@@ -55,16 +55,16 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             latency_budget_ms: Median latency on the target that must not be exceeded, ms. 0: no limit.
             preset: Search space: tiny, small, table1 or released.
             force: "search" or "train" repeats that whatever is found; "none" lets the pipeline decide.
-            settings: Further settings as in params.yaml, as YAML text, such as "retrain: {epochs: 60}".
+            settings: Further settings as in params.yaml, as YAML text, such as `retrain: {epochs: 60}`.
             checkpoints: Where interrupted training goes on from: s3://bucket/prefix, or a folder on a mounted
                 volume. Empty: a training whose pod is lost starts over.
-            resources: What tasks that train, search or measure may use, where it differs from {"cpu": "1",
+            resources: What tasks that train, search or measure may use, where it differs from `{"cpu": "1",
                 "memory": "2Gi", "cpu_limit": "4", "memory_limit": "8Gi", "accelerator_type":
-                "nvidia.com/gpu", "accelerator_count": "0", "node_selector": {}, "tolerations": []}. cpu and
+                "nvidia.com/gpu", "accelerator_count": "0", "node_selector": {}, "tolerations": []}`. cpu and
                 memory must be free on a node; the limits are never exceeded.
             mlflow_uri: The MLflow server.
             experiment: The experiment in MLflow; the last search is looked for there.
-            secret: Kubernetes Secret with AWS_* and MLFLOW_TRACKING_* variables; "none" goes without.
+            secret: Kubernetes Secret with `AWS_*` and `MLFLOW_TRACKING_*` variables; "none" goes without.
         """
         with opened(
             cluster,

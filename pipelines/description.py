@@ -19,7 +19,7 @@ def describe(pipeline: Callable[..., Any]) -> str:
     found = docstring_parser.parse(pipeline.__doc__ or "")
     said = [found.short_description, found.long_description]
     lines = [" ".join(text.split()) for text in said if text]
-    lines.append("\n".join(f"- **{one.arg_name}**: {_plain(one.description)}" for one in found.params))
+    lines.append("\n".join(f"- `{one.arg_name}`: {_plain(one.description)}" for one in found.params))
     lines.append(" ".join(NEEDS.format(image=IMAGE).split()))
     return "\n\n".join(lines)
 

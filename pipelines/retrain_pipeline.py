@@ -39,15 +39,15 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             target: Name of a target in `targets/` of the dataset's repository; or the text of the file that
                 `autonad describe-target` wrote on the device; or "here".
             latency_budget_ms: Median latency on the target that must not be exceeded, ms. 0: no limit.
-            settings: Further settings as in params.yaml, as YAML text, such as "retrain: {epochs: 60}".
+            settings: Further settings as in params.yaml, as YAML text, such as `retrain: {epochs: 60}`.
             checkpoints: Where interrupted training goes on from: s3://bucket/prefix, or a folder on a mounted
                 volume. Empty: a training whose pod is lost starts over.
-            resources: What tasks may use, where it differs from {"cpu": "1", "memory": "2Gi", "cpu_limit":
+            resources: What tasks may use, where it differs from `{"cpu": "1", "memory": "2Gi", "cpu_limit":
                 "4", "memory_limit": "8Gi", "accelerator_type": "nvidia.com/gpu", "accelerator_count": "0",
-                "node_selector": {}, "tolerations": []}.
+                "node_selector": {}, "tolerations": []}`.
             mlflow_uri: The MLflow server.
             experiment: The experiment in MLflow; the last search is looked for there.
-            secret: Kubernetes Secret with AWS_* and MLFLOW_TRACKING_* variables; "none" goes without.
+            secret: Kubernetes Secret with `AWS_*` and `MLFLOW_TRACKING_*` variables; "none" goes without.
         """
         with opened(
             cluster,

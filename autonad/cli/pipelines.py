@@ -35,8 +35,17 @@ def compile_(
         str | None,
         typer.Option("--checkpoint-volume", help="PersistentVolumeClaim to mount at /checkpoints."),
     ] = None,
-    retries: Annotated[int, typer.Option("--retries", help="Attempts after the first, in training.")] = 3,
+    retries: Annotated[int, typer.Option("--retries", help="Attempts after the first.")] = 3,
     hours: Annotated[float, typer.Option("--training-hours", help="Time limit of training tasks.")] = 72,
+    kubernetes: Annotated[
+        str | None,
+        typer.Option(
+            "--kubernetes",
+            help="Also write objects to apply with kubectl, as this version.",
+            metavar="VERSION",
+        ),
+    ] = None,
+    namespace: Annotated[str | None, typer.Option("--namespace", help="Namespace of these objects.")] = None,
     image: Image = None,
 ) -> None:
     """Write the pipelines as YAML."""
@@ -48,6 +57,10 @@ def compile_(
             "the pipelines' sources are not here; `compile` works in AutoNAD's repository. `upload` and "
             "`run` need no sources, and take --image"
         ) from error
+    import yaml
+
+    from autonad.files import write_text_atomic
+    from autonad.kubeflow.manifests import as_objects
     from autonad.kubeflow.package import Package
 
     cluster = Cluster(retries=retries, training_hours=hours, checkpoint_volume=volume)
@@ -58,6 +71,11 @@ def compile_(
         if image is not None:
             Package.load(str(path)).with_image(image).save(path)
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+        if kubernetes is not None:
+            applied = path.with_suffix(".kubernetes.yaml")
+            objects = as_objects(Package.load(str(path)), kubernetes, namespace)
+            write_text_atomic(applied, yaml.safe_dump_all(objects, sort_keys=True))
+            print(f"{applied}: {applied.stat().st_size / 1000:.0f} kB")
 
 
 @pipeline.command()
@@ -86,7 +104,9 @@ def run(
     if not here:
         server = login.server()
         run_id = server.run(package, given, name=title, experiment=experiment)
-        print(f"run {run_id} is started; its execution in MLflow has the same name")
+        print(f"run {run_id} is started; in MLflow its execution is called {title}")
+        if caution := server.caution(run_id):
+            print(f"note: {caution}")
         if wait:
             _wait(server, run_id, timeout)
         return
@@ -110,7 +130,7 @@ def upload(
 ) -> None:
     """Add a pipeline, or a new version of it, to a cluster."""
     package = which.package()
-    named = version or f"{datetime.datetime.now():%Y-%m-%d %H:%M:%S}"
+    named = version or f"{datetime.datetime.now():%Y-%m-%d-%H%M%S}"
     found, added = login.server().upload(package, named)
     print(f"pipeline {package.name} ({found}): version {added}")
 
@@ -150,7 +170,8 @@ def list_(
 ) -> None:
     """List the newest runs of a cluster."""
     for found in login.server().runs(limit):
-        print(f"{found.run_id}  {found.state.lower():<10} {found.created[:19]}  {found.name}")
+        now = f" ({found.now})" if found.now else ""
+        print(f"{found.run_id}  {found.state.lower():<10} {found.created[:19]}  {found.name}{now}")
 
 
 @pipeline.command("wait")

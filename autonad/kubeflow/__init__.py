@@ -3,7 +3,7 @@
 Importing this package imports nothing; kfp is imported by `local`, `access` and `client` alone.
 
     supervisor.py  starts a task's process again when it has died
-    memory.py      the pod's memory, as its control group counts it
+    pod_memory.py  the pod's memory, as its control group counts it
     tasks.py       around the step in a pod: configuration, console, one clear line when it fails
     closing.py     what a pipeline does last: the execution's status, and the page of the run
     display.py     what the interface shows of a step

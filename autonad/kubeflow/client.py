@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from autonad.kubeflow.access import Access
 from autonad.kubeflow.package import Package
 from autonad.kubeflow.workflow import Workflow, last_error, short
 
+OLDEST = (2, 16)  # knows security contexts, which the tasks ask for
 ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED", "ERROR"}
 SECONDS_BETWEEN_LOOKS = 10.0
 # Two that make the same experiment at the same moment: one of them is told so, and finds it a moment later.
@@ -55,11 +57,12 @@ class Kubeflow:
         access: How.
 
     Raises:
-        PipelineError: The server cannot be reached, or refuses.
+        PipelineError: The server cannot be reached, refuses, or is too old.
     """
 
     def __init__(self, access: Access) -> None:
         self._access, self._client = access, access.log_in()
+        self._check_version()
 
     def upload(self, package: Package, version: str) -> tuple[str, str]:
         """Add a pipeline, or a version of one that is there.
@@ -73,7 +76,7 @@ class Kubeflow:
                 pipeline = self._client.upload_pipeline(
                     path,
                     pipeline_name=package.name,
-                    description=package.description,
+                    description=package.summary,
                     namespace=self._access.namespace,
                 ).pipeline_id
             added = self._client.upload_pipeline_version(
@@ -142,7 +145,21 @@ class Kubeflow:
         try:
             return Workflow.of(str(json.loads(answer)["pipeline_runtime"]["workflow_manifest"]))
         except (ValueError, KeyError, TypeError):
-            return Workflow((), None)
+            return Workflow()
+
+    def caution(self, run_id: str) -> str:
+        """What is to be known of the cluster that has taken a run; empty if there is nothing."""
+        for _ in range(ATTEMPTS):
+            found = self.workflow(run_id)
+            if found.known:
+                break
+            time.sleep(SECONDS_BETWEEN_ATTEMPTS)
+        if not found.known or found.retry_policy is not None:
+            return ""
+        return (
+            "this cluster's workflow controller has no retryPolicy in its workflowDefaults, so a task that "
+            "ends with a mistake is repeated as if its pod were lost; docs/kubeflow.md says where to set it"
+        )
 
     def reason(self, run_id: str) -> str:
         """Why a run failed: which task, and the last error in its log; as much of it as the server tells."""
@@ -186,8 +203,8 @@ class Kubeflow:
                 break
             if time.monotonic() - began > timeout:
                 raise PipelineError(
-                    f"run {run_id} is still {said} after {timeout:.0f} s; it goes on, wait again with a larger "
-                    "--timeout, or terminate it in the interface"
+                    f"run {run_id} is still {said} after {timeout:.0f} s; it goes on, wait again with a "
+                    "larger --timeout, or terminate it in the interface"
                 )
             time.sleep(SECONDS_BETWEEN_LOOKS)
         if found.terminated:
@@ -201,6 +218,24 @@ class Kubeflow:
                 + (f": {reason}" if reason else "; the page of its task close-run says why")
             )
         return found
+
+    def _check_version(self) -> None:
+        """Make sure that the server understands the pipelines; one that hides its version is believed.
+
+        Raises:
+            PipelineError: It is too old.
+        """
+        try:
+            told = json.loads(self._ask("/apis/v1beta1/healthz"))
+            version = str(told.get("tag_name") or told.get("apiServerTagName") or "")
+        except (ValueError, AttributeError):
+            return
+        found = re.match(r"v?(\d+)\.(\d+)", version)
+        if found and (int(found[1]), int(found[2])) < OLDEST:
+            raise PipelineError(
+                f"this is Kubeflow Pipelines {version}, and the pipelines need {OLDEST[0]}.{OLDEST[1]} or "
+                "newer (docs/kubeflow.md says for what); upgrade it, or use `autonad pipeline run --local`"
+            )
 
     def _experiment(self, name: str) -> str:
         """Id of an experiment, made if need be."""

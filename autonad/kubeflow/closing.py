@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from autonad.errors import AutonadError, cause_of, redact
 from autonad.files import write_text_atomic
 from autonad.kubeflow.tasks import tracking_text
 from autonad.steps.step import tracking_settings
+from autonad.tracking.runs.outcome import UNFINISHED, decide_outcome
 
 if TYPE_CHECKING:
     from autonad.report.run_page import RunReport
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 # Where people open MLflow, if that is not the address that tasks use.
 ADDRESS = "AUTONAD_MLFLOW_UI"
+TIMEOUT = 10  # seconds
 NO_RECORD = "there is no record of this run: tracking is off (tracking.enabled)"
 
 
@@ -69,10 +73,10 @@ def close(
     from autonad.report.run_page import RunReport, render_page
     from autonad.tracking.runs.ending import close_execution
     from autonad.tracking.runs.origin import execution_of
-    from autonad.tracking.runs.outcome import decide_outcome
 
     execution = execution_of(os.environ)
     title = name or (execution.title if execution is not None else "This run")
+    state = settled_state(state, os.environ)
     told = decide_outcome(state, (), message=message or "")
     entered = {what: str(value) for what, value in (asked or {}).items() if value not in ("", None)}
     page = RunReport(title, told.status, told.reason, asked=entered, unrecorded=NO_RECORD)
@@ -94,6 +98,30 @@ def close(
         text += _without_copies(checkpoints, ended)
     page = replace(page, name=ended.title, status=outcome.status, reason=outcome.reason)
     return Closed(text, _page(tracking, ended, page), outcome.status)
+
+
+def settled_state(state: str, environment: Mapping[str, str]) -> str:
+    """Kubeflow's word about a run, after asking its API what an unfinished one is about.
+
+    A run that a person terminated and one whose pod was lost for good are both handed over as RUNNING; only
+    the API knows which was asked to end. Where it is not in the task's namespace, the word stays as it is.
+
+    Args:
+        state: As it was handed over.
+        environment: Where Kubernetes says which services there are, and `KFP_RUN_ID`.
+    """
+    host, run = environment.get("ML_PIPELINE_SERVICE_HOST"), environment.get("KFP_RUN_ID")
+    if state.upper() != UNFINISHED or not host or not run:
+        return state
+    port = environment.get("ML_PIPELINE_SERVICE_PORT", "8888")
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}/apis/v2beta1/runs/{run}"
+    try:
+        with urllib.request.urlopen(address, timeout=TIMEOUT) as answer:
+            found = json.load(answer).get("state")
+    except (OSError, ValueError, AttributeError):
+        return state
+    # While the last task runs, the run itself counts as running unless somebody asked it to end.
+    return "FAILED" if found == UNFINISHED else str(found or state)
 
 
 def _page(settings: TrackingSettings, ended: ClosedExecution, bare: RunReport) -> str:

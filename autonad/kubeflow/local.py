@@ -99,10 +99,21 @@ def run_local(
                 f"{_failed_task(str(error))}; its reason is above, and on run {execution} in MLflow; "
                 f"its whole output is in {log}. Mend it and repeat the command"
             ) from error
+        except KeyboardInterrupt:
+            _close_interrupted(package.defaults | dict(arguments), execution)
+            raise
         finally:
             LocalExecutionConfig.instance = None
     new = sorted(path for path in set(place.iterdir()) - before if path.is_dir())
     return LocalRun(place, new[-1] if new else None)
+
+
+def _close_interrupted(given: Mapping[str, Any], execution: str) -> None:
+    """End the execution in MLflow, which the pipeline's last task does on a cluster."""
+    from autonad.kubeflow.closing import close
+
+    words = {"uri": given["mlflow_uri"], "experiment": given["experiment"], "name": execution}
+    close(given["settings"], state="CANCELED", message="interrupted", **words)
 
 
 @contextmanager

@@ -63,6 +63,11 @@ class Package:
         return str(self.spec["pipelineInfo"].get("description", ""))
 
     @property
+    def summary(self) -> str:
+        """Its first paragraph."""
+        return self.description.partition("\n\n")[0]
+
+    @property
     def defaults(self) -> dict[str, Any]:
         """Parameters with their defaults."""
         parameters = self.spec["root"]["inputDefinitions"]["parameters"]

@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from autonad.kubeflow.memory import PodMemory
+from autonad.kubeflow.pod_memory import PodMemory
 
 RETRIES = "AUTONAD_RETRIES"
 CRASHES = frozenset(

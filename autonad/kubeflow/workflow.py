@@ -45,10 +45,12 @@ class Workflow:
     Attributes:
         pods: Its attempts, oldest first.
         retry_policy: Which endings the controller repeats by default; None where it is not set.
+        known: Whether the server has told anything.
     """
 
-    pods: tuple[Pod, ...]
-    retry_policy: str | None
+    pods: tuple[Pod, ...] = ()
+    retry_policy: str | None = None
+    known: bool = False
 
     @classmethod
     def of(cls, manifest: str) -> Workflow:
@@ -56,12 +58,12 @@ class Workflow:
         try:
             content = json.loads(manifest)
         except ValueError:
-            return cls((), None)
+            return cls()
         name, nodes = _inside(content, "metadata", "name"), _inside(content, "status", "nodes")
         found = nodes.values() if isinstance(nodes, dict) else ()
         pods = [_pod(node, str(name)) for node in found if _inside(node, "type") == "Pod"]
         policy = _inside(content, "spec", "templateDefaults", "retryStrategy", "retryPolicy")
-        return cls(tuple(sorted(pods, key=_when)), None if policy is None else str(policy))
+        return cls(tuple(sorted(pods, key=_when)), None if policy is None else str(policy), name is not None)
 
     @property
     def now(self) -> str:

@@ -35,7 +35,7 @@ def calibration_networks(space: SearchSpace, settings: ProfileSettings) -> list[
     return [space.smallest(), space.largest(), *(space.sample(rng) for _ in range(settings.networks - 2))]
 
 
-def pack(space: SearchSpace, subject: Subject, log: Log = lambda what, done, total: None) -> Kit:
+def pack_kit(space: SearchSpace, subject: Subject, log: Log = lambda what, done, total: None) -> Kit:
     """Pack a kit.
 
     Args:

@@ -13,7 +13,7 @@ from torch import nn
 from autonad.errors import LatencyError
 from autonad.latency.device_kit import measure_kit
 from autonad.latency.measured import FORMAT, Measured, Subject, measure_plan, networks_of, rows_of
-from autonad.latency.pack import calibration_networks, pack
+from autonad.latency.pack import calibration_networks, pack_kit
 from autonad.latency.pieces import piece_groups
 from autonad.latency.runtime import Run, module_run
 from autonad.latency.sums import calibrate
@@ -51,7 +51,7 @@ def profile_space(
         LatencyError: The target cannot be measured here.
     """
     if target.runtime == "onnxruntime":
-        kit = pack(space, subject, log)
+        kit = pack_kit(space, subject, log)
         found = measure_kit(kit, target, measured_on=measured_on, accept_noise=accept_noise, log=log, say=say)
         return found.model_copy(update={"kit": None})
     groups = piece_groups(space, subject.num_classes, subject.input_size)

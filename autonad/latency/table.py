@@ -14,6 +14,7 @@ import pandas as pd
 from autonad.errors import LatencyError, StorageError
 from autonad.files import write_atomic
 from autonad.latency.costs import Costs, ProfileCosts, RecordCosts
+from autonad.latency.quality import REMEDY
 from autonad.latency.sums import Calibration
 from autonad.latency.target import Target
 from autonad.space import Architecture
@@ -139,6 +140,23 @@ class LatencyTable:
                     f"the latency table was measured for {what} {there}, the supernet has {here}; run "
                     "`autonad profile-latency` with the supernet's parameters"
                 )
+
+    def check_budget(self, latency_budget_ms: float | None, accept_noise: bool) -> None:
+        """Make sure that a latency budget can be kept by this table.
+
+        Args:
+            latency_budget_ms: The budget, ms; None without one.
+            accept_noise: Whether a table that was not measured well will do.
+
+        Raises:
+            LatencyError: It was not measured well, or not on the target.
+        """
+        if self.cautions and latency_budget_ms is not None and not accept_noise:
+            raise LatencyError(
+                f"search.latency_budget_ms = {latency_budget_ms:g} cannot be kept by a latency table that "
+                f"says: {'; '.join(self.cautions)}. Run `autonad profile-latency` again: {REMEDY}; or set "
+                "profile_latency.accept_noise=true"
+            )
 
     def save(self, path: Path) -> None:
         """Write the table as parquet, in one step; equal tables give equal bytes.

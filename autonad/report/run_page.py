@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from autonad.report.compared import FIGURES, Compared
+from autonad.report.compared import FIGURES, MEASURED, Compared
 from autonad.report.decision import HEADLINES
 from autonad.report.front import Population, describe, front_figure
 from autonad.report.kit import Card, Table, render
@@ -188,8 +188,10 @@ def _figures(report: RunReport) -> Table:
     for one in FIGURES:
         headline = (one.brief and one.interval) or one.metric in ("register/champion", "model/parameters")
         text = ABSENT if run is None or headline else one.cell(run)
-        if text != ABSENT:
-            rows.append((one.label, text))
+        if text != ABSENT and run is not None:
+            # The card has the latency on the target.
+            exported = one.stages == MEASURED and run.value(one.metric, ("export",)) is not None
+            rows.append((f"{one.label}, in the pod that exported it" if exported else one.label, text))
     return Table(("Figure", "Value"), rows, "What was measured")
 
 

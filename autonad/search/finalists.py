@@ -12,6 +12,9 @@ from autonad.space import Architecture
 
 if TYPE_CHECKING:
     from autonad.latency.measure import Measurement
+    from autonad.latency.target import Target
+
+LEAST_REPEATS = 50
 
 
 def choose(
@@ -61,3 +64,40 @@ def choose(
             "with --resume, which keeps what was evaluated; or use a smaller preset"
         )
     return winner, rows
+
+
+def measurer(
+    extract: Callable[[Architecture], Any],
+    target: Target,
+    *,
+    input_shape: Sequence[int],
+    warmup: int,
+    repeats: int,
+    say: Callable[[str], object],
+) -> Callable[[Architecture], Measurement] | None:
+    """What `choose` measures with; None where this machine is not the target.
+
+    Args:
+        extract: The network of an architecture, on the processor.
+        target: What it will run on.
+        input_shape: (1, C, H, W).
+        warmup: Calls that are not timed.
+        repeats: Timed calls; at least `LEAST_REPEATS` are made.
+        say: Receives why nothing is measured.
+    """
+    from autonad.latency.measure import measure_network
+
+    here = target.verify_here()
+    if here is not None:
+        say(
+            f"this machine is not target {target.name!r} ({target.differences(here)}): finalists are not "
+            "measured, the latency table decides"
+        )
+        return None
+    return lambda architecture: measure_network(
+        extract(architecture),
+        target,
+        input_shape=input_shape,
+        warmup=warmup,
+        repeats=max(LEAST_REPEATS, repeats),
+    )

@@ -149,9 +149,9 @@ def _check_secret(name: str, environment: Mapping[str, str]) -> None:
     """A Secret that is not there is no error to Kubernetes, because its keys are optional."""
     if name != NO_SECRET and not any(environment.get(key) for key in SECRET_KEYS):
         raise ConfigError(
-            f"Secret {name!r} is not in this namespace, or gives neither AWS_* nor MLFLOW_TRACKING_*; apply a "
-            f"copy of deploy/kubernetes/secrets.template.yaml that is filled in, or enter {NO_SECRET!r} to go "
-            "without"
+            f"Secret {name!r} is not in this namespace, or gives neither AWS_* nor MLFLOW_TRACKING_*; apply "
+            "a copy of deploy/kubernetes/secrets.template.yaml that is filled in, or enter "
+            f"{NO_SECRET!r} to go without"
         )
 
 

@@ -114,8 +114,8 @@ def decide(
         step.run.tag(PIN_KEY, found.key)
         step.run.tag(ACTION, decision.action)
         step.run.log(_metrics(decision, seen.newer))
-        for name in (DECISION, PAGE):
-            step.run.artifact(output / name)
+        step.attach(output, DECISION, PAGE)
+        step.headline(_headline(decision))
         return DecideResult(
             action=decision.action,
             reasons=tuple(reason.message for reason in decision.reasons),
@@ -125,6 +125,11 @@ def decide(
             page=output / PAGE,
             seconds=step.seconds,
         )
+
+
+def _headline(decision: Decision) -> str:
+    why = decision.reasons[0].message if decision.reasons else "nothing that matters has changed"
+    return f"{decision.action}: {why}"
 
 
 def _check_window(settings: DecideConfig) -> None:

@@ -63,7 +63,7 @@ def pack_profile(context: Context, *, output: Path, num_classes: int = 4) -> Pac
         StorageError: The folder cannot be written.
     """
     from autonad.files import write_text_atomic
-    from autonad.latency.pack import pack
+    from autonad.latency.pack import pack_kit
     from autonad.space import SearchSpace
     from autonad.steps.profile_latency import subject_of
     from autonad.steps.step import seed_everything
@@ -72,7 +72,7 @@ def pack_profile(context: Context, *, output: Path, num_classes: int = 4) -> Pac
     seed_everything(config.seed, config.threads)
     subject = subject_of(config, num_classes)
     space = SearchSpace.preset(config.space.preset, config.space.operators)
-    kit = pack(space, subject, lambda what, done, total: console.advance(done, total, what))
+    kit = pack_kit(space, subject, lambda what, done, total: console.advance(done, total, what))
     kit.save(output)
     height, width = subject.input_size
     models = len(kit.index.models)

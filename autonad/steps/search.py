@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
-from autonad.errors import LatencyError
 from autonad.steps.step import Step, begin
 from autonad.storage.checkpoints import Mirror, Resume
 from autonad.storage.journal import Journal
@@ -155,7 +154,9 @@ def search(
     with begin("search", context, params=params, tags=inputs.tags) as step:
         step.uses(inputs.source, "validation")
         inputs.table.check_made_for(net.space.key, inputs.spec.size)
-        _check_cautions(step, inputs.table)
+        inputs.table.check_budget(settings.latency_budget_ms, config.profile_latency.accept_noise)
+        for caution in inputs.table.cautions:
+            step.console.report(f"warning: the latency table is not to be relied on: {caution}")
         measure = _measurer(step, inputs)
         prior = load_prior(latency / "prior.json")
         evolution = Evolution(net.space, settings=settings, prior=prior, seed=config.seed)
@@ -209,25 +210,6 @@ def _read_inputs(dataset: Path, pin: Path | None, supernet: Path, latency: Path)
     return _Inputs(net, spec, provenance, table, target, source, pin_key, digests)
 
 
-def _check_cautions(step: Step, table: LatencyTable) -> None:
-    """Say what is wrong with the latency table; with a budget, refuse one that was not measured well.
-
-    Raises:
-        LatencyError: It was not, and `profile_latency.accept_noise` does not accept it.
-    """
-    from autonad.latency.quality import REMEDY
-
-    config, cautions = step.context.config, table.cautions
-    if cautions and config.search.latency_budget_ms is not None and not config.profile_latency.accept_noise:
-        raise LatencyError(
-            f"search.latency_budget_ms = {config.search.latency_budget_ms:g} cannot be kept by a latency "
-            f"table that says: {'; '.join(cautions)}. Run `autonad profile-latency` again: {REMEDY}; or set "
-            "profile_latency.accept_noise=true"
-        )
-    for caution in cautions:
-        step.console.report(f"warning: the latency table is not to be relied on: {caution}")
-
-
 def _copy(inputs: _Inputs, params: dict[str, Any], output: Path, location: str | None, step: Step) -> Mirror:
     """Where the journal is kept for another machine."""
     return Mirror(
@@ -263,23 +245,16 @@ def _evaluator(inputs: _Inputs) -> Callable[[Architecture], Evaluation]:
 
 
 def _measurer(step: Step, inputs: _Inputs) -> Callable[[Architecture], Any] | None:
-    """Latency of the whole network on the target; None where this machine is another one."""
-    from autonad.latency.measure import measure_network
+    from autonad.search.finalists import measurer
 
-    settings, target = step.context.config.profile_latency, inputs.target
-    here = target.verify_here()
-    if here is not None:
-        step.console.report(
-            f"this machine is not target {target.name!r} ({target.differences(here)}): finalists are not "
-            "measured, the latency table decides"
-        )
-        return None
-    return lambda architecture: measure_network(
-        inputs.net.extract(architecture).cpu(),
-        target,
+    settings = step.context.config.profile_latency
+    return measurer(
+        lambda architecture: inputs.net.extract(architecture).cpu(),
+        inputs.target,
         input_shape=(1, 3, *inputs.spec.size),
         warmup=settings.warmup,
-        repeats=max(50, settings.repeats),
+        repeats=settings.repeats,
+        say=step.console.report,
     )
 
 
@@ -348,11 +323,11 @@ def _report(step: Step, found: _Found, target: str) -> SearchResult:
     key, network = found.winner.architecture.key, found.network
     measured = next(row for row in found.finalists if row["key"] == key)
     step.run.text(front_file([Population(found.population, key)]), "figures/pareto.svg")
-    if measured["measured_ms"] is None:
-        latency = f"{found.winner.latency_ms:.2f} ms predicted for {target}"
-    else:
-        latency = f"{measured['measured_ms']:.2f} ms on {target}"
-    step.headline(f"architecture {key}, inherited mIoU {100 * found.winner.miou:.1f} %, {latency}")
+    predicted, median = f"{found.winner.latency_ms:.2f} ms predicted for", measured["measured_ms"]
+    step.headline(
+        f"architecture {key}, inherited mIoU {100 * found.winner.miou:.1f} %, "
+        f"{predicted if median is None else f'{median:.2f} ms on'} {target}"
+    )
     step.run.log(
         {
             "latency/p50_ms": measured["measured_ms"],

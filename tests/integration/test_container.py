@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -130,6 +131,43 @@ def test_the_image_runs_as_any_user_and_holds_no_compiler(image: str) -> None:
     assert output[:3] == ["12345", "0", "no sources"]
     labels = podman("image", "inspect", "--format", "{{json .Labels}}", image)
     assert "org.opencontainers.image.version" in labels
+
+
+# Every imported module has bytecode; that of libraries is taken as it is (flags 1: by hash, unchecked).
+BYTECODE = """
+import getpass, importlib.util, json, pathlib, struct, sys
+import autonad.steps, dvc.repo, kfp, kfp_server_api, mlflow, torch
+
+def lacks(module):
+    cached = getattr(module, "__cached__", None)
+    if not isinstance(cached, str) or module.__name__ == "__main__":
+        return False
+    file = pathlib.Path(cached)
+    return not file.exists() or "site-packages" in cached and file.read_bytes()[4:8] != struct.pack("<I", 1)
+
+without = sorted(name for name, module in list(sys.modules.items()) if lacks(module))
+inside = [name for name in sys.argv[1:] if importlib.util.find_spec(name)]
+print(json.dumps({"user": getpass.getuser(), "without": without, "for development": inside}))
+"""
+
+
+def test_any_user_has_a_name_and_bytecode_and_nothing_that_only_development_needs(image: str) -> None:
+    unwanted = (
+        "playwright",
+        "pytest",
+        "mypy",
+        "ruff",
+        "rclone_api",
+        "kubernetes_validate",
+        "torchmetrics",
+        "psycopg2",
+    )
+    output = podman(
+        *("run", "--rm", "--user", "12345:0", "--network", "none", image, "python", "-c", BYTECODE, *unwanted)
+    )
+    found = json.loads(output.splitlines()[-1])
+
+    assert found == {"user": "autonad", "without": [], "for development": []}
 
 
 @pytest.fixture

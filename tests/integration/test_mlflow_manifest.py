@@ -1,4 +1,4 @@
-"""The command line of deploy/kubernetes's MLflow, as the manifest has it, against a real PostgreSQL and object store."""
+"""What the manifest of MLflow starts, against a real PostgreSQL and object store."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 from mlflow_servers import PASSWORD, MlflowServer, postgres, running
+from mlflow_team import Team
 from servers import ObjectStore
 
 pytestmark = [
@@ -32,12 +33,11 @@ def container() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, s3: ObjectStore) -> Iterator[MlflowServer]:
-    """What the Deployment starts, with the variables that it and its Secret set; only places are this test's."""
+    """The Deployment's command, with the variables that it and its Secret set; places are this test's."""
     folder = tmp_path_factory.mktemp("manifest")
     found = container()
     variables = {one["name"]: one["value"] for one in found["env"]}
     bucket = urllib.parse.urlsplit(variables["MLFLOW_ARTIFACTS_DESTINATION"]).netloc
-    s3.client().create_bucket(Bucket=bucket)
     with pytest.MonkeyPatch.context() as patch, postgres() as address:
         place = urllib.parse.urlsplit(address)
         for name in (*s3.environment, "MLFLOW_RUN_ID", "MLFLOW_BACKEND_STORE_URI", "MLFLOW_TRACKING_URI"):
@@ -52,8 +52,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, s3: ObjectStore) -> Iterato
         }
         here = {"POSTGRES_HOST": str(place.hostname), "MLFLOW_SERVER_ALLOWED_HOSTS": "127.0.0.1:*"}
         command = [*found["command"], *found["args"]]
-        with running(MlflowServer(command, variables | secret | here, folder)) as started:
-            yield started
+        made = MlflowServer(command, variables | secret | here, folder)
+        Team(made, s3).s3.create_bucket(Bucket=bucket)
+        with running(made):
+            yield made
 
 
 def test_the_manifests_command_serves_runs_and_files_without_keys(

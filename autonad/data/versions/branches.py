@@ -56,9 +56,9 @@ def read_branch(remote: str, dataset: str, branch: str) -> Pointer:
             damaged.
         StorageError: The remote cannot be used.
     """
-    found = seen_branch(remote, dataset, branch)[0]
+    found = _read(remote, dataset, branch)
     if found is not None:
-        return found
+        return _parsed(found[0], dataset, branch, remote)
     branches = _names(remote, dataset)
     if branches:
         raise DatasetError(
@@ -73,29 +73,21 @@ def read_branch(remote: str, dataset: str, branch: str) -> Pointer:
 
 
 def seen_branch(remote: str, dataset: str, branch: str) -> tuple[Pointer | None, str | None]:
-    """A pointer, and a mark that changes with it; two times None where there is none.
+    """A pointer that is to be moved, and a mark that changes with it.
+
+    Returns:
+        Two times None where there is none; a mark without a pointer where it is damaged.
 
     Raises:
-        DatasetError: The pointer is damaged.
         StorageError: The remote cannot be used.
     """
-    from autonad.storage.store import Store
-
-    bucket, key = _place(remote, dataset, branch)
-    found = Store().read(bucket, key, at_most=_AT_MOST)
+    found = _read(remote, dataset, branch)
     if found is None:
         return None, None
-    content, mark = found
     try:
-        return Pointer.model_validate_json(content), mark
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"]))
-        raise DatasetError(
-            f"the pointer of branch {branch} of dataset {dataset}, s3://{bucket}/{key}, is damaged "
-            f"({f'{where}: ' if where else ''}{fault['msg']}); remove it, then run `autonad publish "
-            f"--dataset FOLDER --branch {branch}`"
-        ) from error
+        return _parsed(found[0], dataset, branch, remote), found[1]
+    except DatasetError:
+        return None, found[1]
 
 
 def move_branch(remote: str, dataset: str, branch: str, pointer: Pointer, *, seen: str | None) -> None:
@@ -142,6 +134,25 @@ def check_branch(branch: str) -> None:
             f"{branch!r} is the md5 of one version, and a branch cannot be called so; choose a word such as "
             f"{MAIN!r}"
         )
+
+
+def _read(remote: str, dataset: str, branch: str) -> tuple[bytes, str] | None:
+    from autonad.storage.store import Store
+
+    return Store().read(*_place(remote, dataset, branch), at_most=_AT_MOST)
+
+
+def _parsed(content: bytes, dataset: str, branch: str, remote: str) -> Pointer:
+    try:
+        return Pointer.model_validate_json(content)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise DatasetError(
+            f"the pointer of branch {branch} of dataset {dataset} in {remote} is damaged "
+            f"({f'{where}: ' if where else ''}{fault['msg']}); run `autonad publish --dataset FOLDER "
+            f"--branch {branch}`, which writes it anew"
+        ) from error
 
 
 def _check_part(name: str, what: str) -> None:

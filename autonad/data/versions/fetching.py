@@ -141,8 +141,8 @@ def _from_disk(folder: Path, content: Path) -> None:
 def _from_git(place: str, repository: str, revision: str, content: Path) -> None:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
+    from dvc.repo.data import DataIndexDirError
     from dvc.scm import SCMError
-    from dvc_data.index import DataIndexDirError
 
     ensure_user()
     where = f"revision {revision or 'HEAD'} of {redact(repository, '')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -72,7 +73,11 @@ def recorded_version(folder: Path) -> tuple[str, str]:
 
 
 def default_remote(folder: Path) -> str | None:
-    """Address of the default remote of the DVC repository around a folder; None without one."""
+    """Address of the default remote of the DVC repository around a folder; None without one.
+
+    Where the environment names no endpoint, that of the remote's settings (`endpointurl`) is put there: the
+    pointers beside the remote lie in the same store.
+    """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -80,7 +85,12 @@ def default_remote(folder: Path) -> str | None:
     try:
         with Repo(str(folder.parent)) as repo:
             name = repo.config["core"].get("remote")
-            return str(repo.config["remote"][name]["url"]) if name else None
+            if not name:
+                return None
+            settings = repo.config["remote"][name]
+            if endpoint := settings.get("endpointurl"):
+                os.environ.setdefault("AWS_ENDPOINT_URL", endpoint)
+            return str(settings["url"])
     except (DvcException, KeyError):
         return None
 

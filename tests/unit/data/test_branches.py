@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -143,9 +144,32 @@ def test_a_version_that_is_not_kept_any_more_is_named(repo: Path, bucket: str) -
 def test_a_damaged_pointer_is_one_clear_line(bucket: str, text: str) -> None:
     put(bucket, "dvc/autonad/datasets/parts/main.json", text)
 
-    with pytest.raises((DatasetError, StorageError), match=r"parts/main\.json.*remove it") as caught:
+    with pytest.raises(
+        (DatasetError, StorageError), match=r"main.*(is damaged.*publish|remove it)"
+    ) as caught:
         resolve(f"s3://{bucket}/dvc", "main", "parts")
     assert "\n" not in str(caught.value)
+
+
+def test_publishing_mends_a_damaged_pointer(repo: Path, bucket: str) -> None:
+    put(bucket, "dvc/autonad/datasets/parts/main.json", "half of a poin")
+    done = steps.publish(dataset=repo / "data/parts", branch="main")
+
+    assert done.moved
+    assert follow(repo / "data/parts").pointer == done.pointer
+
+
+def test_the_store_of_the_remotes_settings_is_used(
+    repo: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = os.environ["AWS_ENDPOINT_URL"]
+    with (repo / ".dvc/config").open("a") as config:
+        config.write(f"endpointurl = {endpoint}\n")
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    steps.publish(dataset=repo / "data/parts", branch="main")
+
+    assert os.environ.pop("AWS_ENDPOINT_URL") == endpoint
+    assert follow(repo / "data/parts").name == "parts"
 
 
 @pytest.mark.parametrize("path", ["data/..", "a\tb", ".."])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from html_page import Page
 
 from autonad.files import write_json
 from autonad.kubeflow import closing
+from autonad.kubeflow.closing import settled_state
 from autonad.space import SearchSpace
 from autonad.tracking import TrackingSettings, track
 from autonad.tracking.runs.dataset_facts import DatasetFacts
@@ -87,7 +90,7 @@ def pipeline(uri: str, tmp_path: Path) -> Callable[..., Pipeline]:
 
 def close(monkeypatch: pytest.MonkeyPatch, uri: str, run_id: str, state: str, **more: Any) -> closing.Closed:
     monkeypatch.setenv("KFP_RUN_ID", run_id)
-    for name in ("AUTONAD_RUN_NAME", "MLFLOW_RUN_ID", "DVC_STAGE"):
+    for name in ("AUTONAD_RUN_NAME", "AUTONAD_MLFLOW_UI", "MLFLOW_RUN_ID", "DVC_STAGE"):
         monkeypatch.delenv(name, raising=False)
     given = {"uri": uri, "experiment": "", "message": "", "name": f"run {run_id}", **more}
     return closing.close(yaml.safe_dump({"seed": 1}), state=state, **given)
@@ -95,6 +98,71 @@ def close(monkeypatch: pytest.MonkeyPatch, uri: str, run_id: str, state: str, **
 
 def text_of(closed: closing.Closed) -> str:
     return " ".join(Page(closed.page).text.replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+class Api(BaseHTTPRequestHandler):
+    answers: ClassVar[dict[str, bytes]] = {}
+
+    def do_GET(self) -> None:
+        content = self.answers.get(self.path)
+        self.send_response(200 if content is not None else 404)
+        self.end_headers()
+        self.wfile.write(content or b"")
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def api() -> Iterator[dict[str, str]]:
+    """Kubeflow's API, as a task's environment names it; what it says about runs is in `Api.answers`."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield {"ML_PIPELINE_SERVICE_HOST": "127.0.0.1", "ML_PIPELINE_SERVICE_PORT": str(server.server_port)}
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("handed", "answer", "settled"),
+    [
+        ("RUNNING", b'{"state": "CANCELING"}', "CANCELING"),
+        ("RUNNING", b'{"state": "RUNNING"}', "FAILED"),
+        ("RUNNING", b"{}", "RUNNING"),
+        ("RUNNING", b"<html>", "RUNNING"),
+        ("RUNNING", b"[]", "RUNNING"),
+        ("RUNNING", None, "RUNNING"),
+        ("COMPLETE", b'{"state": "RUNNING"}', "COMPLETE"),
+        ("FAILED", b'{"state": "CANCELING"}', "FAILED"),
+    ],
+)
+def test_of_an_unfinished_run_the_api_knows_whether_it_was_terminated(
+    handed: str, answer: bytes | None, settled: str, api: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Api, "answers", {} if answer is None else {"/apis/v2beta1/runs/0a1b": answer})
+    environment = {"KFP_RUN_ID": "0a1b", **api}
+
+    assert settled_state(handed, environment) == settled
+    assert settled_state(handed, {"KFP_RUN_ID": "0a1b"}) == handed
+    assert settled_state(handed, environment | {"ML_PIPELINE_SERVICE_PORT": "9"}) == handed
+
+
+def test_a_pod_that_was_lost_for_good_is_no_termination(
+    uri: str, pipeline: Callable[..., Pipeline], api: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autonad.tracking.connection import connect
+
+    run = pipeline("1", "a")
+    connect(run.settings).update_run(run.retrain(), status="RUNNING")
+    monkeypatch.setattr(Api, "answers", {"/apis/v2beta1/runs/1": b'{"state": "RUNNING"}'})
+    for name, value in api.items():
+        monkeypatch.setenv(name, value)
+    closed = close(monkeypatch, uri, "1", "RUNNING")
+
+    assert closed.status == "FAILED"
+    assert "retrain: it ended without a word" in str(closed)
 
 
 def test_the_page_of_a_good_run_shows_what_was_logged(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autonad.kubeflow.memory import FULL, GIB, PodMemory
+from autonad.kubeflow.pod_memory import FULL, GIB, PodMemory
 
 
 def second(root: Path, **files: str) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from autonad.kubeflow.memory import GIB, PodMemory
+from autonad.kubeflow.pod_memory import GIB, PodMemory
 from autonad.kubeflow.supervisor import Supervisor
 
 # Each attempt adds a line to `attempts`, and then does what is to be done.
