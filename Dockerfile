@@ -82,7 +82,9 @@ WORKDIR /app
 FROM runtime AS detector
 COPY --from=libraries-detector /opt/autonad /opt/autonad
 COPY --from=wheel /wheel /wheel
-RUN pip install --no-cache-dir --no-compile --no-index --no-deps /wheel/*.whl && compile-python /opt/autonad/lib && rm -r /wheel
+RUN pip install --no-cache-dir --no-compile --no-index --no-deps /wheel/*.whl \
+    && compile-python /opt/autonad/lib/python3*/site-packages/autonad \
+    && rm -r /wheel
 USER 1000:0
 ARG VERSION=0
 ARG REVISION=unknown
@@ -94,7 +96,9 @@ CMD ["--help"]
 FROM runtime AS full
 COPY --from=libraries-full /opt/autonad /opt/autonad
 COPY --from=wheel /wheel /wheel
-RUN pip install --no-cache-dir --no-compile --no-index --no-deps /wheel/*.whl && compile-python /opt/autonad/lib && rm -r /wheel
+RUN pip install --no-cache-dir --no-compile --no-index --no-deps /wheel/*.whl \
+    && compile-python /opt/autonad/lib/python3*/site-packages/autonad \
+    && rm -r /wheel
 USER 1000:0
 ARG VERSION=0
 ARG REVISION=unknown
