@@ -1,12 +1,9 @@
 # The image that Kubeflow's tasks run in (target `full`, the default), and a small one for the line (target `detector`).
 #
-#   make image                                  # builds both with docker, podman or buildah
-#   docker build --build-arg TORCH_INDEX=…/cpu .     # torch for processors: 2.6 GB in place of 6.6
-#   docker build --build-arg TORCH_INDEX=…/cu126 .   # torch for a CUDA other than that of pip's own index
-#   docker build --build-arg BASE_IMAGE=… .     # any Debian or Ubuntu with Python 3.11 or newer
-#
-# PyTorch's page "Start locally" names the addresses for TORCH_INDEX. Without it torch comes from where pip finds
-# everything else.
+#   make image                                       # builds both with docker, podman or buildah
+#   docker build --build-arg TORCH_INDEX=…/cu126 .   # torch for GPUs; it is for processors by default: 2.6 GB, not 6.6
+#   docker build --build-arg TORCH_INDEX= .          # torch from where pip finds everything else
+#   docker build --build-arg BASE_IMAGE=… .          # any Debian or Ubuntu with Python 3.11 or newer
 #
 # Nothing is compiled here but bytecode: every library comes as a wheel, so no image holds a compiler. Git is not needed
 # either: DVC reads repositories through libraries of its own.
@@ -48,7 +45,7 @@ FROM build AS libraries-full
 ARG PIP_EXTRA_INDEX_URL
 ARG PIP_FIND_LINKS
 ARG PIP_NO_INDEX
-ARG TORCH_INDEX=
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 # That index has torch; what torch needs comes with everything else, in the versions of constraints.txt.
 RUN python3 requirements.py full > requirements.txt \
     && pip="/opt/autonad/bin/pip install --no-cache-dir --no-compile -c constraints.txt" \
