@@ -41,6 +41,7 @@ class Stub:
         states: What a run's state is, one look after another; the last one stays.
         workflows: What there is of the run, likewise; None where version 1 of the API is not served.
         logs: What pods wrote, by their names.
+        version: Of the server; None where it does not tell.
         experiments: What is there.
         taken: How often somebody else makes the experiment at the same moment.
         login: What the header "authorization" or "cookie" must be; None asks for nothing.
@@ -53,6 +54,7 @@ class Stub:
     login: tuple[str, str] | None = None
     workflows: list[str] | None = field(default_factory=lambda: [manifest()])
     logs: dict[str, str] = field(default_factory=dict)
+    version: str | None = "2.17.0"
     experiments: list[str] = field(default_factory=lambda: ["AutoNAD"])
     taken: int = 0
 
@@ -196,6 +198,8 @@ def respond(stub: Stub, request: Request) -> Any:
             return run_of("run-1", next_of(stub.states))
     if request.path.startswith("/apis/v1beta1/runs/") and stub.workflows is not None:
         return {"run": {"id": "run-1"}, "pipeline_runtime": {"workflow_manifest": next_of(stub.workflows)}}
+    if request.path == "/apis/v1beta1/healthz" and stub.version is not None:
+        return {"commit_sha": "ab", "tag_name": stub.version, "multi_user": False}
     if request.path == "/k8s/pod/logs":
         return stub.logs[request.query["podname"]]
     raise KeyError(request.path)

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError
 
-from autonad.config.faults import LONGEST, LONGEST_VALUE, cut, explain, misplaced, quoted
+from autonad.config.explaining import LONGEST, LONGEST_VALUE, cut, explain, misplaced, quoted
 from autonad.config.sections import (
     Count,
     DataConfig,

@@ -245,6 +245,33 @@ def test_an_experiment_that_can_never_be_made_is_one_clear_line(
     assert not stub.sent("POST", "/runs")
 
 
+@pytest.mark.parametrize("version", ["2.15.1", "v2.9.0", "1.8.22"])
+def test_a_server_that_is_too_old_is_refused_before_anything_is_sent(version: str, stub: Stub) -> None:
+    stub.version = version
+
+    with pytest.raises(PipelineError, match=rf"Kubeflow Pipelines {version}, and the pipelines need 2\.16"):
+        Kubeflow(Access(host=stub.host))
+    assert not [one for one in stub.requests if one.method == "POST"]
+
+
+@pytest.mark.parametrize("version", ["2.16.0", "v2.17.1", "3.0", "", "unknown", "dev-1234", None])
+def test_a_server_that_is_new_or_hides_its_version_is_believed(version: str | None, stub: Stub) -> None:
+    stub.version = version
+
+    assert Kubeflow(Access(host=stub.host)).runs()
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_controller_without_a_retry_policy_is_told(stub: Stub, server: Kubeflow) -> None:
+    """The workflow appears a moment after the run."""
+    stub.workflows = ["", "", manifest(policy=None)]
+    assert "no retryPolicy in its workflowDefaults" in server.caution("run-1")
+    stub.workflows = [manifest(policy="OnError")]
+    assert server.caution("run-1") == ""
+    stub.workflows = None
+    assert server.caution("run-1") == ""
+
+
 def test_a_pipeline_is_looked_for_in_the_users_namespace(stub: Stub, package: Package) -> None:
     stub.pipelines["theirs", "autonad"] = "pipeline-of-others"
     mine = Kubeflow(Access(host=stub.host, namespace="mine"))

@@ -15,6 +15,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from autonad import __version__
 from autonad.errors import ConfigError
+from autonad.kubeflow.manifests import as_objects
 from autonad.kubeflow.package import PIPELINES, Package
 from autonad.steps.resources import PodResources
 from pipelines.cluster import SECRET_KEYS, Cluster
@@ -254,14 +255,33 @@ def test_the_description_explains_every_parameter_and_names_the_image(package: P
     other = package.with_image("store/autonad@sha256:ab")
 
     for parameter in package.defaults:
-        assert f"- **{parameter}**: " in package.description
+        assert f"- `{parameter}`: " in package.description
     assert f"`autonad:{__version__}`" in package.description
     assert "`store/autonad@sha256:ab`" in other.description
     assert f"`autonad:{__version__}`" not in other.description
 
 
+def test_the_summary_is_the_first_paragraph(package: Package) -> None:
+    assert package.description.startswith(f"{package.summary}\n\n")
+    assert 20 < len(package.summary) < 200
+
+
+def test_objects_of_kubernetes_hold_the_whole_pipeline(package: Package) -> None:
+    pipeline, version = as_objects(package, "2026-01-02", "line")
+
+    assert [one["kind"] for one in (pipeline, version)] == ["Pipeline", "PipelineVersion"]
+    assert version["spec"]["pipelineName"] == pipeline["metadata"]["name"] == package.name
+    assert version["metadata"] == {"name": f"{package.name}-2026-01-02", "namespace": "line"}
+    spec = version["spec"]
+    assert Package(spec["pipelineSpec"], spec["platformSpec"]) == package
+    assert all("namespace" not in one["metadata"] for one in as_objects(package, "1", None))
+    for name in ("", "2026-01-02 10:00", "Version", "-a", "a" * 300):
+        with pytest.raises(ConfigError, match="is no name of Kubernetes; use lower-case"):
+            as_objects(package, name, None)
+
+
 def test_the_defaults_of_resources_are_those_that_the_description_names(package: Package) -> None:
-    (said,) = (line for line in package.description.splitlines() if line.startswith("- **resources**"))
+    (said,) = (line for line in package.description.splitlines() if line.startswith("- `resources`"))
     example = json.loads(said[said.index("{") : said.rindex("}") + 1])
 
     assert example == PodResources().model_dump()

@@ -85,6 +85,7 @@ def test_what_is_no_workflow_says_nothing(text: str) -> None:
     found = Workflow.of(text)
 
     assert (found.pods, found.now, found.failed, found.retry_policy) == ((), "", (), None)
+    assert found.known == ('"name"' in text)
 
 
 def test_a_node_that_says_little_is_kept() -> None:
