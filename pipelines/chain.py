@@ -53,11 +53,11 @@ class Chain:
     def training(self, component: Any, **inputs: Any) -> dsl.PipelineTask:
         """A task that trains; it is given the request, the dataset and the checkpoints."""
         given = {**self.given, "checkpoints": self.checkpoints, **inputs}
-        return self.cluster.training(component(**given), self.secret, self.use)
+        return self.cluster.training(named(component, given), self.secret, self.use)
 
     def placed(self, component: Any, **inputs: Any) -> dsl.PipelineTask:
         """A task that runs where the form says."""
-        return self.cluster.placed(component(**inputs), self.secret, self.use)
+        return self.cluster.placed(named(component, inputs), self.secret, self.use)
 
     @property
     def given(self) -> dict[str, Any]:
@@ -70,6 +70,11 @@ class Chain:
         given = {**self.given, "model": model, "found": found}
         evaluated = self.placed(evaluate, **given, latency=latency)
         self.placed(deliver, **given, evaluation=evaluated.outputs["evaluation"])
+
+
+def named(component: Any, inputs: dict[str, Any]) -> dsl.PipelineTask:
+    """A task that the graph calls after its component, in every branch: kfp numbers the others."""
+    return component(**inputs).set_display_name(component.name)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -128,7 +129,10 @@ class Run:
 
     def output(self, task: str, file: str) -> bytes:
         """A file among a task's outputs, by the end of its name."""
-        found = self.backend.objects(f"v2/artifacts/autonad/{self.id}/{task}/", file)
+        of_task = re.compile(rf"v2/artifacts/autonad/{self.id}/{task}(-\d+)?/.*{re.escape(file)}")
+        found = [
+            key for key in self.backend.objects(f"v2/artifacts/autonad/{self.id}/") if of_task.fullmatch(key)
+        ]
         assert found, f"{self.name}: {task} has written no {file}"
         body = self.backend.s3.get_object(Bucket=ARTIFACTS, Key=found[-1])["Body"]
         return bytes(body.read())
@@ -176,11 +180,9 @@ class Backend:
             "s3", endpoint_url=STORE["AWS_ENDPOINT_URL"], region_name=STORE["AWS_DEFAULT_REGION"], **keys
         )
 
-    def objects(self, prefix: str, end: str) -> list[str]:
+    def objects(self, prefix: str) -> list[str]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=ARTIFACTS, Prefix=prefix)
-        return [
-            item["Key"] for page in pages for item in page.get("Contents", ()) if item["Key"].endswith(end)
-        ]
+        return [item["Key"] for page in pages for item in page.get("Contents", ())]
 
     @cached_property
     def mlflow_uri(self) -> str:

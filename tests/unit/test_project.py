@@ -190,7 +190,10 @@ def test_steps_can_be_imported_without_the_heavy_libraries() -> None:
 FORBIDDEN = {
     "an absolute path of a machine": r"(?<![\w.])/(?:[w]ork|[h]ome|[r]oot|[U]sers)/\w",
     "a folder outside of the project": r"\.\./[s]hared",
-    "a package registry": r"(?i)\b(?:pypi[.]org|pythonhosted[.]org|[a]rtifactory|download[.]pytorch[.]org(?!/whl/cpu))",
+    # PyTorch's index for processors is the only place that has them.
+    "a package registry": (
+        r"(?i)\b(?:pypi[.]org|pythonhosted[.]org|[a]rtifactory|download[.]pytorch[.]org(?!/whl/cpu))"
+    ),
     "an unfinished place": r"\b(?:[T]ODO|[F]IXME|[X]XX)\b",
 }
 
