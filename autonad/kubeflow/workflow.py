@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Of a driver, which computes a task's inputs, and of the container that runs it. Tasks of one name in different
-# branches are numbered; numbers in brackets are there where
-# the controller has a default for retries.
+# Of a driver, which computes a task's inputs, and of the container that runs it. Tasks of one name in several
+# branches are numbered; numbers in brackets are there where the controller has a default for retries.
 _POD = re.compile(r"(?P<task>[^.()]+?)(-\d+)?(-driver)?(\(\d+\))?(\.executor(\(\d+\))?)?$")
 _ASIDES = re.compile(r" (?:no new claims to deallocate, )?preemption:")
 _KINDS = re.compile(r"^(Unschedulable|Pod[A-Za-z]*): ")
