@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from kfp import dsl
 from autonad import steps
 from autonad.config import parse_config
 from autonad.config.context import Context
+from autonad.latency.target import Target
+from autonad.tracking.connection import open_store
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
@@ -55,94 +58,90 @@ def call(component: str, /, **inputs: Any) -> Any:
     return getattr(module, component).python_func(**inputs)
 
 
-def configured(text: str, folder: Path, target: str = "here") -> Any:
-    return call(
-        "configure",
-        settings=text,
-        preset="",
-        target=target,
-        latency_budget_ms=0.0,
-        supernet_epochs=0,
-        retrain_epochs=0,
-        force="none",
-        repository=str(folder.parent),
-        revision="",
-        path=folder.name,
-        mlflow_uri="",
-        experiment="",
-    )
+KINDS = {
+    "request": dsl.Artifact,
+    "dataset": dsl.Dataset,
+    "pin": dsl.Artifact,
+    "last_supernet": dsl.Model,
+    "last_latency": dsl.Artifact,
+    "last_search": dsl.Artifact,
+    "measured": dsl.Artifact,
+    "decision": dsl.Artifact,
+    "page": dsl.HTML,
+}
 
 
-def decided(config: Any, dataset: Any, out: Outputs, turn: str) -> tuple[str, Any, Any]:
-    """The action, the artifacts of the last search, and the pin."""
-    kinds = {
-        "pin": dsl.Artifact,
-        "supernet": dsl.Model,
-        "latency": dsl.Artifact,
-        "search": dsl.Artifact,
-        "champion": dsl.Model,
+def prepared(text: str, folder: Path, out: Outputs, turn: str, **entered: Any) -> tuple[Any, dict[str, Any]]:
+    """What the first task returns, and its artifacts."""
+    made = {name: out(kind, f"prepare-{turn}", name) for name, kind in KINDS.items()}
+    form: dict[str, Any] = {
+        "run_name": f"run {turn}",
+        "repository": str(folder.parent),
+        "revision": "",
+        "path": folder.name,
+        "target": "here",
+        "latency": "",
+        "latency_budget_ms": 0.0,
+        "preset": "",
+        "force": "none",
+        "settings": text,
+        "checkpoints": "",
+        "resources": {"cpu": 1.0, "node_selector": {}},
+        "secret": "none",
+        "mlflow_uri": "",
+        "experiment": "",
     }
-    last = {name: out(kind, f"load-search-{turn}", name) for name, kind in kinds.items()}
-    text, target, name = config[0], config[1], config[4]
-    call("load_search", config=text, name=name, target=target, **last)
-    pin, page = out(dsl.Artifact, f"decide-{turn}", "pin"), out(dsl.HTML, f"decide-{turn}", "page")
-    action = call(
-        "decide",
-        config=text,
-        target=target,
-        dataset=dataset,
-        last_pin=last["pin"],
-        last_search=last["search"],
-        champion=last["champion"],
-        pin=pin,
-        page=page,
-        decision=out(dsl.Artifact, f"decide-{turn}", "decision"),
-    )
-    assert "<html" in Path(page.path).read_text()
-    return action, last, pin
+    return call("prepare", **{**form, **entered}, **made), made
+
+
+@pytest.fixture
+def own_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a task changes of its process is as before afterwards."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("AUTONAD_RUN_NAME", "")
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("own_process")
 def test_the_components_make_a_detector_and_know_the_last_search(
     chain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KFP_RUN_ID", "by-hand")
     out, text = Outputs(tmp_path), settings(tmp_path)
-    config = configured(text, chain / "dataset")
-    assert json.loads(config[1])["name"] == "here"
-    dataset = out(dsl.Dataset, "fetch-dataset", "dataset")
-    call(
-        "fetch_dataset", config=config[0], location=config[2], md5=config[3], name=config[4], dataset=dataset
-    )
-    assert dataset.metadata["images"] == 40
-    action, _, pin = decided(config, dataset, out, "first")
-    assert action == "train"
+    returned, made = prepared(text, chain / "dataset", out, "first")
+    assert returned[:5] == ("train", "1", "2Gi", "4", "8Gi")
+    assert made["dataset"].metadata["images"] == 40
+    assert json.loads((Path(made["request"].path) / "target.json").read_text())["name"] == "here"
+    assert "<html" in Path(made["page"].path).read_text()
 
-    supernet, latency = out(dsl.Model, "train", "supernet"), out(dsl.Artifact, "profile", "latency")
     found, model = out(dsl.Artifact, "search", "found"), out(dsl.Model, "retrain", "model")
-    evaluation, exported = out(dsl.Artifact, "evaluate", "evaluation"), out(dsl.Model, "export", "exported")
-    metrics = {name: out(dsl.Metrics, name, "metrics") for name in ("s", "p", "a", "r", "e", "x")}
-    given = {"config": config[0], "checkpoints": ""}
-    call("train_supernet", **given, dataset=dataset, pin=pin, supernet=supernet, metrics=metrics["s"])
-    call("profile_latency", config=config[0], target=config[1], latency=latency, metrics=metrics["p"])
+    supernet, latency = out(dsl.Model, "train", "supernet"), out(dsl.Artifact, "profile", "latency")
+    evaluation, exported = out(dsl.Artifact, "evaluate", "evaluation"), out(dsl.Model, "deliver", "exported")
+    metrics = {name: out(dsl.Metrics, name, "metrics") for name in ("s", "p", "a", "r", "e", "d")}
+    request = {"request": made["request"]}
+    given = {**request, "dataset": made["dataset"]}
+    training = {**given, "checkpoints": ""}
+    known = {"last_latency": made["last_latency"], "measured": made["measured"]}
+    call("profile_latency", **request, **known, latency=latency, metrics=metrics["p"])
+    call("train_supernet", **training, pin=made["pin"], supernet=supernet, metrics=metrics["s"])
     call(
         "search",
-        **given,
-        dataset=dataset,
-        pin=pin,
+        **training,
+        pin=made["pin"],
         supernet=supernet,
         latency=latency,
         found=found,
         metrics=metrics["a"],
         pareto=out(dsl.HTML, "search", "pareto"),
     )
-    call("retrain", **given, dataset=dataset, found=found, model=model, metrics=metrics["r"])
+    call("retrain", **training, found=found, model=model, metrics=metrics["r"])
     confusion, roc = (out(dsl.ClassificationMetrics, "evaluate", name) for name in ("confusion", "roc"))
     call(
         "evaluate",
-        config=config[0],
-        dataset=dataset,
+        **given,
         model=model,
         found=found,
         latency=latency,
@@ -152,90 +151,129 @@ def test_the_components_make_a_detector_and_know_the_last_search(
         roc=roc,
         report=out(dsl.HTML, "evaluate", "report"),
     )
-    call(
-        "export",
-        config=config[0],
-        dataset=dataset,
+    summary = out(dsl.Markdown, "deliver", "summary")
+    decision = call(
+        "deliver",
+        **given,
         model=model,
         evaluation=evaluation,
-        exported=exported,
-        metrics=metrics["x"],
-    )
-    summary = out(dsl.Markdown, "register", "summary")
-    decision = call(
-        "register",
-        config=config[0],
-        target=config[1],
-        dataset=dataset,
-        exported=exported,
-        evaluation=evaluation,
         found=found,
-        registration=out(dsl.Artifact, "register", "registration"),
+        exported=exported,
+        registration=out(dsl.Artifact, "deliver", "registration"),
+        metrics=metrics["d"],
         summary=summary,
     )
 
     assert decision == "champion"
     told = json.loads((Path(evaluation.path) / "metrics.json").read_text())
     assert metrics["e"].metadata["miou"] == pytest.approx(told["input"]["miou"], abs=1e-6)
+    assert metrics["d"].metadata["p50_ms"] > 0
     assert len(confusion.metadata["confusionMatrix"]["rows"]) == len(told["classes"])
     points = roc.metadata["confidenceMetrics"]
     assert (points[0]["recall"], points[-1]["recall"]) == (0.0, 1.0)
     assert f"test mIoU | {100 * told['input']['miou']:.1f} %" in Path(summary.path).read_text()
+    page = out(dsl.HTML, "close-run", "page")
     call(
         "close_run",
+        run_name="run first",
+        repository=str(chain),
+        path="dataset",
+        target="here",
+        latency_budget_ms=0.0,
         settings=text,
+        checkpoints="",
         mlflow_uri="",
         experiment="",
         status=dsl.PipelineTaskFinalStatus("SUCCEEDED", "job", "detector", None, None),
+        page=page,
     )
+    shown = Path(page.path).read_text()
+    assert f"{100 * told['input']['miou']:.1f}" in shown
+    assert "run first" in shown
 
-    action, last, _ = decided(config, dataset, out, "second")
-    assert action == "reuse"
-    inherited = (Path(folder.path) / "inherited.safetensors" for folder in (last["search"], found))
+    again, last = prepared(text, chain / "dataset", out, "second")
+    assert again[0] == "reuse"
+    inherited = (Path(folder.path) / "inherited.safetensors" for folder in (last["last_search"], found))
     assert len({path.read_bytes() for path in inherited}) == 1
-    steps.describe_target(name="other", output=tmp_path / "other.json", threads=7)
-    other = configured(text, chain / "dataset", (tmp_path / "other.json").read_text())
-    assert decided(other, dataset, out, "third")[0] == "search"
-    steps.synthesize(
-        Context(parse_config(text, ("synthesize.seed=9",), source="test")), output=tmp_path / "new" / "d"
+    table = out(dsl.Artifact, "profile-again", "latency")
+    known = {"last_latency": last["last_latency"], "measured": last["measured"]}
+    call(
+        "profile_latency",
+        request=last["request"],
+        **known,
+        latency=table,
+        metrics=out(dsl.Metrics, "p2", "m"),
     )
-    moved = dsl.Dataset(name="dataset", uri=str(tmp_path / "new" / "d"))
-    assert decided(config, moved, out, "fourth")[0] == "train"
+    tables = (Path(folder.path) / "table.parquet" for folder in (latency, table))
+    assert len({path.read_bytes() for path in tables}) == 1, "a known table is taken over"
+
+    other = Target.describe("other", threads=1).model_copy(update={"cpu": "Cortex-A53"}).model_dump_json()
+    assert prepared(text, chain / "dataset", out, "third", target=other)[0][0] == "search"
+    new = Context(parse_config(text, ("synthesize.seed=9",), source="test"))
+    steps.synthesize(new, output=tmp_path / "new/dataset")
+    assert prepared(text, tmp_path / "new/dataset", out, "fourth")[0][0] == "train"
 
 
+@pytest.mark.usefixtures("own_process")
 def test_a_mistake_is_one_line_and_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "tracking: {enabled: false}\nspace: {preset: huge}"
     with pytest.raises(SystemExit) as ended:
-        configured("tracking: {enabled: false}\nspace: {preset: huge}", tmp_path)
+        prepared(text, tmp_path / "parts", Outputs(tmp_path), "only")
 
     assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith("error: there is no search space preset 'huge'; use one of ")
+    said = capsys.readouterr().err
+    assert said.startswith("error: there is no search space preset 'huge'; use one of ")
+    assert len(said.splitlines()) == 1
 
 
 ATTEMPT = """
 import sys
 from kfp import dsl
 from components.retrain import retrain
-config, checkpoints, dataset, found, model = sys.argv[1:]
+request, checkpoints, dataset, found, model = sys.argv[1:]
 retrain.python_func(
-    config=open(config).read(), checkpoints=checkpoints, dataset=dsl.Dataset(uri=dataset),
+    request=dsl.Artifact(uri=request), checkpoints=checkpoints, dataset=dsl.Dataset(uri=dataset),
     found=dsl.Artifact(uri=found), model=dsl.Model(uri=model), metrics=dsl.Metrics())
 """
+
+
+def test_a_task_that_is_asked_to_end_says_so_and_its_run_is_killed(chain: Path, tmp_path: Path) -> None:
+    """As Kubernetes does it; the supervisor passes the signal on."""
+    text = settings(tmp_path, retrain={"epochs": 500})
+    (tmp_path / "request").mkdir()
+    (tmp_path / "request/params.yaml").write_text(text)
+    arguments = (tmp_path / "request", "", chain / "dataset", chain / "search", tmp_path / "model")
+    process = subprocess.Popen(
+        [sys.executable, "-c", ATTEMPT, *map(str, arguments)],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**environment(), "PYTHONPATH": str(ROOT), "KFP_RUN_ID": "ended"},
+        cwd=tmp_path,
+    )
+    pointer = tmp_path / "model/checkpoint/latest.json"
+    while process.poll() is None and not pointer.is_file():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+
+    assert process.returncode == 128 + signal.SIGTERM, said
+    assert "error: retrain was asked to end" in said
+    runs = open_store(f"sqlite:///{tmp_path / 'mlflow.db'}").search_runs(
+        ["1"], "tags.`autonad.stage` = 'retrain'"
+    )
+    assert [run.info.status for run in runs] == ["KILLED"]
 
 
 def test_a_training_task_that_is_killed_twice_ends_with_the_same_weights(chain: Path, tmp_path: Path) -> None:
     """Each attempt has a fresh disk, as a new pod has; only the location of the checkpoints stays."""
     text = settings(tmp_path, retrain={"epochs": 6}, tracking={"enabled": False})
-    (tmp_path / "config.yaml").write_text(text)
+    (tmp_path / "request").mkdir()
+    (tmp_path / "request/params.yaml").write_text(text)
     kept = tmp_path / "kept"
 
     def attempt(name: str, checkpoints: str) -> subprocess.Popen[str]:
-        arguments = (
-            tmp_path / "config.yaml",
-            checkpoints,
-            chain / "dataset",
-            chain / "search",
-            tmp_path / name,
-        )
+        arguments = (tmp_path / "request", checkpoints, chain / "dataset", chain / "search", tmp_path / name)
         return subprocess.Popen(
             [sys.executable, "-c", ATTEMPT, *map(str, arguments)],
             text=True,

@@ -14,7 +14,8 @@ from commands import SETTINGS, Autonad
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.slow, pytest.mark.timeout(1500)]
 
-DELIVERY = ["retrain", "evaluate", "export", "register"]
+DELIVERY = ["retrain", "evaluate", "deliver"]
+DELIVERED = ["retrain", "evaluate", "export", "register"]  # as MLflow has it
 SEARCH = ["profile-latency", "search"]
 
 
@@ -56,7 +57,7 @@ class Line:
         return [line.split("'")[1].rstrip("-0123456789") for line in lines if "Executing task '" in line]
 
     def decision(self, name: str) -> dict[str, Any]:
-        (path,) = (self.root / "runs/pipeline" / name).glob("*/decide/decision/decision.json")
+        (path,) = (self.root / "runs/pipeline" / name).glob("*/prepare/decision/decision.json")
         found: dict[str, Any] = json.loads(path.read_text())
         return found
 
@@ -95,27 +96,33 @@ def line(tmp_path_factory: pytest.TempPathFactory, autonad: Autonad) -> Iterator
 
 def test_the_first_run_trains(line: Line) -> None:
     assert line.decision("first")["action"] == "train"
-    before = ["configure", "fetch-dataset", "load-search", "decide"]
-    tasks = line.tasks("first")
 
-    assert sorted(tasks[:4]) == sorted(before)
-    assert sorted(tasks[4:-1]) == sorted(["train-supernet", *SEARCH, *DELIVERY])
-    assert tasks[-1] == "close-run"
+    assert line.tasks("first") == [
+        "prepare",
+        "profile-latency",
+        "train-supernet",
+        "search",
+        *DELIVERY,
+        "close-run",
+    ]
     steps = line.steps("first")
-    assert steps.keys() == {"fetch-dataset", "decide", "train-supernet", *SEARCH, *DELIVERY}
+    assert steps.keys() == {"fetch-dataset", "decide", "train-supernet", *SEARCH, *DELIVERED}
     assert set(steps.values()) == {"FINISHED"}
     assert line.parent("first").info.status == "FINISHED"
+    assert line.parent("first").data.tags["mlflow.runName"] == "first"
     assert "autonad.failure" not in line.parent("first").data.tags
-    (summary,) = (line.root / "runs/pipeline/first").glob("*/register*/summary")
+    (summary,) = (line.root / "runs/pipeline/first").glob("*/deliver*/summary")
     assert "| in use | yes |" in summary.read_text()
+    (page,) = (line.root / "runs/pipeline/first").glob("*/close-run/page")
+    assert "a new detector is in use" in page.read_text()
 
 
 def test_the_second_run_reuses(line: Line) -> None:
     line.run("second", "data/steel")
 
     assert line.decision("second")["action"] == "reuse"
-    assert line.tasks("second")[4:-1] == DELIVERY
-    assert line.steps("second").keys() == {"fetch-dataset", "decide", *DELIVERY}
+    assert line.tasks("second")[1:-1] == DELIVERY
+    assert line.steps("second").keys() == {"fetch-dataset", "decide", *DELIVERED}
     first, second = (next((line.root / "runs/pipeline" / n).glob("*/*/model")) for n in ("first", "second"))
     assert (first / "model.safetensors").read_bytes() == (second / "model.safetensors").read_bytes()
 
@@ -128,7 +135,7 @@ def test_another_target_searches_and_a_failing_step_fails_the_run_with_its_reaso
     assert line.decision("third")["action"] == "search"
     kinds = {reason["kind"] for reason in line.decision("third")["reasons"]}
     assert kinds == {"hardware_changed", "latency_budget_changed"}
-    assert line.tasks("third")[4:] == [*SEARCH, "close-run"]
+    assert line.tasks("third")[1:] == [*SEARCH, "close-run"]
     assert output.splitlines()[-1].startswith("error: task search")
     parent = line.parent("third")
     assert parent.info.status == "FAILED"
@@ -176,7 +183,13 @@ def test_a_changed_material_trains_again(line: Line, autonad: Autonad) -> None:
     ("options", "reason"),
     [
         (("--parameter", "preset=huge"), "there is no search space preset 'huge'; use one of"),
-        (("--parameter", "target=robot"), "target 'robot' is neither 'here' nor the text of a target file"),
+        (("--parameter", "target=robot"), "there is no target 'robot' in"),
+        (
+            ("--parameter", "resources={memroy: 4Gi}"),
+            "resources: memroy is no known key: did you mean memory?",
+        ),
+        (("--parameter", "secret=autonda"), "Secret 'autonda' is not in this namespace"),
+        (("--checkpoints", "/proc/nowhere"), "checkpoints cannot be written to /proc/nowhere"),
         (("--parameter", "settings={serach: {}}"), "did you mean search?"),
         (
             ("--parameter", "dataset_repository=.", "--parameter", "dataset_revision=v9"),
@@ -189,7 +202,7 @@ def test_a_wrong_parameter_ends_the_run_at_once(line: Line, options: tuple[str, 
     output = line.run("wrong", "data/steel", *options, code=2)
 
     assert reason in output
-    assert set(line.tasks("wrong")) == {"configure", "close-run"}
+    assert set(line.tasks("wrong")) == {"prepare", "close-run"}
     assert "Traceback" not in output
     shutil.rmtree(line.root / "runs/pipeline/wrong")
     if "9" not in options[-1] or "v9" in options[-1]:

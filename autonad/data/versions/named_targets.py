@@ -50,7 +50,8 @@ def read_target(repository: str, revision: str, name: str) -> str:
     if repository.startswith(SCHEME):
         return _beside_remote(repository, name)
     folder = Path(repository) / FOLDER
-    if revision or not folder.is_dir():
+    plain = Path(repository).is_dir() and not (Path(repository) / ".dvc").is_dir()
+    if revision or not (plain or folder.is_dir()):
         return _in_git(repository, revision, name)
     path = _in_folder(folder, name)
     try:

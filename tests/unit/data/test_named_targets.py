@@ -58,8 +58,11 @@ def test_without_repository_or_targets_it_says_so(tmp_path: Path) -> None:
         read_target("generated", "", "line")
     with pytest.raises(DatasetError, match=r"cannot be read from revision HEAD of .*make sure that git"):
         read_target(str(tmp_path / "none"), "", "line")
+    nothing = r"no target 'line' in .*/targets/, but none at all; correct the name, or write it on the device"
+    with pytest.raises(DatasetError, match=nothing):  # a folder of datasets, which is no repository
+        read_target(str(tmp_path), "", "line")
     (tmp_path / "targets").mkdir()
-    with pytest.raises(DatasetError, match="but none at all; correct the name, or write it on the device"):
+    with pytest.raises(DatasetError, match=nothing):
         read_target(str(tmp_path), "", "line")
 
 

@@ -123,8 +123,9 @@ time.sleep(60)
     process = pod.start(body)
     pod.wait_for("ready")
     process.send_signal(number)
-    process.communicate(timeout=60)
+    _, said = process.communicate(timeout=60)
 
+    assert "started again" not in said
     assert (pod.folder / "told").read_text() == number.name
     assert pod.attempts == 1
     assert process.returncode == 128 + number
