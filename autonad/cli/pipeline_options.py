@@ -178,7 +178,9 @@ def followed_branch(dataset: str | None, branch: str | None, *, fixed: bool) -> 
 
 def _settings(params: Path | None, overrides: list[str] | None) -> dict[str, Any]:
     """The configuration as parameters: it decides, not the defaults that a person sees in the interface."""
-    from autonad.steps import config_text
+    import yaml
 
-    text = config_text(read_config(params, overrides))
+    # What differs: the interface shows parameters as they were given, and compares runs by them.
+    given = read_config(params, overrides).model_dump(mode="json", exclude_defaults=True)
+    text = yaml.safe_dump(given, sort_keys=True, default_flow_style=None, width=1000) if given else ""
     return {"settings": text, "preset": ""}
