@@ -60,6 +60,19 @@ def test_each_batch_is_tested_by_itself_at_its_share_of_the_level(
     assert tests.notes == []
 
 
+def test_a_batch_that_shows_the_pinned_parts_again_is_not_compared(
+    dataset: Dataset, pin: Pin, newer: pd.DataFrame
+) -> None:
+    """As a generated dataset with other settings does: its images are others, its parts have the same names."""
+    groups = sorted(set(pin.features["group"]))
+    again = newer[newer["batch"] == "monday"].head(len(groups))
+    again = pd.concat([again] * len(groups), ignore_index=True).assign(group=np.repeat(groups, len(again)))
+    tests = compare_batches(dataset, pin, again, SETTINGS, seed=0)
+
+    assert [finding.drift for finding in tests.findings] == [None]
+    assert "shows every part of the last search" in tests.notes[0]
+
+
 def test_a_batch_without_masks_is_compared_as_the_champion_sees_both_sides(
     dataset: Dataset, pin: Pin, newer: pd.DataFrame
 ) -> None:
