@@ -37,5 +37,5 @@ def check_writable(location: str) -> None:
             )
         raise StorageError(
             f"checkpoints cannot be written to {location} by user {os.getuid()} of group {os.getgid()} "
-            f"({error}); {remedy}"
+            f"({str(error).partition(';')[0]}); {remedy}"
         ) from error

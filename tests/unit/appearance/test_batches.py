@@ -63,7 +63,7 @@ def test_each_batch_is_tested_by_itself_at_its_share_of_the_level(
 def test_a_batch_that_shows_the_pinned_parts_again_is_not_compared(
     dataset: Dataset, pin: Pin, newer: pd.DataFrame
 ) -> None:
-    """As a generated dataset with other settings does: its images are others, its parts have the same names."""
+    """As a generated dataset with other settings does: other images, of parts with the same names."""
     groups = sorted(set(pin.features["group"]))
     again = newer[newer["batch"] == "monday"].head(len(groups))
     again = pd.concat([again] * len(groups), ignore_index=True).assign(group=np.repeat(groups, len(again)))
