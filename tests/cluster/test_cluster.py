@@ -43,19 +43,6 @@ def status(found: Run) -> str:
     return str(found.parent.info.status)
 
 
-def test_mlflow_is_ready_and_stays_so_under_load(backend: Backend) -> None:
-    load = ("python", ROOT / "tests/cluster/mlflow_load.py", backend.mlflow_uri)
-    said = call(ROOT / "tests/cluster/mlflow_memory", *load, "--seconds", 300, "--clients", 4)
-    figures = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
-    memory = figures[-1]
-    tell(test="mlflow", **figures[0], **memory)
-
-    assert memory["working_set_mib"] < memory["limit_mib"]
-    pods = json.loads(kubectl("get", "pods", "-l", "app.kubernetes.io/name=mlflow", "-o", "json"))["items"]
-    (state,) = pods[0]["status"]["containerStatuses"]
-    assert (state["ready"], state["restartCount"]) == (True, 0)
-
-
 def test_the_first_run_trains(trained: Run, backend: Backend) -> None:
     tell(test="train", seconds=trained.seconds, steps=trained.computed(), tasks=len(trained.tasks))
 
@@ -275,3 +262,16 @@ def test_an_edge_device_is_searched_for_with_its_kit(reused: Run, backend: Backe
     (searched,) = [step for step in found.steps if step.data.tags.get("autonad.stage") == "search"]
     assert "edge" in found.page
     assert searched.info.status == "FINISHED"
+
+
+def test_mlflow_is_ready_and_stays_so_under_load(backend: Backend) -> None:
+    load = ("python", ROOT / "tests/cluster/mlflow_load.py", backend.mlflow_uri)
+    said = call(ROOT / "tests/cluster/mlflow_memory", *load, "--seconds", 300, "--clients", 4)
+    figures = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    memory = figures[-1]
+    tell(test="mlflow", **figures[0], **memory)
+
+    assert memory["working_set_mib"] < memory["limit_mib"]
+    pods = json.loads(kubectl("get", "pods", "-l", "app.kubernetes.io/name=mlflow", "-o", "json"))["items"]
+    (state,) = pods[0]["status"]["containerStatuses"]
+    assert (state["ready"], state["restartCount"]) == (True, 0)
