@@ -30,9 +30,12 @@ def enter(page: Page, name: str) -> None:
     page.wait_for_timeout(SETTLED_MS)
 
 
-def form(page: Page, run: str) -> None:
-    visit(page, f"runs/details/{run}")
-    page.get_by_text("Clone run", exact=True).click()
+def form(page: Page) -> None:
+    """Of the newest version that was uploaded."""
+    visit(page, "pipelines")
+    page.get_by_text("autonad", exact=True).first.click()
+    page.wait_for_timeout(SETTLED_MS)
+    page.get_by_text("Create run", exact=True).first.click()
     page.wait_for_timeout(SETTLED_MS)
     page.get_by_text("Run parameters", exact=True).first.scroll_into_view_if_needed()
     page.mouse.wheel(0, 4000)
@@ -69,7 +72,7 @@ def main() -> None:
         browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         for name, take in (
-            ("form", lambda: form(page, given.runs[0])),
+            ("form", lambda: form(page)),
             ("graph", lambda: graph(page, given.runs[0])),
             ("page", lambda: page_of_run(page, given.runs[0])),
             ("compare", lambda: compare(page, given.runs)),

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,25 @@ def test_the_command_line_prints_the_summary_of_this_run(compiled: Path, tmp_pat
         )
         assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "second summary"
+
+
+def test_an_interrupted_pipeline_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here nothing runs the exit handler: the execution would stay RUNNING in MLflow."""
+
+    def interrupted(path: str) -> Callable[..., None]:
+        def pipeline(**arguments: object) -> None:
+            raise KeyboardInterrupt
+
+        return pipeline
+
+    said: list[dict[str, object]] = []
+    monkeypatch.setattr("autonad.kubeflow.local.components.load_component_from_file", interrupted)
+    monkeypatch.setattr("autonad.kubeflow.closing.close", lambda settings, **more: said.append(more))
+
+    with pytest.raises(KeyboardInterrupt):
+        run_local(
+            Package.load("autonad"), {"experiment": "tuesday"}, folder=tmp_path, execution="interrupted"
+        )
+    assert [(one["state"], one["experiment"], one["name"]) for one in said] == [
+        ("CANCELED", "tuesday", "interrupted")
+    ]
