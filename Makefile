@@ -15,7 +15,7 @@ MLFLOW_PORT ?= 5000
 .PHONY: help demo test acceptance cluster-test check image format params dvc mlflow s3 venv clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## Generate a dataset and run the whole chain on it
 	$(BIN)/autonad demo

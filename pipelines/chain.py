@@ -14,7 +14,7 @@ from components.deliver import deliver
 from components.evaluate import evaluate
 from components.prepare import prepare
 from components.retrain import retrain
-from pipelines.cluster import RESOURCES, Cluster, credentials
+from pipelines.cluster import RESOURCES, Cluster
 
 # What of the form the page of the run shows, or needs.
 TOLD = (
@@ -59,6 +59,10 @@ class Chain:
         """A task that runs where the form says."""
         return self.cluster.placed(named(component, inputs), self.secret, self.use)
 
+    def placed_light(self, component: Any, **inputs: Any) -> dsl.PipelineTask:
+        """A task that computes a minute or less where the form says."""
+        return self.cluster.placed_light(named(component, inputs), self.secret, self.use)
+
     @property
     def given(self) -> dict[str, Any]:
         """What most tasks read."""
@@ -68,8 +72,8 @@ class Chain:
         """From an architecture to a registered detector."""
         model = self.training(retrain, found=found).outputs["model"]
         given = {**self.given, "model": model, "found": found}
-        evaluated = self.placed(evaluate, **given, latency=latency)
-        self.placed(deliver, **given, evaluation=evaluated.outputs["evaluation"])
+        evaluated = self.placed_light(evaluate, **given, latency=latency)
+        self.placed_light(deliver, **given, evaluation=evaluated.outputs["evaluation"])
 
 
 def named(component: Any, inputs: dict[str, Any]) -> dsl.PipelineTask:
@@ -86,10 +90,7 @@ def opened(cluster: Cluster, **entered: Any) -> Iterator[Chain]:
         entered: Inputs of `prepare`, without the run's name.
     """
     name, secret = dsl.PIPELINE_JOB_NAME_PLACEHOLDER, entered["secret"]
-    closing = close_run(run_name=name, **{key: entered[key] for key in TOLD})
-    closing.set_caching_options(enable_caching=False)
-    credentials(closing, secret)
-    cluster.with_checkpoints(closing)
+    closing = cluster.closing(close_run(run_name=name, **{key: entered[key] for key in TOLD}), secret)
     with dsl.ExitHandler(closing, name="detector"):
         first = cluster.light(prepare(run_name=name, **entered), secret)
         cluster.with_checkpoints(first)

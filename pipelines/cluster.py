@@ -11,6 +11,8 @@ from autonad.kubeflow.supervisor import RETRIES
 from autonad.steps import SECRET_KEYS
 
 CHECKPOINTS = "/checkpoints"
+# Where people open MLflow, if that is not the address that tasks use: each installation has its own.
+ADDRESS = "AUTONAD_MLFLOW_UI"
 # What a task asks a node for that computes a minute or less: it fits beside others on the smallest node, and
 # may use what is free. Tasks that train, search or measure ask for what the form's `resources` say.
 LIGHT_CPU, LIGHT_MEMORY = "200m", "512Mi"
@@ -46,6 +48,15 @@ class Cluster:
     checkpoint_volume: str | None = None
     shared_memory: str = "2Gi"
 
+    def closing(self, task: dsl.PipelineTask, secret: Any) -> dsl.PipelineTask:
+        """The task that runs last, however the others ended; Kubeflow repeats none of its kind."""
+        task.set_caching_options(enable_caching=False)
+        kubernetes.set_timeout(task, int(3600 * self.hours))
+        task.set_cpu_request(LIGHT_CPU).set_memory_request(LIGHT_MEMORY)
+        task.set_env_variable(RETRIES, str(self.retries))
+        credentials(task, secret)
+        return self.with_checkpoints(task)
+
     def light(self, task: dsl.PipelineTask, secret: Any) -> dsl.PipelineTask:
         """A task that computes a minute or less."""
         self._any(task, secret, self.hours)
@@ -67,6 +78,12 @@ class Cluster:
         task.set_memory_request(use["memory"]).set_memory_limit(use["memory_limit"])
         kubernetes.add_node_selector_json(task, use["node_selector"])
         kubernetes.add_toleration_json(task, use["tolerations"])
+        return task
+
+    def placed_light(self, task: dsl.PipelineTask, secret: Any, use: dict[str, Any]) -> dsl.PipelineTask:
+        """A task that computes a minute or less where the form says; it never waits for a large node."""
+        self.placed(task, secret, use)
+        task.set_cpu_request(LIGHT_CPU).set_memory_request(LIGHT_MEMORY)
         return task
 
     def training(self, task: dsl.PipelineTask, secret: Any, use: dict[str, Any]) -> dsl.PipelineTask:
@@ -109,7 +126,8 @@ class Cluster:
 
 def credentials(task: dsl.PipelineTask, secret: Any) -> None:
     """What a Secret holds, the run's id, and a user that is not root."""
-    kubernetes.use_secret_as_env(task, secret, {name: name for name in SECRET_KEYS}, optional=True)
+    names = {name: name for name in (*SECRET_KEYS, ADDRESS)}
+    kubernetes.use_secret_as_env(task, secret, names, optional=True)
     # The run's id names the execution in MLflow.
     kubernetes.use_field_path_as_env(task, "KFP_RUN_ID", "metadata.labels['pipeline/runid']")
     kubernetes.set_security_context(task, run_as_non_root=True)

@@ -10,8 +10,8 @@ import docstring_parser
 from components.image import IMAGE
 
 NEEDS = """\
-Image: `{image}`. Kubeflow Pipelines 2.16 or newer (2.14 without security contexts), MLflow 3.17 or newer with
-files served by it, a Secret as in `deploy/kubernetes/secrets.template.yaml`."""
+Image: `{image}`. Kubeflow Pipelines 2.16 or newer, MLflow 3.17 or newer with files served by it, a Secret as
+in `deploy/kubernetes/secrets.template.yaml`."""
 
 
 def describe(pipeline: Callable[..., Any]) -> str:

@@ -137,7 +137,9 @@ class Inputs:
         for one in self.parameter or ():
             name, separator, value = one.partition("=")
             if not separator:
-                raise ConfigError(f"--parameter {one!r} is not of the form NAME=VALUE, such as memory=16Gi")
+                raise ConfigError(
+                    f"--parameter {one!r} is not of the form NAME=VALUE, such as latency_budget_ms=5"
+                )
             given[name] = value
         return package.arguments(given)
 

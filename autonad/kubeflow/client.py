@@ -154,11 +154,12 @@ class Kubeflow:
             if found.known:
                 break
             time.sleep(SECONDS_BETWEEN_ATTEMPTS)
-        if not found.known or found.retry_policy is not None:
+        if not found.known or found.retry_policy in ("OnError", "Always"):
             return ""
         return (
-            "this cluster's workflow controller has no retryPolicy in its workflowDefaults, so a task that "
-            "ends with a mistake is repeated as if its pod were lost; docs/kubeflow.md says where to set it"
+            "this cluster's workflow controller has no retryPolicy OnError or Always in its "
+            "workflowDefaults, so a task whose pod is lost is not repeated, and one that ends with a mistake "
+            "is; docs/kubeflow.md says where to set it"
         )
 
     def reason(self, run_id: str) -> str:

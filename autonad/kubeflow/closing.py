@@ -15,7 +15,7 @@ from autonad.errors import AutonadError, cause_of, redact
 from autonad.files import write_text_atomic
 from autonad.kubeflow.tasks import tracking_text
 from autonad.steps.step import tracking_settings
-from autonad.tracking.runs.outcome import UNFINISHED, decide_outcome
+from autonad.tracking.runs.outcome import NO_WORD, UNFINISHED, Outcome, decide_outcome
 
 if TYPE_CHECKING:
     from autonad.report.run_page import RunReport
@@ -78,7 +78,8 @@ def close(
     title = name or (execution.title if execution is not None else "This run")
     state = settled_state(state, os.environ)
     told = decide_outcome(state, (), message=message or "")
-    entered = {what: str(value) for what, value in (asked or {}).items() if value not in ("", None)}
+    given = {what: redact(str(value), "") for what, value in (asked or {}).items()}
+    entered = {what: value for what, value in given.items() if value}
     page = RunReport(title, told.status, told.reason, asked=entered, unrecorded=NO_RECORD)
     try:
         config = parse_config(tracking_text(settings, uri, experiment), source="the pipeline's parameters")
@@ -86,11 +87,13 @@ def close(
         page = replace(page, places={"server": redact(tracking.uri), "experiment": tracking.experiment})
         if not tracking.enabled or execution is None:
             text = "nothing to close: tracking is off, or there is no execution"
+            page = replace(page, reason=_known(told, "tracking is off; the log of the red task says why"))
             return Closed(text, render_page(page), told.status)
         ended = close_execution(tracking, replace(execution, title=title), state=state, message=message or "")
     except AutonadError as error:
         text = f"the parent run cannot be closed: {error}"
-        return Closed(text, render_page(replace(page, unrecorded=str(error))), told.status)
+        page = replace(page, reason=_known(told, str(error)), unrecorded=str(error))
+        return Closed(text, render_page(page), told.status)
     outcome = ended.outcome
     words = {"FINISHED": "is finished", "FAILED": "failed", "KILLED": "was ended"}[outcome.status]
     text = f"{ended.title} {words}" + (f": {outcome.reason}" if outcome.reason else "")
@@ -98,6 +101,11 @@ def close(
         text += _without_copies(checkpoints, ended)
     page = replace(page, name=ended.title, status=outcome.status, reason=outcome.reason)
     return Closed(text, _page(tracking, ended, page), outcome.status)
+
+
+def _known(told: Outcome, otherwise: str) -> str:
+    """Why a run failed, as far as Kubeflow says; without a record no step can be named."""
+    return otherwise if told.reason == NO_WORD else told.reason
 
 
 def settled_state(state: str, environment: Mapping[str, str]) -> str:

@@ -184,12 +184,17 @@ class Target(BaseModel):
         )
         return None if here.hardware_key == self.hardware_key else here
 
-    def differences(self, other: Target) -> str:
-        """What of another device is not as in this target, of what decides latency: "cpu is A, not B; …"."""
+    def differences(self, other: Target, *, beside: tuple[str, ...] = ()) -> str:
+        """What of another device is not as in this target, of what decides latency: "cpu is A, not B; …".
+
+        Args:
+            other: The other device.
+            beside: Fields that are not looked at.
+        """
         values = [
             (field, getattr(other, field), getattr(self, field))
             for field in DECIDING
-            if field != "version" and getattr(other, field) != getattr(self, field)
+            if field not in ("version", *beside) and getattr(other, field) != getattr(self, field)
         ]
         if _release(other.version) != _release(self.version):
             values.append((f"version of {self.runtime}", other.version, self.version))
@@ -202,6 +207,15 @@ class Target(BaseModel):
             LatencyError: It is another machine; names the differences, and the ways out.
         """
         here = self.verify_here()
+        if (
+            here is not None
+            and here.model_copy(update={"cores": self.cores}).hardware_key == self.hardware_key
+        ):
+            raise LatencyError(
+                f"target {self.name!r} has {self.cores} cores, and here are {here.cores}: on a cluster set "
+                f"`resources.cpu_limit` to {self.cores}, or describe the target in a pod with the limit of "
+                "these tasks; elsewhere describe this machine with `autonad describe-target`"
+            )
         if here is not None:
             raise LatencyError(
                 f"this machine is not target {self.name!r}: {self.differences(here)}. Latencies measured "

@@ -12,7 +12,7 @@ import yaml
 
 from autonad.config import Config, parse_config
 from autonad.config.context import Context
-from autonad.data.versions import DatasetVersion, resolve
+from autonad.data.versions import GENERATED, DatasetVersion, resolve
 from autonad.errors import ConfigError
 from autonad.steps.resources import PodResources
 from autonad.steps.step import tracking_settings
@@ -110,15 +110,16 @@ def configure(context: Context, form: Form, measured: Path) -> PipelineInput:
     from autonad.storage.writable import check_writable
     from autonad.tracking.connection import connect
 
+    form = _forgiven(form)
     resources = PodResources.of(form.resources)
     _check_secret(form.secret, os.environ)
-    force = form.force.strip().lower() or "none"
+    force = form.force.lower() or "none"
     entered: dict[str, Any] = {
-        "space.preset": form.preset.strip().lower(),
+        "space.preset": form.preset.lower(),
         "search.latency_budget_ms": form.latency_budget_ms,
         "decide.force": "" if force in ("none", REUSE) else force,
-        "tracking.uri": form.mlflow_uri.strip(),
-        "tracking.experiment": form.experiment.strip(),
+        "tracking.uri": form.mlflow_uri,
+        "tracking.experiment": form.experiment,
     }
     overrides = [
         f"{name}={yaml.safe_dump(value).splitlines()[0]}" for name, value in entered.items() if value
@@ -138,6 +139,19 @@ def configure(context: Context, form: Form, measured: Path) -> PipelineInput:
     return PipelineInput(
         config.model_copy(update={"tracking": tracking}), target, version, resources, force != REUSE
     )
+
+
+def _forgiven(form: Form) -> Form:
+    """Without the blanks around what was entered, and with the words that have a meaning in lower case.
+
+    Checkpoints stay as they are: the trainings are given them as they were entered.
+    """
+    kept = ("settings", "checkpoints")
+    texts = {name: text for name, text in vars(form).items() if isinstance(text, str) and name not in kept}
+    entered: dict[str, Any] = {name: text.strip() for name, text in texts.items()}
+    words = {"repository": GENERATED, "secret": NO_SECRET}
+    entered |= {name: word for name, word in words.items() if entered[name].lower() == word}
+    return replace(form, **entered)
 
 
 def config_text(config: Config) -> str:

@@ -118,6 +118,10 @@ def _launch(step: Callable[..., R], count: int, context: Context, options: dict[
             failed = failure
     if errors:
         raise errors[0] from None
+    _, first = failed.get_first_failure()
+    if first.exitcode < 0:
+        # It was killed and could not say why: what started this process is told the signal.
+        raise SystemExit(128 - first.exitcode) from None
     raise failed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from autonad.errors import redact
 from autonad.files import read_json
 from autonad.report.run_page import RunReport, SearchedFront, StepLine
 from autonad.tracking.connection import CONNECT, MlflowClient, clear_failures, connect
@@ -50,7 +51,7 @@ def read_report(
 class _Reader:
     def __init__(self, client: MlflowClient, settings: TrackingSettings, ui: str) -> None:
         self._client, self._settings = client, settings
-        self._ui = (ui or settings.uri).rstrip("/")
+        self._ui = redact(ui or settings.uri, "").rstrip("/")  # it stands on a page
         # A file that cannot be read leaves out its part of the page, and is no reason to have none.
         self._files = RunReader(client, settings, warn=lambda line: None)
 

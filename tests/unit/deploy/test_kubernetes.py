@@ -185,10 +185,10 @@ def test_openshift_chooses_the_user() -> None:
 
 
 def test_the_secret_has_the_keys_that_tasks_and_servers_read_and_no_values() -> None:
-    from pipelines.cluster import SECRET_KEYS
+    from pipelines.cluster import ADDRESS, SECRET_KEYS
 
     known = {one["metadata"]["name"]: one["stringData"] for one in secrets()}
-    assert known["autonad"].keys() == set(SECRET_KEYS) | CHECKSUMS
+    assert known["autonad"].keys() == {*SECRET_KEYS, ADDRESS}
     assert known["mlflow-server"].keys() >= CHECKSUMS | {"POSTGRES_PASSWORD"}
     assert not [name for name in known["autonad"] if "POSTGRES" in name]
     hidden = re.compile("KEY|PASSWORD|USERNAME")

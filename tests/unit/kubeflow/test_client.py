@@ -265,9 +265,12 @@ def test_a_server_that_is_new_or_hides_its_version_is_believed(version: str | No
 def test_a_controller_without_a_retry_policy_is_told(stub: Stub, server: Kubeflow) -> None:
     """The workflow appears a moment after the run."""
     stub.workflows = ["", "", manifest(policy=None)]
-    assert "no retryPolicy in its workflowDefaults" in server.caution("run-1")
-    stub.workflows = [manifest(policy="OnError")]
-    assert server.caution("run-1") == ""
+    assert "no retryPolicy OnError or Always" in server.caution("run-1")
+    stub.workflows = [manifest(policy="OnFailure")]
+    assert "a task whose pod is lost is not repeated" in server.caution("run-1")
+    for enough in ("OnError", "Always"):
+        stub.workflows = [manifest(policy=enough)]
+        assert server.caution("run-1") == ""
     stub.workflows = None
     assert server.caution("run-1") == ""
 

@@ -227,6 +227,9 @@ def test_without_mlflow_the_page_says_so_with_what_kubeflow_says(monkeypatch: py
     for part in ("run 1: failed", "no node has 64 cpu", "cannot be used", "start the server", "cpu 64"):
         assert part in text, part
     assert "secret" not in closed.page + closed.text
+    unsaid = text_of(close(monkeypatch, uri, "1", "FAILED", asked={"repository": "https://me:secret@host/r"}))
+    assert "before it began" not in unsaid
+    assert "https://host/r" in unsaid
 
 
 def test_an_artifact_that_cannot_be_read_costs_its_part_of_the_page_alone(

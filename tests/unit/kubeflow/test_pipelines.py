@@ -18,13 +18,14 @@ from autonad.errors import ConfigError
 from autonad.kubeflow.manifests import as_objects
 from autonad.kubeflow.package import PIPELINES, Package
 from autonad.steps.resources import PodResources
-from pipelines.cluster import SECRET_KEYS, Cluster
+from pipelines.cluster import ADDRESS, SECRET_KEYS, Cluster
 from pipelines.compile import compile_pipeline, file_name
 
 ROOT = Path(__file__).parents[3]
 LIMIT = 200_000
 TRAINING = {"train-supernet", "search", "retrain"}
 PLACED = {*TRAINING, "profile-latency", "evaluate", "deliver"}
+LIGHT = {"prepare", "evaluate", "deliver", "close-run"}
 SUPERVISED = "-m autonad.kubeflow.supervisor kfp.dsl.executor_main"
 
 
@@ -125,10 +126,10 @@ def test_every_task_has_credentials_identity_and_a_time_limit(package: Package) 
         keys = {entry["envVar"] for secret in kubernetes["secretAsEnv"] for entry in secret["keyToEnv"]}
         names = [entry["name"] for entry in kubernetes["fieldPathAsEnv"]]
 
-        assert keys == set(SECRET_KEYS), component
+        assert keys == {*SECRET_KEYS, ADDRESS}, component
         assert names == ["KFP_RUN_ID"], component
         assert kubernetes["securityContext"] == {"runAsNonRoot": True}, component
-        assert component == "close-run" or int(kubernetes["activeDeadlineSeconds"]) > 0, component
+        assert int(kubernetes["activeDeadlineSeconds"]) > 0, component
 
 
 def output_of(source: dict[str, Any]) -> str:
@@ -145,12 +146,9 @@ def test_tasks_that_compute_ask_for_what_the_form_says(package: Package) -> None
         if component not in PLACED:
             continue
         seen.add(component)
-        for field, output in (
-            ("resourceCpuRequest", "cpu"),
-            ("resourceCpuLimit", "cpu_limit"),
-            ("resourceMemoryRequest", "memory"),
-            ("resourceMemoryLimit", "memory_limit"),
-        ):
+        asked = (("resourceCpuRequest", "cpu"), ("resourceMemoryRequest", "memory"))
+        limits = (("resourceCpuLimit", "cpu_limit"), ("resourceMemoryLimit", "memory_limit"))
+        for field, output in (*(() if component in LIGHT else asked), *limits):
             assert container["resources"][field].endswith(f"--prepare-{output}']}}}}"), (component, field)
         assert output_of(kubernetes["nodeSelector"]["nodeSelectorJson"]) == "node_selector"
         (accepted,) = kubernetes["tolerations"]
@@ -165,9 +163,12 @@ def test_tasks_that_compute_ask_for_what_the_form_says(package: Package) -> None
 
 
 def test_light_tasks_fit_on_the_smallest_node_and_use_what_is_free(package: Package) -> None:
-    (resources,) = (one["resources"] for name, one, _ in executors(package) if name == "prepare")
+    light = {name: one["resources"] for name, one, _ in executors(package) if name in LIGHT}
+    resources = light["prepare"]
 
-    assert (resources["resourceCpuRequest"], resources["resourceMemoryRequest"]) == ("200m", "512Mi")
+    assert light.keys() == LIGHT
+    for name, one in light.items():
+        assert (one["resourceCpuRequest"], one["resourceMemoryRequest"]) == ("200m", "512Mi"), name
     assert not [name for name in resources if "limit" in name.lower()]
 
 

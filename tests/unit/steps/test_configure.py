@@ -78,7 +78,9 @@ def test_an_empty_form_is_the_configuration_of_its_settings(entered: Callable[..
 def test_case_and_blanks_are_forgiven(
     preset: str, force: str, target: str, entered: Callable[..., PipelineInput]
 ) -> None:
-    found = entered(preset=preset, force=force, target=target)
+    found = entered(
+        preset=preset, force=force, target=target, repository=" Generated", secret="None ", latency=" "
+    )
 
     assert found.config.space.preset == "tiny"
     assert found.config.decide.force == force.strip().lower()

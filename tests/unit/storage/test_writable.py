@@ -89,3 +89,21 @@ def test_two_tasks_may_check_one_place_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert faults == []
+
+
+def test_a_folder_of_the_pod_itself_is_no_place_for_checkpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be lost with the pod, after hours of training."""
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    for place in (str(tmp_path), "checkpoints"):
+        with pytest.raises(StorageError, match=r"no volume is mounted at .*--checkpoint-volume"):
+            check_writable(place)
+    monkeypatch.setattr(Path, "is_mount", lambda self: self == tmp_path)
+    check_writable(f"{tmp_path}/line")
+
+
+@pytest.mark.parametrize("place", [" s3://bucket/copies", "/checkpoints "])
+def test_blanks_around_a_place_are_refused_because_trainings_take_it_as_it_is(place: str) -> None:
+    with pytest.raises(StorageError, match="blanks around"):
+        check_writable(place)
