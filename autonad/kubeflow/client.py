@@ -204,7 +204,7 @@ class Kubeflow:
                 break
             if time.monotonic() - began > timeout:
                 raise PipelineError(
-                    f"run {run_id} is still {said} after {timeout:.0f} s; it goes on, wait again with a "
+                    f"after {timeout:.0f} s run {run_id} is still {said}; it goes on: wait again with a "
                     "larger --timeout, or terminate it in the interface"
                 )
             time.sleep(SECONDS_BETWEEN_LOOKS)

@@ -151,7 +151,8 @@ def test_a_run_that_never_starts_is_told_with_what_it_waits_for(stub: Stub, serv
     stub.workflows = [manifest(node("retrain", "Pending", message=UNSCHEDULABLE))]
 
     with pytest.raises(
-        PipelineError, match=r"still running: retrain is pending: .* Insufficient cpu after 60 s"
+        PipelineError,
+        match=r"after 60 s run run-1 is still running: retrain is pending: .* Insufficient cpu;",
     ):
         server.wait("run-1", timeout=60)
 
@@ -288,7 +289,7 @@ def test_a_pipeline_is_looked_for_in_the_users_namespace(stub: Stub, package: Pa
 def test_waiting_ends_after_a_while(stub: Stub, server: Kubeflow) -> None:
     stub.states = ["RUNNING"]
 
-    with pytest.raises(PipelineError, match="still running after 60 s"):
+    with pytest.raises(PipelineError, match="after 60 s run run-1 is still running;"):
         server.wait("run-1", timeout=60)
 
 
