@@ -12,7 +12,8 @@ import numpy as np
 from autonad.data.faults import Fault
 from autonad.data.fingerprints import Fingerprint
 from autonad.data.images import IGNORE, encode_png, is_portable
-from autonad.data.layouts.layout import Decoded, Layout, Record, decode_record
+from autonad.data.layouts.decoding import Decoded, decode_record
+from autonad.data.layouts.layout import Layout, Record
 from autonad.errors import StorageError
 
 _PNG = b"\x89PNG\r\n\x1a\n"

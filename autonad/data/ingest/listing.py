@@ -13,7 +13,8 @@ from autonad.data.ingest.ledger import Ledger
 from autonad.data.ingest.settings import IngestSettings
 from autonad.data.ingest.staging import Staging
 from autonad.data.layouts.formats import list_layout
-from autonad.data.layouts.layout import Layout, Record, read_groups
+from autonad.data.layouts.groups_table import read_groups
+from autonad.data.layouts.layout import Layout, Record
 from autonad.errors import DatasetError
 from autonad.storage.source import BatchSource, Entry, unsafe_key
 

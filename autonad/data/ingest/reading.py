@@ -18,8 +18,8 @@ from autonad.data.ingest.ledger import IMAGE, Ledger
 from autonad.data.ingest.listing import Plan
 from autonad.data.ingest.merge import NOT_READ
 from autonad.data.ingest.staging import Staging
+from autonad.data.layouts.interpreting import is_index, refuse_binary
 from autonad.data.layouts.layout import Layout, Record
-from autonad.data.layouts.mask_folders import is_index, refuse_binary
 from autonad.storage.source import BatchSource, Entry
 
 Advance = Callable[[int, int, str], None]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from autonad.data.faults import Fault
-from autonad.data.layouts.layout import Layout, read_groups
+from autonad.data.layouts.groups_table import stated_groups
+from autonad.data.layouts.layout import Layout
 from autonad.data.layouts.mask_folders import read_masks
 from autonad.data.layouts.published import read_msd, read_mt, read_neu, read_neu_seg, read_voc
 from autonad.errors import DatasetError
@@ -46,7 +46,7 @@ def read_layout(
     if not layout.records:
         named = f" ({layout.faults[0].item}: {layout.faults[0].message})" if layout.faults else ""
         raise DatasetError(f"{source} holds no usable image with a mask in the layout {format!r}{named}")
-    groups, faults = _groups(layout, groups_csv)
+    groups, faults = stated_groups(layout, groups_csv)
     return replace(layout, faults=(*layout.faults, *faults), groups=groups, threshold=threshold)
 
 
@@ -82,25 +82,3 @@ def list_layout(
         return read_masks(source, classes=classes, known=known)
     readers = {"neu": read_neu, "mt": read_mt, "msd": read_msd, "neu-seg": read_neu_seg}
     return readers[format](source, include_defect_free=include_defect_free)
-
-
-def _groups(layout: Layout, groups_csv: Path | None) -> tuple[dict[str, str] | None, list[Fault]]:
-    """Group of every record, or None when they have to be found by similarity."""
-    path = groups_csv if groups_csv is not None else layout.source / "groups.csv"
-    if groups_csv is None and not path.is_file():
-        return None, []
-    known = read_groups(path)
-    groups, faults = {}, []
-    for record in layout.records:
-        group = known.get(record.item, "")
-        if not group:
-            faults.append(
-                Fault("warning", "no-group", record.item, f"{path.name} does not name it; it forms a group")
-            )
-        groups[record.item] = group or f"alone:{record.item}"
-    if len(faults) == len(layout.records):
-        raise DatasetError(
-            f"groups file {path} names none of the images; write paths relative to {layout.source}, such as "
-            f"{layout.records[0].item}"
-        )
-    return groups, faults

@@ -5,13 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-import pandas as pd
 
 from autonad.data.faults import Fault
-from autonad.data.images import IGNORE, IMAGE_SUFFIXES, decode_image, read_mask
-from autonad.errors import DatasetError
+
+
+class Drawing(Protocol):
+    """A mask that no image file holds: shapes, or runs of pixels, in an annotation file."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The annotation files that it is read from."""
+
+    def draw(self, size: tuple[int, int]) -> tuple[np.ndarray, list[Fault]]:
+        """The mask of an image.
+
+        Args:
+            size: Height and width of the image, pixels.
+
+        Returns:
+            uint8 (H, W) of class indices, 255 = ignore; and what was found, none of it an error.
+
+        Raises:
+            DatasetError: It cannot be drawn; the message names the file, the reason and the remedy.
+        """
 
 
 @dataclass(frozen=True)
@@ -26,6 +45,7 @@ class Record:
             None. None of them: the layout says that the image is free of defects.
         label: Class that the layout promises the image to show, if it does.
         published_split: The split that the layout suggests, if it does.
+        drawing: Its annotation, where that is no mask file; then there are no masks.
     """
 
     image: Path
@@ -33,6 +53,7 @@ class Record:
     masks: tuple[tuple[Path, int | None], ...]
     label: str | None = None
     published_split: str | None = None
+    drawing: Drawing | None = None
 
     @property
     def name(self) -> str:
@@ -41,8 +62,9 @@ class Record:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Its image, then its masks."""
-        return (self.image, *(mask for mask, _ in self.masks))
+        """Its image, then its masks or annotation files."""
+        drawn = () if self.drawing is None else self.drawing.files
+        return (self.image, *(mask for mask, _ in self.masks), *drawn)
 
 
 @dataclass(frozen=True)
@@ -70,171 +92,3 @@ class Layout:
     threshold: int = 127
     colours: Mapping[tuple[int, int, int], int] | None = None
     assumed: bool = False
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """One record, read. `image` and `mask` are None if `faults` holds an error.
-
-    Attributes:
-        record: Where it came from.
-        content: Bytes of the image file.
-        image: uint8 (H, W, 3).
-        mask: uint8 (H, W) of class indices, 255 = ignore.
-        grey: Whether a mask of one class held more than two values.
-        values: bool (256,), the values in the mask's file; None unless it is a single grey one.
-        faults: Found while reading.
-    """
-
-    record: Record
-    content: bytes = b""
-    image: np.ndarray | None = None
-    mask: np.ndarray | None = None
-    grey: bool = False
-    values: np.ndarray | None = None
-    faults: tuple[Fault, ...] = ()
-
-    @property
-    def empty(self) -> bool:
-        """Whether the mask was read and shows no defect."""
-        return self.mask is not None and not ((self.mask != 0) & (self.mask != IGNORE)).any()
-
-
-def decode_record(layout: Layout, record: Record) -> Decoded:
-    """Read one record of a layout; a faulty one carries its fault."""
-    try:
-        content = record.image.read_bytes()
-        image = decode_image(content, Path(record.item))
-    except OSError as error:
-        return _faulty(record, "unreadable", f"the image cannot be read: {error.strerror}")
-    except DatasetError as error:
-        return _faulty(record, "unreadable", str(error))
-    try:
-        mask, grey, overlap, values = _labels(layout, record, (image.shape[0], image.shape[1]))
-    except _MaskFault as fault:
-        return _faulty(record, fault.kind, str(fault))
-    found = []
-    if overlap:
-        found.append(
-            Fault(
-                "warning",
-                "overlap",
-                record.item,
-                f"{overlap} pixels belong to several classes; they are ignored (255)",
-            )
-        )
-    return Decoded(record, content, image, mask, grey, values, tuple(found))
-
-
-def _labels(
-    layout: Layout, record: Record, shape: tuple[int, int]
-) -> tuple[np.ndarray, bool, int, np.ndarray | None]:
-    """Index mask, whether a one-class mask was grey, pixels claimed by several classes, the file's values."""
-    result = np.zeros(shape, dtype=np.uint8)
-    claims = np.zeros(shape, dtype=np.uint8)
-    grey, values = False, None
-    for path, index in record.masks:
-        try:
-            mask = read_mask(path)
-        except DatasetError as error:
-            raise _MaskFault("unreadable", str(error)) from error
-        if mask.shape[:2] != shape:
-            raise _MaskFault(
-                "size-mismatch",
-                f"the image is {shape[0]} × {shape[1]} pixels, its mask {path.name} {mask.shape[0]} × "
-                f"{mask.shape[1]}; give both the same size",
-            )
-        if index is None:
-            mask = _indices(layout, path, mask)
-            values = _values(mask)
-            first = len(layout.classes)
-            unknown = [first + int(v) for v in np.flatnonzero(values[first:IGNORE])]
-            if unknown:
-                raise _MaskFault(
-                    "unknown-value",
-                    f"mask {path.name} holds the values {unknown[:8]}; the classes "
-                    f"{', '.join(layout.classes)} have the indices 0 to {len(layout.classes) - 1}, and 255 "
-                    "is ignored",
-                )
-            return mask, False, 0, values
-        if mask.ndim == 3:
-            raise _MaskFault(
-                "colour-mask", f"mask {path.name} is a colour image; save it as grey values 0 and 255"
-            )
-        # A one-bit or 0/1 mask has no value above the threshold, and means every non-zero pixel.
-        defect = mask > (layout.threshold if mask.max(initial=0) > 1 else 0)
-        values = _values(mask)
-        grey |= int(values.sum()) > 2
-        result[defect] = index
-        claims += defect
-    overlap = claims > 1
-    result[overlap] = IGNORE
-    return result, grey, int(overlap.sum()), values if len(record.masks) == 1 else None
-
-
-def _values(mask: np.ndarray) -> np.ndarray:
-    return np.bincount(mask.ravel(), minlength=256) > 0
-
-
-def _indices(layout: Layout, path: Path, mask: np.ndarray) -> np.ndarray:
-    if mask.ndim == 2:
-        return mask
-    known = layout.colours or {}
-    packed = mask.astype(np.uint32) @ np.array([65536, 256, 1], dtype=np.uint32)
-    result = np.zeros(mask.shape[:2], dtype=np.uint8)
-    for value in np.unique(packed):
-        colour = (int(value) >> 16, int(value) >> 8 & 255, int(value) & 255)
-        if colour not in known:
-            raise _MaskFault(
-                "unknown-value",
-                f"mask {path.name} holds the colour {colour}, which stands for no class; "
-                "save one class index per pixel",
-            )
-        result[packed == value] = known[colour]
-    return result
-
-
-def read_groups(path: Path) -> dict[str, str]:
-    """Group by image from a CSV file with the columns `image` (relative to the source folder) and `group`.
-
-    Raises:
-        DatasetError: The file is missing, is no such table, or gives an image two groups.
-    """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError as error:
-        raise DatasetError(f"groups file {path} does not exist; check the path") from error
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"groups file {path} cannot be read: {error}; save it as CSV in UTF-8") from error
-    if not {"image", "group"} <= set(table.columns):
-        raise DatasetError(
-            f"groups file {path} has the columns {list(table.columns)}; it needs image and group"
-        )
-    images = [value.replace("\\", "/").removeprefix("./") for value in table["image"]]
-    groups: dict[str, str] = {}
-    for image, group in zip(images, table["group"], strict=True):
-        if groups.setdefault(image, group) != group:
-            raise DatasetError(
-                f"groups file {path} puts {image} into groups {groups[image]} and {group}; choose one"
-            )
-    return groups
-
-
-def index_by_stem(files: list[Path]) -> tuple[dict[str, Path], list[Path]]:
-    """Files by name without suffix, and those whose name was already taken."""
-    found: dict[str, Path] = {}
-    doubled = []
-    for path in files:
-        if path.suffix.lower() in IMAGE_SUFFIXES and found.setdefault(path.stem, path) != path:
-            doubled.append(path)
-    return found, doubled
-
-
-class _MaskFault(Exception):
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
-def _faulty(record: Record, kind: str, message: str) -> Decoded:
-    return Decoded(record, faults=(Fault("error", kind, record.item, message),))

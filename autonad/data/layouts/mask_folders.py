@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
-from autonad.data.images import IGNORE, list_images, read_mask
+from autonad.data.images import list_images
+from autonad.data.layouts.interpreting import interpret
 from autonad.data.layouts.layout import Layout, Record
+from autonad.data.layouts.pairing import masks_by_image
 from autonad.errors import DatasetError
 
 # Mask files by the image they belong to, and the class of their non-zero pixels; None for index masks.
@@ -82,7 +82,7 @@ def _per_class(
     """Class names, the masks of each class, and folders that are none of the classes."""
     names = check_classes(classes if classes is not None else sorted(folders))
     sources: list[MaskSource] = [
-        (_by_key(masks / name), index) for index, name in enumerate(names) if index and name in folders
+        (masks_by_image(masks / name), index) for index, name in enumerate(names) if index and name in folders
     ]
     message = f"it is none of the classes {', '.join(names[1:])}"
     unknown = sorted(folders - set(names))
@@ -93,12 +93,12 @@ def _single(
     masks: Path, classes: Sequence[str] | None, known: Sequence[str] | None
 ) -> tuple[tuple[str, ...], list[MaskSource]]:
     """Class names, and the one mask of each image: binary with a single class, else an index mask."""
-    files = _by_key(masks)
+    files = masks_by_image(masks)
     if known is not None:
         names = check_classes(classes if classes is not None else known)
         binary = len(names) == 2
     else:
-        names, binary = _interpret(files, classes, masks)
+        names, binary = interpret(files, classes, masks)
     return names, [(files, 1 if binary else None)]
 
 
@@ -109,69 +109,3 @@ def _class_folders(images: Path, masks: Path, classes: Sequence[str] | None) -> 
     if folders and classes is not None and folders & set(classes):
         return folders
     return set() if folders <= mirrored else folders
-
-
-def _by_key(folder: Path) -> dict[str, Path]:
-    """Mask files by the image they belong to: relative path without suffix and without "_mask"."""
-    return {
-        path.relative_to(folder).with_suffix("").as_posix().removesuffix("_mask"): path
-        for path in list_images(folder, recursive=True)
-    }
-
-
-def refuse_binary(values: np.ndarray, num_classes: int, folder: Path | str) -> None:
-    """Make sure that index masks of several classes hold more than 0 and 255.
-
-    Args:
-        values: bool (256,), the values that occur in any mask.
-        num_classes: Classes including the background.
-        folder: Where the masks lie, for the message.
-
-    Raises:
-        DatasetError: They do not, so they are binary masks and cannot tell the classes.
-    """
-    if num_classes > 2 and np.flatnonzero(values).tolist() == [0, IGNORE]:
-        raise DatasetError(
-            f"the masks in {folder} hold 0 and 255 only, which cannot tell {num_classes - 1} classes; "
-            "save one index per pixel, or make one sub-folder of masks per class"
-        )
-
-
-def is_index(values: np.ndarray) -> bool:
-    """Whether masks of one class with these values, bool (256,), are index masks: 1 occurs, no grey does."""
-    return bool(values[1] and not values[2:IGNORE].any())
-
-
-def _interpret(
-    masks: dict[str, Path], classes: Sequence[str] | None, folder: Path
-) -> tuple[tuple[str, ...], bool]:
-    """Class names, and whether the masks are binary rather than index masks."""
-    values = np.zeros(256, dtype=bool)
-    colour = False
-    for path in masks.values():
-        try:
-            mask = read_mask(path)
-        except DatasetError:
-            continue  # it is named when its image is read
-        colour |= mask.ndim == 3
-        values |= np.bincount(mask.ravel(), minlength=256) > 0
-    if not values.any():
-        raise DatasetError(f"{folder} holds no readable masks; save one mask per image as PNG")
-    present = [int(v) for v in np.flatnonzero(values)]
-    names = None if classes is None else check_classes(classes)
-    if names is not None and len(names) > 2:
-        refuse_binary(values, len(names), folder)
-        return names, False
-    # With one class, 1 is its index and 255 its mask; {0, 1, 255} is an index mask that ignores.
-    index = max(v for v in (0, *present) if v != IGNORE)
-    if index == 0 or (names is not None and index > 1):
-        return names or check_classes(["defect"]), True
-    if names is not None:
-        return names, False
-    if index < 32 and not colour:
-        return check_classes([f"class{i}" for i in range(1, index + 1)]), False
-    raise DatasetError(
-        f"the masks in {folder} hold {len(present)} values from {present[0]} to {present[-1]}, so "
-        "their classes cannot be told; name them (one class means: larger than the threshold), or save "
-        "one index per pixel"
-    )

@@ -8,7 +8,8 @@ from pathlib import Path
 from autonad.data.dataset import BACKGROUND, check_classes
 from autonad.data.faults import Fault
 from autonad.data.images import list_images
-from autonad.data.layouts.layout import Layout, Record, index_by_stem
+from autonad.data.layouts.layout import Layout, Record
+from autonad.data.layouts.pairing import index_by_stem
 from autonad.errors import DatasetError
 
 _NEU = {"In": "inclusion", "Pa": "patches", "Sc": "scratches"}
