@@ -56,8 +56,8 @@ def import_data(
     except NothingUsable as error:
         print_faults(error.faults)
         raise
-    print_faults(result.faults)
-    print(f"{output}: {result.text}")
+    print_faults(result.faults, result.listed)
+    print(f"{output}: {result.text}; open {output / 'audit.html'}")
     if result.num_errors:
         raise FaultyItems(_faulty(result.num_errors, result.quarantined, output))
 
@@ -76,6 +76,10 @@ def audit(
     dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder.")] = None,
     format: Annotated[str | None, typer.Option("--format", help="Layout to look at before import.")] = None,
     source: Annotated[Path | None, typer.Option("--source", help="Folder of that layout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Folder for audit.html and faults.csv.")
+    ] = None,
+    replace: Replace = False,
     groups: Groups = None,
     classes: Classes = None,
     call: Call,
@@ -84,12 +88,21 @@ def audit(
     from autonad import steps
 
     with call.context() as context:
-        faults = steps.audit(
-            context, dataset=dataset, format=format, source=source, groups_csv=groups, classes=_names(classes)
+        result = steps.audit(
+            context,
+            dataset=dataset,
+            format=format,
+            source=source,
+            output=output,
+            replace=replace,
+            groups_csv=groups,
+            classes=_names(classes),
         )
-    print_faults(faults)
+    faults = result.faults
+    print_faults(faults, result.listed)
     errors = int((faults["severity"] == "error").sum())
-    print(f"{errors} errors, {len(faults) - errors} warnings")
+    page = f"; open {output / 'audit.html'}" if output else ""
+    print(f"{errors} errors, {len(faults) - errors} warnings{page}")
     if errors:
         raise FaultyItems(f"{errors} faults must be mended; they are named above")
 
@@ -121,7 +134,7 @@ def ingest(
             groups_csv=groups,
             classes=_names(classes),
         )
-    print_faults(result.faults)
+    print_faults(result.faults, result.listed)
     print(f"{dataset}: {result.text}")
     if result.num_errors:
         raise FaultyItems(_faulty(result.num_errors, result.batch.quarantined, dataset))

@@ -21,10 +21,19 @@ from autonad.data.dataset import UNLABELLED, Dataset, count_pixels
 from autonad.data.faults import Fault, fault_table
 from autonad.data.fingerprints import Fingerprint
 from autonad.data.ingest.digest import Digester
-from autonad.data.ingest.findings import compare, conflict_severity, looked, rejection, seen, summarise
+from autonad.data.ingest.findings import (
+    compare,
+    conflict_severity,
+    looked,
+    no_defects,
+    rejection,
+    seen,
+    summarise,
+)
 from autonad.data.ingest.grouping import joined_groups, same_part
 from autonad.data.ingest.settings import IngestSettings
 from autonad.data.layouts.formats import read_layout
+from autonad.data.layouts.layout import Layout
 from autonad.data.sanity.judging import judge, judge_splits
 from autonad.data.sanity.looked import Expected, Looked
 from autonad.data.sanity.measures import Measures
@@ -39,11 +48,19 @@ class AuditReport:
         faults: Findings (severity, kind, item, message), errors first.
         num_images: Images that were looked at.
         images: What those that can be used look like, in figures.
+        rows: Group, split ("" if it has none) and pixels of each class of these images.
+        classes: Names by index, background first.
+        dataset: What was looked at, if it is a dataset.
+        layout: What was looked at, if it is a layout.
     """
 
     faults: pd.DataFrame
     num_images: int
     images: tuple[Looked, ...]
+    rows: pd.DataFrame
+    classes: tuple[str, ...]
+    dataset: Dataset | None = None
+    layout: Layout | None = None
 
     @property
     def has_errors(self) -> bool:
@@ -86,15 +103,16 @@ def audit_dataset(
         measures = Measures.of(image, mask)
         shown.append(Looked(row.image, measures, prints.content, prints.labels, row.group))
         if labelled:
-            classes = shown_classes(counts, dataset.classes)
-            images.append(Seen(row.image, prints, classes, row.group, row.split))
+            labels = shown_classes(counts, dataset.classes)
+            images.append(Seen(row.image, prints, labels, row.group, row.split))
     faults += judge(shown, Expected(dataset.root.name, input_size, keep_aspect))
     faults += judge_splits(dataset.manifest, dataset.classes, fractions)
     conflict = conflict_severity(dataset.about.get("format"))
     faults += equal_images(images, conflict=conflict, straddling="error")
     faults += straddling_near(images, find_near(images))
     faults += mixed_groups(images)
-    return AuditReport(fault_table(faults), len(dataset.manifest), tuple(shown))
+    rows, classes = dataset.manifest[["group", "split", "pixels"]], dataset.classes
+    return AuditReport(fault_table(faults), len(rows), tuple(shown), rows, classes, dataset=dataset)
 
 
 def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
@@ -118,7 +136,7 @@ def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
         classes=settings.classes,
     )
     faults, grey = list(layout.faults), 0
-    images, shown = list[Seen](), list[Looked]()
+    images, shown, rows = list[Seen](), list[Looked](), list[tuple[str, str, Sequence[int]]]()
     digester = Digester.of_layout(layout, None)
     for record in layout.records:
         digest = digester.digest(record)
@@ -128,6 +146,9 @@ def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
         if fault is None:
             images.append(seen(digest, layout, split=record.published_split or ""))
             shown.append(looked(digest, images[-1].group))
+            rows.append((images[-1].group or digest.item, images[-1].split, digest.pixels))
+    if not any(image.measures.areas for image in shown):
+        faults += no_defects(layout, [image.item for image in shown])
     faults += summarise(layout, layout.source.name, grey=grey, images=len(layout.records))
     faults += compare(layout, images)
     faults += judge(shown, settings.expected(layout.source.name))
@@ -140,7 +161,9 @@ def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
     if crossing:
         message = f"{crossing} pairs of near-duplicates cross the published splits; the import makes new ones"
         faults.append(Fault("warning", "near-duplicate", layout.source.name, message))
-    return AuditReport(fault_table(faults), len(layout.records), tuple(shown))
+    table = pd.DataFrame(rows, columns=["group", "split", "pixels"])
+    found = fault_table(faults)
+    return AuditReport(found, len(layout.records), tuple(shown), table, layout.classes, layout=layout)
 
 
 def _changes(dataset: Dataset, row: Any, counts: Sequence[int]) -> Iterator[Fault]:

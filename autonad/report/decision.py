@@ -12,7 +12,7 @@ from autonad.appearance.features import FEATURES
 from autonad.appearance.policy import BatchFinding, Decision
 from autonad.files import write_text_atomic
 from autonad.report.kit import Card, Picture, Table, jpeg, render
-from autonad.report.panels import overlay, thumbnail
+from autonad.report.thumbnails import overlay, thumbnail
 from autonad.report.units import ABSENT
 
 if TYPE_CHECKING:

@@ -5,16 +5,14 @@ The choice follows a fixed rule, so a report can be neither flattering nor alarm
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autonad.data.images import IGNORE
 from autonad.evaluation.predict import Forward, predict_one
-from autonad.report.palette import UNLABELLED, channels, class_colour
+from autonad.report.thumbnails import PICTURE_SIDE, overlay, thumbnail
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +25,6 @@ HOW_CHOSEN = (
     "then, for every defect class that the first of these leave out, the middle one of the images showing "
     "it, and the clean image with the largest false alarm, if there is one."
 )
-PICTURE_SIDE = 288
-"""Longest side of an embedded picture in pixels; keeps a report of a dozen panels well under 5 MB."""
 
 
 @dataclass(frozen=True)
@@ -134,46 +130,3 @@ def side_by_side(panel: Panel) -> bytes:
     gap = np.full((panel.image.shape[0], 4, 3), 255, np.uint8)
     parts = (panel.image, gap, overlay(panel.image, panel.truth), gap, overlay(panel.image, panel.prediction))
     return thumbnail(np.concatenate(parts, axis=1), 3 * PICTURE_SIDE)
-
-
-def overlay(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Colour an image by class: a tint inside, full colour on the outline; "ignore" is hatched in grey.
-
-    Args:
-        image: (H, W, 3) uint8.
-        mask: (H, W) classes, 255 = ignore.
-
-    Returns:
-        (H, W, 3) uint8.
-    """
-    result = image.astype(np.float32)
-    inside = np.ones(mask.shape, bool)
-    inside[1:] &= mask[1:] == mask[:-1]
-    inside[:-1] &= mask[:-1] == mask[1:]
-    inside[:, 1:] &= mask[:, 1:] == mask[:, :-1]
-    inside[:, :-1] &= mask[:, :-1] == mask[:, 1:]
-    for k in np.unique(mask).tolist():
-        if k in (0, IGNORE):
-            continue
-        colour = np.array(channels(class_colour(k)), np.float32)
-        here = mask == k
-        result[here & inside] = 0.55 * result[here & inside] + 0.45 * colour
-        result[here & ~inside] = colour
-    rows, columns = np.indices(mask.shape)
-    result[(mask == IGNORE) & ((rows + columns) % 8 < 3)] = channels(UNLABELLED)
-    return result.astype(np.uint8)
-
-
-def thumbnail(image: np.ndarray, side: int = PICTURE_SIDE) -> bytes:
-    """An image (H, W, 3) uint8 as a JPEG of at most `side` pixels a side, for a page."""
-    from PIL import Image
-
-    picture = Image.fromarray(image)
-    scale = side / max(picture.size)
-    if scale < 1:
-        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    # No chroma subsampling: the outlines are thin and coloured.
-    picture.save(buffer, format="JPEG", quality=88, subsampling=0)
-    return buffer.getvalue()

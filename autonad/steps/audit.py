@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
 from autonad.errors import ConfigError
-from autonad.steps.step import begin
+from autonad.steps.audit_files import (
+    how_read,
+    look_into_dataset,
+    look_into_layout,
+    require_no_audit,
+    write_audit,
+)
+from autonad.steps.step import Step, begin
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from autonad.data.audit import AuditReport
+    from autonad.data.ingest.settings import IngestSettings
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """What an audit found.
+
+    Attributes:
+        faults: Table of severity ("error" or "warning"), kind, item and message.
+        listed: The file with that table, if it was asked for.
+    """
+
+    faults: pd.DataFrame
+    listed: Path | None
 
 
 def audit(
@@ -19,16 +43,25 @@ def audit(
     dataset: Path | None = None,
     format: str | None = None,
     source: Path | None = None,
+    output: Path | None = None,
+    replace: bool = False,
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
-) -> pd.DataFrame:
+) -> AuditResult:
     """Look for faults in a dataset, or in a layout before it is imported.
 
-    Returns:
-        Table of severity ("error" or "warning"), kind, item and message.
+    Args:
+        context: Sections `data` and `input` decide.
+        dataset: A dataset folder.
+        format: The layout's name.
+        source: The layout's folder.
+        output: Folder for the page `audit.html` and the table `faults.csv`; None writes nothing.
+        replace: Those of another audit in that folder are replaced; else it is refused.
+        groups_csv: Which images show the same part; None looks for `groups.csv` in the source.
+        classes: Class names, for layouts that do not carry them.
 
     Raises:
-        ConfigError: Neither or both of a dataset and a layout are given.
+        ConfigError: Neither or both of a dataset and a layout are given, or the output holds another audit.
     """
     config = context.config
     from autonad.data.audit import audit_dataset, audit_layout
@@ -36,19 +69,39 @@ def audit(
 
     if (dataset is None) == (format is None and source is None):
         raise ConfigError("give either --dataset DIR, or --format NAME with --source DIR")
+    if dataset is None and (format is None or source is None):
+        raise ConfigError("a layout needs both --format NAME and --source DIR")
+    if output is not None:
+        require_no_audit(output, replace=replace)
+    settings = IngestSettings.of(config, format=format or "", classes=classes, groups_csv=groups_csv)
     params: dict[str, Any] = {"data": config.data.model_dump(), "format": format}
     with begin("audit", context, params=params, learns=False) as step:
         if dataset is not None:
             report = audit_dataset(
                 dataset,
-                input_size=config.input.size,
-                keep_aspect=config.input.keep_aspect,
-                fractions=config.data.fractions,
+                input_size=settings.input_size,
+                keep_aspect=settings.keep_aspect,
+                fractions=settings.fractions,
             )
-        elif format is not None and source is not None:
-            settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv)
-            report = audit_layout(source, settings)
         else:
-            raise ConfigError("a layout needs both --format NAME and --source DIR")
+            assert source is not None
+            report = audit_layout(source, settings)
         step.run.log({"data/images": report.num_images, "data/faults": len(report.faults)})
-        return report.faults
+        listed = None if output is None else _write(step, output, settings, report)
+        return AuditResult(report.faults, listed)
+
+
+def _write(step: Step, output: Path, settings: IngestSettings, report: AuditReport) -> Path:
+    from autonad.report.audit_page import AuditContent
+
+    if report.layout is not None:
+        name, look = report.layout.source.name, look_into_layout(report.layout)
+        notes = how_read(report.layout)
+    else:
+        assert report.dataset is not None
+        name, look = report.dataset.root.resolve().name, look_into_dataset(report.dataset)
+        notes = []
+    content = AuditContent(
+        name, report.faults, report.images, settings.expected(name), look, report.classes, report.rows, notes
+    )
+    return write_audit(step, output, content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class DataResult:
         faults: Table of severity, kind, item, message; empty when nothing was found.
         defect_free: Images that show no defect.
         quarantined: Items that are kept in its quarantine.
+        listed: The file with the table of faults, if there is one.
     """
 
     images: int
@@ -31,6 +33,7 @@ class DataResult:
     faults: pd.DataFrame
     defect_free: int
     quarantined: int
+    listed: Path | None
 
     @property
     def text(self) -> str:
@@ -53,9 +56,11 @@ def log_dataset(step: Step, result: DataResult, dataset: Dataset) -> None:
     )
 
 
-def dataset_result(dataset: Dataset, faults: pd.DataFrame, quarantined: int = 0) -> DataResult:
+def dataset_result(
+    dataset: Dataset, faults: pd.DataFrame, quarantined: int = 0, listed: Path | None = None
+) -> DataResult:
     """What a step that made a dataset returns."""
     manifest = dataset.manifest
     defect_free = sum(not any(list(pixels)[1:]) for pixels in manifest["pixels"])
     groups = manifest["group"].nunique()
-    return DataResult(len(manifest), groups, dataset.classes, faults, defect_free, quarantined)
+    return DataResult(len(manifest), groups, dataset.classes, faults, defect_free, quarantined, listed)

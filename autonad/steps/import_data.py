@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from autonad.config.context import Context
+from autonad.steps.audit_files import how_read, look_into_layout, write_audit
 from autonad.steps.dataset_result import DataResult, dataset_result, log_dataset
 from autonad.steps.step import begin
 
@@ -33,11 +34,23 @@ def import_data(
     config = context.config
     from autonad.data.ingest.importing import import_dataset
     from autonad.data.ingest.settings import IngestSettings
+    from autonad.report.audit_page import AuditContent
 
     settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv)
     params = {"data": config.data.model_dump(), "format": format}
     with begin("import-data", context, params=params, learns=False) as step:
         report = import_dataset(source, output, settings, replace=replace)
-        result = dataset_result(report.dataset, report.faults, report.quarantined)
+        content = AuditContent(
+            output.name,
+            report.faults,
+            report.images,
+            settings.expected(source.name),
+            look_into_layout(report.layout),
+            report.dataset.classes,
+            report.dataset.manifest,
+            notes=how_read(report.layout),
+        )
+        listed = write_audit(step, output, content)
+        result = dataset_result(report.dataset, report.faults, report.quarantined, listed)
         log_dataset(step, result, report.dataset)
         return result

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from autonad.config import Config
 from autonad.config.context import Context
-from autonad.steps.step import begin
+from autonad.steps.audit_files import look_into_dataset, write_audit
+from autonad.steps.step import Step, begin
 from autonad.tracking.tags import BATCH, FINGERPRINT, FINGERPRINT_BEFORE
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from autonad.data.ingest.extending import IngestReport
     from autonad.data.ingest.ledger import Batch
+    from autonad.data.ingest.settings import IngestSettings
     from autonad.storage.source import BatchSource
 
 
@@ -32,6 +34,7 @@ class IngestResult:
         fingerprint: Of the dataset, now.
         before: Its fingerprint before.
         faults: Table of severity, kind, item, message; empty when nothing was found.
+        listed: The file with that table, if something was committed.
     """
 
     batch: Batch
@@ -41,6 +44,7 @@ class IngestResult:
     fingerprint: str
     before: str
     faults: pd.DataFrame
+    listed: Path | None
 
     @property
     def num_errors(self) -> int:
@@ -111,12 +115,30 @@ def ingest(
             report.dataset.fingerprint,
             report.before,
             report.faults,
+            _write_audit(step, dataset, settings, report) if report.is_new else None,
         )
         step.run.tag(FINGERPRINT, result.fingerprint)
         step.run.tag(FINGERPRINT_BEFORE, result.before)
         step.run.tag(BATCH, result.batch.name)
         step.run.log(_metrics(report))
         return result
+
+
+def _write_audit(step: Step, folder: Path, settings: IngestSettings, report: IngestReport) -> Path:
+    """The page and the table of a batch; those of the batch before are replaced."""
+    from autonad.report.audit_page import AuditContent
+
+    manifest = report.dataset.manifest
+    content = AuditContent(
+        f"batch {report.batch.name} of {folder.resolve().name}",
+        report.faults,
+        report.images,
+        settings.expected(report.batch.source),
+        look_into_dataset(report.dataset, report.places),
+        report.dataset.classes,
+        manifest[manifest["batch"] == report.batch.name],
+    )
+    return write_audit(step, folder, content)
 
 
 def open_source(source: str, config: Config) -> BatchSource:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -55,6 +56,7 @@ class IngestReport:
         before: Fingerprint of the dataset before.
         faults: Findings (severity, kind, item, message).
         images: What the new images look like, in figures.
+        places: Where they are in the dataset, by item.
     """
 
     dataset: Dataset
@@ -64,6 +66,7 @@ class IngestReport:
     before: str
     faults: pd.DataFrame
     images: tuple[Looked, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 def ingest_batch(
@@ -142,7 +145,9 @@ class _Ingest:
         done = replace(merge.batch, new_classes=_new_classes(merge))
         commit(self.root, _with_companions(changes, merge, [*batches, done]))
         staging.clear()
-        return IngestReport(Dataset.open(self.root), done, True, fetched, dataset.fingerprint, faults, shown)
+        places = {digest.item: image for image, digest in merge.new.items()}
+        after = Dataset.open(self.root)
+        return IngestReport(after, done, True, fetched, dataset.fingerprint, faults, shown, places)
 
     def _decide(
         self, dataset: Dataset, ledger: Ledger, staging: Staging, todo: Plan, batch: Batch

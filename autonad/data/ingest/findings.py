@@ -37,6 +37,20 @@ def seen(digest: Digest, layout: Layout, *, split: str = "") -> Seen:
     return Seen(digest.item, digest.fingerprint, shown, group, split)
 
 
+def no_defects(layout: Layout, empty: Sequence[str]) -> list[Fault]:
+    """Errors for a layout whose masks are all empty: whatever was meant, nothing can be learnt from it.
+
+    Args:
+        layout: How they were read.
+        empty: Items whose masks show no defect.
+    """
+    message = (
+        f"its mask shows no defect, and none of {len(empty)} does; save defects as values above "
+        f"{layout.threshold}, or as 1 and more with background 0"
+    )
+    return [Fault("error", "empty-mask", item, message) for item in empty]
+
+
 def looked(digest: Digest, group: str) -> Looked:
     """A usable record as the checks of sanity are given it."""
     assert digest.fingerprint is not None

@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from autonad.data.dataset import COLUMNS, Dataset
-from autonad.data.faults import Fault, NothingUsable, fault_table
+from autonad.data.faults import NothingUsable, fault_table
 from autonad.data.ingest.deliveries import Deliveries
 from autonad.data.ingest.digest import Digester
-from autonad.data.ingest.findings import compare, conflict_severity, looked, seen, summarise
+from autonad.data.ingest.findings import compare, conflict_severity, looked, no_defects, seen, summarise
 from autonad.data.ingest.ledger import Batch, Ledger
 from autonad.data.ingest.merge import Merge
 from autonad.data.ingest.placing import place_all
@@ -33,12 +33,14 @@ class ImportReport:
         faults: Findings (severity, kind, item, message).
         quarantined: Items that are kept in its quarantine.
         images: What its images look like, in figures.
+        layout: What they were read from.
     """
 
     dataset: Dataset
     faults: pd.DataFrame
     quarantined: int
     images: tuple[Looked, ...]
+    layout: Layout
 
     @property
     def has_errors(self) -> bool:
@@ -97,7 +99,7 @@ def import_dataset(
         faults = fault_table([*known, *doubts])
         writer.put(changes.manifest, changes.added, changes.reasons, about)
     kept = {reason["item"] for reason in changes.reasons if reason["file"]}
-    return ImportReport(Dataset.open(output), faults, len(kept), shown)
+    return ImportReport(Dataset.open(output), faults, len(kept), shown, layout)
 
 
 def _require_defects(layout: Layout, merge: Merge) -> None:
@@ -106,20 +108,12 @@ def _require_defects(layout: Layout, merge: Merge) -> None:
     Raises:
         NothingUsable: There is not.
     """
-    found = len(layout.records)
     if any(not digest.empty for digest in merge.new.values()):
         return
-    faults = fault_table([*layout.faults, *merge.faults])
-    remedy = "mend what is named above"
-    if merge.new or merge.batch.defect_free:
-        free = len(merge.new) + merge.batch.defect_free
-        remedy = (
-            f"{free} masks show no defect at all; save defects as values above {layout.threshold}, or as 1 "
-            "and more with background 0"
-        )
-        empty = [Fault("error", "empty-mask", item, "its mask shows no defect") for item in merge.defect_free]
-        faults = fault_table([*layout.faults, *merge.faults, *empty])
-    raise NothingUsable(f"none of {found} images in {layout.source} shows a usable defect: {remedy}", faults)
+    faults = fault_table([*layout.faults, *merge.faults, *no_defects(layout, merge.defect_free)])
+    found, free = len(layout.records), len(merge.defect_free)
+    why = f"{free} masks are empty" if free else "mend what is named above"
+    raise NothingUsable(f"none of {found} images in {layout.source} shows a usable defect: {why}", faults)
 
 
 def _decide(layout: Layout, writer: DatasetWriter, include_defect_free: bool) -> tuple[Merge, int]:

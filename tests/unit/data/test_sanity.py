@@ -152,8 +152,8 @@ def test_a_border_fits_where_it_was_drawn() -> None:
 
 def test_one_mask_on_no_edge_is_named(sound: list[Pair]) -> None:
     image = make.texture(99, 72, 96)
-    image[:, 48:] = image[:, 48:] // 2 + 80  # all that changes in it
-    image[:, :40] = 128
+    image[:, 48:] = image[:, 48:] // 2 + 100  # all that changes in it
+    image[:, :40] = 160
     mask = np.zeros((72, 96), np.uint8)
     mask[20:50, 8:24] = 1
     assert kinds([*sound, (image, mask)]) == [("no-edge", "30.png")]

@@ -9,7 +9,8 @@ from toy_split import blind, oracle
 
 from autonad.evaluation.predict import evaluate_network
 from autonad.report.palette import channels, class_colour
-from autonad.report.panels import PICTURE_SIDE, Panel, choose_images, collect_panels, overlay, pictures
+from autonad.report.panels import Panel, choose_images, collect_panels, pictures
+from autonad.report.thumbnails import PICTURE_SIDE, overlay
 
 CLASSES = ("background", "crack", "hole", "stain")
 
