@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from autonad.cli.option_groups import grouped
-from autonad.cli.options import Call, Classes, DatasetDir, Groups, OutputDir, Source
+from autonad.cli.options import Call, Classes, DatasetDir, Groups, OutputDir, PixelsRead, Source
 from autonad.errors import FaultyItems
 
 
@@ -34,6 +34,7 @@ def import_data(
     output: OutputDir,
     groups: Groups = None,
     classes: Classes = None,
+    pixels: PixelsRead,
     call: Call,
 ) -> None:
     """Import a published layout as a dataset, split by physical part."""
@@ -41,8 +42,15 @@ def import_data(
 
     with call.context() as context:
         result = steps.import_data(
-            context, format=format, source=source, output=output, groups_csv=groups, classes=_names(classes)
+            context,
+            format=format,
+            source=source,
+            output=output,
+            groups_csv=groups,
+            classes=_names(classes),
+            pixels=pixels.options,
         )
+    _print_reading(result.reading)
     _print_faults(result.faults)
     print(f"{output}: {result.images} images of {result.groups} parts; classes {', '.join(result.classes)}")
     if result.num_errors:
@@ -67,15 +75,24 @@ def audit(
     source: Annotated[Path | None, typer.Option("--source", help="Folder of that layout.")] = None,
     groups: Groups = None,
     classes: Classes = None,
+    pixels: PixelsRead,
     call: Call,
 ) -> None:
     """Look for faults in a dataset, or in a layout before it is imported."""
     from autonad import steps
 
     with call.context() as context:
-        faults = steps.audit(
-            context, dataset=dataset, format=format, source=source, groups_csv=groups, classes=_names(classes)
+        report = steps.audit(
+            context,
+            dataset=dataset,
+            format=format,
+            source=source,
+            groups_csv=groups,
+            classes=_names(classes),
+            pixels=pixels.options,
         )
+    faults = report.faults
+    _print_reading(report.reading)
     _print_faults(faults)
     errors = int((faults["severity"] == "error").sum())
     print(f"{errors} errors, {len(faults) - errors} warnings")
@@ -95,6 +112,7 @@ def ingest(
     ] = None,
     groups: Groups = None,
     classes: Classes = None,
+    pixels: PixelsRead,
     call: Call,
 ) -> None:
     """Extend a dataset by what is new in a production batch."""
@@ -109,7 +127,9 @@ def ingest(
             batch=batch,
             groups_csv=groups,
             classes=_names(classes),
+            pixels=pixels.options,
         )
+    _print_reading(result.reading)
     _print_faults(result.faults)
     print(f"{dataset}: {result.text}")
     if result.num_errors:
@@ -170,6 +190,11 @@ def decide(
 
 def _names(text: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in text.split(",")) if text else None
+
+
+def _print_reading(sentences: tuple[str, ...]) -> None:
+    for sentence in sentences:
+        print(f"read     {sentence}")
 
 
 def _print_faults(faults: Any) -> None:

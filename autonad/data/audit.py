@@ -18,12 +18,21 @@ import pandas as pd
 
 from autonad.data.copies import Seen, equal_images, find_near, mixed_groups, shown_classes, straddling_near
 from autonad.data.dataset import SPLITS, UNLABELLED, Dataset, count_pixels
-from autonad.data.faults import Fault, fault_table
+from autonad.data.faults import Fault, fault_table, said_once
 from autonad.data.fingerprints import Fingerprint
 from autonad.data.ingest.digest import Digester
-from autonad.data.ingest.findings import compare, conflict_severity, rejection, seen, summarise
+from autonad.data.ingest.findings import (
+    compare,
+    conflict_severity,
+    reading_findings,
+    rejection,
+    seen,
+    summarise,
+)
 from autonad.data.ingest.grouping import joined_groups, same_part
+from autonad.data.layouts.decoding import PECULIAR
 from autonad.data.layouts.formats import read_layout
+from autonad.data.pixels.pixel_options import PixelOptions
 from autonad.errors import DatasetError
 
 
@@ -34,10 +43,12 @@ class AuditReport:
     Attributes:
         faults: Findings (severity, kind, item, message), errors first.
         num_images: Images that were looked at.
+        reading: How the pixels of a layout are read, in sentences; what is unusual is among the findings.
     """
 
     faults: pd.DataFrame
     num_images: int
+    reading: tuple[str, ...] = ()
 
     @property
     def has_errors(self) -> bool:
@@ -106,6 +117,7 @@ def audit_layout(
     include_defect_free: bool = True,
     threshold: int = 127,
     classes: Sequence[str] | None = None,
+    pixels: PixelOptions | None = None,
 ) -> AuditReport:
     """Look for faults in a published layout before it is imported.
 
@@ -122,6 +134,7 @@ def audit_layout(
         include_defect_free=include_defect_free,
         threshold=threshold,
         classes=classes,
+        pixels=pixels,
     )
     faults, images, grey = list(layout.faults), list[Seen](), 0
     digester = Digester.of_layout(layout, None)
@@ -135,6 +148,8 @@ def audit_layout(
         if digest.empty and record.masks:
             faults.append(Fault("warning", "empty-mask", record.item, "its mask shows no defect"))
         images.append(seen(digest, layout, split=record.published_split or ""))
+    faults = said_once(faults, PECULIAR, layout.source.name)
+    faults += reading_findings(layout.said, layout.source.name)
     faults += summarise(layout, layout.source.name, grey=grey, images=len(layout.records))
     faults += compare(layout, images)
     near = find_near(images)
@@ -146,7 +161,8 @@ def audit_layout(
     if crossing:
         message = f"{crossing} pairs of near-duplicates cross the published splits; the import makes new ones"
         faults.append(Fault("warning", "near-duplicate", layout.source.name, message))
-    return AuditReport(fault_table(faults), len(layout.records))
+    plain = tuple(one.text for one in layout.said if one.is_plain)
+    return AuditReport(fault_table(faults), len(layout.records), plain)
 
 
 def _rows(manifest: pd.DataFrame) -> Iterator[Any]:

@@ -61,7 +61,7 @@ def read_image(path: Path) -> np.ndarray:
 def decode_image(content: bytes, path: Path) -> np.ndarray:
     """Decode the bytes of an image file; `path` only names it in messages. See `read_image`."""
     with damages_named(content, path, "image"):
-        image = upright(open_image(content, path, "image"))
+        image = upright(_open(content, path, "image"))
         if image.mode.startswith("I") or image.mode == "F":
             # Pillow clips 16-bit samples at 255 instead of scaling them.
             grey = np.asarray(image).astype(np.float64) / (257.0 if image.mode.startswith("I") else 1.0)
@@ -83,7 +83,7 @@ def read_mask(path: Path) -> np.ndarray:
     """
     content = _read_bytes(path, "mask")
     with damages_named(content, path, "mask"):
-        image = open_image(content, path, "mask")
+        image = _open(content, path, "mask")
         if image.mode in {"L", "P", "1"}:
             return np.array(image).astype(np.uint8)
         if image.mode.startswith("I") or image.mode == "F":
@@ -147,6 +147,12 @@ def _read_bytes(path: Path, what: str) -> bytes:
         ) from error
 
 
+def _open(content: bytes, path: Path, what: str) -> Image.Image:
+    image = probe_image(content, path, what)
+    decode(image, path, what)
+    return image
+
+
 @contextmanager
 def damages_named(content: bytes, path: Path, what: str) -> Iterator[None]:
     """Turn whatever a decoder raises on a damaged file into one line that names it.
@@ -172,30 +178,28 @@ def damages_named(content: bytes, path: Path, what: str) -> Iterator[None]:
         ) from error
 
 
-def open_image(content: bytes, path: Path, what: str, *, page: int = 0) -> Image.Image:
-    """Open an image file and decode it, if it is small enough; call it within `damages_named`.
+def decode(image: Image.Image, path: Path, what: str, *, page: int = 0) -> None:
+    """Decode an opened image in place; call it within `damages_named`.
 
     Args:
-        content: The file's bytes.
+        image: What `probe_image` opened.
         path: Its name in messages.
         what: "image" or "mask".
         page: Which of several pages or frames, from 0.
 
     Raises:
-        DatasetError: It is larger than `MAX_PIXELS`.
+        DatasetError: The page is larger than `MAX_PIXELS`.
     """
-    image = probe_image(content, path, what)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if page:
             image.seek(page)
             check_size(image.size, path, what)
         image.load()
-    return image
 
 
 def probe_image(content: bytes | BinaryIO, path: Path, what: str) -> Image.Image:
-    """Open an image file and read its header only; see `open_image`.
+    """Open an image file and read its header only; call it within `damages_named`.
 
     Raises:
         DatasetError: It is larger than `MAX_PIXELS`.

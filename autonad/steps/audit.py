@@ -10,7 +10,8 @@ from autonad.errors import ConfigError
 from autonad.steps.step import begin
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from autonad.data.audit import AuditReport
+    from autonad.data.pixels.pixel_options import PixelOptions
 
 
 def audit(
@@ -21,11 +22,12 @@ def audit(
     source: Path | None = None,
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
-) -> pd.DataFrame:
+    pixels: PixelOptions | None = None,
+) -> AuditReport:
     """Look for faults in a dataset, or in a layout before it is imported.
 
     Returns:
-        Table of severity ("error" or "warning"), kind, item and message.
+        What was found, and how the layout's pixels are read.
 
     Raises:
         ConfigError: Neither or both of a dataset and a layout are given.
@@ -46,9 +48,10 @@ def audit(
                 groups_csv=groups_csv,
                 threshold=config.data.mask_threshold,
                 classes=classes,
+                pixels=pixels,
                 include_defect_free=config.data.include_defect_free,
             )
         else:
             raise ConfigError("a layout needs both --format NAME and --source DIR")
         step.run.log({"data/images": report.num_images, "data/faults": len(report.faults)})
-        return report.faults
+        return report

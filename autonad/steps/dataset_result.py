@@ -21,12 +21,14 @@ class DataResult:
         groups: Number of physical parts.
         classes: Names, background first.
         faults: Table of severity, kind, item, message; empty when nothing was found.
+        reading: How its pixels were read, in sentences.
     """
 
     images: int
     groups: int
     classes: tuple[str, ...]
     faults: pd.DataFrame
+    reading: tuple[str, ...] = ()
 
     @property
     def num_errors(self) -> int:

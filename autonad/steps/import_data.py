@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autonad.config.context import Context
 from autonad.steps.dataset_result import DataResult, dataset_result, log_dataset
 from autonad.steps.step import begin
+
+if TYPE_CHECKING:
+    from autonad.data.pixels.pixel_options import PixelOptions
 
 
 def import_data(
@@ -17,6 +22,7 @@ def import_data(
     output: Path,
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
+    pixels: PixelOptions | None = None,
 ) -> DataResult:
     """Read a published layout into a dataset; faulty images go to its quarantine and are named.
 
@@ -27,15 +33,16 @@ def import_data(
         output: Dataset folder to write.
         groups_csv: Which images show the same part; None looks for `groups.csv` in the source.
         classes: Class names, for layouts that do not carry them.
+        pixels: What a user states about pixels.
     """
     config = context.config
     from autonad.data.ingest.importing import import_dataset
     from autonad.data.ingest.settings import IngestSettings
 
-    settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv)
+    settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv, pixels=pixels)
     params = {"data": config.data.model_dump(), "format": format}
     with begin("import-data", context, params=params, learns=False) as step:
         report = import_dataset(source, output, settings)
         result = dataset_result(report.dataset, report.faults)
         log_dataset(step, result, report.dataset)
-        return result
+        return replace(result, reading=report.reading)

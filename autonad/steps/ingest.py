@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from autonad.data.ingest.extending import IngestReport
     from autonad.data.ingest.ledger import Batch
+    from autonad.data.pixels.pixel_options import PixelOptions
     from autonad.storage.source import BatchSource
 
 
@@ -32,6 +33,7 @@ class IngestResult:
         fingerprint: Of the dataset, now.
         before: Its fingerprint before.
         faults: Table of severity, kind, item, message; empty when nothing was found.
+        reading: How the batch's pixels were read, in sentences.
     """
 
     batch: Batch
@@ -41,6 +43,7 @@ class IngestResult:
     fingerprint: str
     before: str
     faults: pd.DataFrame
+    reading: tuple[str, ...] = ()
 
     @property
     def num_errors(self) -> int:
@@ -80,6 +83,7 @@ def ingest(
     batch: str | None = None,
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
+    pixels: PixelOptions | None = None,
 ) -> IngestResult:
     """Ingest what is new in a batch; faulty items go to the dataset's quarantine and are named.
 
@@ -91,12 +95,13 @@ def ingest(
         batch: Name of the batch; None takes the date.
         groups_csv: Which images show the same part; None looks for `groups.csv` in the batch.
         classes: Names of the batch's defect classes, for index masks that mean others than the dataset's.
+        pixels: What a user states about pixels.
     """
     config, console = context.config, context.console
     from autonad.data.ingest.extending import ingest_batch
     from autonad.data.ingest.settings import IngestSettings
 
-    settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv)
+    settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv, pixels=pixels)
     origin = open_source(source, config)
     params = {"data": config.data.model_dump(), "ingest": config.ingest.model_dump(), "format": format}
     with begin("ingest", context, params=params, learns=False) as step:
@@ -111,6 +116,7 @@ def ingest(
             report.dataset.fingerprint,
             report.before,
             report.faults,
+            report.reading,
         )
         step.run.tag(FINGERPRINT, result.fingerprint)
         step.run.tag(FINGERPRINT_BEFORE, result.before)

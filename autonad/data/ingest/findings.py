@@ -10,6 +10,7 @@ from autonad.data.faults import Fault, Severity
 from autonad.data.ingest.digest import Digest
 from autonad.data.layouts.formats import PUBLISHED
 from autonad.data.layouts.layout import Layout
+from autonad.data.pixels.pixel_reading import Said
 
 
 def rejection(digest: Digest) -> Fault | None:
@@ -34,6 +35,16 @@ def seen(digest: Digest, layout: Layout, *, split: str = "") -> Seen:
     group = layout.groups[digest.item] if layout.groups is not None else ""
     shown = shown_classes(digest.pixels, layout.classes)
     return Seen(digest.item, digest.fingerprint, shown, group, split)
+
+
+def reading_findings(said: Sequence[Said], name: str) -> list[Fault]:
+    """What was decided about a set's pixels, unless it is what everybody expects.
+
+    Args:
+        said: The decisions.
+        name: What the images are called together.
+    """
+    return [Fault("warning", "reading", name, one.text) for one in said if not one.is_plain]
 
 
 def summarise(

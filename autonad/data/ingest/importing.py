@@ -9,16 +9,18 @@ from pathlib import Path
 import pandas as pd
 
 from autonad.data.dataset import COLUMNS, Dataset
-from autonad.data.faults import fault_table
+from autonad.data.faults import fault_table, said_once
 from autonad.data.ingest.deliveries import Deliveries
 from autonad.data.ingest.digest import Digester
-from autonad.data.ingest.findings import compare, seen, summarise
+from autonad.data.ingest.findings import compare, reading_findings, seen, summarise
 from autonad.data.ingest.ledger import Batch, Ledger
 from autonad.data.ingest.merge import Merge
 from autonad.data.ingest.placing import place_all
 from autonad.data.ingest.settings import IngestSettings, Rules
+from autonad.data.layouts.decoding import PECULIAR
 from autonad.data.layouts.formats import read_layout
 from autonad.data.layouts.layout import Layout
+from autonad.data.pixels.pixel_reading import READING
 from autonad.data.writer import INITIAL, DatasetWriter
 
 
@@ -29,10 +31,12 @@ class ImportReport:
     Attributes:
         dataset: The new dataset.
         faults: Findings (severity, kind, item, message); errors name what went to quarantine.
+        reading: How its pixels were read, in sentences; what is unusual is among the findings.
     """
 
     dataset: Dataset
     faults: pd.DataFrame
+    reading: tuple[str, ...] = ()
 
     @property
     def has_errors(self) -> bool:
@@ -68,6 +72,7 @@ def import_dataset(source: Path, output: Path, settings: IngestSettings) -> Impo
         include_defect_free=settings.include_defect_free,
         threshold=settings.threshold,
         classes=settings.classes,
+        pixels=settings.pixels,
     )
     with DatasetWriter(output, classes=layout.classes, source=source) as writer:
         merge, grey = _decide(layout, writer, settings.include_defect_free)
@@ -82,10 +87,17 @@ def import_dataset(source: Path, output: Path, settings: IngestSettings) -> Impo
             defect_free=merge.batch.defect_free,
             remedy="ask for images free of defects",
         )
-        faults = fault_table([*layout.faults, *merge.faults, *found, *summary, *compare(layout, images)])
-        about = {"format": layout.format, "faults": faults.to_dict(orient="records")}
+        summary += reading_findings(layout.said, source.name)
+        shown = said_once([*layout.faults, *merge.faults], PECULIAR, source.name)
+        faults = fault_table([*shown, *found, *summary, *compare(layout, images)])
+        about = {
+            "format": layout.format,
+            READING: layout.reading.to_dict(),
+            "faults": faults.to_dict(orient="records"),
+        }
         writer.put(changes.manifest, changes.added, changes.reasons, about)
-    return ImportReport(Dataset.open(output), faults)
+    plain = tuple(one.text for one in layout.said if one.is_plain)
+    return ImportReport(Dataset.open(output), faults, plain)
 
 
 def _decide(layout: Layout, writer: DatasetWriter, include_defect_free: bool) -> tuple[Merge, int]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from autonad.config import Config
+from autonad.data.pixels.pixel_options import PixelOptions
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class IngestSettings:
         seed: Of the split.
         max_bytes: Larger files are refused.
         workers: Threads that decode.
+        pixels: What a user states about pixels.
     """
 
     format: str = "masks"
@@ -33,10 +35,17 @@ class IngestSettings:
     seed: int = 0
     max_bytes: int = 100 * 2**20
     workers: int = 2
+    pixels: PixelOptions = field(default_factory=PixelOptions)
 
     @classmethod
     def of(
-        cls, config: Config, *, format: str, classes: tuple[str, ...] | None, groups_csv: Path | None
+        cls,
+        config: Config,
+        *,
+        format: str,
+        classes: tuple[str, ...] | None,
+        groups_csv: Path | None,
+        pixels: PixelOptions | None = None,
     ) -> IngestSettings:
         """What the sections `data` and `ingest` say, for one source."""
         return cls(
@@ -49,6 +58,7 @@ class IngestSettings:
             seed=config.data.split_seed,
             max_bytes=int(config.ingest.max_megabytes * 2**20),
             workers=config.ingest.workers,
+            pixels=pixels or PixelOptions(),
         )
 
 
