@@ -194,11 +194,11 @@ def _names_of(found: Decision, survey: MaskSurvey, folder: Path) -> tuple[str, .
     table = survey.tables[found.reading.channel]
     values = [v for v in table.values if v not in strays(table)]
     if survey.lossy and not table.total and not found.reading.meanings and found.is_index is not False:
-        values = np.flatnonzero(survey.lossy_pixels).tolist()
+        values = np.flatnonzero(survey.flat).tolist()
         raise DatasetError(
             f"{len(survey.lossy)} of {survey.total} masks in {folder} are JPEG or lossy WebP "
             f"({survey.lossy[0]} …), which is lossy and blurs class indices: they hold {len(values)} values "
-            f"from {values[0]} to {values[-1]}; save them as PNG, or say what the values mean with --mask-values"
+            f"from {values[0]} to {values[-1]}; save them as PNG, or name their values with --mask-values"
         )
     if not found.is_index:
         return check_classes(["defect"])

@@ -107,8 +107,15 @@ def _one_class(
             f"mask {name} is a colour image; save it as grey values 0 and 255, or say what its colours mean "
             "with --mask-values",
         )
+    highest = int(numbers.max(initial=0))
+    if mask.header.is_lossy and 0 < highest <= threshold:
+        raise MaskFault(
+            "lossy-mask",
+            f"mask {name} is {mask.header.format}, which is lossy, and its values reach {highest} only; save "
+            "it as PNG with the values 0 and 255",
+        )
     # A one-bit or 0/1 mask has no value above the threshold, and means every non-zero pixel.
-    if int(numbers.max(initial=0)) <= 1:
+    if highest <= 1:
         return Labels(numbers * np.uint8(index))
     if not reading.is_binary or mask.header.is_lossy:
         counts = np.bincount(numbers.ravel(), minlength=256)

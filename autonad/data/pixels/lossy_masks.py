@@ -12,11 +12,20 @@ _LEAST = 0.05  # share of all pixels off the background that a centre must gathe
 _GATHERED = 0.6  # share of these that all centres must gather; the others lie on edges
 
 
+def flat_pixels(samples: np.ndarray) -> np.ndarray:
+    """Pixels by value, int (256,), of a mask uint8 (H, W), without those on edges, where blur makes values."""
+    height, width = samples.shape
+    wide = np.pad(samples.astype(np.int16), 1, mode="edge")
+    shifted = [wide[y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    spread = np.maximum.reduce(shifted) - np.minimum.reduce(shifted)
+    return np.bincount(samples[spread <= 2 * _NEAR], minlength=256)
+
+
 def centres_of(pixels: np.ndarray) -> tuple[int, ...]:
     """The values that masks held before they were blurred, in order; fewer than two if they cannot be told.
 
     Args:
-        pixels: Pixels by value, over all masks, int (256,).
+        pixels: Pixels by value, int (256,), over all masks, without those on edges.
     """
     rest = pixels.astype(np.float64).copy()
     found = []

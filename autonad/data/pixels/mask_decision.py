@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from autonad.data.pixels.lossy_masks import centres_of
 from autonad.data.pixels.mask_reading import DEFECT, Channel, MaskReading
 from autonad.data.pixels.mask_survey import WHITE, MaskSurvey, ValueTable
@@ -17,7 +15,6 @@ _RARE = 0.02  # share of the masks that may hold a value by accident
 _FEW = 0.001  # share of a mask's pixels that may be an accident
 _ODD = 0.2  # share of masks with other values, above which a set is grey
 _MOST_CLASSES = 32
-_LEVELS = 8  # values of a mask that was smoothed, at least
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,11 @@ def decide(survey: MaskSurvey, *, num_classes: int | None, index: bool | None, t
     coloured = _one_colour(table, channel, index, num_classes, why)
     if coloured is not None:
         return coloured
-    is_index = _is_index(table, num_classes) if index is None else index
+    if index is None:
+        # What compression has blurred beyond recognition is refused as an index mask, mask by mask.
+        is_index = _is_index(table, num_classes) if table.total else bool(survey.lossy)
+    else:
+        is_index = index
     if is_index:
         return _index(table, channel, num_classes, why)
     return _single(table, channel, threshold, why)
@@ -173,19 +174,18 @@ def _blurred(
     """Masks that lossy compression or smoothing changed, if what they held can still be told."""
     table = survey.tables["values"]
     if survey.lossy and len(survey.lossy) >= survey.total / 2:
-        pixels, cause = survey.lossy_pixels, f"{len(survey.lossy)} of {survey.total} are JPEG or lossy WebP"
+        cause = f"{len(survey.lossy)} of {survey.total} are JPEG or lossy WebP"
     elif not survey.lossy and index is None and table.total == table.white_among + table.empty:
-        pixels = np.array([table.pixels[v] for v in range(256)])
         cause = "they have soft edges"
-        if np.count_nonzero(pixels) <= _LEVELS:
-            return None
     else:
         return None
-    centres = centres_of(pixels)
+    centres = centres_of(survey.flat)
     known = len(centres) - 1
     if known < 1 or (index is None and known != (num_classes or known)) or (index and known != num_classes):
         return None
-    if (known == 1 and centres[1] > threshold and not index) or index is False:
+    if known > 1 and (index is False or not survey.lossy):
+        return None
+    if known == 1 and centres[1] > threshold and not index:
         said = (
             f"masks: {cause}, grey around {_listed(centres)}, one class; values above {threshold} are defect"
         )
@@ -195,7 +195,7 @@ def _blurred(
         f"masks: {cause}, their values cluster around {_listed(centres)}: {_classes(known)} in this order, "
         "what lies between is ignored; PNG would keep them"
     )
-    return Decision(MaskReading("values", False, meanings, centres), True, known, said, False)
+    return Decision(MaskReading("values", False, meanings, centres), index is not False, known, said, False)
 
 
 def _others(table: ValueTable, unusual: Collection[int]) -> list[str]:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from autonad.data.pixels.lossy_masks import flat_pixels
 from autonad.data.pixels.mask_files import MaskFile, read_mask_file
 from autonad.data.pixels.pixel_options import colour_key
 from autonad.errors import DatasetError
 
 WHITE = 255
+SOFT_LEVELS = 8  # a mask of one class with more values was smoothed
 _NAMED = 3  # masks that are named of many
 _MOST_COLOURS = 256  # a mask of more is a photograph
 
@@ -85,7 +87,7 @@ class MaskSurvey:
         opaque: Masks with an alpha that does not vary.
         is_finer: Whether a mask tells pixels of one colour apart by their indices.
         lossy: Names of masks that lossy compression may have changed.
-        lossy_pixels: Their pixels by value, int64 (256,).
+        flat: Pixels by value, int64 (256,), within the areas of lossy and of soft masks.
         crowded: Masks with more colours than classes can have.
     """
 
@@ -100,7 +102,7 @@ class MaskSurvey:
     opaque: int = 0
     is_finer: bool = False
     lossy: list[str] = field(default_factory=list)
-    lossy_pixels: np.ndarray = field(default_factory=lambda: np.zeros(256, dtype=np.int64))
+    flat: np.ndarray = field(default_factory=lambda: np.zeros(256, dtype=np.int64))
     crowded: list[str] = field(default_factory=list)
 
     def add(self, name: str, mask: MaskFile) -> None:
@@ -108,12 +110,14 @@ class MaskSurvey:
         if mask.header.is_lossy:
             self.lossy.append(name)
             if mask.samples.ndim == 2:
-                self.lossy_pixels += np.bincount(mask.samples.ravel(), minlength=256)
+                self.flat += flat_pixels(mask.samples)
             return
         samples = _counts(mask.samples)
         if samples is None:
             self.crowded.append(name)
             return
+        if mask.samples.ndim == 2 and mask.palette is None and len(samples) > SOFT_LEVELS:
+            self.flat += flat_pixels(mask.samples)
         colours = samples if mask.palette is None else self._palette(mask.palette, samples)
         alpha = self._alpha(mask, samples)
         for channel, counts in (("values", samples), ("colours", colours), ("alpha", alpha)):
