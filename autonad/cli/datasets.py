@@ -10,7 +10,7 @@ import typer
 
 from autonad.cli.fault_lines import print_faults
 from autonad.cli.option_groups import grouped
-from autonad.cli.options import Call, Classes, DatasetDir, Groups, OutputDir, Replace, Source
+from autonad.cli.options import Call, Classes, DatasetDir, Groups, OutputDir, PixelsRead, Replace, Source
 from autonad.errors import FaultyItems
 
 
@@ -36,6 +36,7 @@ def import_data(
     replace: Replace = False,
     groups: Groups = None,
     classes: Classes = None,
+    pixels: PixelsRead,
     call: Call,
 ) -> None:
     """Import a published layout as a dataset, split by physical part."""
@@ -52,10 +53,12 @@ def import_data(
                 replace=replace,
                 groups_csv=groups,
                 classes=_names(classes),
+                pixels=pixels.options,
             )
     except NothingUsable as error:
         print_faults(error.faults)
         raise
+    _print_reading(result.reading)
     print_faults(result.faults, result.listed)
     print(f"{output}: {result.text}; open {output / 'audit.html'}")
     if result.num_errors:
@@ -82,6 +85,7 @@ def audit(
     replace: Replace = False,
     groups: Groups = None,
     classes: Classes = None,
+    pixels: PixelsRead,
     call: Call,
 ) -> None:
     """Look for faults in a dataset, or in a layout before it is imported."""
@@ -97,8 +101,10 @@ def audit(
             replace=replace,
             groups_csv=groups,
             classes=_names(classes),
+            pixels=pixels.options,
         )
     faults = result.faults
+    _print_reading(result.reading)
     print_faults(faults, result.listed)
     errors = int((faults["severity"] == "error").sum())
     page = f"; open {output / 'audit.html'}" if output else ""
@@ -119,6 +125,7 @@ def ingest(
     ] = None,
     groups: Groups = None,
     classes: Classes = None,
+    pixels: PixelsRead,
     call: Call,
 ) -> None:
     """Extend a dataset by what is new in a production batch."""
@@ -133,7 +140,9 @@ def ingest(
             batch=batch,
             groups_csv=groups,
             classes=_names(classes),
+            pixels=pixels.options,
         )
+    _print_reading(result.reading)
     print_faults(result.faults, result.listed)
     print(f"{dataset}: {result.text}")
     if result.num_errors:
@@ -196,3 +205,8 @@ def _faulty(errors: int, quarantined: int, dataset: Path) -> str:
 
 def _names(text: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in text.split(",")) if text else None
+
+
+def _print_reading(sentences: tuple[str, ...]) -> None:
+    for sentence in sentences:
+        print(f"read     {sentence}")

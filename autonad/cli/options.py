@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from autonad.config import Config
     from autonad.config.context import Context
+    from autonad.data.pixels.pixel_options import PixelOptions
     from autonad.storage.checkpoints import Resume as Resumption
 
 Params = Annotated[
@@ -58,6 +59,43 @@ Source = Annotated[str, typer.Option("--source", help="Folder, or s3://bucket/pr
 Classes = Annotated[
     str | None, typer.Option("--classes", help="Defect classes, comma separated, for voc and masks.")
 ]
+
+MaskValues = Annotated[
+    str | None,
+    typer.Option(
+        "--mask-values",
+        help="What values in the masks mean, such as 0=background,255=defect,128=ignore or #ff0000=crack.",
+        show_default="told from all masks",
+    ),
+]
+BitDepth = Annotated[
+    str | None,
+    typer.Option(
+        "--bit-depth",
+        help="Of images of more than 8 bits: 8, 10, 12, 14, 16, or float for 0 to 1.",
+        show_default="told from all images",
+    ),
+]
+Page = Annotated[
+    int | None,
+    typer.Option("--page", help="Which page of files with several is read, from 1. Default: none."),
+]
+
+
+@dataclass(frozen=True)
+class PixelsRead:
+    """What is stated about pixels, where a set cannot tell or tells it wrong."""
+
+    mask_values: MaskValues = None
+    bit_depth: BitDepth = None
+    page: Page = None
+
+    @property
+    def options(self) -> PixelOptions:
+        """The options, checked."""
+        from autonad.data.pixels.pixel_options import PixelOptions
+
+        return PixelOptions.parse(self.mask_values, self.bit_depth, self.page)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import pandas as pd
 
 from autonad.data.copies import Seen, equal_images, find_near, mixed_groups, shown_classes, straddling_near
 from autonad.data.dataset import UNLABELLED, Dataset, count_pixels
-from autonad.data.faults import Fault, fault_table
+from autonad.data.faults import Fault, fault_table, said_once
 from autonad.data.fingerprints import Fingerprint
 from autonad.data.ingest.digest import Digester
 from autonad.data.ingest.findings import (
@@ -26,12 +26,14 @@ from autonad.data.ingest.findings import (
     conflict_severity,
     looked,
     no_defects,
+    reading_findings,
     rejection,
     seen,
     summarise,
 )
 from autonad.data.ingest.grouping import joined_groups, same_part
 from autonad.data.ingest.settings import IngestSettings
+from autonad.data.layouts.decoding import PECULIAR
 from autonad.data.layouts.formats import read_layout
 from autonad.data.layouts.layout import Layout
 from autonad.data.sanity.judging import judge, judge_splits
@@ -52,6 +54,7 @@ class AuditReport:
         classes: Names by index, background first.
         dataset: What was looked at, if it is a dataset.
         layout: What was looked at, if it is a layout.
+        reading: How the pixels of a layout are read, in sentences; what is unusual is among the findings.
     """
 
     faults: pd.DataFrame
@@ -61,6 +64,7 @@ class AuditReport:
     classes: tuple[str, ...]
     dataset: Dataset | None = None
     layout: Layout | None = None
+    reading: tuple[str, ...] = ()
 
     @property
     def has_errors(self) -> bool:
@@ -134,6 +138,7 @@ def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
         include_defect_free=settings.include_defect_free,
         threshold=settings.threshold,
         classes=settings.classes,
+        pixels=settings.pixels,
     )
     faults, grey = list(layout.faults), 0
     images, shown, rows = list[Seen](), list[Looked](), list[tuple[str, str, Sequence[int]]]()
@@ -149,6 +154,8 @@ def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
             rows.append((images[-1].group or digest.item, images[-1].split, digest.pixels))
     if not any(image.measures.areas for image in shown):
         faults += no_defects(layout, [image.item for image in shown])
+    faults = said_once(faults, PECULIAR, layout.source.name)
+    faults += reading_findings(layout.said, layout.source.name)
     faults += summarise(layout, layout.source.name, grey=grey, images=len(layout.records))
     faults += compare(layout, images)
     faults += judge(shown, settings.expected(layout.source.name))
@@ -162,8 +169,10 @@ def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
         message = f"{crossing} pairs of near-duplicates cross the published splits; the import makes new ones"
         faults.append(Fault("warning", "near-duplicate", layout.source.name, message))
     table = pd.DataFrame(rows, columns=["group", "split", "pixels"])
-    found = fault_table(faults)
-    return AuditReport(found, len(layout.records), tuple(shown), table, layout.classes, layout=layout)
+    found, plain = fault_table(faults), tuple(one.text for one in layout.said if one.is_plain)
+    return AuditReport(
+        found, len(layout.records), tuple(shown), table, layout.classes, layout=layout, reading=plain
+    )
 
 
 def _changes(dataset: Dataset, row: Any, counts: Sequence[int]) -> Iterator[Fault]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -41,6 +41,27 @@ class NothingUsable(DatasetError):
     def __init__(self, message: str, faults: pd.DataFrame) -> None:
         super().__init__(message)
         self.faults = faults
+
+
+def said_once(faults: Iterable[Fault], kinds: Collection[str], name: str) -> list[Fault]:
+    """Findings of some kinds said once, of all items together, and the others as they are.
+
+    Args:
+        faults: Findings.
+        kinds: Those that one sentence says of all.
+        name: What the items are called together.
+    """
+    rest, items = list[Fault](), dict[tuple[Severity, str, str], list[str]]()
+    for fault in faults:
+        if fault.kind in kinds:
+            items.setdefault((fault.severity, fault.kind, fault.message), []).append(fault.item)
+        else:
+            rest.append(fault)
+    for (severity, kind, message), found in items.items():
+        named = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
+        count = f"{len(found)} image{'s' * (len(found) > 1)} ({named})"
+        rest.append(Fault(severity, kind, name, f"{count}: {message}"))
+    return rest
 
 
 def fault_table(faults: Iterable[Fault]) -> pd.DataFrame:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from autonad.data.audit import AuditReport
     from autonad.data.ingest.settings import IngestSettings
+    from autonad.data.pixels.pixel_options import PixelOptions
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,12 @@ class AuditResult:
     Attributes:
         faults: Table of severity ("error" or "warning"), kind, item and message.
         listed: The file with that table, if it was asked for.
+        reading: How the pixels of a layout are read, in sentences.
     """
 
     faults: pd.DataFrame
     listed: Path | None
+    reading: tuple[str, ...] = ()
 
 
 def audit(
@@ -47,6 +50,7 @@ def audit(
     replace: bool = False,
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
+    pixels: PixelOptions | None = None,
 ) -> AuditResult:
     """Look for faults in a dataset, or in a layout before it is imported.
 
@@ -59,6 +63,7 @@ def audit(
         replace: Those of another audit in that folder are replaced; else it is refused.
         groups_csv: Which images show the same part; None looks for `groups.csv` in the source.
         classes: Class names, for layouts that do not carry them.
+        pixels: What the user states about pixels.
 
     Raises:
         ConfigError: Neither or both of a dataset and a layout are given, or the output holds another audit.
@@ -73,7 +78,9 @@ def audit(
         raise ConfigError("a layout needs both --format NAME and --source DIR")
     if output is not None:
         require_no_audit(output, replace=replace)
-    settings = IngestSettings.of(config, format=format or "", classes=classes, groups_csv=groups_csv)
+    settings = IngestSettings.of(
+        config, format=format or "", classes=classes, groups_csv=groups_csv, pixels=pixels
+    )
     params: dict[str, Any] = {"data": config.data.model_dump(), "format": format}
     with begin("audit", context, params=params, learns=False) as step:
         if dataset is not None:
@@ -88,7 +95,7 @@ def audit(
             report = audit_layout(source, settings)
         step.run.log({"data/images": report.num_images, "data/faults": len(report.faults)})
         listed = None if output is None else _write(step, output, settings, report)
-        return AuditResult(report.faults, listed)
+        return AuditResult(report.faults, listed, report.reading)
 
 
 def _write(step: Step, output: Path, settings: IngestSettings, report: AuditReport) -> Path:

@@ -58,7 +58,8 @@ def require_no_audit(folder: Path, *, replace: bool) -> None:
 def how_read(layout: Layout) -> list[str]:
     """How the images and masks of a layout were read, in sentences."""
     groups = "groups are stated" if layout.groups is not None else "no groups are stated"
-    return [f"Read as {layout.format}: classes {', '.join(layout.classes)}; {groups}."]
+    first = f"Read as {layout.format}: classes {', '.join(layout.classes)}; {groups}."
+    return [first, *(one.text for one in layout.said)]
 
 
 def look_into_layout(layout: Layout) -> Look:

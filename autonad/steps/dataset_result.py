@@ -25,6 +25,7 @@ class DataResult:
         defect_free: Images that show no defect.
         quarantined: Items that are kept in its quarantine.
         listed: The file with the table of faults, if there is one.
+        reading: How its pixels were read, in sentences.
     """
 
     images: int
@@ -34,6 +35,7 @@ class DataResult:
     defect_free: int
     quarantined: int
     listed: Path | None
+    reading: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -57,10 +59,16 @@ def log_dataset(step: Step, result: DataResult, dataset: Dataset) -> None:
 
 
 def dataset_result(
-    dataset: Dataset, faults: pd.DataFrame, quarantined: int = 0, listed: Path | None = None
+    dataset: Dataset,
+    faults: pd.DataFrame,
+    quarantined: int = 0,
+    listed: Path | None = None,
+    reading: tuple[str, ...] = (),
 ) -> DataResult:
     """What a step that made a dataset returns."""
     manifest = dataset.manifest
     defect_free = sum(not any(list(pixels)[1:]) for pixels in manifest["pixels"])
     groups = manifest["group"].nunique()
-    return DataResult(len(manifest), groups, dataset.classes, faults, defect_free, quarantined, listed)
+    return DataResult(
+        len(manifest), groups, dataset.classes, faults, defect_free, quarantined, listed, reading
+    )

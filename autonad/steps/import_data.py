@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autonad.config.context import Context
 from autonad.steps.audit_files import how_read, look_into_layout, write_audit
 from autonad.steps.dataset_result import DataResult, dataset_result, log_dataset
 from autonad.steps.step import begin
+
+if TYPE_CHECKING:
+    from autonad.data.pixels.pixel_options import PixelOptions
 
 
 def import_data(
@@ -19,6 +23,7 @@ def import_data(
     replace: bool = False,
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
+    pixels: PixelOptions | None = None,
 ) -> DataResult:
     """Read a published layout into a dataset; faulty images go to its quarantine and are named.
 
@@ -30,13 +35,14 @@ def import_data(
         replace: A dataset there is replaced; else it is refused.
         groups_csv: Which images show the same part; None looks for `groups.csv` in the source.
         classes: Class names, for layouts that do not carry them.
+        pixels: What a user states about pixels.
     """
     config = context.config
     from autonad.data.ingest.importing import import_dataset
     from autonad.data.ingest.settings import IngestSettings
     from autonad.report.audit_page import AuditContent
 
-    settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv)
+    settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv, pixels=pixels)
     params = {"data": config.data.model_dump(), "format": format}
     with begin("import-data", context, params=params, learns=False) as step:
         report = import_dataset(source, output, settings, replace=replace)
@@ -51,6 +57,6 @@ def import_data(
             notes=how_read(report.layout),
         )
         listed = write_audit(step, output, content)
-        result = dataset_result(report.dataset, report.faults, report.quarantined, listed)
+        result = dataset_result(report.dataset, report.faults, report.quarantined, listed, report.reading)
         log_dataset(step, result, report.dataset)
         return result

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from autonad.data.ingest.extending import IngestReport
     from autonad.data.ingest.ledger import Batch
     from autonad.data.ingest.settings import IngestSettings
+    from autonad.data.pixels.pixel_options import PixelOptions
     from autonad.storage.source import BatchSource
 
 
@@ -35,6 +36,7 @@ class IngestResult:
         before: Its fingerprint before.
         faults: Table of severity, kind, item, message; empty when nothing was found.
         listed: The file with that table, if something was committed.
+        reading: How the batch's pixels were read, in sentences.
     """
 
     batch: Batch
@@ -45,6 +47,7 @@ class IngestResult:
     before: str
     faults: pd.DataFrame
     listed: Path | None
+    reading: tuple[str, ...] = ()
 
     @property
     def num_errors(self) -> int:
@@ -84,6 +87,7 @@ def ingest(
     batch: str | None = None,
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
+    pixels: PixelOptions | None = None,
 ) -> IngestResult:
     """Ingest what is new in a batch; faulty items go to the dataset's quarantine and are named.
 
@@ -95,12 +99,13 @@ def ingest(
         batch: Name of the batch; None takes the date.
         groups_csv: Which images show the same part; None looks for `groups.csv` in the batch.
         classes: Names of the batch's defect classes, for index masks that mean others than the dataset's.
+        pixels: What a user states about pixels.
     """
     config, console = context.config, context.console
     from autonad.data.ingest.extending import ingest_batch
     from autonad.data.ingest.settings import IngestSettings
 
-    settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv)
+    settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv, pixels=pixels)
     origin = open_source(source, config)
     params = {"data": config.data.model_dump(), "ingest": config.ingest.model_dump(), "format": format}
     with begin("ingest", context, params=params, learns=False) as step:
@@ -116,6 +121,7 @@ def ingest(
             report.before,
             report.faults,
             _write_audit(step, dataset, settings, report) if report.is_new else None,
+            report.reading,
         )
         step.run.tag(FINGERPRINT, result.fingerprint)
         step.run.tag(FINGERPRINT_BEFORE, result.before)

@@ -28,7 +28,6 @@ class Digest:
         record: Where it came from.
         faults: Found while reading.
         grey: Whether a mask of one class held more than two values.
-        values: bool (256,), values in its mask's file before they were interpreted; None unless there is one.
         fingerprint: How it is recognised; its labels are empty without a mask.
         size: Height and width, pixels.
         pixels: Pixels of each class of the dataset; all zero without a mask.
@@ -43,7 +42,6 @@ class Digest:
     record: Record
     faults: tuple[Fault, ...] = ()
     grey: bool = False
-    values: np.ndarray | None = None
     fingerprint: Fingerprint | None = None
     size: tuple[int, int] = (0, 0)
     pixels: tuple[int, ...] = ()
@@ -113,7 +111,6 @@ class Digester:
             record,
             found.faults,
             found.grey,
-            values=None if mask is None else found.values,
             fingerprint=Fingerprint.of(found.image, mask),
             size=(found.image.shape[0], found.image.shape[1]),
             pixels=tuple(counts[: self.num_classes].tolist()),
@@ -128,7 +125,7 @@ class Digester:
         record = found.record
         name = hashlib.sha256(record.item.encode()).hexdigest()[:32]
         image, content = record.image, found.content
-        is_kept = is_portable(content)
+        is_kept = found.is_plain and is_portable(content)
         if not is_kept:
             content, image = encode_png(found.image), made / f"{name}.image.png"
         elif not self.is_staged:
@@ -138,7 +135,7 @@ class Digester:
         digest = replace(digest, image=image, sha256=hashlib.sha256(content).hexdigest())
         if mask is None:
             return digest
-        if self.is_staged and len(record.masks) == 1 and record.masks[0][1] is None and mask is found.mask:
+        if self.is_staged and found.is_own_mask and mask is found.mask:
             path = record.masks[0][0]
             content = path.read_bytes()
             if _is_index_png(content):

@@ -17,11 +17,11 @@ from pathlib import Path
 import pandas as pd
 
 from autonad.data.dataset import Dataset
-from autonad.data.faults import Fault, fault_table
+from autonad.data.faults import Fault, fault_table, said_once
 from autonad.data.fingerprints import FINGERPRINTS, fingerprint_table, fingerprints_of
 from autonad.data.ingest.changes import Changes, commit, recover
 from autonad.data.ingest.deliveries import Deliveries
-from autonad.data.ingest.findings import conflict_severity, looked, summarise
+from autonad.data.ingest.findings import conflict_severity, looked, reading_findings, summarise
 from autonad.data.ingest.ledger import (
     BATCHES,
     INGESTED,
@@ -38,6 +38,8 @@ from autonad.data.ingest.placing import place_all
 from autonad.data.ingest.reading import Advance, Reader
 from autonad.data.ingest.settings import IngestSettings, Rules
 from autonad.data.ingest.staging import FOLDER, Staging
+from autonad.data.layouts.decoding import PECULIAR
+from autonad.data.pixels.pixel_reading import Said
 from autonad.data.sanity.judging import judge, judge_splits
 from autonad.data.sanity.looked import Looked
 from autonad.errors import DatasetError
@@ -57,6 +59,8 @@ class IngestReport:
         faults: Findings (severity, kind, item, message).
         images: What the new images look like, in figures.
         places: Where they are in the dataset, by item.
+        faults: Findings (severity, kind, item, message); errors name what went to quarantine.
+        reading: How the batch's pixels were read, in sentences; what is unusual is among the findings.
     """
 
     dataset: Dataset
@@ -67,6 +71,7 @@ class IngestReport:
     faults: pd.DataFrame
     images: tuple[Looked, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
+    reading: tuple[str, ...] = ()
 
 
 def ingest_batch(
@@ -132,14 +137,16 @@ class _Ingest:
             faults = fault_table(todo.faults)
             return IngestReport(dataset, same, False, todo.fetched, dataset.fingerprint, faults)
         name = free_name(wanted, {*dataset.manifest["batch"], *(known.name for known in batches)})
-        merge, grey, fetched = self._decide(dataset, ledger, staging, todo, replace(batch, name=name))
+        merge, grey, fetched, said = self._decide(dataset, ledger, staging, todo, replace(batch, name=name))
         stated = todo.layout.groups or {}
         changes, found = place_all(merge, stated, self.settings.fractions, self.settings.seed)
         shown = tuple(looked(digest, merge.rows[image]["group"]) for image, digest in merge.new.items())
         doubts = judge(shown, self.settings.expected(batch.source))
         shares, before = self.settings.fractions, dataset.manifest
         doubts += judge_splits(changes.manifest, merge.classes, shares, before)
-        faults = fault_table([*todo.faults, *merge.faults, *found, *_summary(todo, grey, merge), *doubts])
+        decided = reading_findings(said, batch.source)
+        read = said_once([*todo.faults, *merge.faults, *found], PECULIAR, batch.source)
+        faults = fault_table([*read, *decided, *_summary(todo, grey, merge), *doubts])
         if not merge.deliveries.known:  # no file could be read, which says nothing about the next time
             return IngestReport(dataset, batch, False, fetched, dataset.fingerprint, faults)
         done = replace(merge.batch, new_classes=_new_classes(merge))
@@ -147,19 +154,21 @@ class _Ingest:
         staging.clear()
         places = {digest.item: image for image, digest in merge.new.items()}
         after = Dataset.open(self.root)
-        return IngestReport(after, done, True, fetched, dataset.fingerprint, faults, shown, places)
+        plain = tuple(one.text for one in said if one.is_plain)
+        return IngestReport(after, done, True, fetched, dataset.fingerprint, faults, shown, places, plain)
 
     def _decide(
         self, dataset: Dataset, ledger: Ledger, staging: Staging, todo: Plan, batch: Batch
-    ) -> tuple[Merge, int, int]:
-        """What becomes of each file; how many masks were grey, and how many files were fetched."""
+    ) -> tuple[Merge, int, int, tuple[Said, ...]]:
+        """What becomes of each file; how many masks were grey, files were fetched; how pixels are read."""
 
         def described(done: int, total: int) -> None:
             self.advance(done, total, "known images described")
 
         prints = fingerprints_of(dataset, self.pool, described)
-        reader = Reader(self.source, todo, dataset, ledger, staging, self.pool, self.advance)
-        digests, classes, fetched = reader.read()
+        pixels = self.settings.pixels
+        reader = Reader(self.source, todo, dataset, ledger, staging, self.pool, self.advance, pixels)
+        digests, classes, fetched, said = reader.read()
         merge = Merge(
             dataset,
             dict(zip(dataset.manifest["image"], prints, strict=True)),
@@ -177,7 +186,7 @@ class _Ingest:
             merge.refuse(entry, fault, path if path in todo.entries else None)
         for digest in digests:
             merge.take(digest)
-        return merge, sum(digest.grey for digest in digests), fetched + todo.fetched
+        return merge, sum(digest.grey for digest in digests), fetched + todo.fetched, said
 
 
 def _with_companions(changes: Changes, merge: Merge, batches: list[Batch]) -> Changes:

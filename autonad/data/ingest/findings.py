@@ -10,6 +10,7 @@ from autonad.data.faults import Fault, Severity
 from autonad.data.ingest.digest import Digest
 from autonad.data.layouts.formats import PUBLISHED
 from autonad.data.layouts.layout import Layout
+from autonad.data.pixels.pixel_reading import Said
 from autonad.data.sanity.looked import Looked
 
 
@@ -57,6 +58,16 @@ def looked(digest: Digest, group: str) -> Looked:
     assert digest.measures is not None
     prints = digest.fingerprint
     return Looked(digest.item, digest.measures, prints.content, prints.labels, group)
+
+
+def reading_findings(said: Sequence[Said], name: str) -> list[Fault]:
+    """What was decided about a set's pixels, unless it is what everybody expects.
+
+    Args:
+        said: The decisions.
+        name: What the images are called together.
+    """
+    return [Fault("warning", "reading", name, one.text) for one in said if not one.is_plain]
 
 
 def summarise(layout: Layout, name: str, *, grey: int, images: int, defect_free: int = 0) -> list[Fault]:

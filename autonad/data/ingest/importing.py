@@ -9,16 +9,26 @@ from pathlib import Path
 import pandas as pd
 
 from autonad.data.dataset import COLUMNS, Dataset
-from autonad.data.faults import NothingUsable, fault_table
+from autonad.data.faults import NothingUsable, fault_table, said_once
 from autonad.data.ingest.deliveries import Deliveries
 from autonad.data.ingest.digest import Digester
-from autonad.data.ingest.findings import compare, conflict_severity, looked, no_defects, seen, summarise
+from autonad.data.ingest.findings import (
+    compare,
+    conflict_severity,
+    looked,
+    no_defects,
+    reading_findings,
+    seen,
+    summarise,
+)
 from autonad.data.ingest.ledger import Batch, Ledger
 from autonad.data.ingest.merge import Merge
 from autonad.data.ingest.placing import place_all
 from autonad.data.ingest.settings import IngestSettings, Rules
+from autonad.data.layouts.decoding import PECULIAR
 from autonad.data.layouts.formats import read_layout
 from autonad.data.layouts.layout import Layout
+from autonad.data.pixels.pixel_reading import READING
 from autonad.data.sanity.judging import judge, judge_splits
 from autonad.data.sanity.looked import Looked
 from autonad.data.writer import INITIAL, DatasetWriter, require_free
@@ -34,6 +44,8 @@ class ImportReport:
         quarantined: Items that are kept in its quarantine.
         images: What its images look like, in figures.
         layout: What they were read from.
+        faults: Findings (severity, kind, item, message); errors name what went to quarantine.
+        reading: How its pixels were read, in sentences; what is unusual is among the findings.
     """
 
     dataset: Dataset
@@ -41,6 +53,7 @@ class ImportReport:
     quarantined: int
     images: tuple[Looked, ...]
     layout: Layout
+    reading: tuple[str, ...] = ()
 
     @property
     def has_errors(self) -> bool:
@@ -82,6 +95,7 @@ def import_dataset(
         include_defect_free=settings.include_defect_free,
         threshold=settings.threshold,
         classes=settings.classes,
+        pixels=settings.pixels,
     )
     with DatasetWriter(output, classes=layout.classes, source=source, replace=replace) as writer:
         merge, grey = _decide(layout, writer, settings.include_defect_free)
@@ -91,15 +105,22 @@ def import_dataset(
         summary = summarise(
             layout, source.name, grey=grey, images=len(images), defect_free=merge.batch.defect_free
         )
-        known = [*layout.faults, *merge.faults, *found, *summary, *compare(layout, images)]
-        about = {"format": layout.format, "faults": fault_table(known).to_dict(orient="records")}
+        summary += reading_findings(layout.said, source.name)
+        read = said_once([*layout.faults, *merge.faults], PECULIAR, source.name)
+        known = [*read, *found, *summary, *compare(layout, images)]
+        about = {
+            "format": layout.format,
+            READING: layout.reading.to_dict(),
+            "faults": fault_table(known).to_dict(orient="records"),
+        }
         shown = tuple(looked(digest, merge.rows[image]["group"]) for image, digest in merge.new.items())
         doubts = judge(shown, settings.expected(source.name))
         doubts += judge_splits(changes.manifest, layout.classes, settings.fractions)
         faults = fault_table([*known, *doubts])
         writer.put(changes.manifest, changes.added, changes.reasons, about)
     kept = {reason["item"] for reason in changes.reasons if reason["file"]}
-    return ImportReport(Dataset.open(output), faults, len(kept), shown, layout)
+    plain = tuple(one.text for one in layout.said if one.is_plain)
+    return ImportReport(Dataset.open(output), faults, len(kept), shown, layout, plain)
 
 
 def _require_defects(layout: Layout, merge: Merge) -> None:

@@ -163,6 +163,7 @@ def _list(source: BatchSource, dataset: Dataset, staging: Staging, settings: Ing
             include_defect_free=settings.include_defect_free,
             classes=settings.classes,
             known=dataset.classes,
+            pixels=settings.pixels,
         )
     except DatasetError as error:
         raise DatasetError(str(error).replace(str(staging.batch), source.name)) from error

@@ -18,8 +18,10 @@ from autonad.data.ingest.ledger import IMAGE, Ledger
 from autonad.data.ingest.listing import Plan
 from autonad.data.ingest.merge import NOT_READ
 from autonad.data.ingest.staging import Staging
-from autonad.data.layouts.interpreting import is_index, refuse_binary
+from autonad.data.layouts.interpreting import settle
 from autonad.data.layouts.layout import Layout, Record
+from autonad.data.pixels.pixel_options import PixelOptions
+from autonad.data.pixels.pixel_reading import READING, Reading, Said
 from autonad.storage.source import BatchSource, Entry
 
 Advance = Callable[[int, int, str], None]
@@ -37,6 +39,7 @@ class Reader:
         staging: Where the batch is laid out.
         pool: Where images are decoded.
         advance: Told how many of how many files have come.
+        pixels: What a user states about pixels.
     """
 
     source: BatchSource
@@ -46,25 +49,28 @@ class Reader:
     staging: Staging
     pool: Executor
     advance: Advance
+    pixels: PixelOptions
 
-    def read(self) -> tuple[list[Digest], tuple[str, ...], int]:
+    def read(self) -> tuple[list[Digest], tuple[str, ...], int, tuple[Said, ...]]:
         """Fetch and read what is new.
 
         Files that have arrived before, and images that the dataset holds, are not fetched again.
 
         Returns:
             The records, read, in the order of their names; the classes of the dataset with those that the
-            batch brings; how many files were fetched.
+            batch brings; how many files were fetched; what was decided about its pixels.
 
         Raises:
+            DatasetError: The masks cannot tell their classes.
             StorageError: The source cannot be read, or the disk refuses; what has arrived is kept.
         """
-        layout, known = self.todo.layout, self.dataset.classes
+        before = Reading.from_dict(self.dataset.about.get(READING)) or Reading()
+        layout, known = replace(self.todo.layout, reading=before), self.dataset.classes
         classes = (*known, *(name for name in layout.classes if name not in known))
         digests, fetched = self._fetch(self._digester(layout, classes))
-        # What the masks mean is only certain once all of them have been read.
-        meant = _interpreted(layout, digests, self.source.name)
-        if meant is not layout:
+        # What the pixels mean is only certain once all of them have come.
+        meant = self._settled(layout, digests)
+        if (meant.reading, _meanings(meant)) != (layout.reading, _meanings(layout)):
             digests = self._again(digests, meant, classes)
         shown = np.zeros(len(classes), dtype=np.int64)
         for digest in digests:
@@ -73,7 +79,16 @@ class Reader:
         kept = tuple(name for name, n in zip(classes, shown.tolist(), strict=True) if n or name in known)
         if kept != classes:  # a class that the batch names and does not show is not brought
             digests = self._again(digests, meant, kept)
-        return sorted(digests, key=lambda digest: digest.item), kept, fetched
+        return sorted(digests, key=lambda digest: digest.item), kept, fetched, meant.said
+
+    def _settled(self, layout: Layout, digests: Sequence[Digest]) -> Layout:
+        """The layout with what the files that have arrived tell about reading them."""
+        items = {d.item for d in digests if any(fault.kind == NOT_READ for fault in d.faults)}
+        records = tuple(record for record in layout.records if record.item not in items)
+        arrived = replace(layout, records=records, source=Path(self.source.name))
+        settled = settle(arrived, self.pixels, layout.reading)
+        absent = tuple(record for record in layout.records if record.item in items)
+        return replace(settled, records=(*settled.records, *absent), source=layout.source)
 
     def _digester(self, layout: Layout, classes: tuple[str, ...]) -> Digester:
         indices = class_indices(layout.classes, classes)
@@ -164,18 +179,6 @@ def _borrow(image: Path, place: Path) -> None:
     os.symlink(image.resolve(), place)
 
 
-def _interpreted(layout: Layout, digests: Sequence[Digest], name: str) -> Layout:
-    """The layout with masks listed as what they turned out to be."""
-    values = [digest.values for digest in digests if digest.values is not None]
-    if not layout.assumed or not values:
-        return layout
-    present = np.any(values, axis=0)
-    if len(layout.classes) > 2:
-        refuse_binary(present, len(layout.classes), name)
-        return layout
-    if not is_index(present):
-        return layout
-    records = [
-        replace(record, masks=tuple((path, None) for path, _ in record.masks)) for record in layout.records
-    ]
-    return replace(layout, records=tuple(records))
+def _meanings(layout: Layout) -> dict[str, tuple[int | None, ...]]:
+    """Which class each mask of a layout shows, by item."""
+    return {record.item: tuple(index for _, index in record.masks) for record in layout.records}

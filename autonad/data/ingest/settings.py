@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from autonad.config import Config
 from autonad.data.faults import Severity
+from autonad.data.pixels.pixel_options import PixelOptions
 from autonad.data.sanity.looked import Expected
 
 
@@ -26,6 +27,7 @@ class IngestSettings:
         workers: Threads that decode.
         input_size: Height and width of the network's input, by which the size of defects is judged.
         keep_aspect: Images are padded to it, not stretched.
+        pixels: What a user states about pixels.
     """
 
     format: str = "masks"
@@ -44,9 +46,17 @@ class IngestSettings:
         """What the checks of sanity expect of images that are called `name` together."""
         return Expected(name, self.input_size, self.keep_aspect)
 
+    pixels: PixelOptions = field(default_factory=PixelOptions)
+
     @classmethod
     def of(
-        cls, config: Config, *, format: str, classes: tuple[str, ...] | None, groups_csv: Path | None
+        cls,
+        config: Config,
+        *,
+        format: str,
+        classes: tuple[str, ...] | None,
+        groups_csv: Path | None,
+        pixels: PixelOptions | None = None,
     ) -> IngestSettings:
         """What the sections `data` and `ingest` say, for one source."""
         return cls(
@@ -61,6 +71,7 @@ class IngestSettings:
             workers=config.ingest.workers,
             input_size=config.input.size,
             keep_aspect=config.input.keep_aspect,
+            pixels=pixels or PixelOptions(),
         )
 
 

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from autonad.data.faults import Fault
-from autonad.data.images import IGNORE, decode_image, read_mask
+from autonad.data.images import IGNORE
+from autonad.data.layouts.interpreting import meaning_of
 from autonad.data.layouts.layout import Drawing, Layout, Record
+from autonad.data.pixels.containers import Header, Opened
+from autonad.data.pixels.image_files import DAMAGED_EXIF, STORED, TRANSPARENT, read_image_file
+from autonad.data.pixels.labelling import Labels, MaskFault, label
+from autonad.data.pixels.mask_files import MaskFile, read_mask_file
+from autonad.data.pixels.pixel_options import shown_key
 from autonad.errors import DatasetError
+
+# What is said of an image whose file is peculiar; `said_once` says it once of all.
+PECULIAR = {
+    DAMAGED_EXIF: "damaged EXIF was left out; the pixels are as stored",
+    TRANSPARENT: "transparent pixels were laid on black",
+    STORED: "its EXIF turns it, but its mask fits the pixels as stored; both are kept so",
+}
 
 
 @dataclass(frozen=True)
@@ -23,8 +36,9 @@ class Decoded:
         image: uint8 (H, W, 3).
         mask: uint8 (H, W) of class indices, 255 = ignore.
         grey: Whether a mask of one class held more than two values.
-        values: bool (256,), the values in the mask's file; None unless it is a single grey one.
         faults: Found while reading.
+        is_plain: Whether the image's file shows these pixels to every reader.
+        is_own_mask: Whether the mask is what the samples of its one file are.
     """
 
     record: Record
@@ -32,8 +46,9 @@ class Decoded:
     image: np.ndarray | None = None
     mask: np.ndarray | None = None
     grey: bool = False
-    values: np.ndarray | None = None
     faults: tuple[Fault, ...] = ()
+    is_plain: bool = True
+    is_own_mask: bool = False
 
     @property
     def empty(self) -> bool:
@@ -42,113 +57,101 @@ class Decoded:
 
 
 def decode_record(layout: Layout, record: Record) -> Decoded:
-    """Read one record of a layout; a faulty one carries its fault."""
+    """Read one record of a layout, as the layout's pixels are read; a faulty one carries its fault."""
+    reading = layout.reading.images
     try:
-        content = record.image.read_bytes()
-        image = decode_image(content, Path(record.item))
+        opened = Opened.of(record.image.read_bytes(), Path(record.item), "image")
+        turned, masks = _masks(layout, record, opened.header)
+        image = read_image_file(opened, reading, turned=turned)
     except OSError as error:
         return _faulty(record, "unreadable", f"the image cannot be read: {error.strerror}")
     except DatasetError as error:
         return _faulty(record, "unreadable", str(error))
+    found = [Fault("warning", note, record.item, PECULIAR[note]) for note in image.notes]
+    result = Decoded(record, opened.content, image.pixels, is_plain=image.is_plain)
     if record.drawing is not None:
-        return _drawn(record, record.drawing, content, image)
+        return _drawn(result, record.drawing, found)
     try:
-        mask, grey, overlap, values = _labels(layout, record, (image.shape[0], image.shape[1]))
-    except _MaskFault as fault:
+        return _labelled(layout, result, masks, found)
+    except MaskFault as fault:
         return _faulty(record, fault.kind, str(fault))
-    found = []
-    if overlap:
-        found.append(
-            Fault(
-                "warning",
-                "overlap",
-                record.item,
-                f"{overlap} pixels belong to several classes; they are ignored (255)",
-            )
-        )
-    return Decoded(record, content, image, mask, grey, values, tuple(found))
 
 
-def _drawn(record: Record, drawing: Drawing, content: bytes, image: np.ndarray) -> Decoded:
+def _masks(layout: Layout, record: Record, header: Header) -> tuple[bool, list[MaskFile]]:
+    """Whether the image is turned as its EXIF says, and its masks; a size that fits one way only decides."""
+    reading = layout.reading.images
+    turned = reading.turned
+
+    def read(turned: bool) -> list[MaskFile]:
+        return [read_mask_file(path, page=reading.page, turned=turned) for path, _ in record.masks]
+
+    masks = read(turned)
+    sizes = {mask.samples.shape[:2] for mask in masks}
+    expected, other = header.upright_size, header.size
+    if not turned:
+        expected, other = other, expected
+    if sizes == {other} and other != expected:
+        again = read(not turned)
+        if {mask.samples.shape[:2] for mask in again} == {other}:
+            return not turned, again
+    return turned, masks
+
+
+def _drawn(result: Decoded, drawing: Drawing, found: list[Fault]) -> Decoded:
+    assert result.image is not None
     try:
-        mask, found = drawing.draw((image.shape[0], image.shape[1]))
+        mask, more = drawing.draw((result.image.shape[0], result.image.shape[1]))
     except DatasetError as error:
-        return _faulty(record, "annotation", str(error))
-    return Decoded(record, content, image, mask, faults=tuple(found))
+        return _faulty(result.record, "annotation", str(error))
+    return replace(result, mask=mask, faults=(*found, *more))
 
 
-def _labels(
-    layout: Layout, record: Record, shape: tuple[int, int]
-) -> tuple[np.ndarray, bool, int, np.ndarray | None]:
-    """Index mask, whether a one-class mask was grey, pixels claimed by several classes, the file's values."""
-    result = np.zeros(shape, dtype=np.uint8)
+def _labelled(layout: Layout, result: Decoded, masks: list[MaskFile], found: list[Fault]) -> Decoded:
+    """The record with its masks, understood and laid over each other."""
+    assert result.image is not None
+    record, shape = result.record, result.image.shape[:2]
+    mask = np.zeros(shape, dtype=np.uint8)
     claims = np.zeros(shape, dtype=np.uint8)
-    grey, values = False, None
-    for path, index in record.masks:
-        try:
-            mask = read_mask(path)
-        except DatasetError as error:
-            raise _MaskFault("unreadable", str(error)) from error
-        if mask.shape[:2] != shape:
-            raise _MaskFault(
+    ignored = np.zeros(shape, dtype=bool)
+    grey, own = False, False
+    for file, (path, index) in zip(masks, record.masks, strict=True):
+        size = file.samples.shape[:2]
+        if size != shape:
+            raise MaskFault(
                 "size-mismatch",
-                f"the image is {shape[0]} × {shape[1]} pixels, its mask {path.name} {mask.shape[0]} × "
-                f"{mask.shape[1]}; give both the same size",
+                f"the image is {shape[0]} × {shape[1]} pixels, its mask {path.name} {size[0]} × {size[1]}; "
+                "give both the same size",
             )
+        labels = label(file, layout.reading.masks, meaning_of(layout), index, path.name)
+        found += _strange(record, labels, path.name)
+        grey |= labels.is_grey
         if index is None:
-            mask = _indices(layout, path, mask)
-            values = _values(mask)
-            first = len(layout.classes)
-            unknown = [first + int(v) for v in np.flatnonzero(values[first:IGNORE])]
-            if unknown:
-                raise _MaskFault(
-                    "unknown-value",
-                    f"mask {path.name} holds the values {unknown[:8]}; the classes "
-                    f"{', '.join(layout.classes)} have the indices 0 to {len(layout.classes) - 1}, and 255 "
-                    "is ignored",
-                )
-            return mask, False, 0, values
-        if mask.ndim == 3:
-            raise _MaskFault(
-                "colour-mask", f"mask {path.name} is a colour image; save it as grey values 0 and 255"
-            )
-        # A one-bit or 0/1 mask has no value above the threshold, and means every non-zero pixel.
-        defect = mask > (layout.threshold if mask.max(initial=0) > 1 else 0)
-        values = _values(mask)
-        grey |= int(values.sum()) > 2
-        result[defect] = index
+            own = labels.indices is file.samples and file.is_plain
+            mask = labels.indices
+            continue
+        defect = labels.indices == index
+        ignored |= labels.indices == IGNORE
+        mask[defect] = index
         claims += defect
     overlap = claims > 1
-    result[overlap] = IGNORE
-    return result, grey, int(overlap.sum()), values if len(record.masks) == 1 else None
+    mask[overlap] = IGNORE
+    mask[ignored & (claims == 0)] = IGNORE
+    if overlap.any():
+        count = int(overlap.sum())
+        message = f"{count} pixels belong to several classes; they are ignored (255)"
+        found.append(Fault("warning", "overlap", record.item, message))
+    return replace(result, mask=mask, grey=grey, faults=tuple(found), is_own_mask=own)
 
 
-def _values(mask: np.ndarray) -> np.ndarray:
-    return np.bincount(mask.ravel(), minlength=256) > 0
-
-
-def _indices(layout: Layout, path: Path, mask: np.ndarray) -> np.ndarray:
-    if mask.ndim == 2:
-        return mask
-    known = layout.colours or {}
-    packed = mask.astype(np.uint32) @ np.array([65536, 256, 1], dtype=np.uint32)
-    result = np.zeros(mask.shape[:2], dtype=np.uint8)
-    for value in np.unique(packed):
-        colour = (int(value) >> 16, int(value) >> 8 & 255, int(value) & 255)
-        if colour not in known:
-            raise _MaskFault(
-                "unknown-value",
-                f"mask {path.name} holds the colour {colour}, which stands for no class; "
-                "save one class index per pixel",
-            )
-        result[packed == value] = known[colour]
-    return result
-
-
-class _MaskFault(Exception):
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
+def _strange(record: Record, labels: Labels, name: str) -> list[Fault]:
+    if not labels.strange:
+        return []
+    count = sum(n for _, n in labels.strange)
+    values = ", ".join(shown_key(value) for value, _ in labels.strange[:8])
+    message = (
+        f"{count} pixels of its mask {name} have values of no meaning ({values}); they are ignored (255)"
+    )
+    return [Fault("warning", "strange-values", record.item, message)]
 
 
 def _faulty(record: Record, kind: str, message: str) -> Decoded:

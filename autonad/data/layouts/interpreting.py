@@ -1,70 +1,264 @@
-"""What the values in masks mean, told from a whole set of them."""
+"""How the pixels of a layout are read, told from the whole set: what masks mean, how images are scaled."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from autonad.data.dataset import check_classes
-from autonad.data.images import IGNORE, read_mask
+from autonad.data.images import IGNORE
+from autonad.data.layouts.layout import Layout, Record
+from autonad.data.pixels.containers import Opened
+from autonad.data.pixels.drawn_on import are_turned, fit
+from autonad.data.pixels.image_files import read_image_file
+from autonad.data.pixels.image_survey import ImageSurvey, scale_of, survey_images
+from autonad.data.pixels.labelling import MaskFault, Meaning, label
+from autonad.data.pixels.mask_decision import Decision, decide, strays
+from autonad.data.pixels.mask_files import read_mask_file
+from autonad.data.pixels.mask_reading import MaskReading
+from autonad.data.pixels.mask_survey import MaskSurvey, survey_masks
+from autonad.data.pixels.pixel_options import COLOUR, NOTHING, UNKNOWN, PixelOptions, shown_key
+from autonad.data.pixels.pixel_reading import Reading, Said
 from autonad.errors import DatasetError
 
+_COMPARED = 64  # turned images that are compared with their masks
+_FEW_MASKS = 5  # so few do not change how a dataset's masks are read
 
-def refuse_binary(values: np.ndarray, num_classes: int, folder: Path | str) -> None:
+
+@dataclass(frozen=True)
+class Masks:
+    """What masks that nothing describes were found to be.
+
+    Attributes:
+        classes: Names by index; 0 is the background.
+        is_index: Whether they are index masks rather than masks of the one class.
+        reading: How they are read.
+        said: That, in a sentence.
+    """
+
+    classes: tuple[str, ...]
+    is_index: bool
+    reading: MaskReading
+    said: Said
+
+
+def interpret(
+    masks: dict[str, Path],
+    classes: Sequence[str] | None,
+    folder: Path,
+    options: PixelOptions,
+    *,
+    threshold: int = 127,
+) -> Masks:
+    """Class names and meaning of masks of which only the folder is known.
+
+    Args:
+        masks: Mask files by image.
+        classes: Names of the defects, if a user gives them.
+        folder: Where the masks lie, for messages.
+        options: What a user states about pixels.
+        threshold: In grey masks of one class, larger values are defect.
+
+    Raises:
+        DatasetError: The masks cannot be read, or do not tell their classes.
+    """
+    survey = survey_masks(masks.values(), page=options.page)
+    if not survey.total:
+        raise DatasetError(f"{folder} holds no readable masks; save one mask per image as PNG")
+    classes = classes if classes is not None else options.classes
+    names = None if classes is None else check_classes(classes)
+    if options.mask_values is not None:
+        assert names is not None
+        stated, said = _stated(survey, options)
+        return Masks(names, True, stated, said)
+    known = None if names is None else len(names) - 1
+    found = decide(survey, num_classes=known, index=None, threshold=threshold)
+    if known is not None and known > 1:
+        refuse_binary(survey, found, known, folder)
+    names = names or _names_of(found, survey, folder)
+    return Masks(names, found.is_index, _named(found.reading, names), Said(found.said, found.is_plain))
+
+
+def settle(layout: Layout, options: PixelOptions, known: Reading | None = None) -> Layout:
+    """The layout with the decision how its pixels are read; its files are looked at for that.
+
+    Args:
+        layout: What was listed.
+        options: What a user states about pixels.
+        known: How the dataset was read that the layout is added to.
+
+    Raises:
+        DatasetError: The masks cannot tell the classes.
+    """
+    known = known or Reading()
+    images = survey_images(((record.item, record.image) for record in layout.records), options)
+    scale, said = scale_of(images, options, known.images)
+    about_images = [Said(text) for text in said]
+    if not layout.said:
+        layout = _masks_settled(layout, options, known.masks)
+    layout = replace(layout, reading=Reading(scale, layout.reading.masks))
+    turned, about_turns = _turned(layout, images)
+    return replace(
+        layout,
+        reading=Reading(replace(scale, turned=turned), layout.reading.masks),
+        said=(*layout.said, *about_images, *about_turns),
+    )
+
+
+def refuse_binary(survey: MaskSurvey, found: Decision, num_classes: int, folder: Path | str) -> None:
     """Make sure that index masks of several classes hold more than 0 and 255.
 
     Args:
-        values: bool (256,), the values that occur in any mask.
-        num_classes: Classes including the background.
+        survey: Of the masks.
+        found: How they would be read.
+        num_classes: Classes without the background.
         folder: Where the masks lie, for the message.
 
     Raises:
         DatasetError: They do not, so they are binary masks and cannot tell the classes.
     """
-    if num_classes > 2 and np.flatnonzero(values).tolist() == [0, IGNORE]:
+    table = survey.tables[found.reading.channel]
+    if set(table.values) - strays(table) == {0, IGNORE} and not found.reading.meanings:
         raise DatasetError(
-            f"the masks in {folder} hold 0 and 255 only, which cannot tell {num_classes - 1} classes; "
+            f"the masks in {folder} hold 0 and 255 only, which cannot tell {num_classes} classes; "
             "save one index per pixel, or make one sub-folder of masks per class"
         )
 
 
-def is_index(values: np.ndarray) -> bool:
-    """Whether masks of one class with these values, bool (256,), are index masks: 1 occurs, no grey does."""
-    return bool(values[1] and not values[2:IGNORE].any())
+def meaning_of(layout: Layout) -> Meaning:
+    """What numbers in a layout's masks stand for."""
+    return Meaning(layout.classes, layout.threshold, layout.colours or {})
 
 
-def interpret(
-    masks: dict[str, Path], classes: Sequence[str] | None, folder: Path
-) -> tuple[tuple[str, ...], bool]:
-    """Class names, and whether the masks are binary rather than index masks."""
-    values = np.zeros(256, dtype=bool)
-    colour = False
-    for path in masks.values():
-        try:
-            mask = read_mask(path)
-        except DatasetError:
-            continue  # it is named when its image is read
-        colour |= mask.ndim == 3
-        values |= np.bincount(mask.ravel(), minlength=256) > 0
-    if not values.any():
-        raise DatasetError(f"{folder} holds no readable masks; save one mask per image as PNG")
-    present = [int(v) for v in np.flatnonzero(values)]
-    names = None if classes is None else check_classes(classes)
-    if names is not None and len(names) > 2:
-        refuse_binary(values, len(names), folder)
-        return names, False
-    # With one class, 1 is its index and 255 its mask; {0, 1, 255} is an index mask that ignores.
-    index = max(v for v in (0, *present) if v != IGNORE)
-    if index == 0 or (names is not None and index > 1):
-        return names or check_classes(["defect"]), True
-    if names is not None:
-        return names, False
-    if index < 32 and not colour:
-        return check_classes([f"class{i}" for i in range(1, index + 1)]), False
-    raise DatasetError(
-        f"the masks in {folder} hold {len(present)} values from {present[0]} to {present[-1]}, so "
-        "their classes cannot be told; name them (one class means: larger than the threshold), or save "
-        "one index per pixel"
+def _masks_settled(layout: Layout, options: PixelOptions, known: MaskReading) -> Layout:
+    """The layout with its masks' reading, and with binary masks that are index masks listed as these."""
+    files = [path for record in layout.records for path, _ in record.masks]
+    survey = survey_masks(files, page=options.page)
+    if not survey.total:
+        return replace(layout, reading=Reading(layout.reading.images, known))
+    if options.mask_values is not None:
+        stated, said = _stated(survey, options)
+        return replace(layout, reading=Reading(layout.reading.images, stated), said=(said,))
+    num_classes = len(layout.classes) - 1
+    index = any(index is None for record in layout.records for _, index in record.masks)
+    is_open = layout.assumed and num_classes == 1
+    found = decide(
+        survey, num_classes=num_classes, index=None if is_open else index, threshold=layout.threshold
     )
+    if layout.assumed and num_classes > 1:
+        refuse_binary(survey, found, num_classes, layout.source.name)
+    if found.is_index and not index:
+        records = [replace(r, masks=tuple((path, None) for path, _ in r.masks)) for r in layout.records]
+        layout = replace(layout, records=tuple(records))
+    reading, said = _named(found.reading, layout.classes), Said(found.said, found.is_plain)
+    if reading.channel == "colours" and found.is_index and not reading.meanings:
+        reading = _palette_of_classes(layout, survey, reading)
+    if known.meanings and reading != known:
+        values = {v for v in survey.tables[known.channel].values}
+        if values <= known.meanings.keys() or survey.total < _FEW_MASKS:
+            reading, said = known, Said("masks: read as the dataset's")
+        else:
+            odd = ", ".join(shown_key(v) for v in sorted(values - known.meanings.keys())[:8])
+            said = Said(f"{said.text}; the dataset's masks hold no {odd} and were read otherwise")
+    return replace(layout, reading=Reading(layout.reading.images, reading), said=(said,))
+
+
+def _palette_of_classes(layout: Layout, survey: MaskSurvey, reading: MaskReading) -> MaskReading:
+    """Colours decide in index masks only where the layout knows what all of them stand for."""
+    known = {colour[0] if len(set(colour)) == 1 else _packed(colour) for colour in layout.colours or {}}
+    return reading if survey.colour_indices.keys() <= known else MaskReading()
+
+
+def _packed(colour: tuple[int, int, int]) -> int:
+    return COLOUR | colour[0] << 16 | colour[1] << 8 | colour[2]
+
+
+def _stated(survey: MaskSurvey, options: PixelOptions) -> tuple[MaskReading, Said]:
+    assert options.mask_values is not None
+    meanings = dict(options.mask_values)
+    if NOTHING not in meanings.values() and 0 not in meanings:
+        meanings[0] = NOTHING
+    is_coloured = any(key >= COLOUR for key in meanings)
+    found = decide(survey, num_classes=None, index=None, threshold=127).reading.channel
+    text = ", ".join(f"{shown_key(key)}={name}" for key, name in sorted(meanings.items()))
+    reading = MaskReading("colours" if is_coloured else found, False, meanings)
+    return reading, Said(f"masks: {text}, as --mask-values says")
+
+
+def _names_of(found: Decision, survey: MaskSurvey, folder: Path) -> tuple[str, ...]:
+    """Names for classes that nobody names."""
+    table = survey.tables[found.reading.channel]
+    values = [v for v in table.values if v not in strays(table)]
+    if survey.lossy and not table.total and not found.reading.meanings and found.is_index is not False:
+        values = np.flatnonzero(survey.flat).tolist()
+        raise DatasetError(
+            f"{len(survey.lossy)} of {survey.total} masks in {folder} are JPEG or lossy WebP "
+            f"({survey.lossy[0]} …), which is lossy and blurs class indices: they hold {len(values)} values "
+            f"from {values[0]} to {values[-1]}; save them as PNG, or name their values with --mask-values"
+        )
+    if not found.is_index:
+        return check_classes(["defect"])
+    highest = max((v for v in values if v not in {0, IGNORE}), default=0)
+    if found.num_classes and (found.reading.meanings or highest < COLOUR):
+        return check_classes([f"class{i}" for i in range(1, found.num_classes + 1)])
+    raise DatasetError(
+        f"the masks in {folder} hold {len(values)} values from {shown_key(values[0])} to "
+        f"{shown_key(values[-1])}, so their classes cannot be told; name them (one class means: larger than "
+        "the threshold), say what the values mean with --mask-values, or save one index per pixel"
+    )
+
+
+def _named(reading: MaskReading, classes: tuple[str, ...]) -> MaskReading:
+    """A reading whose classes, known by their order so far, have their names."""
+    order = [name for name in dict.fromkeys(reading.meanings.values()) if name not in {NOTHING, UNKNOWN}]
+    names = dict(zip(order, classes[1:], strict=False))
+    return replace(reading, meanings={key: names.get(name, name) for key, name in reading.meanings.items()})
+
+
+def _turned(layout: Layout, images: ImageSurvey) -> tuple[bool, list[Said]]:
+    """Whether turned images are read as their EXIF says, by their masks; and what is said about it."""
+    if not images.turned:
+        return layout.reading.images.turned, []
+    items = set(images.turned)
+    records = (record for record in layout.records if record.item in items and record.masks)
+    fits = [found for record in islice(records, _COMPARED) if (found := _fits(layout, record)) is not None]
+    turned = are_turned(fits)
+    count = f"images: {images.num_turned} of {images.images} are turned by their EXIF"
+    if turned is None:
+        if not fits:
+            return layout.reading.images.turned, []
+        text = (
+            f"{count}; whether masks were drawn on them so cannot be told, so that is assumed: look at some"
+        )
+    elif turned:
+        return True, [Said(f"{count}, and their masks fit them so", is_plain=True)]
+    else:
+        text = f"{count}, but their masks fit the pixels as stored, so that is how both are read"
+    return turned is not False, [Said(text)]
+
+
+def _fits(layout: Layout, record: Record) -> tuple[float | None, float | None] | None:
+    """How well the masks of a turned image fit it as turned and as stored; None if they cannot be read."""
+    try:
+        opened = Opened.of(record.image.read_bytes(), Path(record.item), "image")
+        found = []
+        for turned in (True, False):
+            pixels = read_image_file(opened, layout.reading.images, turned=turned).pixels
+            found.append(fit(pixels, _defect(layout, record, turned)))
+            opened = Opened.of(opened.content, opened.name, "image")
+    except (DatasetError, OSError, MaskFault):
+        return None
+    return None if found == [None, None] else (found[0], found[1])
+
+
+def _defect(layout: Layout, record: Record, turned: bool) -> np.ndarray:
+    masks = []
+    for path, index in record.masks:
+        file = read_mask_file(path, page=layout.reading.images.page, turned=turned)
+        labels = label(file, layout.reading.masks, meaning_of(layout), index, path.name).indices
+        masks.append((labels != 0) & (labels != IGNORE))
+    return np.logical_or.reduce(masks)

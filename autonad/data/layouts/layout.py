@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from autonad.data.faults import Fault
+from autonad.data.pixels.pixel_reading import Reading, Said
 
 
 class Drawing(Protocol):
@@ -81,6 +82,8 @@ class Layout:
         threshold: In masks of one class, larger values are defect.
         colours: Meaning of colours in colour-coded index masks.
         assumed: Whether the masks were listed as index or binary masks without having been read.
+        reading: How its pixels are read.
+        said: What was decided about that; about masks, it is decided as soon as something is said of them.
     """
 
     format: str
@@ -92,3 +95,5 @@ class Layout:
     threshold: int = 127
     colours: Mapping[tuple[int, int, int], int] | None = None
     assumed: bool = False
+    reading: Reading = field(default_factory=Reading)
+    said: tuple[Said, ...] = ()

@@ -11,21 +11,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
 from autonad.data.images import list_images
-from autonad.data.layouts.interpreting import interpret
+from autonad.data.layouts.interpreting import Masks, interpret
 from autonad.data.layouts.layout import Layout, Record
 from autonad.data.layouts.pairing import masks_by_image
+from autonad.data.pixels.pixel_options import PixelOptions
 from autonad.errors import DatasetError
 
 # Mask files by the image they belong to, and the class of their non-zero pixels; None for index masks.
 MaskSource = tuple[dict[str, Path], int | None]
 
 
-def read_masks(source: Path, *, classes: Sequence[str] | None, known: Sequence[str] | None = None) -> Layout:
+def read_masks(
+    source: Path,
+    *,
+    classes: Sequence[str] | None,
+    known: Sequence[str] | None = None,
+    pixels: PixelOptions | None = None,
+) -> Layout:
     """List a folder of images and one of masks.
 
     Args:
@@ -33,7 +41,8 @@ def read_masks(source: Path, *, classes: Sequence[str] | None, known: Sequence[s
         classes: Names of the defects; else classes.txt (one per line), else the sub-folders of `masks/`, else
             "defect" for 0/255 masks.
         known: Classes that index masks mean where nothing else names them. With these no mask is read:
-            those of a single class are listed as binary ones (see `is_index`).
+            those of a single class are listed as binary ones.
+        pixels: What a user states about pixels.
 
     Raises:
         DatasetError: A folder is missing, or the classes cannot be told from the masks.
@@ -49,23 +58,28 @@ def read_masks(source: Path, *, classes: Sequence[str] | None, known: Sequence[s
         raise DatasetError(f"{images} holds no images; put PNG, JPEG, BMP, TIFF or WebP files there")
     classes = classes if classes is not None else _listed_classes(source / "classes.txt")
     folders = _class_folders(images, masks, classes)
+    found: Masks | None = None
     if folders:
         names, sources, faults = _per_class(masks, folders, classes)
     else:
-        names, sources, faults = *_single(masks, classes, known), []
+        names, sources, found = _single(masks, classes, known, pixels or PixelOptions())
+        faults = []
 
     records = []
     for path in paths:
         key = path.relative_to(images).with_suffix("").as_posix()
         item = path.relative_to(source).as_posix()
-        found = tuple((files[key], index) for files, index in sources if key in files)
-        if found:
-            records.append(Record(path, item, found))
+        own = tuple((files[key], index) for files, index in sources if key in files)
+        if own:
+            records.append(Record(path, item, own))
         else:
             message = f"it has no mask; expected masks/{key}.png, all zero if it shows no defect"
             faults.append(Fault("error", "missing-mask", item, message))
     assumed = known is not None and not folders
-    return Layout("masks", source, names, tuple(records), tuple(faults), assumed=assumed)
+    layout = Layout("masks", source, names, tuple(records), tuple(faults), assumed=assumed)
+    if found is None:
+        return layout
+    return replace(layout, reading=replace(layout.reading, masks=found.reading), said=(found.said,))
 
 
 def _listed_classes(path: Path) -> list[str] | None:
@@ -90,16 +104,15 @@ def _per_class(
 
 
 def _single(
-    masks: Path, classes: Sequence[str] | None, known: Sequence[str] | None
-) -> tuple[tuple[str, ...], list[MaskSource]]:
-    """Class names, and the one mask of each image: binary with a single class, else an index mask."""
+    masks: Path, classes: Sequence[str] | None, known: Sequence[str] | None, pixels: PixelOptions
+) -> tuple[tuple[str, ...], list[MaskSource], Masks | None]:
+    """Class names, the one mask of each image, and what the masks were found to be, if they were read."""
     files = masks_by_image(masks)
     if known is not None:
-        names = check_classes(classes if classes is not None else known)
-        binary = len(names) == 2
-    else:
-        names, binary = interpret(files, classes, masks)
-    return names, [(files, 1 if binary else None)]
+        names = check_classes(classes or pixels.classes or known)
+        return names, [(files, 1 if len(names) == 2 else None)], None
+    found = interpret(files, classes, masks, pixels)
+    return found.classes, [(files, None if found.is_index else 1)], found
 
 
 def _class_folders(images: Path, masks: Path, classes: Sequence[str] | None) -> set[str]:

@@ -1,0 +1,79 @@
+"""One image file to 8 bits, as its set is read, and whether the file itself says the same to everybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from autonad.data.pixels.containers import Opened
+from autonad.data.pixels.scaling import ImageReading, to_uint8
+from autonad.errors import DatasetError
+
+DAMAGED_EXIF, TRANSPARENT, STORED = "damaged-exif", "transparent", "stored-pixels"
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image, read.
+
+    Attributes:
+        pixels: uint8 (H, W, 3).
+        notes: What was peculiar: `DAMAGED_EXIF`, `TRANSPARENT`, `STORED`.
+        is_plain: Whether every reader sees these pixels in the file, so that it may be kept as it is.
+    """
+
+    pixels: np.ndarray
+    notes: tuple[str, ...] = ()
+    is_plain: bool = True
+
+
+def read_image_file(opened: Opened, reading: ImageReading, *, turned: bool) -> ImageFile:
+    """Decode an image as its set is read.
+
+    Args:
+        opened: Its file.
+        reading: How the set's images are read.
+        turned: Whether its EXIF orientation is applied.
+
+    Raises:
+        DatasetError: It is damaged, holds samples that are no numbers, or its page cannot be told.
+    """
+    header = opened.header
+    notes = [DAMAGED_EXIF] if header.damaged_exif else []
+    if header.orientation != 1 and not turned:
+        notes.append(STORED)
+    try:
+        if header.kind == "bytes":
+            picture = opened.picture(page=reading.page, turned=turned)
+            pixels, is_transparent = _colours(picture)
+            if is_transparent:
+                notes.append(TRANSPARENT)
+        else:
+            samples = opened.samples(page=reading.page, turned=turned)
+            pixels = to_uint8(samples, reading, inverted=header.is_inverted)
+    except DatasetError as error:
+        raise _with_name(opened, error) from error
+    is_plain = not notes and header.kind == "bytes" and len(header.pages) == 1
+    return ImageFile(pixels, tuple(notes), is_plain)
+
+
+def _colours(picture: Image.Image) -> tuple[np.ndarray, bool]:
+    """Uint8 (H, W, 3), and whether something was transparent; transparent pixels become black."""
+    if picture.mode == "RGB" and "transparency" not in picture.info:
+        return np.array(picture), False
+    if picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info:
+        pixels = np.array(picture.convert("RGBA"))
+        alpha = pixels[..., 3:].astype(np.uint16)
+        if int(alpha.min(initial=255)) < 255:
+            return ((pixels[..., :3] * alpha + 127) // 255).astype(np.uint8), True
+        return np.ascontiguousarray(pixels[..., :3]), False
+    return np.array(picture.convert("RGB")), False
+
+
+def _with_name(opened: Opened, error: DatasetError) -> DatasetError:
+    """The error with the file's name, where a deeper layer did not know it."""
+    text = str(error)
+    name = str(opened.name)
+    return error if name in text else DatasetError(f"{opened.what} {name} cannot be read: {text}")

@@ -1,0 +1,159 @@
+"""How the images of a set are stored: their depth and range, pages, and which way up they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from autonad.data.pixels.containers import Header, Kind, Opened, read_header
+from autonad.data.pixels.pixel_options import FLOAT, PixelOptions
+from autonad.data.pixels.scaling import ImageReading, Range
+from autonad.errors import DatasetError
+
+_DEPTHS = (8, 10, 12, 14, 16)
+_BYTES_FROM = (
+    128.0  # floats up to 255 that reach this are grey levels; smaller ones have a range of their own
+)
+
+
+@dataclass
+class _Depth:
+    """Images whose samples are not 8 bits: how many, their range, and the brightest of each."""
+
+    images: int = 0
+    low: float = np.inf
+    high: float = -np.inf
+    highest: dict[int, int] = field(default_factory=dict)
+    example: str = ""
+
+    def add(self, item: str, low: float, high: float) -> None:
+        self.images += 1
+        self.low = min(self.low, low)
+        depth = bits_for(high)
+        self.highest[depth] = self.highest.get(depth, 0) + 1
+        if high > self.high:
+            self.high, self.example = high, item
+
+
+@dataclass
+class ImageSurvey:
+    """What the headers of a set's images say, and the range of those that are not 8 bits.
+
+    Attributes:
+        images: Images that could be looked at.
+        depths: By kind of sample, those of more than 8 bits.
+        turned: Items whose EXIF says that they are turned, at most `KEPT_TURNED`.
+        num_turned: How many these are.
+    """
+
+    images: int = 0
+    depths: dict[Kind, _Depth] = field(default_factory=dict)
+    turned: list[str] = field(default_factory=list)
+    num_turned: int = 0
+
+    def add(self, item: str, header: Header) -> None:
+        """Count an image."""
+        self.images += 1
+        if header.orientation != 1:
+            self.num_turned += 1
+            self.turned.append(item)
+
+
+def survey_images(images: Iterable[tuple[str, Path]], options: PixelOptions) -> ImageSurvey:
+    """Look at the headers of all images; only those with more than 8 bits are decoded.
+
+    Args:
+        images: Item and file of each. Those that cannot be read are left out; they are named when read.
+        options: What a user states; a stated depth spares the decoding.
+    """
+    survey = ImageSurvey()
+    for item, path in images:
+        try:
+            header = read_header(path, Path(item), "image")
+            survey.add(item, header)
+            if header.kind != "bytes":
+                depth = survey.depths.setdefault(header.kind, _Depth())
+                opened = Opened.of(path.read_bytes(), Path(item), "image")
+                samples = opened.samples(page=options.page, turned=False)
+                finite = samples[np.isfinite(samples)] if header.kind == "floats" else samples
+                if finite.size:
+                    depth.add(item, float(finite.min()), float(finite.max()))
+        except (DatasetError, OSError):
+            continue
+    return survey
+
+
+def scale_of(
+    survey: ImageSurvey, options: PixelOptions, known: ImageReading | None = None
+) -> tuple[ImageReading, list[str]]:
+    """How a set's images become 8 bits, and what is said about it.
+
+    Args:
+        survey: Of the set.
+        options: What a user states.
+        known: How the images were read that the set is added to.
+    """
+    known = known or ImageReading()
+    chosen: dict[Kind, Range | None] = {"integers": known.integers, "floats": known.floats}
+    said = []
+    for kind, depth in sorted(survey.depths.items()):
+        if not depth.images:
+            continue
+        before = chosen[kind]
+        if options.bit_depth is not None:
+            is_float = options.bit_depth == FLOAT
+            scale = (0.0, 1.0) if is_float else (0.0, 2.0 ** int(options.bit_depth) - 1)
+            why = f"as --bit-depth {options.bit_depth} says"
+        elif before is not None:
+            scale, why = before, "as the dataset's"
+            if depth.low < scale[0] or depth.high > scale[1]:
+                why += f", which these exceed, as {depth.example} does: they are cut off"
+        else:
+            scale, why = _float_range(depth) if kind == "floats" else _integer_range(depth)
+        chosen[kind] = scale
+        said.append(
+            f"images: {depth.images} of {survey.images} hold {_NAMES[kind]} from {_number(depth.low)} to "
+            f"{_number(depth.high)}; {_number(scale[0])} to {_number(scale[1])} become 0 to 255 ({why}), "
+            "stored with 8 bits; --bit-depth says otherwise"
+        )
+    page = options.page if options.page is not None else known.page
+    return ImageReading(chosen["integers"], chosen["floats"], page, known.turned), said
+
+
+_NAMES: dict[Kind, str] = {"integers": "integers of more than 8 bits", "floats": "floats"}
+
+
+def bits_for(high: float) -> int:
+    """The fewest usual bits that hold a sample; 32 if 16 do not."""
+    return next((bits for bits in _DEPTHS if high < 2**bits), 32)
+
+
+def _integer_range(depth: _Depth) -> tuple[Range, str]:
+    bits = bits_for(depth.high)
+    if depth.low < 0 or bits > 16:
+        return _spread(depth.low, depth.high), "the set's own range"
+    why = f"the set uses {bits} bits"
+    fewer = sum(count for other, count in depth.highest.items() if other < bits)
+    if fewer > depth.images / 2:
+        below = max(other for other in depth.highest if other < bits)
+        why += f", though {fewer} of {depth.images} need only {below}; the brightest is {depth.example}"
+    return (0.0, 2.0**bits - 1), why
+
+
+def _float_range(depth: _Depth) -> tuple[Range, str]:
+    if depth.low >= 0 and depth.high <= 1:
+        return (0.0, 1.0), "floats from 0 to 1"
+    if depth.low >= 0 and _BYTES_FROM <= depth.high <= 255:
+        return (0.0, 255.0), "grey levels"
+    return _spread(depth.low, depth.high), "the set's own range"
+
+
+def _spread(low: float, high: float) -> Range:
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}"

@@ -1,0 +1,63 @@
+"""Samples of any depth to 8 bits, as a whole set is scaled; numpy alone, so that a detector can do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from autonad.errors import DatasetError
+
+Range = tuple[float, float]
+_ALL_BITS = (0.0, 65535.0)
+_GREY_LEVELS = (0.0, 255.0)
+
+
+@dataclass(frozen=True)
+class ImageReading:
+    """How the images of a set are read.
+
+    Attributes:
+        integers: Samples of more than 8 bits that become 0 and 255; None if the set has none: all 16 bits.
+        floats: The same for samples that are floats; None if the set has none: grey levels.
+        page: Which page of files with several, from 1; None keeps these out.
+        turned: Whether images are turned as their EXIF says; if not, pixels are taken as stored.
+    """
+
+    integers: Range | None = None
+    floats: Range | None = None
+    page: int | None = None
+    turned: bool = True
+
+
+def to_uint8(samples: np.ndarray, reading: ImageReading, *, inverted: bool = False) -> np.ndarray:
+    """Samples as an image of 8 bits.
+
+    Args:
+        samples: (H, W) or (H, W, 3), bytes, booleans, integers or floats. Bytes stay as they are.
+        reading: What becomes 0 and 255.
+        inverted: Whether the largest sample is black.
+
+    Returns:
+        uint8 (H, W, 3); a grey image has three equal channels.
+
+    Raises:
+        DatasetError: A sample is no finite number.
+    """
+    if samples.dtype == np.bool_:
+        samples = samples.astype(np.uint8) * np.uint8(255)
+    if samples.dtype == np.uint8:
+        scaled = 255 - samples if inverted else samples
+    else:
+        is_float = samples.dtype.kind == "f"
+        if is_float and not np.isfinite(samples).all():
+            count = int((~np.isfinite(samples)).sum())
+            raise DatasetError(
+                f"{count} of its samples are no finite numbers (NaN or infinite); replace them, or leave the "
+                "file out"
+            )
+        low, high = (reading.floats or _GREY_LEVELS) if is_float else (reading.integers or _ALL_BITS)
+        scale = 255.0 / (high - low)
+        grey = (samples.astype(np.float64) - low) * scale
+        scaled = np.clip((255.0 - grey if inverted else grey) + 0.5, 0, 255).astype(np.uint8)
+    return scaled if scaled.ndim == 3 else np.repeat(scaled[..., None], 3, axis=2)
