@@ -422,3 +422,48 @@ def test_conflicting_labels_end_alike_in_import_and_ingest(run: Run, tmp_path: P
     assert (imported.code, ingested.code) == (1, 1)
     assert imported.out.count("error    label-conflict") == 2
     assert ingested.out.count("error    label-conflict") >= 2
+
+
+# -- results of other runs stay ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("verb", "given", "finished", "interrupted"),
+    [
+        ("train-supernet", ("--dataset", "d"), "supernet.json", "checkpoint/latest.json"),
+        ("profile-latency", ("--target", "t.json"), "table.parquet", None),
+        ("search", ("--dataset", "d", "--supernet", "s", "--latency", "l"), "search.json", "journal.jsonl"),
+        ("retrain", ("--dataset", "d", "--search", "s"), "model.json", "checkpoint/latest.json"),
+        ("evaluate", ("--dataset", "d", "--model", "m"), "metrics.json", None),
+        ("export", ("--dataset", "d", "--model", "m", "--evaluation", "e"), "parity.json", None),
+    ],
+)
+def test_a_folder_with_a_result_is_not_written_to(
+    run: Run, tmp_path: Path, verb: str, given: tuple[str, ...], finished: str, interrupted: str | None
+) -> None:
+    left = {finished: "--replace"} | ({interrupted: "--resume"} if interrupted else {})
+    for number, (name, remedy) in enumerate(left.items()):
+        path = tmp_path / f"out{number}" / name
+        path.parent.mkdir(parents=True)
+        path.write_text("precious")
+
+        complaint = run(verb, *given, "--output", f"out{number}", *QUIET).complaint
+
+        assert f"output out{number} holds " in complaint
+        assert remedy in complaint
+        assert path.read_text() == "precious"
+        for consent in ("--replace", *(("--resume", "--resume-or-restart") if interrupted else ())):
+            other = run(verb, *given, "--output", f"out{number}", consent, *QUIET)
+            assert other.code == 2
+            assert "holds" not in other.err  # it got as far as what is missing
+
+
+def test_traces_are_what_the_steps_write() -> None:
+    """The names by which a result is recognised are those that the steps use."""
+    from autonad.cli.outputs import _TRACES
+
+    package = Path(steps.__file__).parents[1]
+    sources = "".join(path.read_text() for path in package.rglob("*.py") if path.parent.name != "cli")
+    for traces in _TRACES.values():
+        for name in filter(None, (*traces.finished, traces.interrupted)):
+            assert sources.count(f'"{Path(name).name}"') >= 1, name
