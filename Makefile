@@ -18,7 +18,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## Generate a dataset and run the whole chain on it
-	$(BIN)/autonad demo
+	$(BIN)/autonad demo --replace
 
 test: $(STAMP) ## Run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not acceptance and not cluster'

@@ -10,17 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autonad.cli.option_groups import grouped
-from autonad.cli.options import (
-    Call,
-    DatasetDir,
-    Execution,
-    OutputDir,
-    Params,
-    PinDir,
-    Resuming,
-    Set,
-    Settings,
-)
+from autonad.cli.options import Call, DatasetDir, Execution, OutputDir, Params, PinDir, Replace, Set, Settings
+from autonad.cli.outputs import Output, ResumedOutput
 from autonad.cli.text import interval, percent
 
 if TYPE_CHECKING:
@@ -74,25 +65,25 @@ def describe_target(
 def train_supernet(
     *,
     dataset: DatasetDir,
-    output: OutputDir,
     pin: PinDir = None,
     initial: Annotated[
         Path | None,
         typer.Option("--initial", help="Start from this supernet's weights; its classes may be others."),
     ] = None,
-    resuming: Resuming,
+    to: ResumedOutput,
     call: Call,
 ) -> None:
     """Train all architectures of the space at once, in shared weights."""
     from autonad import steps
 
+    to.require_free("train-supernet")
     with call.context() as context:
         result = steps.train_supernet(
-            context, dataset=dataset, output=output, pin=pin, initial=initial, resume=resuming.wanted
+            context, dataset=dataset, output=to.output, pin=pin, initial=initial, resume=to.wanted
         )
     print(
-        f"{output}: {result.parameters:,} shared weights, mean inherited validation mIoU "
-        f"{percent(result.miou)} ({result.seconds:.0f} s)"
+        f"{to.output}: {result.parameters:,} shared weights, mean inherited validation "
+        f"mIoU {percent(result.miou)} ({result.seconds:.0f} s)"
     )
 
 
@@ -113,7 +104,6 @@ def pack_profile(
 
 def profile_latency(
     *,
-    output: OutputDir,
     target: Annotated[Path | None, typer.Option("--target", help="Target file of this device.")] = None,
     kit: Annotated[
         Path | None,
@@ -150,29 +140,31 @@ def profile_latency(
             help="Use the forward times of supernet training (records.parquet) instead of measuring.",
         ),
     ] = None,
+    to: Output,
     call: Call,
 ) -> None:
     """Measure what every operator costs on the target."""
     from autonad import steps
 
+    to.require_free("profile-latency")
     _one_of({"--kit": kit, "--measured": measured, "--records": records})
     with call.context() as context:
         if kit is not None:
             found = steps.profile_kit(
                 context,
                 kit=kit,
-                output=output,
+                output=to.output,
                 name=name,
                 threads=threads,
                 target=target,
                 for_another_device=elsewhere,
             )
-            _say_measured(output, found)
+            _say_measured(to.output, found)
             return
         result = steps.profile_latency(
             context,
             target=target,
-            output=output,
+            output=to.output,
             num_classes=classes,
             records=records,
             measured=measured,
@@ -185,7 +177,7 @@ def profile_latency(
         else f"whole networks are predicted with rank correlation {result.rank_correlation:.2f} and an "
         f"error of {percent(result.error)}"
     )
-    print(f"{output}: {result.rows} costs; {checked} ({result.seconds:.0f} s)")
+    print(f"{to.output}: {result.rows} costs; {checked} ({result.seconds:.0f} s)")
 
 
 def _one_of(given: dict[str, Path | None]) -> None:
@@ -215,30 +207,30 @@ def search(
     dataset: DatasetDir,
     supernet: Annotated[Path, typer.Option("--supernet", help="Supernet folder.")],
     latency: Annotated[Path, typer.Option("--latency", help="Latency folder.")],
-    output: OutputDir,
     pin: PinDir = None,
-    resuming: Resuming,
+    to: ResumedOutput,
     call: Call,
 ) -> None:
     """Evolve the best architecture under the target's latency."""
     from autonad import steps
 
+    to.require_free("search")
     with call.context() as context:
         result = steps.search(
             context,
             dataset=dataset,
             supernet=supernet,
             latency=latency,
-            output=output,
+            output=to.output,
             pin=pin,
-            resume=resuming.wanted,
+            resume=to.wanted,
         )
     cost = f"{result.predicted_ms:.2f} ms predicted"
     if result.measured_ms is not None:
         cost = f"{result.measured_ms:.2f} ms measured ({cost})"
     print(
-        f"{output}: architecture {result.key}, {result.parameters:,} parameters, inherited validation mIoU "
-        f"{percent(result.miou)}, {cost}, {result.evaluations} evaluated ({result.seconds:.0f} s)"
+        f"{to.output}: architecture {result.key}, {result.parameters:,} parameters, inherited validation "
+        f"mIoU {percent(result.miou)}, {cost}, {result.evaluations} evaluated ({result.seconds:.0f} s)"
     )
 
 
@@ -246,17 +238,17 @@ def retrain(
     *,
     dataset: DatasetDir,
     search: Annotated[Path, typer.Option("--search", help="Search folder.")],
-    output: OutputDir,
-    resuming: Resuming,
+    to: ResumedOutput,
     call: Call,
 ) -> None:
     """Retrain the searched architecture from its inherited weights."""
     from autonad import steps
 
+    to.require_free("retrain")
     with call.context() as context:
-        result = steps.retrain(context, dataset=dataset, search=search, output=output, resume=resuming.wanted)
+        result = steps.retrain(context, dataset=dataset, search=search, output=to.output, resume=to.wanted)
     print(
-        f"{output}: {result.parameters:,} parameters, validation mIoU {percent(result.miou)} after epoch "
+        f"{to.output}: {result.parameters:,} parameters, validation mIoU {percent(result.miou)} after epoch "
         f"{result.best_epoch} ({result.seconds:.0f} s)"
     )
 
@@ -265,20 +257,21 @@ def evaluate(
     *,
     dataset: DatasetDir,
     model: Annotated[Path, typer.Option("--model", help="Model folder.")],
-    output: OutputDir,
     search: Annotated[Path | None, typer.Option("--search", help="Search folder, for the report.")] = None,
     latency: Annotated[Path | None, typer.Option("--latency", help="Latency folder, for the report.")] = None,
+    to: Output,
     call: Call,
 ) -> None:
     """Evaluate a model on the test split and write the report."""
     from autonad import steps
 
+    to.require_free("evaluate")
     with call.context() as context:
         result = steps.evaluate(
-            context, dataset=dataset, model=model, output=output, search=search, latency=latency
+            context, dataset=dataset, model=model, output=to.output, search=search, latency=latency
         )
     print(
-        f"{output}: test mIoU {percent(result.miou)}{interval(result.interval)}, mF1 "
+        f"{to.output}: test mIoU {percent(result.miou)}{interval(result.interval)}, mF1 "
         f"{percent(result.mf1)}; open {result.report}"
     )
 
@@ -288,14 +281,15 @@ def export(
     model: Annotated[Path, typer.Option("--model", help="Model folder.")],
     dataset: DatasetDir,
     evaluation: Annotated[Path, typer.Option("--evaluation", help="Evaluation folder.")],
-    output: OutputDir,
+    to: Output,
     call: Call,
 ) -> None:
     """Export a model to ONNX, check it against torch and measure it."""
     from autonad import steps
 
+    to.require_free("export")
     with call.context() as context:
-        result = steps.export(context, model=model, dataset=dataset, evaluation=evaluation, output=output)
+        result = steps.export(context, model=model, dataset=dataset, evaluation=evaluation, output=to.output)
     print(
         f"{result.path}: {result.megabytes:.1f} MB, at most {result.max_difference:.1e} from torch, "
         f"{result.p50_ms:.2f} ms median and {result.p95_ms:.2f} ms p95 on this machine"
@@ -304,6 +298,7 @@ def export(
 
 def demo(
     output: Annotated[Path, typer.Option("--output", help="Folder to write.")] = Path("runs/demo"),
+    replace: Replace = False,
     execution: Execution = None,
     set: Set = None,
 ) -> None:
@@ -317,7 +312,7 @@ def demo(
     config = demo_config(tuple(set or ()))
     name = execution or f"demo-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     with open_console() as screen:
-        result = demo(Context(config, name, screen), output=output)
+        result = demo(Context(config, name, screen), output=output, replace=replace)
     rows = [
         ("test mIoU", f"{percent(result.miou)}{interval(result.interval)}"),
         ("test mF1", percent(result.mf1)),

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from autonad.config import Config
     from autonad.config.context import Context
     from autonad.data.pixels.pixel_options import PixelOptions
-    from autonad.storage.checkpoints import Resume as Resumption
 
 Params = Annotated[
     Path | None,
@@ -127,19 +126,6 @@ class Call:
     def context(self) -> AbstractContextManager[Context]:
         """See `Settings.context`."""
         return Settings(self.params, self.set).context(self.execution)
-
-
-@dataclass(frozen=True)
-class Resuming:
-    """Whether a step goes on from what it left; see `autonad.steps.step.Resume`."""
-
-    resume: Resume = False
-    restart: ResumeOrRestart = False
-
-    @property
-    def wanted(self) -> Resumption:
-        """What is asked for; the second option wins."""
-        return "or-restart" if self.restart else self.resume
 
 
 def read_config(params: Path | None, overrides: list[str] | None) -> Config:

@@ -13,7 +13,7 @@ from autonad.data.dataset import SPLITS, UNLABELLED
 from autonad.files import write_text_atomic
 from autonad.report import palette
 from autonad.report.kit import Card, Swatch, Table, jpeg, render
-from autonad.report.size_bars import size_bars
+from autonad.report.size_bars import count_sizes
 from autonad.report.suspects import MOST_SUSPECTS, Look, Suspect, choose_suspects
 from autonad.report.thumbnails import flat, overlay, thumbnail
 from autonad.report.units import percent, whole
@@ -105,7 +105,7 @@ def render_audit(content: AuditContent) -> str:
         ],
         notes=list(content.notes),
         classes=_class_table(content),
-        sizes=size_bars(content.images, content.expected),
+        sizes=count_sizes(content.images, content.expected),
         joins=list(_joins(content)),
         more_joins=max(0, len(content.joins) - MOST_JOINS),
     )

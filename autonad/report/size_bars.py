@@ -42,7 +42,7 @@ class SizeBars:
     input: str
 
 
-def size_bars(images: Sequence[Looked], expected: Expected) -> SizeBars | None:
+def count_sizes(images: Sequence[Looked], expected: Expected) -> SizeBars | None:
     """Count the kept defects of each image by the side of a square of their area; None without defects.
 
     Args:

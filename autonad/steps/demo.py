@@ -64,12 +64,13 @@ def demo_config(overrides: tuple[str, ...] = ()) -> Config:
         return load_config(path, overrides)
 
 
-def demo(context: Context, *, output: Path) -> DemoResult:
+def demo(context: Context, *, output: Path, replace: bool = False) -> DemoResult:
     """Generate a dataset and run every step on it.
 
     Args:
         context: See `demo_config`.
         output: Folder for everything that is written; each step has a sub-folder named after it.
+        replace: What an earlier demo wrote there is replaced; else it is refused.
     """
     timed = _Stopwatch(context.console)
     dataset, target = output / "dataset", output / "target.json"
@@ -77,7 +78,7 @@ def demo(context: Context, *, output: Path) -> DemoResult:
     found, model = output / "search", output / "retrain"
     evaluation, exported = output / "evaluate", output / "export"
 
-    data = timed("synthesize", synthesize, context, output=dataset)
+    data = timed("synthesize", synthesize, context, output=dataset, replace=replace)
     timed("audit", audit, context, dataset=dataset)
     describe_target(name="this-machine", output=target, threads=context.config.threads)
     timed("train-supernet", train_supernet, context, dataset=dataset, output=supernet)

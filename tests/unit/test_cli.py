@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -347,3 +348,122 @@ def test_a_fault_of_the_program_is_not_hidden(
     ends_with(monkeypatch, raising(error))
     with pytest.raises(type(error)):
         run("synthesize", "--output", "x")
+
+
+# -- datasets: what is there stays, and endings are true -------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["synthesize", "import-data"])
+def test_an_existing_dataset_is_replaced_only_on_request(run: Run, tmp_path: Path, verb: str) -> None:
+    source = layout(tmp_path / "parts")
+    given = TINY if verb == "synthesize" else ("--format", "masks", "--source", source)
+    assert run(verb, "--output", "made", *given).code == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "made").rglob("*") if path.is_file()}
+
+    again = run(verb, "--output", "made", *given)
+
+    assert "a dataset of " in again.complaint
+    assert "`autonad ingest`" in again.complaint
+    assert "--replace" in again.complaint
+    assert run(verb, "--output", "made", *given, "--replace").code == 0
+    after = {path: path.read_bytes() for path in (tmp_path / "made").rglob("*") if path.is_file()}
+    assert after == before  # pages and tables included
+
+
+def test_an_audit_is_written_where_it_is_asked_for_and_replaces_none(run: Run, tmp_path: Path) -> None:
+    arguments = ("audit", "--format", "masks", "--source", layout(tmp_path / "parts"), "--output", "found")
+
+    assert run(*arguments).out.splitlines()[-1].endswith("open found/audit.html")
+    assert (tmp_path / "found/faults.csv").read_text().startswith("severity,kind,item,message\n")
+    assert "holds another audit" in run(*arguments).complaint
+    assert run(*arguments, "--replace").code == 0
+
+
+def test_an_import_of_nothing_says_why(run: Run, tmp_path: Path) -> None:
+    source = layout(tmp_path / "parts", 7)
+    for path in (source / "masks").iterdir():
+        Image.fromarray(np.zeros((40, 40), np.uint8)).save(path)
+
+    ended = run("import-data", "--format", "masks", "--source", source, "--output", "made")
+
+    assert ended.code == 2
+    assert ended.out.count("empty-mask") == 6  # five of seven, and how many there are
+    assert "and 2 more, 7 in all" in ended.out
+    assert "7 masks are empty" in ended.err
+    assert not (tmp_path / "made").exists()
+
+
+def test_many_findings_of_a_kind_are_summed_and_listed_in_a_file(run: Run, tmp_path: Path) -> None:
+    source = layout(tmp_path / "parts", 20)
+    for number in range(9):
+        (source / f"masks/{number}.png").write_bytes(b"broken")
+
+    ended = run("import-data", "--format", "masks", "--source", source, "--output", "made")
+
+    assert ended.code == 1
+    assert "… and 4 more, 9 in all; all of them are in made/faults.csv" in ended.out
+    assert (tmp_path / "made/faults.csv").read_text().count("unreadable") == 9
+    assert "9 errors were found, named above; 9 files of them are in made/quarantine" in ended.err
+    assert (tmp_path / "made/audit.html").is_file()
+
+
+def test_conflicting_labels_end_alike_in_import_and_ingest(run: Run, tmp_path: Path) -> None:
+    source, batch = layout(tmp_path / "parts"), layout(tmp_path / "batch", 3)
+    shutil.copy(source / "images/0.png", source / "images/twin.png")
+    shutil.copy(source / "masks/1.png", source / "masks/twin.png")
+    for number in range(3):  # the images of the dataset, with other masks
+        shutil.copy(source / f"masks/{number + 3}.png", batch / f"masks/{number}.png")
+    shutil.copy(source / "images/0.png", batch / "images/3.png")
+    shutil.copy(source / "masks/0.png", batch / "masks/3.png")
+
+    imported = run("import-data", "--format", "masks", "--source", source, "--output", "made")
+    ingested = run("ingest", "--source", batch, "--dataset", "made", *QUIET)
+
+    assert (imported.code, ingested.code) == (1, 1)
+    assert imported.out.count("error    label-conflict") == 2
+    assert ingested.out.count("error    label-conflict") >= 2
+
+
+# -- results of other runs stay ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("verb", "given", "finished", "interrupted"),
+    [
+        ("train-supernet", ("--dataset", "d"), "supernet.json", "checkpoint/latest.json"),
+        ("profile-latency", ("--target", "t.json"), "table.parquet", None),
+        ("search", ("--dataset", "d", "--supernet", "s", "--latency", "l"), "search.json", "journal.jsonl"),
+        ("retrain", ("--dataset", "d", "--search", "s"), "model.json", "checkpoint/latest.json"),
+        ("evaluate", ("--dataset", "d", "--model", "m"), "metrics.json", None),
+        ("export", ("--dataset", "d", "--model", "m", "--evaluation", "e"), "parity.json", None),
+    ],
+)
+def test_a_folder_with_a_result_is_not_written_to(
+    run: Run, tmp_path: Path, verb: str, given: tuple[str, ...], finished: str, interrupted: str | None
+) -> None:
+    left = {finished: "--replace"} | ({interrupted: "--resume"} if interrupted else {})
+    for number, (name, remedy) in enumerate(left.items()):
+        path = tmp_path / f"out{number}" / name
+        path.parent.mkdir(parents=True)
+        path.write_text("precious")
+
+        complaint = run(verb, *given, "--output", f"out{number}", *QUIET).complaint
+
+        assert f"output out{number} holds " in complaint
+        assert remedy in complaint
+        assert path.read_text() == "precious"
+        for consent in ("--replace", *(("--resume", "--resume-or-restart") if interrupted else ())):
+            other = run(verb, *given, "--output", f"out{number}", consent, *QUIET)
+            assert other.code == 2
+            assert "holds" not in other.err  # it got as far as what is missing
+
+
+def test_traces_are_what_the_steps_write() -> None:
+    """The names by which a result is recognised are those that the steps use."""
+    from autonad.cli.outputs import _TRACES
+
+    package = Path(steps.__file__).parents[1]
+    sources = "".join(path.read_text() for path in package.rglob("*.py") if path.parent.name != "cli")
+    for traces in _TRACES.values():
+        for name in filter(None, (*traces.finished, traces.interrupted)):
+            assert sources.count(f'"{Path(name).name}"') >= 1, name

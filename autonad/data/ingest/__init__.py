@@ -9,7 +9,8 @@ listing     what of a batch is new
 staging     where its files wait
 reading     fetches and reads them
 digest      one image with its mask, read
-findings    what is found in them
+findings    what is found in them (and what is doubted: autonad.data.sanity)
+arrivals    what the batch has brought so far, to find images that come with two masks
 merge       decides: a new row, a mask for a waiting one, a copy, or quarantine
 deliveries  which file became what
 quarantine  files kept apart, with reasons

@@ -12,8 +12,8 @@ from autonad.data.sanity.looked import Expected, Looked, each_or_all
 
 HALF = 0.5
 ENOUGH = 8  # images with defects from which their masks can be judged together
-# Medians of `edge_scores` (log2): masks that belong to their images have 1.6 and more on the sets that we
-# know, masks of other images between -0.1 and 0.1 (docs/results.md).
+# Medians of `edge_scores` (log2): masks that belong to their images have 1.5 and more on the sets that we
+# know, masks of other images between -0.1 and 0.1.
 UNRELATED, RELATED, TURNED = 0.3, 1.0, 0.8
 WORST_EDGE = -0.6
 

@@ -16,7 +16,7 @@ from autonad.data.sanity.looked import Expected, Looked
 from autonad.data.sanity.measures import Measures
 from autonad.report.audit_page import MOST_LISTED, AuditContent, render_audit, write_audit_page
 from autonad.report.palette import channels, class_colour
-from autonad.report.size_bars import size_bars
+from autonad.report.size_bars import count_sizes
 from autonad.report.suspects import EXAMPLES, MOST_SUSPECTS
 from autonad.report.thumbnails import flat
 
@@ -126,13 +126,13 @@ def test_joined_images_are_side_by_side() -> None:
 
 def test_bars_count_every_defect_twice() -> None:
     made = content([], 7)
-    bars = size_bars(made.images, made.expected)
+    bars = count_sizes(made.images, made.expected)
     assert bars is not None
     # A side of 6 pixels in images that are halved for the input.
     assert [(label, one.count) for label, one, _ in bars.bins if one.count] == [("4–8", 7)]
     assert [(label, other.count) for label, _, other in bars.bins if other.count] == [("2–4", 7)]
     assert "6.0 pixels in the images and 3.0" in bars.summary
-    assert size_bars([], made.expected) is None
+    assert count_sizes([], made.expected) is None
 
 
 @pytest.mark.parametrize(("value", "colour"), [(0, "#000000"), (2, class_colour(2)), (255, "#808080")])
