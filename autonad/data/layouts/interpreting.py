@@ -66,7 +66,7 @@ def interpret(
     Raises:
         DatasetError: The masks cannot be read, or do not tell their classes.
     """
-    survey = survey_masks(masks.values(), page=options.page)
+    survey = survey_masks(masks.values(), page=options.page, is_open=True)
     if not survey.total:
         raise DatasetError(f"{folder} holds no readable masks; save one mask per image as PNG")
     classes = classes if classes is not None else options.classes
@@ -137,15 +137,15 @@ def meaning_of(layout: Layout) -> Meaning:
 def _masks_settled(layout: Layout, options: PixelOptions, known: MaskReading) -> Layout:
     """The layout with its masks' reading, and with binary masks that are index masks listed as these."""
     files = [path for record in layout.records for path, _ in record.masks]
-    survey = survey_masks(files, page=options.page)
+    num_classes = len(layout.classes) - 1
+    is_open = layout.assumed and num_classes == 1
+    survey = survey_masks(files, page=options.page, is_open=is_open)
     if not survey.total:
         return replace(layout, reading=Reading(layout.reading.images, known))
     if options.mask_values is not None:
         stated, said = _stated(survey, options)
         return replace(layout, reading=Reading(layout.reading.images, stated), said=(said,))
-    num_classes = len(layout.classes) - 1
     index = any(index is None for record in layout.records for _, index in record.masks)
-    is_open = layout.assumed and num_classes == 1
     found = decide(
         survey, num_classes=num_classes, index=None if is_open else index, threshold=layout.threshold
     )

@@ -6,13 +6,13 @@ import io
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from autonad.data.images import check_size, damages_named, decode, probe_image
-from autonad.data.pixels.orientation import as_stored, orientation, upright
+from autonad.data.pixels.orientation import as_stored, orientation_of, upright
 from autonad.errors import DatasetError
 
 Kind = Literal["bytes", "integers", "floats"]
@@ -145,18 +145,18 @@ class Opened:
         return samples
 
 
-def read_header(file: Path, name: Path, what: str) -> Header:
+def read_header(stream: BinaryIO, name: Path, what: str) -> Header:
     """Read what a file says of itself, without decoding it.
 
     Args:
-        file: Where it lies.
+        stream: The file, at its start.
         name: Its name in messages.
         what: "image" or "mask".
 
     Raises:
-        DatasetError: It is missing, damaged, no image, or too large.
+        DatasetError: It is damaged, no image, or too large.
     """
-    with damages_named(b"?", name, what), file.open("rb") as stream:
+    with damages_named(b"?", name, what):
         return _probe(stream, name, what)[0]
 
 
@@ -169,7 +169,7 @@ def _probe(stream: Any, name: Path, what: str) -> tuple[Header, Image.Image | No
         if not start.startswith(_TIFF):
             raise
         return _strange_tiff(stream, name, what), None
-    found = orientation(image)
+    found = orientation_of(image)
     common: dict[str, Any] = {
         "format": image.format or "",
         "size": _stored_size(image, found or 1),
@@ -236,10 +236,25 @@ def _strange_tiff(stream: Any, name: Path, what: str) -> Header:
     return Header("TIFF", (height, width), **{**_tiff_samples(tags), "by_pillow": False})
 
 
+def _check_chunks(content: bytes) -> None:
+    """Make sure that no chunk of a PNG claims more bytes than there are, which OpenCV would allocate."""
+    at = len(_PNG)
+    while at < len(content):
+        length, kind = struct.unpack_from(">I4s", content, at)
+        at += 12 + length
+        if at > len(content):
+            raise ValueError("a chunk is longer than the file")
+        if kind == b"IEND":
+            return
+
+
 def _decode_deep(content: bytes, frame: int) -> np.ndarray:
     """Samples of several channels with more than 8 bits, which Pillow would cut to 8: (H, W) or (H, W, 3)."""
     import cv2  # only files of this kind need it
 
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what it says names no file
+    if content.startswith(_PNG):
+        _check_chunks(content)
     buffer = np.frombuffer(content, dtype=np.uint8)
     try:
         if frame:
