@@ -120,7 +120,7 @@ class Opened:
         with damages_named(self.content, self.name, self.what):
             assert self._image is not None
             decode(self._image, self.name, self.what, page=frame)
-            return upright(self._image) if turned else as_stored(self._image)
+            return upright(self._image) if turned else as_stored(self._image, self.header.orientation)
 
     def samples(self, *, page: int | None, turned: bool) -> np.ndarray:
         """Decode samples of more than 8 bits.

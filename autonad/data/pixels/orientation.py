@@ -60,10 +60,9 @@ def upright(image: Image.Image) -> Image.Image:
     return image.transpose(_TURNS[found]) if found in _TURNS and image.format != "TIFF" else image
 
 
-def as_stored(image: Image.Image) -> Image.Image:
-    """The image as its pixels lie in the file."""
-    found = orientation_of(image)
-    return image.transpose(_BACK[found]) if found in _BACK and image.format == "TIFF" else image
+def as_stored(image: Image.Image, orientation: int) -> Image.Image:
+    """The image as its pixels lie in the file, given the orientation that it had before it was decoded."""
+    return image.transpose(_BACK[orientation]) if orientation != 1 and image.format == "TIFF" else image
 
 
 def _raw_profile(text: object) -> bytes:
