@@ -95,11 +95,12 @@ def _colours_decide(survey: MaskSurvey) -> bool:
         return False
     black, white = colour_key(0, 0, 0), colour_key(255, 255, 255)
     colours = set(survey.colour_indices)
-    differs = any(
-        len(found) > 1 for found in (*survey.index_colours.values(), *survey.colour_indices.values())
-    )
-    is_black_elsewhere = bool(survey.colour_indices.get(black, {0}) - {0})
-    return differs or colours == {black, white} or is_black_elsewhere
+    if any(len(found) > 1 for found in survey.index_colours.values()):
+        return True
+    if any(len(found) > 1 for found in survey.colour_indices.values()):
+        return False  # one palette for all, which shows two indices alike
+    is_black_elsewhere = survey.colour_indices.get(black, {0}) != {0}
+    return colours == {black, white} or is_black_elsewhere
 
 
 def _is_index(table: ValueTable, num_classes: int | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,12 @@ from autonad.data.pixels.pixel_options import PixelOptions
 from autonad.data.pixels.pixel_reading import READING, Reading
 from autonad.data.pixels.scaling import ImageReading, to_uint8
 from autonad.errors import DatasetError
-from tests.unit.data import layouts as make
+
+spec = importlib.util.spec_from_file_location("layouts", Path(__file__).with_name("layouts.py"))
+assert spec is not None
+assert spec.loader is not None
+make = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(make)
 
 COUNT = 6
 Writer = Callable[[int, np.ndarray, Path], None]
