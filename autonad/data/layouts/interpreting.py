@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from autonad.data.dataset import check_classes
 from autonad.data.images import IGNORE
-from autonad.data.layouts.layout import Layout, Record
-from autonad.data.pixels.containers import Opened
-from autonad.data.pixels.drawn_on import are_turned, fit
-from autonad.data.pixels.image_files import read_image_file
-from autonad.data.pixels.image_survey import ImageSurvey, scale_of, survey_images
-from autonad.data.pixels.labelling import MaskFault, Meaning, label
+from autonad.data.layouts.layout import Layout
+from autonad.data.layouts.turning import settle_turns
+from autonad.data.pixels.image_survey import scale_of, survey_images
 from autonad.data.pixels.mask_decision import Decision, decide, strays
-from autonad.data.pixels.mask_files import read_mask_file
 from autonad.data.pixels.mask_reading import MaskReading
 from autonad.data.pixels.mask_survey import MaskSurvey, survey_masks
 from autonad.data.pixels.pixel_options import COLOUR, NOTHING, UNKNOWN, PixelOptions, shown_key
 from autonad.data.pixels.pixel_reading import Reading, Said
 from autonad.errors import DatasetError
 
-_COMPARED = 64  # turned images that are compared with their masks
 _FEW_MASKS = 5  # so few do not change how a dataset's masks are read
 
 
@@ -101,7 +95,7 @@ def settle(layout: Layout, options: PixelOptions, known: Reading | None = None) 
     if not layout.said:
         layout = _masks_settled(layout, options, known.masks)
     layout = replace(layout, reading=Reading(scale, layout.reading.masks))
-    turned, about_turns = _turned(layout, images)
+    turned, about_turns = settle_turns(layout, images)
     return replace(
         layout,
         reading=Reading(replace(scale, turned=turned), layout.reading.masks),
@@ -127,11 +121,6 @@ def refuse_binary(survey: MaskSurvey, found: Decision, num_classes: int, folder:
             f"the masks in {folder} hold 0 and 255 only, which cannot tell {num_classes} classes; "
             "save one index per pixel, or make one sub-folder of masks per class"
         )
-
-
-def meaning_of(layout: Layout) -> Meaning:
-    """What numbers in a layout's masks stand for."""
-    return Meaning(layout.classes, layout.threshold, layout.colours or {})
 
 
 def _masks_settled(layout: Layout, options: PixelOptions, known: MaskReading) -> Layout:
@@ -217,48 +206,3 @@ def _named(reading: MaskReading, classes: tuple[str, ...]) -> MaskReading:
     order = [name for name in dict.fromkeys(reading.meanings.values()) if name not in {NOTHING, UNKNOWN}]
     names = dict(zip(order, classes[1:], strict=False))
     return replace(reading, meanings={key: names.get(name, name) for key, name in reading.meanings.items()})
-
-
-def _turned(layout: Layout, images: ImageSurvey) -> tuple[bool, list[Said]]:
-    """Whether turned images are read as their EXIF says, by their masks; and what is said about it."""
-    if not images.turned:
-        return layout.reading.images.turned, []
-    items = set(images.turned)
-    records = (record for record in layout.records if record.item in items and record.masks)
-    fits = [found for record in islice(records, _COMPARED) if (found := _fits(layout, record)) is not None]
-    turned = are_turned(fits)
-    count = f"images: {images.num_turned} of {images.images} are turned by their EXIF"
-    if turned is None:
-        if not fits:
-            return layout.reading.images.turned, []
-        text = (
-            f"{count}; whether masks were drawn on them so cannot be told, so that is assumed: look at some"
-        )
-    elif turned:
-        return True, [Said(f"{count}, and their masks fit them so", is_plain=True)]
-    else:
-        text = f"{count}, but their masks fit the pixels as stored, so that is how both are read"
-    return turned is not False, [Said(text)]
-
-
-def _fits(layout: Layout, record: Record) -> tuple[float | None, float | None] | None:
-    """How well the masks of a turned image fit it as turned and as stored; None if they cannot be read."""
-    try:
-        opened = Opened.of(record.image.read_bytes(), Path(record.item), "image")
-        found = []
-        for turned in (True, False):
-            pixels = read_image_file(opened, layout.reading.images, turned=turned).pixels
-            found.append(fit(pixels, _defect(layout, record, turned)))
-            opened = Opened.of(opened.content, opened.name, "image")
-    except (DatasetError, OSError, MaskFault):
-        return None
-    return None if found == [None, None] else (found[0], found[1])
-
-
-def _defect(layout: Layout, record: Record, turned: bool) -> np.ndarray:
-    masks = []
-    for path, index in record.masks:
-        file = read_mask_file(path, page=layout.reading.images.page, turned=turned)
-        labels = label(file, layout.reading.masks, meaning_of(layout), index, path.name).indices
-        masks.append((labels != 0) & (labels != IGNORE))
-    return np.logical_or.reduce(masks)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from autonad.data.pixels.containers import Header, Kind, Opened, read_header
+from autonad.data.pixels.containers import Header, Opened, read_header
+from autonad.data.pixels.deep_samples import Kind
 from autonad.data.pixels.pixel_options import FLOAT, PixelOptions
 from autonad.data.pixels.scaling import ImageReading, Range
 from autonad.errors import DatasetError

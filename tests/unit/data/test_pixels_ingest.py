@@ -37,9 +37,8 @@ def source(root: Path, numbers: range, high: int, value: int = 255) -> Path:
     return root
 
 
-def extended(root: Path, batch: Path, pixels: PixelOptions | None = None) -> IngestReport:
-    settings = IngestSettings(pixels=pixels or PixelOptions())
-    return ingest_batch(root, FolderSource(batch), settings, name="later", date=DAY)
+def extended(root: Path, batch: Path) -> IngestReport:
+    return ingest_batch(root, FolderSource(batch), IngestSettings(), name="later", date=DAY)
 
 
 def brightest(root: Path, name: str) -> int:
@@ -79,6 +78,8 @@ def test_a_first_batch_without_a_reading_decides_for_itself(tmp_path: Path) -> N
     assert brightest(tmp_path / "d", "10") == 255
     with Image.open(tmp_path / "d" / "images" / "10.png") as image:
         assert image.mode == "RGB"
+    extended(tmp_path / "d", source(tmp_path / "dark", range(20, 22), 1000))
+    assert brightest(tmp_path / "d", "20") == round(1000 / 4095 * 255)
 
 
 def test_stated_values_hold_for_later_batches(tmp_path: Path) -> None:
