@@ -41,12 +41,7 @@ class Masks:
 
 
 def interpret(
-    masks: dict[str, Path],
-    classes: Sequence[str] | None,
-    folder: Path,
-    options: PixelOptions,
-    *,
-    threshold: int = 127,
+    masks: dict[str, Path], classes: Sequence[str] | None, folder: Path, options: PixelOptions
 ) -> Masks:
     """Class names and meaning of masks of which only the folder is known.
 
@@ -55,7 +50,6 @@ def interpret(
         classes: Names of the defects, if a user gives them.
         folder: Where the masks lie, for messages.
         options: What a user states about pixels.
-        threshold: In grey masks of one class, larger values are defect.
 
     Raises:
         DatasetError: The masks cannot be read, or do not tell their classes.
@@ -67,10 +61,10 @@ def interpret(
     names = None if classes is None else check_classes(classes)
     if options.mask_values is not None:
         assert names is not None
-        stated, said = _stated(survey, options)
+        stated, said = _stated(survey, options, names)
         return Masks(names, True, stated, said)
     known = None if names is None else len(names) - 1
-    found = decide(survey, num_classes=known, index=None, threshold=threshold)
+    found = decide(survey, num_classes=known, index=None)
     if known is not None and known > 1:
         refuse_binary(survey, found, known, folder)
     names = names or _names_of(found, survey, folder)
@@ -132,12 +126,11 @@ def _masks_settled(layout: Layout, options: PixelOptions, known: MaskReading) ->
     if not survey.total:
         return replace(layout, reading=Reading(layout.reading.images, known))
     if options.mask_values is not None:
-        stated, said = _stated(survey, options)
+        is_index = any(index is None for record in layout.records for _, index in record.masks)
+        stated, said = _stated(survey, options, layout.classes if is_index else None)
         return replace(layout, reading=Reading(layout.reading.images, stated), said=(said,))
     index = any(index is None for record in layout.records for _, index in record.masks)
-    found = decide(
-        survey, num_classes=num_classes, index=None if is_open else index, threshold=layout.threshold
-    )
+    found = decide(survey, num_classes=num_classes, index=None if is_open else index)
     if layout.assumed and num_classes > 1:
         refuse_binary(survey, found, num_classes, layout.source.name)
     if found.is_index and not index:
@@ -166,13 +159,22 @@ def _packed(colour: tuple[int, int, int]) -> int:
     return COLOUR | colour[0] << 16 | colour[1] << 8 | colour[2]
 
 
-def _stated(survey: MaskSurvey, options: PixelOptions) -> tuple[MaskReading, Said]:
+def _stated(
+    survey: MaskSurvey, options: PixelOptions, classes: tuple[str, ...] | None
+) -> tuple[MaskReading, Said]:
+    """What a user states about mask values, whose names have to be classes where these are told by value."""
     assert options.mask_values is not None
+    unknown = [name for name in options.classes or () if classes is not None and name not in classes]
+    if classes is not None and unknown:
+        raise DatasetError(
+            f"--mask-values names {', '.join(unknown)}, which is none of the classes "
+            f"{', '.join(classes[1:])}; give both the same names"
+        )
     meanings = dict(options.mask_values)
     if NOTHING not in meanings.values() and 0 not in meanings:
         meanings[0] = NOTHING
     is_coloured = any(key >= COLOUR for key in meanings)
-    found = decide(survey, num_classes=None, index=None, threshold=127).reading.channel
+    found = decide(survey, num_classes=None, index=None).reading.channel
     text = ", ".join(f"{shown_key(key)}={name}" for key, name in sorted(meanings.items()))
     reading = MaskReading("colours" if is_coloured else found, False, meanings)
     return reading, Said(f"masks: {text}, as --mask-values says")

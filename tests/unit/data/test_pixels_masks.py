@@ -99,10 +99,6 @@ def soft(number: int, path: Path) -> None:
     make.save(path, cv2.GaussianBlur(make.patch(255), (5, 5), 1))
 
 
-def interlaced(number: int, path: Path) -> None:
-    cv2.imwrite(str(path), make.patch(255), [cv2.IMWRITE_PNG_STRATEGY, 0])
-
-
 BLACK, WHITE, RED = (0, 0, 0), (255, 255, 255), (255, 0, 0)
 
 
@@ -115,7 +111,6 @@ BLACK, WHITE, RED = (0, 0, 0), (255, 255, 255), (255, 0, 0)
         (one_bit, ""),
         (sixteen_bits, "0/255, one class"),
         (soft, "soft edges"),
-        (interlaced, "0/255, one class"),
         (painted(RED, BLACK), "#ff0000 on 0"),
         (painted(RED, WHITE), "#ff0000 on 255"),
         (alpha(BLACK, BLACK), "alpha decides"),
@@ -318,6 +313,11 @@ def test_stated_colours_mean_what_is_stated(tmp_path: Path) -> None:
     report = imported(tmp_path / "said", write, mask_values="#440154=background,#fde724=spot")
     assert report.dataset.classes == ("background", "spot")
     assert all(np.array_equal(mask, make.patch(1)) for mask in masks(report.dataset).values())
+
+
+def test_stated_names_that_are_no_classes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="--mask-values names hole, which is none of the classes crack"):
+        imported(tmp_path, strange(3, 1), classes=("crack",), mask_values="255=crack,3=hole")
 
 
 def test_values_that_nobody_states_are_named(tmp_path: Path) -> None:
