@@ -166,7 +166,10 @@ def damages_named(content: bytes, path: Path, what: str) -> Iterator[None]:
         DatasetError: The file is damaged, or no image.
     """
     try:
-        yield
+        with warnings.catch_warnings():
+            # What Pillow warns of is either read past or raised; its limit of size is not ours.
+            warnings.simplefilter("ignore")
+            yield
     except DatasetError:
         raise
     except Image.DecompressionBombError as error:
@@ -190,12 +193,10 @@ def decode(image: Image.Image, path: Path, what: str, *, page: int = 0) -> None:
     Raises:
         DatasetError: The page is larger than `MAX_PIXELS`.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if page:
-            image.seek(page)
-            check_size(image.size, path, what)
-        image.load()
+    if page:
+        image.seek(page)
+        check_size(image.size, path, what)
+    image.load()
 
 
 def probe_image(content: bytes | BinaryIO, path: Path, what: str) -> Image.Image:
@@ -204,10 +205,7 @@ def probe_image(content: bytes | BinaryIO, path: Path, what: str) -> Image.Image
     Raises:
         DatasetError: It is larger than `MAX_PIXELS`.
     """
-    with warnings.catch_warnings():
-        # Pillow has its own, other limit; ours is checked before anything is decoded.
-        warnings.simplefilter("ignore")
-        image = Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=_FORMATS)
+    image = Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=_FORMATS)
     check_size(image.size, path, what)
     return image
 

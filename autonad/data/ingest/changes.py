@@ -38,6 +38,7 @@ class Changes:
     Attributes:
         manifest: The next manifest.
         classes: The next classes, background first; None leaves them.
+        about: Further entries of classes.json.
         tables: Further parquet files by name.
         documents: Further JSON files by name.
         added: Files to add: place in the dataset → where they wait.
@@ -47,6 +48,7 @@ class Changes:
 
     manifest: pd.DataFrame
     classes: tuple[str, ...] | None = None
+    about: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     documents: dict[str, Any] = field(default_factory=dict)
     added: dict[str, Path] = field(default_factory=dict)
@@ -113,10 +115,11 @@ def _prepare(root: Path, changes: Changes) -> None:
         table.to_parquet(following / name, index=False)
     for name, document in changes.documents.items():
         write_json(following / name, document)
-    if changes.classes is not None:
+    if changes.classes is not None or changes.about:
         about = read_json(root / CLASSES, "the list of classes")
-        about = about if isinstance(about, dict) else {}
-        write_json(following / CLASSES, {**about, "classes": list(changes.classes)})
+        about = about if isinstance(about, dict) else {"classes": about}
+        classes = about["classes"] if changes.classes is None else list(changes.classes)
+        write_json(following / CLASSES, {**about, **changes.about, "classes": classes})
     if changes.reasons:
         _reasons(root, changes.reasons).to_csv(following / REASONS, index=False)
     journal = {

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -39,7 +40,8 @@ from autonad.data.ingest.reading import Advance, Reader
 from autonad.data.ingest.settings import IngestSettings, Rules
 from autonad.data.ingest.staging import FOLDER, Staging
 from autonad.data.layouts.decoding import PECULIAR
-from autonad.data.pixels.pixel_reading import Said
+from autonad.data.layouts.layout import Layout
+from autonad.data.pixels.pixel_reading import READING, Reading
 from autonad.data.sanity.judging import judge, judge_splits
 from autonad.data.sanity.looked import Looked
 from autonad.errors import DatasetError
@@ -137,29 +139,30 @@ class _Ingest:
             faults = fault_table(todo.faults)
             return IngestReport(dataset, same, False, todo.fetched, dataset.fingerprint, faults)
         name = free_name(wanted, {*dataset.manifest["batch"], *(known.name for known in batches)})
-        merge, grey, fetched, said = self._decide(dataset, ledger, staging, todo, replace(batch, name=name))
+        merge, grey, fetched, layout = self._decide(dataset, ledger, staging, todo, replace(batch, name=name))
         stated = todo.layout.groups or {}
         changes, found = place_all(merge, stated, self.settings.fractions, self.settings.seed)
         shown = tuple(looked(digest, merge.rows[image]["group"]) for image, digest in merge.new.items())
         doubts = judge(shown, self.settings.expected(batch.source))
         shares, before = self.settings.fractions, dataset.manifest
         doubts += judge_splits(changes.manifest, merge.classes, shares, before)
-        decided = reading_findings(said, batch.source)
+        decided = reading_findings(layout.said, batch.source)
         read = said_once([*todo.faults, *merge.faults, *found], PECULIAR, batch.source)
         faults = fault_table([*read, *decided, *_summary(todo, grey, merge), *doubts])
         if not merge.deliveries.known:  # no file could be read, which says nothing about the next time
             return IngestReport(dataset, batch, False, fetched, dataset.fingerprint, faults)
         done = replace(merge.batch, new_classes=_new_classes(merge))
+        changes = replace(changes, about=_reading_of(dataset, layout))
         commit(self.root, _with_companions(changes, merge, [*batches, done]))
         staging.clear()
         places = {digest.item: image for image, digest in merge.new.items()}
         after = Dataset.open(self.root)
-        plain = tuple(one.text for one in said if one.is_plain)
+        plain = tuple(one.text for one in layout.said if one.is_plain)
         return IngestReport(after, done, True, fetched, dataset.fingerprint, faults, shown, places, plain)
 
     def _decide(
         self, dataset: Dataset, ledger: Ledger, staging: Staging, todo: Plan, batch: Batch
-    ) -> tuple[Merge, int, int, tuple[Said, ...]]:
+    ) -> tuple[Merge, int, int, Layout]:
         """What becomes of each file; how many masks were grey, files were fetched; how pixels are read."""
 
         def described(done: int, total: int) -> None:
@@ -168,7 +171,7 @@ class _Ingest:
         prints = fingerprints_of(dataset, self.pool, described)
         pixels = self.settings.pixels
         reader = Reader(self.source, todo, dataset, ledger, staging, self.pool, self.advance, pixels)
-        digests, classes, fetched, said = reader.read()
+        digests, classes, fetched, layout = reader.read()
         merge = Merge(
             dataset,
             dict(zip(dataset.manifest["image"], prints, strict=True)),
@@ -186,7 +189,19 @@ class _Ingest:
             merge.refuse(entry, fault, path if path in todo.entries else None)
         for digest in digests:
             merge.take(digest)
-        return merge, sum(digest.grey for digest in digests), fetched + todo.fetched, said
+        return merge, sum(digest.grey for digest in digests), fetched + todo.fetched, layout
+
+
+def _reading_of(dataset: Dataset, layout: Layout) -> dict[str, Any]:
+    """What classes.json learns of reading pixels: the whole of it, or the depths that are new."""
+    known = Reading.from_dict(dataset.about.get(READING))
+    images = layout.reading.images
+    if known is not None:
+        new = replace(known.images, integers=images.integers, floats=images.floats)
+        if new == known.images:
+            return {}
+        return {READING: replace(known, images=new).to_dict()}
+    return {READING: layout.reading.to_dict()}
 
 
 def _with_companions(changes: Changes, merge: Merge, batches: list[Batch]) -> Changes:

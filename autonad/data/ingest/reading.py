@@ -21,7 +21,7 @@ from autonad.data.ingest.staging import Staging
 from autonad.data.layouts.interpreting import settle
 from autonad.data.layouts.layout import Layout, Record
 from autonad.data.pixels.pixel_options import PixelOptions
-from autonad.data.pixels.pixel_reading import READING, Reading, Said
+from autonad.data.pixels.pixel_reading import READING, Reading
 from autonad.storage.source import BatchSource, Entry
 
 Advance = Callable[[int, int, str], None]
@@ -51,14 +51,14 @@ class Reader:
     advance: Advance
     pixels: PixelOptions
 
-    def read(self) -> tuple[list[Digest], tuple[str, ...], int, tuple[Said, ...]]:
+    def read(self) -> tuple[list[Digest], tuple[str, ...], int, Layout]:
         """Fetch and read what is new.
 
         Files that have arrived before, and images that the dataset holds, are not fetched again.
 
         Returns:
             The records, read, in the order of their names; the classes of the dataset with those that the
-            batch brings; how many files were fetched; what was decided about its pixels.
+            batch brings; how many files were fetched; the layout with how its pixels are read.
 
         Raises:
             DatasetError: The masks cannot tell their classes.
@@ -79,7 +79,7 @@ class Reader:
         kept = tuple(name for name, n in zip(classes, shown.tolist(), strict=True) if n or name in known)
         if kept != classes:  # a class that the batch names and does not show is not brought
             digests = self._again(digests, meant, kept)
-        return sorted(digests, key=lambda digest: digest.item), kept, fetched, meant.said
+        return sorted(digests, key=lambda digest: digest.item), kept, fetched, meant
 
     def _settled(self, layout: Layout, digests: Sequence[Digest]) -> Layout:
         """The layout with what the files that have arrived tell about reading them."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from autonad.data.faults import Fault
 from autonad.data.images import IGNORE
-from autonad.data.layouts.interpreting import meaning_of
 from autonad.data.layouts.layout import Drawing, Layout, Record
+from autonad.data.layouts.turning import meaning_of
 from autonad.data.pixels.containers import Header, Opened
 from autonad.data.pixels.image_files import DAMAGED_EXIF, STORED, TRANSPARENT, read_image_file
 from autonad.data.pixels.labelling import Labels, MaskFault, label

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from autonad.data.dataset import check_classes
 from autonad.data.images import IGNORE
-from autonad.data.layouts.layout import Layout, Record
-from autonad.data.pixels.containers import Opened
-from autonad.data.pixels.drawn_on import are_turned, fit
-from autonad.data.pixels.image_files import read_image_file
-from autonad.data.pixels.image_survey import ImageSurvey, scale_of, survey_images
-from autonad.data.pixels.labelling import MaskFault, Meaning, label
+from autonad.data.layouts.layout import Layout
+from autonad.data.layouts.turning import settle_turns
+from autonad.data.pixels.image_survey import scale_of, survey_images
 from autonad.data.pixels.mask_decision import Decision, decide, strays
-from autonad.data.pixels.mask_files import read_mask_file
 from autonad.data.pixels.mask_reading import MaskReading
 from autonad.data.pixels.mask_survey import MaskSurvey, survey_masks
 from autonad.data.pixels.pixel_options import COLOUR, NOTHING, UNKNOWN, PixelOptions, shown_key
 from autonad.data.pixels.pixel_reading import Reading, Said
 from autonad.errors import DatasetError
 
-_COMPARED = 64  # turned images that are compared with their masks
 _FEW_MASKS = 5  # so few do not change how a dataset's masks are read
 
 
@@ -47,12 +41,7 @@ class Masks:
 
 
 def interpret(
-    masks: dict[str, Path],
-    classes: Sequence[str] | None,
-    folder: Path,
-    options: PixelOptions,
-    *,
-    threshold: int = 127,
+    masks: dict[str, Path], classes: Sequence[str] | None, folder: Path, options: PixelOptions
 ) -> Masks:
     """Class names and meaning of masks of which only the folder is known.
 
@@ -61,22 +50,21 @@ def interpret(
         classes: Names of the defects, if a user gives them.
         folder: Where the masks lie, for messages.
         options: What a user states about pixels.
-        threshold: In grey masks of one class, larger values are defect.
 
     Raises:
         DatasetError: The masks cannot be read, or do not tell their classes.
     """
-    survey = survey_masks(masks.values(), page=options.page)
+    survey = survey_masks(masks.values(), page=options.page, is_open=True)
     if not survey.total:
         raise DatasetError(f"{folder} holds no readable masks; save one mask per image as PNG")
     classes = classes if classes is not None else options.classes
     names = None if classes is None else check_classes(classes)
     if options.mask_values is not None:
         assert names is not None
-        stated, said = _stated(survey, options)
+        stated, said = _stated(survey, options, names)
         return Masks(names, True, stated, said)
     known = None if names is None else len(names) - 1
-    found = decide(survey, num_classes=known, index=None, threshold=threshold)
+    found = decide(survey, num_classes=known, index=None)
     if known is not None and known > 1:
         refuse_binary(survey, found, known, folder)
     names = names or _names_of(found, survey, folder)
@@ -101,7 +89,7 @@ def settle(layout: Layout, options: PixelOptions, known: Reading | None = None) 
     if not layout.said:
         layout = _masks_settled(layout, options, known.masks)
     layout = replace(layout, reading=Reading(scale, layout.reading.masks))
-    turned, about_turns = _turned(layout, images)
+    turned, about_turns = settle_turns(layout, images)
     return replace(
         layout,
         reading=Reading(replace(scale, turned=turned), layout.reading.masks),
@@ -129,26 +117,20 @@ def refuse_binary(survey: MaskSurvey, found: Decision, num_classes: int, folder:
         )
 
 
-def meaning_of(layout: Layout) -> Meaning:
-    """What numbers in a layout's masks stand for."""
-    return Meaning(layout.classes, layout.threshold, layout.colours or {})
-
-
 def _masks_settled(layout: Layout, options: PixelOptions, known: MaskReading) -> Layout:
     """The layout with its masks' reading, and with binary masks that are index masks listed as these."""
     files = [path for record in layout.records for path, _ in record.masks]
-    survey = survey_masks(files, page=options.page)
+    num_classes = len(layout.classes) - 1
+    is_open = layout.assumed and num_classes == 1
+    survey = survey_masks(files, page=options.page, is_open=is_open)
     if not survey.total:
         return replace(layout, reading=Reading(layout.reading.images, known))
     if options.mask_values is not None:
-        stated, said = _stated(survey, options)
+        is_index = any(index is None for record in layout.records for _, index in record.masks)
+        stated, said = _stated(survey, options, layout.classes if is_index else None)
         return replace(layout, reading=Reading(layout.reading.images, stated), said=(said,))
-    num_classes = len(layout.classes) - 1
     index = any(index is None for record in layout.records for _, index in record.masks)
-    is_open = layout.assumed and num_classes == 1
-    found = decide(
-        survey, num_classes=num_classes, index=None if is_open else index, threshold=layout.threshold
-    )
+    found = decide(survey, num_classes=num_classes, index=None if is_open else index)
     if layout.assumed and num_classes > 1:
         refuse_binary(survey, found, num_classes, layout.source.name)
     if found.is_index and not index:
@@ -177,13 +159,22 @@ def _packed(colour: tuple[int, int, int]) -> int:
     return COLOUR | colour[0] << 16 | colour[1] << 8 | colour[2]
 
 
-def _stated(survey: MaskSurvey, options: PixelOptions) -> tuple[MaskReading, Said]:
+def _stated(
+    survey: MaskSurvey, options: PixelOptions, classes: tuple[str, ...] | None
+) -> tuple[MaskReading, Said]:
+    """What a user states about mask values, whose names have to be classes where these are told by value."""
     assert options.mask_values is not None
+    unknown = [name for name in options.classes or () if classes is not None and name not in classes]
+    if classes is not None and unknown:
+        raise DatasetError(
+            f"--mask-values names {', '.join(unknown)}, which is none of the classes "
+            f"{', '.join(classes[1:])}; give both the same names"
+        )
     meanings = dict(options.mask_values)
     if NOTHING not in meanings.values() and 0 not in meanings:
         meanings[0] = NOTHING
     is_coloured = any(key >= COLOUR for key in meanings)
-    found = decide(survey, num_classes=None, index=None, threshold=127).reading.channel
+    found = decide(survey, num_classes=None, index=None).reading.channel
     text = ", ".join(f"{shown_key(key)}={name}" for key, name in sorted(meanings.items()))
     reading = MaskReading("colours" if is_coloured else found, False, meanings)
     return reading, Said(f"masks: {text}, as --mask-values says")
@@ -217,48 +208,3 @@ def _named(reading: MaskReading, classes: tuple[str, ...]) -> MaskReading:
     order = [name for name in dict.fromkeys(reading.meanings.values()) if name not in {NOTHING, UNKNOWN}]
     names = dict(zip(order, classes[1:], strict=False))
     return replace(reading, meanings={key: names.get(name, name) for key, name in reading.meanings.items()})
-
-
-def _turned(layout: Layout, images: ImageSurvey) -> tuple[bool, list[Said]]:
-    """Whether turned images are read as their EXIF says, by their masks; and what is said about it."""
-    if not images.turned:
-        return layout.reading.images.turned, []
-    items = set(images.turned)
-    records = (record for record in layout.records if record.item in items and record.masks)
-    fits = [found for record in islice(records, _COMPARED) if (found := _fits(layout, record)) is not None]
-    turned = are_turned(fits)
-    count = f"images: {images.num_turned} of {images.images} are turned by their EXIF"
-    if turned is None:
-        if not fits:
-            return layout.reading.images.turned, []
-        text = (
-            f"{count}; whether masks were drawn on them so cannot be told, so that is assumed: look at some"
-        )
-    elif turned:
-        return True, [Said(f"{count}, and their masks fit them so", is_plain=True)]
-    else:
-        text = f"{count}, but their masks fit the pixels as stored, so that is how both are read"
-    return turned is not False, [Said(text)]
-
-
-def _fits(layout: Layout, record: Record) -> tuple[float | None, float | None] | None:
-    """How well the masks of a turned image fit it as turned and as stored; None if they cannot be read."""
-    try:
-        opened = Opened.of(record.image.read_bytes(), Path(record.item), "image")
-        found = []
-        for turned in (True, False):
-            pixels = read_image_file(opened, layout.reading.images, turned=turned).pixels
-            found.append(fit(pixels, _defect(layout, record, turned)))
-            opened = Opened.of(opened.content, opened.name, "image")
-    except (DatasetError, OSError, MaskFault):
-        return None
-    return None if found == [None, None] else (found[0], found[1])
-
-
-def _defect(layout: Layout, record: Record, turned: bool) -> np.ndarray:
-    masks = []
-    for path, index in record.masks:
-        file = read_mask_file(path, page=layout.reading.images.page, turned=turned)
-        labels = label(file, layout.reading.masks, meaning_of(layout), index, path.name).indices
-        masks.append((labels != 0) & (labels != IGNORE))
-    return np.logical_or.reduce(masks)

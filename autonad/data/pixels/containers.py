@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import io
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from autonad.data.images import check_size, damages_named, decode, probe_image
-from autonad.data.pixels.orientation import as_stored, orientation, upright
+from autonad.data.pixels.deep_samples import PNG, Kind, decode_deep, tiff_samples
+from autonad.data.pixels.orientation import as_stored, orientation_of, upright
 from autonad.errors import DatasetError
 
-Kind = Literal["bytes", "integers", "floats"]
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
-_PNG = b"\x89PNG\r\n\x1a\n"
-_BITS, _PHOTOMETRIC, _PER_PIXEL, _FORMAT, _SUBFILE = 258, 262, 277, 339, 254
+_SUBFILE = 254
 _WIDTH, _HEIGHT = 256, 257
 _SMALLER_COPY = 1  # of another page of the file: a thumbnail
-_IS_FLOAT = 3
 _PNG_COLOURS = frozenset({2, 4, 6})  # colour types with several channels
 
 
@@ -120,7 +117,7 @@ class Opened:
         with damages_named(self.content, self.name, self.what):
             assert self._image is not None
             decode(self._image, self.name, self.what, page=frame)
-            return upright(self._image) if turned else as_stored(self._image)
+            return upright(self._image) if turned else as_stored(self._image, self.header.orientation)
 
     def samples(self, *, page: int | None, turned: bool) -> np.ndarray:
         """Decode samples of more than 8 bits.
@@ -140,23 +137,23 @@ class Opened:
                 return np.asarray(self.picture(page=page, turned=turned))
         frame = self.header.frame(page)
         with damages_named(self.content, self.name, self.what):
-            samples = _decode_deep(self.content, frame)
+            samples = decode_deep(self.content, frame)
         check_size((samples.shape[1], samples.shape[0]), self.name, self.what)
         return samples
 
 
-def read_header(file: Path, name: Path, what: str) -> Header:
+def read_header(stream: BinaryIO, name: Path, what: str) -> Header:
     """Read what a file says of itself, without decoding it.
 
     Args:
-        file: Where it lies.
+        stream: The file, at its start.
         name: Its name in messages.
         what: "image" or "mask".
 
     Raises:
-        DatasetError: It is missing, damaged, no image, or too large.
+        DatasetError: It is damaged, no image, or too large.
     """
-    with damages_named(b"?", name, what), file.open("rb") as stream:
+    with damages_named(b"?", name, what):
         return _probe(stream, name, what)[0]
 
 
@@ -169,7 +166,7 @@ def _probe(stream: Any, name: Path, what: str) -> tuple[Header, Image.Image | No
         if not start.startswith(_TIFF):
             raise
         return _strange_tiff(stream, name, what), None
-    found = orientation(image)
+    found = orientation_of(image)
     common: dict[str, Any] = {
         "format": image.format or "",
         "size": _stored_size(image, found or 1),
@@ -178,11 +175,11 @@ def _probe(stream: Any, name: Path, what: str) -> tuple[Header, Image.Image | No
         "is_lossy": _is_lossy(image, start),
     }
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        fields = _tiff_samples(image.tag_v2)
+        fields = tiff_samples(image.tag_v2)
         return Header(**common, **fields, pages=_pages(image)), image
     frames = getattr(image, "n_frames", 1) if image.format in {"PNG", "WEBP"} else 1
     common["pages"] = tuple(range(frames))
-    if start.startswith(_PNG) and start[24] == 16:
+    if start.startswith(PNG) and start[24] == 16:
         common |= {"kind": "integers", "by_pillow": start[25] not in _PNG_COLOURS}
     return Header(**common), image
 
@@ -209,20 +206,6 @@ def _pages(image: TiffImagePlugin.TiffImageFile) -> tuple[int, ...]:
     return tuple(pages) or (0,)
 
 
-def _tiff_samples(tags: Any) -> dict[str, Any]:
-    """Fields of a header that tell what the samples of a TIFF are."""
-    bits = max(_numbers(tags.get(_BITS, 1)))
-    is_float = max(_numbers(tags.get(_FORMAT, 1))) == _IS_FLOAT
-    kind: Kind = "floats" if is_float else "integers" if bits > 8 else "bytes"
-    is_single = int(tags.get(_PER_PIXEL, 1)) == 1
-    inverted = kind != "bytes" and int(tags.get(_PHOTOMETRIC, 1)) == 0
-    return {"kind": kind, "by_pillow": kind == "bytes" or is_single, "is_inverted": inverted}
-
-
-def _numbers(value: Any) -> tuple[int, ...]:
-    return tuple(int(v) for v in value) if isinstance(value, tuple) else (int(value),)
-
-
 def _strange_tiff(stream: Any, name: Path, what: str) -> Header:
     """The header of a TIFF that Pillow does not know: colours of floats, half precision."""
     stream.seek(0)
@@ -233,26 +216,4 @@ def _strange_tiff(stream: Any, name: Path, what: str) -> Header:
         raise ValueError("no size")
     height, width = int(tags[_HEIGHT]), int(tags[_WIDTH])
     check_size((width, height), name, what)
-    return Header("TIFF", (height, width), **{**_tiff_samples(tags), "by_pillow": False})
-
-
-def _decode_deep(content: bytes, frame: int) -> np.ndarray:
-    """Samples of several channels with more than 8 bits, which Pillow would cut to 8: (H, W) or (H, W, 3)."""
-    import cv2  # only files of this kind need it
-
-    buffer = np.frombuffer(content, dtype=np.uint8)
-    try:
-        if frame:
-            done, frames = cv2.imdecodemulti(buffer, cv2.IMREAD_UNCHANGED, range=(frame, frame + 1))
-            samples = frames[0] if done and frames else None
-        else:
-            samples = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise ValueError(str(error)) from error
-    if samples is None or samples.ndim not in {2, 3} or not samples.size:
-        raise struct.error("not decoded")
-    if samples.ndim == 2:
-        return samples
-    if samples.shape[2] < 3:
-        return np.ascontiguousarray(samples[..., 0])
-    return np.ascontiguousarray(samples[..., 2::-1])
+    return Header("TIFF", (height, width), **{**tiff_samples(tags), "by_pillow": False})

@@ -64,11 +64,13 @@ def _colours(picture: Image.Image) -> tuple[np.ndarray, bool]:
     if picture.mode == "RGB" and "transparency" not in picture.info:
         return np.array(picture), False
     if picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info:
-        pixels = np.array(picture.convert("RGBA"))
-        alpha = pixels[..., 3:].astype(np.uint16)
-        if int(alpha.min(initial=255)) < 255:
-            return ((pixels[..., :3] * alpha + 127) // 255).astype(np.uint8), True
-        return np.ascontiguousarray(pixels[..., :3]), False
+        whole = picture.convert("RGBA")
+        alpha = whole.getchannel("A")
+        if alpha.getextrema()[0] == 255:
+            return np.array(whole.convert("RGB")), False
+        black = Image.new("RGB", whole.size)
+        black.paste(whole.convert("RGB"), mask=alpha)
+        return np.array(black), True
     return np.array(picture.convert("RGB")), False
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from autonad.data.pixels.containers import Header, Kind, Opened, read_header
+from autonad.data.pixels.containers import Header, Opened, read_header
+from autonad.data.pixels.deep_samples import Kind
 from autonad.data.pixels.pixel_options import FLOAT, PixelOptions
 from autonad.data.pixels.scaling import ImageReading, Range
 from autonad.errors import DatasetError
 
+_BMP = b"BM"
 _DEPTHS = (8, 10, 12, 14, 16)
 _BYTES_FROM = (
     128.0  # floats up to 255 that reach this are grey levels; smaller ones have a range of their own
@@ -54,10 +56,10 @@ class ImageSurvey:
     turned: list[str] = field(default_factory=list)
     num_turned: int = 0
 
-    def add(self, item: str, header: Header) -> None:
-        """Count an image."""
+    def add(self, item: str, header: Header | None) -> None:
+        """Count an image, given its header unless that can hold nothing unusual."""
         self.images += 1
-        if header.orientation != 1:
+        if header is not None and header.orientation != 1:
             self.num_turned += 1
             self.turned.append(item)
 
@@ -72,9 +74,9 @@ def survey_images(images: Iterable[tuple[str, Path]], options: PixelOptions) -> 
     survey = ImageSurvey()
     for item, path in images:
         try:
-            header = read_header(path, Path(item), "image")
+            header = _header(path, item)
             survey.add(item, header)
-            if header.kind != "bytes":
+            if header is not None and header.kind != "bytes":
                 depth = survey.depths.setdefault(header.kind, _Depth())
                 opened = Opened.of(path.read_bytes(), Path(item), "image")
                 samples = opened.samples(page=options.page, turned=False)
@@ -84,6 +86,15 @@ def survey_images(images: Iterable[tuple[str, Path]], options: PixelOptions) -> 
         except (DatasetError, OSError):
             continue
     return survey
+
+
+def _header(path: Path, item: str) -> Header | None:
+    """What a file says of itself; None for a BMP, which has 8 bits, one page and no EXIF."""
+    with path.open("rb") as stream:
+        if stream.read(len(_BMP)) == _BMP:
+            return None
+        stream.seek(0)
+        return read_header(stream, Path(item), "image")
 
 
 def scale_of(

@@ -13,7 +13,7 @@ _GATHERED = 0.6  # share of these that all centres must gather; the others lie o
 
 
 def flat_pixels(samples: np.ndarray) -> np.ndarray:
-    """Pixels by value, int (256,), of a mask uint8 (H, W), not those on edges, where blur makes values."""
+    """Pixels by value, int (256,), of a mask uint8 (H, W), without edges, where blur makes values."""
     height, width = samples.shape
     wide = np.pad(samples.astype(np.int16), 1, mode="edge")
     shifted = [wide[y : y + height, x : x + width] for y in range(3) for x in range(3)]

@@ -12,6 +12,7 @@ from autonad.data.pixels.pixel_options import COLOUR, NOTHING, colour_key, shown
 
 _ENOUGH = 5  # masks of which one can be the exception
 _RARE = 0.02  # share of the masks that may hold a value by accident
+_MIDDLE = 127  # below it, the brighter of two blurred values is none that a threshold would tell
 _FEW = 0.001  # share of a mask's pixels that may be an accident
 _ODD = 0.2  # share of masks with other values, above which a set is grey
 _MOST_CLASSES = 32
@@ -41,18 +42,17 @@ def few_pixels(pixels: int, total: int) -> bool:
     return pixels <= max(4, _FEW * total)
 
 
-def decide(survey: MaskSurvey, *, num_classes: int | None, index: bool | None, threshold: int) -> Decision:
+def decide(survey: MaskSurvey, *, num_classes: int | None, index: bool | None) -> Decision:
     """How the masks of a set are read.
 
     Args:
         survey: What they hold.
         num_classes: Classes without the background, if they are named.
         index: Whether they are known to be index masks, or masks of a class each; None if that is open.
-        threshold: In grey masks of one class, larger values are defect.
     """
     channel, why = _channel(survey)
     table = survey.tables[channel]
-    blurred = _blurred(survey, num_classes, index, threshold)
+    blurred = _blurred(survey, num_classes, index)
     if blurred is not None:
         return blurred
     coloured = _one_colour(table, channel, index, num_classes, why)
@@ -65,7 +65,7 @@ def decide(survey: MaskSurvey, *, num_classes: int | None, index: bool | None, t
         is_index = index
     if is_index:
         return _index(table, channel, num_classes, why)
-    return _single(table, channel, threshold, why)
+    return _single(table, channel, why)
 
 
 def strays(table: ValueTable) -> set[int]:
@@ -95,11 +95,12 @@ def _colours_decide(survey: MaskSurvey) -> bool:
         return False
     black, white = colour_key(0, 0, 0), colour_key(255, 255, 255)
     colours = set(survey.colour_indices)
-    differs = any(
-        len(found) > 1 for found in (*survey.index_colours.values(), *survey.colour_indices.values())
-    )
-    is_black_elsewhere = bool(survey.colour_indices.get(black, {0}) - {0})
-    return differs or colours == {black, white} or is_black_elsewhere
+    if any(len(found) > 1 for found in survey.index_colours.values()):
+        return True
+    if any(len(found) > 1 for found in survey.colour_indices.values()):
+        return False  # one palette for all, which shows two indices alike
+    is_black_elsewhere = survey.colour_indices.get(black, {0}) != {0}
+    return colours == {black, white} or is_black_elsewhere
 
 
 def _is_index(table: ValueTable, num_classes: int | None) -> bool:
@@ -134,7 +135,7 @@ def _index(table: ValueTable, channel: Channel, num_classes: int | None, why: st
     return Decision(MaskReading(channel), True, num_classes, "; ".join(parts), is_plain)
 
 
-def _single(table: ValueTable, channel: Channel, threshold: int, why: str) -> Decision:
+def _single(table: ValueTable, channel: Channel, why: str) -> Decision:
     unusual = {v for v in table.values if v not in {0, WHITE}}
     shown = table.white_only + table.white_among + table.others
     odd = table.white_among + table.others - (0 if table.white_among else table.ones)
@@ -147,7 +148,7 @@ def _single(table: ValueTable, channel: Channel, threshold: int, why: str) -> De
     elif table.ones == shown:
         parts = ["masks: 0/1, one class"]
     else:
-        parts = [f"masks: grey, one class; values above {threshold} are defect"]
+        parts = ["masks: grey, one class; values above the threshold are defect"]
     if why:
         parts.append(why)
     return Decision(MaskReading(channel, is_binary), False, 1, "; ".join(parts), not why)
@@ -168,9 +169,7 @@ def _one_colour(
     )
 
 
-def _blurred(
-    survey: MaskSurvey, num_classes: int | None, index: bool | None, threshold: int
-) -> Decision | None:
+def _blurred(survey: MaskSurvey, num_classes: int | None, index: bool | None) -> Decision | None:
     """Masks that lossy compression or smoothing changed, if what they held can still be told."""
     table = survey.tables["values"]
     if survey.lossy and len(survey.lossy) >= survey.total / 2:
@@ -185,10 +184,9 @@ def _blurred(
         return None
     if known > 1 and (index is False or not survey.lossy):
         return None
-    if known == 1 and centres[1] > threshold and not index:
-        said = (
-            f"masks: {cause}, grey around {_listed(centres)}, one class; values above {threshold} are defect"
-        )
+    if known == 1 and centres[1] > _MIDDLE and not index:
+        said = f"masks: {cause}, grey around {_listed(centres)}, one class; values above the threshold are "
+            "defect"
         return Decision(MaskReading(), False, 1, said, False)
     meanings = {centres[0]: NOTHING, **{c: f"class{i}" for i, c in enumerate(centres) if i}}
     said = (

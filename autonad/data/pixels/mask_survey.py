@@ -78,6 +78,7 @@ class MaskSurvey:
     """What the masks of a set hold.
 
     Attributes:
+        is_open: Whether they may be masks of one class or index masks, so that soft edges matter.
         tables: By channel, of masks that no lossy compression has changed; where one lacks it, its samples.
         palettes: Masks with a palette.
         index_colours: Colours that each palette index stands for.
@@ -91,6 +92,7 @@ class MaskSurvey:
         crowded: Masks with more colours than classes can have.
     """
 
+    is_open: bool = False
     tables: dict[str, ValueTable] = field(
         default_factory=lambda: {"values": ValueTable(), "colours": ValueTable(), "alpha": ValueTable()}
     )
@@ -116,7 +118,7 @@ class MaskSurvey:
         if samples is None:
             self.crowded.append(name)
             return
-        if mask.samples.ndim == 2 and mask.palette is None and len(samples) > SOFT_LEVELS:
+        if self.is_open and mask.samples.ndim == 2 and len(samples) > SOFT_LEVELS:
             self.flat += flat_pixels(mask.samples)
         colours = samples if mask.palette is None else self._palette(mask.palette, samples)
         alpha = self._alpha(mask, samples)
@@ -154,9 +156,15 @@ class MaskSurvey:
         return counts
 
 
-def survey_masks(masks: Iterable[Path], *, page: int | None = None) -> MaskSurvey:
-    """Decode the masks of a set, one after the other; those that cannot be read are named when read."""
-    survey = MaskSurvey()
+def survey_masks(masks: Iterable[Path], *, page: int | None, is_open: bool) -> MaskSurvey:
+    """Decode the masks of a set, one after the other; those that cannot be read are named when read.
+
+    Args:
+        masks: Their files.
+        page: Which page of files with several, from 1.
+        is_open: See `MaskSurvey`.
+    """
+    survey = MaskSurvey(is_open)
     for path in masks:
         try:
             survey.add(path.name, read_mask_file(path, page=page))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import struct
 
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 _TAG = 0x0112
 _TURNS = {
@@ -20,10 +20,10 @@ _TURNS = {
 _BACK = {**_TURNS, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
 
 
-def orientation(image: Image.Image) -> int | None:
+def orientation_of(image: Image.Image) -> int | None:
     """EXIF orientation of an opened image, 1 to 8; 1 where it says nothing, None if its EXIF is damaged."""
-    if image.format == "TIFF":
-        found = image.getexif().get(_TAG, 1)
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        found = image.tag_v2.get(_TAG, 1)
         return found if found in _TURNS else 1
     exif = image.info.get("exif")
     if exif is None and "Raw profile type exif" in image.info:
@@ -55,15 +55,14 @@ def parse_orientation(exif: bytes) -> int | None:
 
 def upright(image: Image.Image) -> Image.Image:
     """The image as it is meant to be seen."""
-    found = orientation(image)
+    found = orientation_of(image)
     # Pillow turns a TIFF when it decodes it.
     return image.transpose(_TURNS[found]) if found in _TURNS and image.format != "TIFF" else image
 
 
-def as_stored(image: Image.Image) -> Image.Image:
-    """The image as its pixels lie in the file."""
-    found = orientation(image)
-    return image.transpose(_BACK[found]) if found in _BACK and image.format == "TIFF" else image
+def as_stored(image: Image.Image, orientation: int) -> Image.Image:
+    """The image as its pixels lie in the file, given the orientation that it had before it was decoded."""
+    return image.transpose(_BACK[orientation]) if orientation != 1 and image.format == "TIFF" else image
 
 
 def _raw_profile(text: object) -> bytes:

@@ -11,6 +11,7 @@ from autonad.errors import DatasetError
 Range = tuple[float, float]
 _ALL_BITS = (0.0, 65535.0)
 _GREY_LEVELS = (0.0, 255.0)
+_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ def to_uint8(samples: np.ndarray, reading: ImageReading, *, inverted: bool = Fal
                 "file out"
             )
         low, high = (reading.floats or _GREY_LEVELS) if is_float else (reading.integers or _ALL_BITS)
-        scale = 255.0 / (high - low)
-        grey = (samples.astype(np.float64) - low) * scale
-        scaled = np.clip((255.0 - grey if inverted else grey) + 0.5, 0, 255).astype(np.uint8)
+        scaled = np.empty(samples.shape, dtype=np.uint8)
+        for start in range(0, len(samples), _ROWS):  # so that a large image needs little more than itself
+            rows = slice(start, start + _ROWS)
+            grey = (samples[rows].astype(np.float64) - low) * (255.0 / (high - low))
+            scaled[rows] = np.clip((255.0 - grey if inverted else grey) + 0.5, 0, 255)
     return scaled if scaled.ndim == 3 else np.repeat(scaled[..., None], 3, axis=2)

@@ -1,0 +1,64 @@
+"""Samples of more than 8 bits that Pillow would cut: what a TIFF says of them, and their decoding."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Literal
+
+import numpy as np
+
+Kind = Literal["bytes", "integers", "floats"]
+PNG = b"\x89PNG\r\n\x1a\n"
+_BITS, _PHOTOMETRIC, _PER_PIXEL, _FORMAT = 258, 262, 277, 339
+_IS_FLOAT = 3
+
+
+def tiff_samples(tags: Any) -> dict[str, Any]:
+    """Fields of a header that tell what the samples of a TIFF are."""
+    bits = max(_numbers(tags.get(_BITS, 1)))
+    is_float = max(_numbers(tags.get(_FORMAT, 1))) == _IS_FLOAT
+    kind: Kind = "floats" if is_float else "integers" if bits > 8 else "bytes"
+    is_single = int(tags.get(_PER_PIXEL, 1)) == 1
+    inverted = kind != "bytes" and int(tags.get(_PHOTOMETRIC, 1)) == 0
+    return {"kind": kind, "by_pillow": kind == "bytes" or is_single, "is_inverted": inverted}
+
+
+def _numbers(value: Any) -> tuple[int, ...]:
+    return tuple(int(v) for v in value) if isinstance(value, tuple) else (int(value),)
+
+
+def _check_chunks(content: bytes) -> None:
+    """Make sure that no chunk of a PNG claims more bytes than there are, which OpenCV would allocate."""
+    at = len(PNG)
+    while at < len(content):
+        length, kind = struct.unpack_from(">I4s", content, at)
+        at += 12 + length
+        if at > len(content):
+            raise ValueError("a chunk is longer than the file")
+        if kind == b"IEND":
+            return
+
+
+def decode_deep(content: bytes, frame: int) -> np.ndarray:
+    """Samples of several channels with more than 8 bits, which Pillow would cut to 8: (H, W) or (H, W, 3)."""
+    import cv2  # only files of this kind need it
+
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what it says names no file
+    if content.startswith(PNG):
+        _check_chunks(content)
+    buffer = np.frombuffer(content, dtype=np.uint8)
+    try:
+        if frame:
+            done, frames = cv2.imdecodemulti(buffer, cv2.IMREAD_UNCHANGED, range=(frame, frame + 1))
+            samples = frames[0] if done and frames else None
+        else:
+            samples = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise ValueError(str(error)) from error
+    if samples is None or samples.ndim not in {2, 3} or not samples.size:
+        raise struct.error("not decoded")
+    if samples.ndim == 2:
+        return samples
+    if samples.shape[2] < 3:
+        return np.ascontiguousarray(samples[..., 0])
+    return np.ascontiguousarray(samples[..., 2::-1])
