@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from autonad.cli.option_groups import grouped
-from autonad.cli.options import Call, Classes, DatasetDir, Groups, OutputDir, Source
+from autonad.cli.options import Call, Classes, DatasetDir, Groups, OutputDir, Parts, Source
 from autonad.errors import FaultyItems
 
 
@@ -34,6 +34,7 @@ def import_data(
     output: OutputDir,
     groups: Groups = None,
     classes: Classes = None,
+    parts: Parts,
     call: Call,
 ) -> None:
     """Import a published layout as a dataset, split by physical part."""
@@ -41,7 +42,13 @@ def import_data(
 
     with call.context() as context:
         result = steps.import_data(
-            context, format=format, source=source, output=output, groups_csv=groups, classes=_names(classes)
+            context,
+            format=format,
+            source=source,
+            output=output,
+            groups_csv=groups,
+            classes=_names(classes),
+            parts=parts.wanted,
         )
     _print_faults(result.faults)
     print(f"{output}: {result.images} images of {result.groups} parts; classes {', '.join(result.classes)}")
@@ -95,6 +102,7 @@ def ingest(
     ] = None,
     groups: Groups = None,
     classes: Classes = None,
+    parts: Parts,
     call: Call,
 ) -> None:
     """Extend a dataset by what is new in a production batch."""
@@ -109,6 +117,7 @@ def ingest(
             batch=batch,
             groups_csv=groups,
             classes=_names(classes),
+            parts=parts.wanted,
         )
     _print_faults(result.faults)
     print(f"{dataset}: {result.text}")

@@ -75,7 +75,7 @@ def pairs_in(descriptors: np.ndarray, crowd: Crowd, start: int) -> np.ndarray:
     scene = np.zeros(SIDE * SIDE)
     for part in _parts(len(members)):
         scene += _aligned(descriptors, crowd, part).sum(axis=0)
-    scene = (scene / max(np.linalg.norm(scene), 1e-9)).astype(np.float32)
+    scene = (scene / max(float(np.linalg.norm(scene)), 1e-9)).astype(np.float32)
     sample = np.unique(np.linspace(0, len(members) - 1, _SAMPLE).astype(int))
     directions = _directions(_beyond(_aligned(descriptors, crowd, sample), scene))
     square = scene.reshape(1, SIDE, SIDE)

@@ -80,8 +80,8 @@ def find_candidates(descriptors: np.ndarray, *, start: int = 0) -> Candidates:
     count = len(descriptors)
     live = np.flatnonzero(descriptors.any(axis=1)) if count else np.zeros(0, dtype=np.int64)
     crowds = find_crowds(descriptors, live)
-    found, degree = _sweep(descriptors, live, crowds, start)
-    found = [found, *(pairs_in(descriptors, crowd, start) for crowd in crowds)]
+    apart, degree = _sweep(descriptors, live, crowds, start)
+    found = [apart, *(pairs_in(descriptors, crowd, start) for crowd in crowds)]
     pairs = most_similar(np.concatenate(found))
     crowded = degree >= CROWD
     hubs = []

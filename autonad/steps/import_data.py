@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autonad.config.context import Context
 from autonad.steps.dataset_result import DataResult, dataset_result, log_dataset
 from autonad.steps.step import begin
+
+if TYPE_CHECKING:
+    from autonad.data.ingest.settings import PartOptions
 
 
 def import_data(
@@ -17,6 +21,7 @@ def import_data(
     output: Path,
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
+    parts: PartOptions | None = None,
 ) -> DataResult:
     """Read a published layout into a dataset; faulty images go to its quarantine and are named.
 
@@ -27,12 +32,14 @@ def import_data(
         output: Dataset folder to write.
         groups_csv: Which images show the same part; None looks for `groups.csv` in the source.
         classes: Class names, for layouts that do not carry them.
+        parts: How parts are found and split; the defaults if not given.
     """
     config = context.config
     from autonad.data.ingest.importing import import_dataset
     from autonad.data.ingest.settings import IngestSettings
 
     settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv)
+    settings = settings.with_parts(parts)
     params = {"data": config.data.model_dump(), "format": format}
     with begin("import-data", context, params=params, learns=False) as step:
         report = import_dataset(source, output, settings)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from autonad.data.ingest.extending import IngestReport
     from autonad.data.ingest.ledger import Batch
+    from autonad.data.ingest.settings import PartOptions
     from autonad.storage.source import BatchSource
 
 
@@ -80,6 +81,7 @@ def ingest(
     batch: str | None = None,
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
+    parts: PartOptions | None = None,
 ) -> IngestResult:
     """Ingest what is new in a batch; faulty items go to the dataset's quarantine and are named.
 
@@ -91,12 +93,14 @@ def ingest(
         batch: Name of the batch; None takes the date.
         groups_csv: Which images show the same part; None looks for `groups.csv` in the batch.
         classes: Names of the batch's defect classes, for index masks that mean others than the dataset's.
+        parts: How parts are found and split; the defaults if not given.
     """
     config, console = context.config, context.console
     from autonad.data.ingest.extending import ingest_batch
     from autonad.data.ingest.settings import IngestSettings
 
     settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv)
+    settings = settings.with_parts(parts)
     origin = open_source(source, config)
     params = {"data": config.data.model_dump(), "ingest": config.ingest.model_dump(), "format": format}
     with begin("ingest", context, params=params, learns=False) as step:

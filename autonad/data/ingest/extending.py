@@ -33,7 +33,8 @@ from autonad.data.ingest.ledger import (
 from autonad.data.ingest.listing import Plan, plan
 from autonad.data.ingest.lock import exclusive
 from autonad.data.ingest.merge import Merge
-from autonad.data.ingest.placing import place_all
+from autonad.data.ingest.own_split import found_split
+from autonad.data.ingest.placing import Shown, place_all
 from autonad.data.ingest.reading import Advance, Reader
 from autonad.data.ingest.settings import IngestSettings, Rules
 from autonad.data.ingest.staging import FOLDER, Staging
@@ -52,6 +53,7 @@ class IngestReport:
         fetched: Files that were fetched.
         before: Fingerprint of the dataset before.
         faults: Findings (severity, kind, item, message); errors name what went to quarantine.
+        joins: Images that show one part.
     """
 
     dataset: Dataset
@@ -60,6 +62,7 @@ class IngestReport:
     fetched: int
     before: str
     faults: pd.DataFrame
+    joins: tuple[Shown, ...] = ()
 
 
 def ingest_batch(
@@ -127,14 +130,18 @@ class _Ingest:
         name = free_name(wanted, {*dataset.manifest["batch"], *(known.name for known in batches)})
         merge, grey, fetched = self._decide(dataset, ledger, staging, todo, replace(batch, name=name))
         stated = todo.layout.groups or {}
-        changes, found = place_all(merge, stated, self.settings.fractions, self.settings.seed)
-        faults = fault_table([*todo.faults, *merge.faults, *found, *_summary(todo, grey, merge)])
+        placement = place_all(merge, stated, self.settings)
+        own = found_split(todo.layout.records, asked=self.settings.parts.split)
+        faults = fault_table(
+            [*todo.faults, *own, *merge.faults, *placement.faults, *_summary(todo, grey, merge)]
+        )
         if not merge.deliveries.known:  # no file could be read, which says nothing about the next time
             return IngestReport(dataset, batch, False, fetched, dataset.fingerprint, faults)
         done = replace(merge.batch, new_classes=_new_classes(merge))
-        commit(self.root, _with_companions(changes, merge, [*batches, done]))
+        commit(self.root, _with_companions(placement.changes, merge, [*batches, done]))
         staging.clear()
-        return IngestReport(Dataset.open(self.root), done, True, fetched, dataset.fingerprint, faults)
+        after = Dataset.open(self.root)
+        return IngestReport(after, done, True, fetched, dataset.fingerprint, faults, placement.joins)
 
     def _decide(
         self, dataset: Dataset, ledger: Ledger, staging: Staging, todo: Plan, batch: Batch

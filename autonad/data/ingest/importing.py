@@ -15,7 +15,8 @@ from autonad.data.ingest.digest import Digester
 from autonad.data.ingest.findings import compare, seen, summarise
 from autonad.data.ingest.ledger import Batch, Ledger
 from autonad.data.ingest.merge import Merge
-from autonad.data.ingest.placing import place_all
+from autonad.data.ingest.own_split import found_split
+from autonad.data.ingest.placing import Shown, place_all
 from autonad.data.ingest.settings import IngestSettings, Rules
 from autonad.data.layouts.formats import read_layout
 from autonad.data.layouts.layout import Layout
@@ -29,10 +30,12 @@ class ImportReport:
     Attributes:
         dataset: The new dataset.
         faults: Findings (severity, kind, item, message); errors name what went to quarantine.
+        joins: Images that show one part.
     """
 
     dataset: Dataset
     faults: pd.DataFrame
+    joins: tuple[Shown, ...] = ()
 
     @property
     def has_errors(self) -> bool:
@@ -72,7 +75,8 @@ def import_dataset(source: Path, output: Path, settings: IngestSettings) -> Impo
     with DatasetWriter(output, classes=layout.classes, source=source) as writer:
         merge, grey = _decide(layout, writer, settings.include_defect_free)
         writer.require(len(merge.new))
-        changes, found = place_all(merge, layout.groups or {}, settings.fractions, settings.seed)
+        placement = place_all(merge, layout.groups or {}, settings)
+        own = found_split(layout.records, asked=settings.parts.split)
         images = [seen(digest, layout) for digest in merge.new.values()]
         summary = summarise(
             layout,
@@ -82,10 +86,17 @@ def import_dataset(source: Path, output: Path, settings: IngestSettings) -> Impo
             defect_free=merge.batch.defect_free,
             remedy="ask for images free of defects",
         )
-        faults = fault_table([*layout.faults, *merge.faults, *found, *summary, *compare(layout, images)])
-        about = {"format": layout.format, "faults": faults.to_dict(orient="records")}
+        faults = fault_table(
+            [*layout.faults, *own, *merge.faults, *placement.faults, *summary, *compare(layout, images)]
+        )
+        about = {
+            "format": layout.format,
+            "split": settings.parts.split,
+            "faults": faults.to_dict(orient="records"),
+        }
+        changes = placement.changes
         writer.put(changes.manifest, changes.added, changes.reasons, about)
-    return ImportReport(Dataset.open(output), faults)
+    return ImportReport(Dataset.open(output), faults, placement.joins)
 
 
 def _decide(layout: Layout, writer: DatasetWriter, include_defect_free: bool) -> tuple[Merge, int]:
@@ -96,7 +107,6 @@ def _decide(layout: Layout, writer: DatasetWriter, include_defect_free: bool) ->
         prefix="",
         shared_stems=frozenset(stem for stem, count in stems.items() if count > 1),
         keep_copies=True,
-        half_precision=False,
         quarantine_masks=False,
     )
     merge = Merge(

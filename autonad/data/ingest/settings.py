@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from autonad.config import Config
+
+
+@dataclass(frozen=True)
+class PartOptions:
+    """How parts are found and split.
+
+    Attributes:
+        split: "new" deals parts out anew; "own" keeps the split that the source has.
+        trust_groups: Nothing is joined to a stated group.
+        near_duplicates: Images that repeat one another are searched for.
+    """
+
+    split: Literal["new", "own"] = "new"
+    trust_groups: bool = False
+    near_duplicates: bool = True
 
 
 @dataclass(frozen=True)
@@ -22,6 +38,7 @@ class IngestSettings:
         seed: Of the split.
         max_bytes: Larger files are refused.
         workers: Threads that decode.
+        parts: How parts are found and split.
     """
 
     format: str = "masks"
@@ -33,6 +50,7 @@ class IngestSettings:
     seed: int = 0
     max_bytes: int = 100 * 2**20
     workers: int = 2
+    parts: PartOptions = PartOptions()
 
     @classmethod
     def of(
@@ -51,6 +69,10 @@ class IngestSettings:
             workers=config.ingest.workers,
         )
 
+    def with_parts(self, parts: PartOptions | None) -> IngestSettings:
+        """The same, with these options if there are some."""
+        return self if parts is None else replace(self, parts=parts)
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -63,8 +85,6 @@ class Rules:
         shared_stems: File names without suffix, case-folded, that several images have.
         keep_copies: Equal images all stay, in one group; a published set is imported whole. Otherwise the
             one that the dataset has is kept, with its mask.
-        half_precision: Images are compared at the precision of `fingerprints.parquet`, so that known and new
-            ones are compared alike.
         quarantine_masks: Masks of rejected images go to quarantine with them.
     """
 
@@ -72,5 +92,4 @@ class Rules:
     prefix: str
     shared_stems: frozenset[str] = frozenset()
     keep_copies: bool = False
-    half_precision: bool = True
     quarantine_masks: bool = True

@@ -141,7 +141,7 @@ def test_voc_reads_palette_indices_lists_and_ignored_borders(tmp_path: Path) -> 
         expected = [48 * 47 - PATCH, 0, 0, 0]
         expected[1 + n % 3] = PATCH
         assert pixels[f"img_{n}"] == expected
-    assert kinds(report.faults, "warning") == {"unlisted": 1, "no-groups": 1}
+    assert kinds(report.faults, "warning") == {"unlisted": 1, "no-groups": 1, "own-split": 1}
 
 
 def test_voc_reads_the_colours_of_the_development_kit(tmp_path: Path) -> None:
