@@ -148,12 +148,16 @@ def _beyond(pictures: np.ndarray, scene: np.ndarray) -> np.ndarray:
 
 
 def _directions(beyond: np.ndarray) -> np.ndarray:
-    """Directions (1024, D) in which members vary most, each divided by how much."""
+    """Directions (1024, D) in which members vary most, each divided by how much.
+
+    The mean variance is added to each: few members vary in few directions, and directions in which only two
+    copies differ must not count as much as those in which parts do.
+    """
     covariance = beyond.T @ beyond / len(beyond)
     variance, vectors = np.linalg.eigh(covariance)
+    mean = max(float(variance.sum()) / min(len(beyond), len(variance)), 1e-12)
     variance, vectors = variance[::-1][:_DIRECTIONS], vectors[:, ::-1][:, :_DIRECTIONS]
-    used = variance > max(float(variance[0]) * 1e-6, 1e-12)
-    return (vectors[:, used] / np.sqrt(variance[used])).astype(np.float32)
+    return (vectors / np.sqrt(np.maximum(variance, 0) + mean)).astype(np.float32)
 
 
 def _correlated(descriptors: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -115,7 +115,14 @@ def _sweep(
     crowd_of = np.full(len(descriptors), -1)
     for number, crowd in enumerate(crowds):
         crowd_of[crowd.members] = number
-    blocks = [*_blocks(np.flatnonzero(live < start), bounds), *_blocks(np.flatnonzero(live >= start), bounds)]
+    # A block is of one crowd or of none, and known or new as a whole.
+    blocks = [
+        block
+        for is_new in (False, True)
+        for crowd in range(-1, len(crowds))
+        for block in _blocks(np.flatnonzero(((live >= start) == is_new) & (crowd_of[live] == crowd)), bounds)
+    ]
+    crowd_at = np.array([crowd_of[live[block[0]]] for block in blocks], dtype=np.int64)
     low = np.array([bounds[block].min(axis=0) for block in blocks])
     high = np.array([bounds[block].max(axis=0) for block in blocks])
     degree, kept, size = np.zeros(len(descriptors), dtype=np.int64), [np.zeros((0, 3))], 0
@@ -124,12 +131,13 @@ def _sweep(
         if mine[0] < start:
             continue
         gap = np.maximum(0, np.maximum(low - high[p], low[p] - high))
-        near = np.flatnonzero((gap**2).sum(axis=1) <= 2 * (1 - NEAR + _ROUNDING))
+        apart = (crowd_at != crowd_at[p]) | (crowd_at < 0)
+        near = np.flatnonzero(((gap**2).sum(axis=1) <= 2 * (1 - NEAR + _ROUNDING)) & apart)
         for q in near.tolist():
             theirs = live[blocks[q]]
             if theirs[0] >= start and q > p:
                 continue
-            pairs = _between(descriptors, couples, bounds, (block, mine), (blocks[q], theirs), crowd_of)
+            pairs = _between(descriptors, couples, bounds, (block, mine), (blocks[q], theirs))
             np.add.at(degree, pairs[:, :2].astype(np.int64).ravel(), 1)
             pairs = most_similar(pairs)
             kept.append(pairs)
@@ -146,15 +154,11 @@ def _between(
     bounds: np.ndarray,
     a: tuple[np.ndarray, np.ndarray],
     b: tuple[np.ndarray, np.ndarray],
-    crowd_of: np.ndarray,
 ) -> np.ndarray:
-    """Pairs (P, 3) of one block with another: i < j, correlation; not those within a crowd."""
+    """Pairs (P, 3) of one block with another: i < j, correlation."""
     (rows_at, rows), (columns_at, columns) = a, b
     possible = bounds[rows_at] @ bounds[columns_at].T >= NEAR - _ROUNDING
     possible &= (rows[:, None] < columns) if rows[0] == columns[0] else (rows[:, None] != columns)
-    crowd = crowd_of[rows]
-    if (crowd >= 0).any():
-        possible &= (crowd[:, None] != crowd_of[columns]) | (crowd < 0)[:, None]
     i, j = np.nonzero(possible)
     bound = _products(couples[rows_at].astype(np.float32), couples[columns_at].astype(np.float32), i, j)
     i, j = i[bound >= NEAR - _ROUNDING], j[bound >= NEAR - _ROUNDING]
