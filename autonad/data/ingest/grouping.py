@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autonad.data.faults import Fault
-from autonad.data.ingest.parts import Join, Parts
+from autonad.data.ingest.joins import Join, Parts
 from autonad.data.repeats import Surface, confirm
 from autonad.data.similarity import find_candidates
 
