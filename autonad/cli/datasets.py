@@ -10,7 +10,17 @@ import typer
 
 from autonad.cli.fault_lines import print_faults
 from autonad.cli.option_groups import grouped
-from autonad.cli.options import Call, Classes, DatasetDir, Groups, OutputDir, PixelsRead, Replace, Source
+from autonad.cli.options import (
+    Call,
+    Classes,
+    DatasetDir,
+    Groups,
+    OutputDir,
+    Parts,
+    PixelsRead,
+    Replace,
+    Source,
+)
 from autonad.errors import FaultyItems
 
 
@@ -37,6 +47,7 @@ def import_data(
     groups: Groups = None,
     classes: Classes = None,
     pixels: PixelsRead,
+    parts: Parts,
     call: Call,
 ) -> None:
     """Import a published layout as a dataset, split by physical part."""
@@ -54,6 +65,7 @@ def import_data(
                 groups_csv=groups,
                 classes=_names(classes),
                 pixels=pixels.options,
+                parts=parts.wanted,
             )
     except NothingUsable as error:
         print_faults(error.faults)
@@ -126,6 +138,7 @@ def ingest(
     groups: Groups = None,
     classes: Classes = None,
     pixels: PixelsRead,
+    parts: Parts,
     call: Call,
 ) -> None:
     """Extend a dataset by what is new in a production batch."""
@@ -141,6 +154,7 @@ def ingest(
             groups_csv=groups,
             classes=_names(classes),
             pixels=pixels.options,
+            parts=parts.wanted,
         )
     _print_reading(result.reading)
     print_faults(result.faults, result.listed)

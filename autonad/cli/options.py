@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     from autonad.config import Config
     from autonad.config.context import Context
+    from autonad.data.ingest.settings import PartOptions
     from autonad.data.pixels.pixel_options import PixelOptions
 
 Params = Annotated[
@@ -126,6 +128,36 @@ class Call:
     def context(self) -> AbstractContextManager[Context]:
         """See `Settings.context`."""
         return Settings(self.params, self.set).context(self.execution)
+
+
+class SplitChoice(StrEnum):
+    """Whose split a dataset gets."""
+
+    NEW = "new"
+    OWN = "own"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """How parts are found and split; see `autonad.data.ingest.settings.PartOptions`."""
+
+    split: Annotated[
+        SplitChoice,
+        typer.Option("--split", help="new: by part. own: the source's train, val and test are kept."),
+    ] = SplitChoice.NEW
+    trust_groups: Annotated[
+        bool, typer.Option("--trust-groups", help="Join nothing to the groups that groups.csv states.")
+    ] = False
+    no_near_duplicates: Annotated[
+        bool, typer.Option("--no-near-duplicates", help="Search for no images that repeat one another.")
+    ] = False
+
+    @property
+    def wanted(self) -> PartOptions:
+        """What is asked for."""
+        from autonad.data.ingest.settings import PartOptions
+
+        return PartOptions(self.split.value, self.trust_groups, not self.no_near_duplicates)
 
 
 def read_config(params: Path | None, overrides: list[str] | None) -> Config:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from autonad.data.faults import Fault, Severity
 from autonad.data.fingerprints import Fingerprint
-from autonad.data.similarity import near_pairs
+from autonad.data.repeats import Surface, confirm
+from autonad.data.similarity import find_candidates
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,19 @@ def shown_classes(pixels: Sequence[int], classes: Sequence[str]) -> frozenset[st
     return frozenset(name for name, n in list(zip(classes, pixels, strict=True))[1:] if n)
 
 
-def find_near(seen: Sequence[Seen]) -> list[tuple[int, int, float]]:
-    """Pairs (i, j, correlation) of near-duplicates; equal images are left out."""
+def straddling_pairs(seen: Sequence[Seen], surface: Callable[[int], Surface]) -> list[tuple[int, int, float]]:
+    """Pairs (i, j, correlation) in different splits whose pixels repeat; equal images are left out.
+
+    Args:
+        seen: The images.
+        surface: Reads one of them by its position.
+    """
     if not seen:
         return []
-    pairs = near_pairs(np.stack([image.fingerprint.descriptor for image in seen]))
-    return [
-        (i, j, value) for i, j, value in pairs if seen[i].fingerprint.content != seen[j].fingerprint.content
-    ]
+    candidates = find_candidates(np.stack([image.fingerprint.descriptor for image in seen]))
+    pairs, _ = confirm(candidates, [image.split for image in seen], surface)
+    content = [image.fingerprint.content for image in seen]
+    return [(i, j, value) for i, j, value, _ in pairs if content[i] != content[j]]
 
 
 def equal_images(seen: Sequence[Seen], *, conflict: Severity, straddling: Severity) -> Iterator[Fault]:

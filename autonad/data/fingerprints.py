@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ from autonad.data.dataset import UNLABELLED, Dataset
 from autonad.data.similarity import describe
 
 FINGERPRINTS = "fingerprints.parquet"
-_ON_FILE = np.float16
+_PRECISION = np.float16
 _COLUMNS = ("image", "sha256", "mask_sha256", "content", "labels", "descriptor")
 
 
@@ -31,7 +31,7 @@ class Fingerprint:
     Attributes:
         content: sha256 of the image's pixels, so that another compression of equal pixels is recognised.
         labels: sha256 of the mask's pixels; empty without a mask.
-        descriptor: float32 (1024,), for near-duplicates; see `similarity.describe`.
+        descriptor: float16 (1024,), for near-duplicates; see `similarity.describe`.
     """
 
     content: str
@@ -44,12 +44,7 @@ class Fingerprint:
         content = hashlib.sha256(repr(image.shape).encode())
         content.update(np.ascontiguousarray(image).data)
         labels = "" if mask is None else hashlib.sha256(np.ascontiguousarray(mask).data).hexdigest()
-        return cls(content.hexdigest(), labels, describe(image))
-
-
-def at_half_precision(descriptors: Sequence[np.ndarray]) -> np.ndarray:
-    """Descriptors as float32 (N, 1024), rounded as on file: known and new images are compared alike."""
-    return np.stack(descriptors).astype(_ON_FILE).astype(np.float32)
+        return cls(content.hexdigest(), labels, describe(image).astype(_PRECISION))
 
 
 def fingerprints_of(
@@ -88,7 +83,7 @@ def fingerprint_table(manifest: pd.DataFrame, fingerprints: dict[str, Fingerprin
             **{name: manifest[name].to_numpy() for name in ("image", "sha256", "mask_sha256")},
             "content": [one.content for one in found],
             "labels": [one.labels for one in found],
-            "descriptor": [one.descriptor.astype(_ON_FILE).tobytes() for one in found],
+            "descriptor": [one.descriptor.tobytes() for one in found],
         }
     )
 
@@ -104,7 +99,7 @@ def _read(dataset: Dataset) -> dict[tuple[str, str, str], Fingerprint]:
         return {}
     return {
         (row.image, row.sha256, row.mask_sha256): Fingerprint(
-            row.content, row.labels, np.frombuffer(row.descriptor, dtype=_ON_FILE).astype(np.float32)
+            row.content, row.labels, np.frombuffer(row.descriptor, dtype=_PRECISION)
         )
         for row in _rows(table)
     }

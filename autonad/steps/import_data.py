@@ -11,6 +11,7 @@ from autonad.steps.dataset_result import DataResult, dataset_result, log_dataset
 from autonad.steps.step import begin
 
 if TYPE_CHECKING:
+    from autonad.data.ingest.settings import PartOptions
     from autonad.data.pixels.pixel_options import PixelOptions
 
 
@@ -24,6 +25,7 @@ def import_data(
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
     pixels: PixelOptions | None = None,
+    parts: PartOptions | None = None,
 ) -> DataResult:
     """Read a published layout into a dataset; faulty images go to its quarantine and are named.
 
@@ -36,13 +38,16 @@ def import_data(
         groups_csv: Which images show the same part; None looks for `groups.csv` in the source.
         classes: Class names, for layouts that do not carry them.
         pixels: What a user states about pixels.
+        parts: How parts are found and split; the defaults if not given.
     """
     config = context.config
     from autonad.data.ingest.importing import import_dataset
     from autonad.data.ingest.settings import IngestSettings
     from autonad.report.audit_page import AuditContent
 
-    settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv, pixels=pixels)
+    settings = IngestSettings.of(
+        config, format=format, classes=classes, groups_csv=groups_csv, pixels=pixels, parts=parts
+    )
     params = {"data": config.data.model_dump(), "format": format}
     with begin("import-data", context, params=params, learns=False) as step:
         report = import_dataset(source, output, settings, replace=replace)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from autonad.data.ingest.extending import IngestReport
     from autonad.data.ingest.ledger import Batch
-    from autonad.data.ingest.settings import IngestSettings
+    from autonad.data.ingest.settings import IngestSettings, PartOptions
     from autonad.data.pixels.pixel_options import PixelOptions
     from autonad.storage.source import BatchSource
 
@@ -88,6 +88,7 @@ def ingest(
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
     pixels: PixelOptions | None = None,
+    parts: PartOptions | None = None,
 ) -> IngestResult:
     """Ingest what is new in a batch; faulty items go to the dataset's quarantine and are named.
 
@@ -100,12 +101,15 @@ def ingest(
         groups_csv: Which images show the same part; None looks for `groups.csv` in the batch.
         classes: Names of the batch's defect classes, for index masks that mean others than the dataset's.
         pixels: What a user states about pixels.
+        parts: How parts are found and split; the defaults if not given.
     """
     config, console = context.config, context.console
     from autonad.data.ingest.extending import ingest_batch
     from autonad.data.ingest.settings import IngestSettings
 
-    settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv, pixels=pixels)
+    settings = IngestSettings.of(
+        config, format=format, classes=classes, groups_csv=groups_csv, pixels=pixels, parts=parts
+    )
     origin = open_source(source, config)
     params = {"data": config.data.model_dump(), "ingest": config.ingest.model_dump(), "format": format}
     with begin("ingest", context, params=params, learns=False) as step:

@@ -16,6 +16,8 @@ deliveries  which file became what
 quarantine  files kept apart, with reasons
 placing     groups and splits of everything new: the next manifest
 grouping    which images show one part
+joins       joining them one by one, as far as stated groups and splits allow
+own_split   the split that a source has already
 changes     last: the dataset changes in one step
 ledger      what it remembers of batches and their files
 """

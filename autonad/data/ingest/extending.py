@@ -35,7 +35,8 @@ from autonad.data.ingest.ledger import (
 from autonad.data.ingest.listing import Plan, plan
 from autonad.data.ingest.lock import exclusive
 from autonad.data.ingest.merge import Merge
-from autonad.data.ingest.placing import place_all
+from autonad.data.ingest.own_split import found_split
+from autonad.data.ingest.placing import Shown, place_all
 from autonad.data.ingest.reading import Advance, Reader
 from autonad.data.ingest.settings import IngestSettings, Rules
 from autonad.data.ingest.staging import FOLDER, Staging
@@ -63,6 +64,7 @@ class IngestReport:
         places: Where they are in the dataset, by item.
         faults: Findings (severity, kind, item, message); errors name what went to quarantine.
         reading: How the batch's pixels were read, in sentences; what is unusual is among the findings.
+        joins: Images that show one part.
     """
 
     dataset: Dataset
@@ -74,6 +76,7 @@ class IngestReport:
     images: tuple[Looked, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     reading: tuple[str, ...] = ()
+    joins: tuple[Shown, ...] = ()
 
 
 def ingest_batch(
@@ -141,24 +144,28 @@ class _Ingest:
         name = free_name(wanted, {*dataset.manifest["batch"], *(known.name for known in batches)})
         merge, grey, fetched, layout = self._decide(dataset, ledger, staging, todo, replace(batch, name=name))
         stated = todo.layout.groups or {}
-        changes, found = place_all(merge, stated, self.settings.fractions, self.settings.seed)
+        placement = place_all(merge, stated, self.settings)
+        own = found_split(todo.layout.records, asked=self.settings.parts.split)
         shown = tuple(looked(digest, merge.rows[image]["group"]) for image, digest in merge.new.items())
         doubts = judge(shown, self.settings.expected(batch.source))
-        shares, before = self.settings.fractions, dataset.manifest
-        doubts += judge_splits(changes.manifest, merge.classes, shares, before)
+        is_own, before = self.settings.parts.split == "own", dataset.manifest
+        shares = None if is_own else self.settings.fractions
+        doubts += judge_splits(placement.changes.manifest, merge.classes, shares, before, own=is_own)
         decided = reading_findings(layout.said, batch.source)
-        read = said_once([*todo.faults, *merge.faults, *found], PECULIAR, batch.source)
+        read = said_once([*todo.faults, *own, *merge.faults, *placement.faults], PECULIAR, batch.source)
         faults = fault_table([*read, *decided, *_summary(todo, grey, merge), *doubts])
         if not merge.deliveries.known:  # no file could be read, which says nothing about the next time
             return IngestReport(dataset, batch, False, fetched, dataset.fingerprint, faults)
         done = replace(merge.batch, new_classes=_new_classes(merge))
-        changes = replace(changes, about=_reading_of(dataset, layout))
+        changes = replace(placement.changes, about=_reading_of(dataset, layout))
         commit(self.root, _with_companions(changes, merge, [*batches, done]))
         staging.clear()
         places = {digest.item: image for image, digest in merge.new.items()}
         after = Dataset.open(self.root)
         plain = tuple(one.text for one in layout.said if one.is_plain)
-        return IngestReport(after, done, True, fetched, dataset.fingerprint, faults, shown, places, plain)
+        return IngestReport(
+            after, done, True, fetched, dataset.fingerprint, faults, shown, places, plain, placement.joins
+        )
 
     def _decide(
         self, dataset: Dataset, ledger: Ledger, staging: Staging, todo: Plan, batch: Batch

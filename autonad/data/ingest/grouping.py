@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from autonad.data.faults import Fault
-from autonad.data.similarity import connected, near_pairs
+from autonad.data.ingest.joins import Join, Parts
+from autonad.data.repeats import Surface, confirm
+from autonad.data.similarity import find_candidates
+
+_SHOWN = 20  # joined groups that are listed one by one
 
 
 @dataclass(frozen=True)
@@ -34,173 +38,161 @@ class Newcomer:
         item: Its name in the batch.
         stated: Its group as stated by groups.csv, or that of an older version of it; empty if unknown.
         content: sha256 of its pixels; equal images share a group.
+        split: The split in which its user wants to keep it; empty if any will do.
     """
 
     item: str
     stated: str
     content: str
+    split: str = ""
+
+
+@dataclass(frozen=True)
+class Joining:
+    """How images are joined to groups that nobody stated.
+
+    Attributes:
+        trust: Nothing is joined to a stated group.
+        search: Near-duplicates are searched for.
+        prefix: Begins the names of new groups that nobody stated; may be empty.
+    """
+
+    trust: bool = False
+    search: bool = True
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Where images went.
+
+    Attributes:
+        members: Group of each member.
+        newcomers: Group of each newcomer.
+        joins: What was joined, and what would have been if groups or splits had not kept it apart.
+        faults: Warnings.
+    """
+
+    members: list[str]
+    newcomers: list[str]
+    joins: tuple[Join, ...]
+    faults: tuple[Fault, ...]
 
 
 def place(
-    members: Sequence[Member], newcomers: Sequence[Newcomer], descriptors: np.ndarray, prefix: str
-) -> tuple[list[str], list[str], list[Fault]]:
+    members: Sequence[Member],
+    newcomers: Sequence[Newcomer],
+    descriptors: np.ndarray,
+    surface: Callable[[int], Surface],
+    joining: Joining,
+) -> Grouping:
     """Find the groups of newcomers, by statement and by resemblance.
 
-    Newcomers are joined where they are copies of one another or are stated to be one part: tables of groups
-    are made by hand, and a part that was given two groups would otherwise leak from training into the test.
-    They join the most similar group that has a split. Groups that have a split are never touched, and stay as
-    stated; those that have none yet may be joined.
+    Stated groups are believed: resembling never joins two of them. Where pixels repeat (copies of one
+    picture, pictures of one surface) they would leak from training into the test, and are joined unless
+    `joining.trust`. Images without a stated group join what they resemble and show no other defects than;
+    the most similar first. Groups that have a split are never joined to one another, and nothing joins
+    across splits.
 
     Args:
         members: Images of the dataset.
         newcomers: Images to be added.
-        descriptors: float32 (members + newcomers, 1024), see `similarity.describe`.
-        prefix: Begins the names of new groups that nobody stated; may be empty.
-
-    Returns:
-        The group of each member, the group of each newcomer, and warnings.
+        descriptors: float (members + newcomers, 1024), see `similarity.describe`.
+        surface: Reads an image by its position in `descriptors`.
+        joining: How.
     """
     count = len(members)
-    split_of = {member.group: member.split for member in members}
+    split_of = {member.group: member.split for member in members if member.split}
     known = [member.group for member in members] + [one.stated for one in newcomers]
     names = [member.image for member in members] + [one.item for one in newcomers]
-    # A node is settled when its group has a split: it attracts others and is itself never moved.
-    settled = np.array([bool(split_of.get(group)) for group in known], dtype=bool)
-    near = near_pairs(descriptors, start=count)
-
-    contents = [""] * count + [one.content for one in newcomers]
-    root = same_part(known, contents, settled, near)
-    faults = [*joined_groups(known, settled, root), *_apart(known, split_of, settled, names, near)]
-    group_of_root, torn = _name_groups(known, settled, root, near, prefix)
-    for attracted in torn:
-        faults += _torn(attracted, known, split_of, names)
-    placed = [known[i] if settled[i] else group_of_root[root[i]] for i in range(len(known))]
-    return placed[:count], placed[count:], faults
-
-
-def same_part(
-    known: Sequence[str], contents: Sequence[str], settled: np.ndarray, near: Sequence[tuple[int, int, float]]
-) -> list[int]:
-    """Which images show one part: they are stated to, are equal, or are near-duplicates.
-
-    Args:
-        known: Stated group of each image; empty if unknown.
-        contents: sha256 of its pixels; empty if it need not be compared.
-        settled: bool (N,), images that stay alone here, because their groups are settled.
-        near: From `near_pairs`.
-
-    Returns:
-        For each image the position of the first one of its part.
-    """
-    links = [(i, j) for i, j, _ in near if not settled[i] and not settled[j]]
-    for marks in (known, contents):
-        first: dict[str, int] = {}
-        free = (index for index in np.flatnonzero(~settled).tolist() if marks[index])
-        links += [(first.setdefault(marks[index], index), index) for index in free]
-    return connected(len(known), links)
-
-
-def joined_groups(known: Sequence[str], settled: np.ndarray, root: Sequence[int]) -> list[Fault]:
-    """Warnings of stated groups that turn out to be one, for each set of them; see `same_part`."""
-    joined: dict[int, set[str]] = {}
-    for index in np.flatnonzero(~settled).tolist():
-        joined.setdefault(root[index], set()).update({known[index]} - {""})
-    return [
-        Fault(
-            "warning",
-            "joined-groups",
-            f"groups {', '.join(sorted(names))}",
-            "their images are near-duplicates; they count as one group",
-        )
-        for names in joined.values()
-        if len(names) > 1
+    sides = [split_of.get(group, "") for group in known[:count]]
+    sides += [split_of.get(one.stated) or one.split for one in newcomers]
+    parts = Parts(known, sides, frozenset(split_of), trust=joining.trust)
+    first: dict[str, int] = {}
+    for index, one in enumerate(newcomers, start=count):
+        if one.content and first.setdefault(one.content, index) != index:
+            parts.join(first[one.content], index, 1.0, "equal")
+    faults: list[Fault] = []
+    if joining.search:
+        candidates = find_candidates(descriptors, start=count)
+        found, different = confirm(candidates, known, surface)
+        for i, j, correlation, repeats in sorted(found, key=lambda pair: -pair[2]):
+            parts.join(i, j, correlation, "repeats" if repeats else "resembles")
+        if different:
+            message = f"{different} pairs of images look alike and show different parts; they stay apart"
+            faults.append(Fault("warning", "look-alikes", "groups", message))
+    groups = parts.named(joining.prefix, count)
+    joins = tuple(parts.joins)
+    faults += [
+        *_joined(joins, known, groups, names),
+        *_kept_apart(joins, groups, names),
+        *_trusted(joins, groups, joining),
     ]
+    return Grouping(groups[:count], groups[count:], joins, tuple(faults))
 
 
-def _name_groups(
-    known: Sequence[str],
-    settled: np.ndarray,
-    root: Sequence[int],
-    near: Sequence[tuple[int, int, float]],
-    prefix: str,
-) -> tuple[dict[int, str], list[list[tuple[float, int, int]]]]:
-    """The group of each component, by its first image; and what attracted those that join a settled group.
-
-    What attracts is listed by descending correlation: its negative, the settled image, the image that joins.
-    """
-    nearest: dict[int, list[tuple[float, int, int]]] = {}
-    for i, j, correlation in near:
-        for settler, free in ((i, j), (j, i)):
-            if settled[settler] and not settled[free]:
-                nearest.setdefault(root[free], []).append((-correlation, settler, free))
-    stated: dict[int, str] = {}
-    for label, group in zip(root, known, strict=True):
-        if group:
-            stated.setdefault(label, group)
-    taken, named, torn = set(known), dict[int, str](), []
-    for label in dict.fromkeys(root[index] for index in np.flatnonzero(~settled).tolist()):
-        attracted = sorted(nearest.get(label, ()))
-        if attracted:
-            named[label] = known[attracted[0][1]]
-            torn.append(attracted)
-        else:
-            named[label] = stated.get(label) or _fresh(prefix, label, len(named), taken)
-    return named, torn
-
-
-def _fresh(prefix: str, label: int, number: int, taken: set[str]) -> str:
-    """A name that nobody stated: after the group's first image in an import, by number in a batch."""
-    if not prefix:
-        number = label
-    while (name := f"{prefix}/{number:05d}" if prefix else f"g{number:05d}") in taken:
-        number += 1
-    taken.add(name)
-    return name
-
-
-def _torn(
-    attracted: Sequence[tuple[float, int, int]],
-    known: Sequence[str],
-    split_of: dict[str, str],
-    names: Sequence[str],
+def _joined(
+    joins: Iterable[Join], known: Sequence[str], groups: Sequence[str], names: Sequence[str]
 ) -> list[Fault]:
-    """Newcomers that resemble parts of other splits than the one that they join; one warning per group."""
-    chosen = known[attracted[0][1]]
-    told: set[str] = set()
+    """One warning for each group that images were joined to, with its pairs."""
+    of_group: dict[str, list[Join]] = {}
+    for join in joins:
+        if not join.refused:
+            of_group.setdefault(groups[join.a], []).append(join)
     faults = []
-    for correlation, settler, free in attracted:
-        group = known[settler]
-        if split_of[group] != split_of[chosen] and group not in told:
-            told.add(group)
-            faults.append(
-                Fault(
-                    "warning",
-                    "near-duplicate",
-                    names[free],
-                    f"it resembles {names[settler]} in {split_of[group]} (correlation {-correlation:.2f}), "
-                    f"but joins group {chosen} in {split_of[chosen]}, which is nearer; no part "
-                    "changes its split",
-                )
+    for group, found in of_group.items():
+        stated = sorted({known[index] for join in found for index in (join.a, join.b)} - {""})
+        pairs = ", ".join(
+            f"{names[join.a]} and {names[join.b]} ({join.correlation:.3f})" for join in found[:3]
+        )
+        pairs += f" and {len(found) - 3} more pairs" if len(found) > 3 else ""
+        if len(stated) > 1:
+            message = (
+                f"their images repeat: {pairs}; they count as one group (--trust-groups keeps them apart)"
             )
+            faults.append(Fault("warning", "joined-groups", f"groups {', '.join(stated)}", message))
+        else:
+            message = f"its images count as one part: {pairs}"
+            faults.append(Fault("warning", "joined-images", f"group {group}", message))
+    faults.sort(key=lambda fault: fault.kind != "joined-groups")
+    if len(faults) > _SHOWN:
+        message = f"{len(faults) - _SHOWN} more groups were joined from near-duplicates"
+        faults = [*faults[:_SHOWN], Fault("warning", "joined-images", "groups", message)]
     return faults
 
 
-def _apart(
-    known: Sequence[str],
-    split_of: dict[str, str],
-    settled: np.ndarray,
-    names: Sequence[str],
-    near: Sequence[tuple[int, int, float]],
-) -> list[Fault]:
-    """Stated groups whose images resemble a part of another split."""
-    return [
-        Fault(
-            "warning",
-            "near-duplicate",
-            names[j],
-            f"groups.csv puts it into group {known[j]} in {split_of[known[j]]}, and it resembles {names[i]} "
-            f"in {split_of[known[i]]} (correlation {correlation:.2f}); it stays where it was put",
+def _kept_apart(joins: Iterable[Join], groups: Sequence[str], names: Sequence[str]) -> list[Fault]:
+    """Images that lie in different splits though they show one part; one warning per pair of groups."""
+    pairs: dict[tuple[str, str], list[Join]] = {}
+    for join in joins:
+        if join.refused and "" not in join.sides and join.sides[0] != join.sides[1]:
+            pairs.setdefault((groups[join.a], groups[join.b]), []).append(join)
+    faults = []
+    for found in pairs.values():
+        a, b = found[0].a, found[0].b
+        more = f", and {len(found) - 1} more pairs do" if len(found) > 1 else ""
+        message = (
+            f"it resembles {names[a]} in {found[0].sides[0]} (correlation {found[0].correlation:.2f}){more}, "
+            f"but is in {found[0].sides[1]}, group {groups[b]}; the test is too easy if both show one part"
         )
-        for i, j, correlation in near
-        if settled[i] and settled[j] and split_of[known[i]] != split_of[known[j]]
-    ]
+        faults.append(Fault("warning", "near-duplicate", names[b], message))
+    if len(faults) > _SHOWN:
+        message = f"{len(faults) - _SHOWN} more groups resemble groups of other splits"
+        faults = [*faults[:_SHOWN], Fault("warning", "near-duplicate", "splits", message)]
+    return faults
+
+
+def _trusted(joins: Iterable[Join], groups: Sequence[str], joining: Joining) -> list[Fault]:
+    """What `joining.trust` keeps apart although pixels repeat."""
+    if not joining.trust:
+        return []
+    pairs = {
+        (groups[join.a], groups[join.b]) for join in joins if join.refused and join.reason != "resembles"
+    }
+    if not pairs:
+        return []
+    shown = "; ".join(f"{a} and {b}" for a, b in sorted(pairs)[:3])
+    message = (
+        f"images repeat in {len(pairs)} pairs of groups ({shown}), which stay apart as --trust-groups asks"
+    )
+    return [Fault("warning", "repeated-images", "groups", message)]

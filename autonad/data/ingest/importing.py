@@ -23,7 +23,8 @@ from autonad.data.ingest.findings import (
 )
 from autonad.data.ingest.ledger import Batch, Ledger
 from autonad.data.ingest.merge import Merge
-from autonad.data.ingest.placing import place_all
+from autonad.data.ingest.own_split import found_split
+from autonad.data.ingest.placing import Shown, place_all
 from autonad.data.ingest.settings import IngestSettings, Rules
 from autonad.data.layouts.decoding import PECULIAR
 from autonad.data.layouts.formats import read_layout
@@ -46,6 +47,7 @@ class ImportReport:
         layout: What they were read from.
         faults: Findings (severity, kind, item, message); errors name what went to quarantine.
         reading: How its pixels were read, in sentences; what is unusual is among the findings.
+        joins: Images that show one part.
     """
 
     dataset: Dataset
@@ -54,6 +56,7 @@ class ImportReport:
     images: tuple[Looked, ...]
     layout: Layout
     reading: tuple[str, ...] = ()
+    joins: tuple[Shown, ...] = ()
 
     @property
     def has_errors(self) -> bool:
@@ -100,27 +103,31 @@ def import_dataset(
     with DatasetWriter(output, classes=layout.classes, source=source, replace=replace) as writer:
         merge, grey = _decide(layout, writer, settings.include_defect_free)
         _require_defects(layout, merge)
-        changes, found = place_all(merge, layout.groups or {}, settings.fractions, settings.seed)
+        placement = place_all(merge, layout.groups or {}, settings)
+        changes, own = placement.changes, found_split(layout.records, asked=settings.parts.split)
         images = [seen(digest, layout) for digest in merge.new.values()]
         summary = summarise(
             layout, source.name, grey=grey, images=len(images), defect_free=merge.batch.defect_free
         )
         summary += reading_findings(layout.said, source.name)
         read = said_once([*layout.faults, *merge.faults], PECULIAR, source.name)
-        known = [*read, *found, *summary, *compare(layout, images)]
+        known = [*read, *own, *placement.faults, *summary, *compare(layout, images)]
         about = {
             "format": layout.format,
+            "split": settings.parts.split,
             READING: layout.reading.to_dict(),
             "faults": fault_table(known).to_dict(orient="records"),
         }
         shown = tuple(looked(digest, merge.rows[image]["group"]) for image, digest in merge.new.items())
         doubts = judge(shown, settings.expected(source.name))
-        doubts += judge_splits(changes.manifest, layout.classes, settings.fractions)
+        is_own = settings.parts.split == "own"
+        shares = None if is_own else settings.fractions
+        doubts += judge_splits(changes.manifest, layout.classes, shares, own=is_own)
         faults = fault_table([*known, *doubts])
         writer.put(changes.manifest, changes.added, changes.reasons, about)
     kept = {reason["item"] for reason in changes.reasons if reason["file"]}
     plain = tuple(one.text for one in layout.said if one.is_plain)
-    return ImportReport(Dataset.open(output), faults, len(kept), shown, layout, plain)
+    return ImportReport(Dataset.open(output), faults, len(kept), shown, layout, plain, placement.joins)
 
 
 def _require_defects(layout: Layout, merge: Merge) -> None:
@@ -146,7 +153,6 @@ def _decide(layout: Layout, writer: DatasetWriter, include_defect_free: bool) ->
         prefix="",
         shared_stems=frozenset(stem for stem, count in stems.items() if count > 1),
         keep_copies=True,
-        half_precision=False,
         quarantine_masks=False,
     )
     merge = Merge(

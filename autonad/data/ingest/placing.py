@@ -2,44 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from autonad.data.dataset import COLUMNS, UNLABELLED
 from autonad.data.faults import Fault
-from autonad.data.fingerprints import at_half_precision
+from autonad.data.images import read_image, read_mask
 from autonad.data.ingest.changes import Changes
 from autonad.data.ingest.digest import Digest
-from autonad.data.ingest.grouping import Member, Newcomer, place
+from autonad.data.ingest.grouping import Joining, Member, Newcomer, place
 from autonad.data.ingest.merge import Merge
+from autonad.data.ingest.own_split import complete, kept_split
+from autonad.data.ingest.settings import IngestSettings
+from autonad.data.repeats import Surface
 from autonad.data.split import extend_split
 
 
-def place_all(
-    merge: Merge, stated: Mapping[str, str], fractions: Sequence[float], seed: int
-) -> tuple[Changes, list[Fault]]:
+@dataclass(frozen=True)
+class Shown:
+    """Two images that show one part.
+
+    Attributes:
+        a: File of the first image.
+        b: File of the second.
+        correlation: Of their small pictures; 1 if they are equal.
+        reason: "equal", "repeats" (copies, or pictures of one surface) or "resembles".
+        joined: Whether they are in one group now; else their groups or splits keep them apart.
+    """
+
+    a: Path
+    b: Path
+    correlation: float
+    reason: str
+    joined: bool
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where everything new goes.
+
+    Attributes:
+        changes: The next manifest with the files that come and go.
+        joins: Which images were joined, or would have been.
+        faults: What was found.
+    """
+
+    changes: Changes
+    joins: tuple[Shown, ...]
+    faults: tuple[Fault, ...]
+
+
+def place_all(merge: Merge, stated: Mapping[str, str], settings: IngestSettings) -> Placement:
     """Give every new image its group and its split.
 
     Args:
         merge: What was decided; its rows get their groups.
         stated: Groups by item, where they are known.
-        fractions: Shares of train, val and test.
-        seed: Of the split.
-
-    Returns:
-        The next manifest with the files that come and go, and what was found.
+        settings: How groups are joined, and the shares of the splits.
 
     Raises:
         DatasetError: The images show too few parts to be split.
     """
-    faults = _group(merge, stated)
+    joins, faults = _group(merge, stated, settings)
     table = pd.DataFrame(list(merge.rows.values()), columns=list(COLUMNS))
     table = table.sort_values("image", kind="stable").reset_index(drop=True)
     labelled = (table["mask"] != "").to_numpy()
+    if settings.parts.split == "own":
+        table, found = complete(table, labelled, merge.new.keys(), settings.fractions, settings.seed)
+        faults += found
     if (table.loc[labelled, "split"] == "").any():
-        table.loc[labelled, "split"] = extend_split(table[labelled], fractions, seed)
+        table.loc[labelled, "split"] = extend_split(table[labelled], settings.fractions, settings.seed)
     table.loc[~labelled, "split"] = UNLABELLED
     quarantine = merge.quarantine
     changes = Changes(
@@ -48,14 +84,16 @@ def place_all(
         retired=merge.retired,
         reasons=quarantine.reasons,
     )
-    return changes, faults
+    return Placement(changes, tuple(joins), tuple(faults))
 
 
-def _group(merge: Merge, stated: Mapping[str, str]) -> list[Fault]:
+def _group(
+    merge: Merge, stated: Mapping[str, str], settings: IngestSettings
+) -> tuple[list[Shown], list[Fault]]:
     """Groups of the new images; rows of groups without a split may be joined to others."""
     rows, new = merge.rows, merge.new
     if not new:
-        return []
+        return [], []
     faults: list[Fault] = []
     split_of = {row["group"]: row["split"] for row in rows.values() if row["split"] not in {"", UNLABELLED}}
     old = [image for image in rows if image not in new]
@@ -70,13 +108,29 @@ def _group(merge: Merge, stated: Mapping[str, str]) -> list[Fault]:
             )
             faults.append(Fault("warning", "new-version", digest.item, message))
         group = stated.get(digest.item, "") if older is None else str(rows[older]["group"])
-        newcomers.append(Newcomer(digest.item, group, merge.fingerprints[image].content))
-    descriptors = [merge.fingerprints[image].descriptor for image in (*old, *new)]
-    vectors = at_half_precision(descriptors) if merge.rules.half_precision else np.stack(descriptors)
-    olds, news, found = place(members, newcomers, vectors, merge.rules.prefix)
-    for image, group in zip((*old, *new), (*olds, *news), strict=True):
+        split = kept_split(digest) if settings.parts.split == "own" else ""
+        newcomers.append(Newcomer(digest.item, group, merge.fingerprints[image].content, split))
+    descriptors = np.stack([merge.fingerprints[image].descriptor for image in (*old, *new)])
+    images = (*old, *new)
+    files = [merge.added.get(image, merge.dataset.root / image) for image in images]
+
+    def surface(index: int) -> Surface:
+        mask = rows[images[index]]["mask"]
+        path = merge.added.get(mask, merge.dataset.root / mask)
+        return Surface.of(read_image(files[index]), read_mask(path) if mask else None)
+
+    joining = Joining(settings.parts.trust_groups, settings.parts.near_duplicates, merge.rules.prefix)
+    grouping = place(members, newcomers, descriptors, surface, joining)
+    for image, group in zip(images, (*grouping.members, *grouping.newcomers), strict=True):
         rows[image]["group"] = group
-    return faults + found
+    for image, one in zip(new, newcomers, strict=True):
+        if one.split and rows[image]["mask"] and one.stated not in split_of:
+            rows[image]["split"] = one.split
+    joins = [
+        Shown(files[join.a], files[join.b], join.correlation, join.reason, not join.refused)
+        for join in grouping.joins
+    ]
+    return joins, [*faults, *grouping.faults]
 
 
 def _older(merge: Merge, digest: Digest, image: str) -> str | None:

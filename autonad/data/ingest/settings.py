@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from autonad.config import Config
 from autonad.data.faults import Severity
 from autonad.data.pixels.pixel_options import PixelOptions
 from autonad.data.sanity.looked import Expected
+
+
+@dataclass(frozen=True)
+class PartOptions:
+    """How parts are found and split.
+
+    Attributes:
+        split: "new" deals parts out anew; "own" keeps the split that the source has.
+        trust_groups: Nothing is joined to a stated group.
+        near_duplicates: Images that repeat one another are searched for.
+    """
+
+    split: Literal["new", "own"] = "new"
+    trust_groups: bool = False
+    near_duplicates: bool = True
 
 
 @dataclass(frozen=True)
@@ -28,6 +44,7 @@ class IngestSettings:
         input_size: Height and width of the network's input, by which the size of defects is judged.
         keep_aspect: Images are padded to it, not stretched.
         pixels: What a user states about pixels.
+        parts: How parts are found and split.
     """
 
     format: str = "masks"
@@ -41,12 +58,12 @@ class IngestSettings:
     workers: int = 2
     input_size: tuple[int, int] = (128, 128)
     keep_aspect: bool = True
+    pixels: PixelOptions = field(default_factory=PixelOptions)
+    parts: PartOptions = PartOptions()
 
     def expected(self, name: str) -> Expected:
         """What the checks of sanity expect of images that are called `name` together."""
         return Expected(name, self.input_size, self.keep_aspect)
-
-    pixels: PixelOptions = field(default_factory=PixelOptions)
 
     @classmethod
     def of(
@@ -57,6 +74,7 @@ class IngestSettings:
         classes: tuple[str, ...] | None,
         groups_csv: Path | None,
         pixels: PixelOptions | None = None,
+        parts: PartOptions | None = None,
     ) -> IngestSettings:
         """What the sections `data` and `ingest` say, for one source."""
         return cls(
@@ -72,6 +90,7 @@ class IngestSettings:
             input_size=config.input.size,
             keep_aspect=config.input.keep_aspect,
             pixels=pixels or PixelOptions(),
+            parts=parts or PartOptions(),
         )
 
 
@@ -88,8 +107,6 @@ class Rules:
         shared_stems: File names without suffix, case-folded, that several images have.
         keep_copies: Equal images all stay, in one group; a published set is imported whole. Otherwise the
             one that the dataset has is kept, with its mask.
-        half_precision: Images are compared at the precision of `fingerprints.parquet`, so that known and new
-            ones are compared alike.
         quarantine_masks: Masks of rejected images go to quarantine with them.
     """
 
@@ -98,5 +115,4 @@ class Rules:
     prefix: str
     shared_stems: frozenset[str] = frozenset()
     keep_copies: bool = False
-    half_precision: bool = True
     quarantine_masks: bool = True

@@ -11,6 +11,7 @@ from autonad.data.layouts.interpreting import settle
 from autonad.data.layouts.layout import Layout
 from autonad.data.layouts.mask_folders import read_masks
 from autonad.data.layouts.published import read_msd, read_mt, read_neu, read_neu_seg, read_voc
+from autonad.data.layouts.published_split import with_published_split
 from autonad.data.pixels.pixel_options import PixelOptions
 from autonad.errors import DatasetError
 
@@ -86,9 +87,11 @@ def list_layout(
         raise DatasetError(f"format {format!r} has classes of its own; leave them out")
     if not source.is_dir():
         raise DatasetError(f"source folder {source} does not exist; check the path")
-    if format == "voc":
-        return read_voc(source, classes=classes)
-    if format == "masks":
-        return read_masks(source, classes=classes, known=known, pixels=pixels or PixelOptions())
     readers = {"neu": read_neu, "mt": read_mt, "msd": read_msd, "neu-seg": read_neu_seg}
-    return readers[format](source, include_defect_free=include_defect_free)
+    if format == "voc":
+        layout = read_voc(source, classes=classes)
+    elif format == "masks":
+        layout = read_masks(source, classes=classes, known=known, pixels=pixels or PixelOptions())
+    else:
+        layout = readers[format](source, include_defect_free=include_defect_free)
+    return with_published_split(layout)

@@ -31,6 +31,8 @@ def judge_splits(
     classes: Sequence[str],
     fractions: Sequence[float] | None,
     before: pd.DataFrame | None = None,
+    *,
+    own: bool = False,
 ) -> list[Fault]:
     """What training, validation and test lack; see `check_splits`.
 
@@ -39,9 +41,10 @@ def judge_splits(
         classes: Names by index, background first.
         fractions: Shares that were asked for; None if the splits are the user's own.
         before: The manifest before a batch: what is said of it is not said again.
+        own: The splits are the user's own; see `check_splits`.
     """
-    found = list(check_splits(manifest, classes, fractions))
+    found = list(check_splits(manifest, classes, fractions, own=own))
     if before is None:
         return found
-    known = {(fault.kind, fault.item) for fault in check_splits(before, classes, fractions)}
+    known = {(fault.kind, fault.item) for fault in check_splits(before, classes, fractions, own=own)}
     return [fault for fault in found if (fault.kind, fault.item) not in known]

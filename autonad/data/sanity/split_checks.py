@@ -15,7 +15,7 @@ _ENOUGH = 20  # images from which shares can be expected to come out
 
 
 def check_splits(
-    manifest: pd.DataFrame, classes: Sequence[str], fractions: Sequence[float] | None
+    manifest: pd.DataFrame, classes: Sequence[str], fractions: Sequence[float] | None, *, own: bool = False
 ) -> Iterator[Fault]:
     """Errors: divided-group, unknown-split. Warnings: empty-split, unseen-class, missing-class, uneven-split.
 
@@ -23,13 +23,14 @@ def check_splits(
         manifest: The whole manifest; images that wait for their masks do not count.
         classes: Names by index, background first.
         fractions: Shares of train, val and test that were asked for; None if nobody asked.
+        own: The splits are the user's own, whose leaks were told on import: they are warnings.
     """
     rows = manifest[manifest["split"] != UNLABELLED]
     splits = rows.groupby("group")["split"].nunique()
     for group in splits.index[splits > 1]:
         found = ", ".join(sorted(rows.loc[rows["group"] == group, "split"].unique()))
         message = f"its images lie in {found}; a group shows one part, so import it again"
-        yield Fault("error", "divided-group", f"group {group}", message)
+        yield Fault("warning" if own else "error", "divided-group", f"group {group}", message)
     for name in sorted(set(rows["split"]) - set(SPLITS)):
         yield Fault("error", "unknown-split", name, f"the manifest has it; splits are {', '.join(SPLITS)}")
     shares = np.ones(len(SPLITS)) if fractions is None else np.asarray(fractions, dtype=float)

@@ -1,0 +1,77 @@
+"""The split that a source has already: folders train, val and test, or lists of names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from autonad.data.faults import Fault
+from autonad.data.layouts.layout import Layout
+from autonad.data.layouts.naming import Names
+
+SPLIT_WORDS: Mapping[str, str] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+_LIST_FOLDERS = ("", "splits", "split", "lists", "ImageSets", "ImageSets/Segmentation", "ImageSets/Main")
+
+
+def with_published_split(layout: Layout) -> Layout:
+    """A layout whose records know the split that the source gives them, where the reader did not tell.
+
+    Lists (train.txt, val.txt, test.txt) go before folders named so.
+    """
+    if any(record.published_split for record in layout.records):
+        return layout
+    listed, faults = _listed(layout)
+    records = tuple(
+        replace(record, published_split=split)
+        if (split := listed.get(record.item) or _of_folder(record.item))
+        else record
+        for record in layout.records
+    )
+    return replace(layout, records=records, faults=(*layout.faults, *faults))
+
+
+def _of_folder(item: str) -> str | None:
+    """The split that a folder on the way to an image is named after."""
+    found = {SPLIT_WORDS[part.casefold()] for part in item.split("/")[:-1] if part.casefold() in SPLIT_WORDS}
+    return found.pop() if len(found) == 1 else None
+
+
+def _listed(layout: Layout) -> tuple[dict[str, str], list[Fault]]:
+    """Split by item of the lists that the source holds, and the images that are in several."""
+    files = _lists(layout.source)
+    if not files:
+        return {}, []
+    names = Names([record.item for record in layout.records], layout.source)
+    listed, twice = dict[str, str](), list[str]()
+    for path, split in files:
+        for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+            found = names.find(line) if line.strip() else []
+            if len(found) == 1 and listed.setdefault(found[0], split) != split:
+                twice.append(found[0])
+    if not twice:
+        return listed, []
+    shown = ", ".join(twice[:3]) + (" ..." if len(twice) > 3 else "")
+    message = f"{len(twice)} images are in several lists ({shown}); the first list counts"
+    return listed, [Fault("warning", "listed-twice", files[0][0].name, message)]
+
+
+def _lists(source: Path) -> list[tuple[Path, str]]:
+    """The lists of a source and their splits: those of the first folder that has some."""
+    for folder in _LIST_FOLDERS:
+        files = [
+            (path, split)
+            for word, split in SPLIT_WORDS.items()
+            if (path := source / folder / f"{word}.txt").is_file()
+        ]
+        if files:
+            return files
+    return []

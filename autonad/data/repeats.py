@@ -1,0 +1,213 @@
+"""Whether two images that resemble one another show the same part.
+
+At a fixed camera all parts look alike; what tells them apart is their surface, their defects and the noise of
+the sensor. Two images are laid over one another, and then compared where they should differ if the parts do:
+
+    pattern   correlation of the finest detail in small fields: of noise, which repeats in copies of one
+              picture, and of grain, which repeats in pictures of one surface. The fields in which it is least
+              decide, because edges of the scene repeat in some fields whatever the part.
+    defects   correlation of the surroundings of the defects that either mask shows, and how far the
+              difference there stands out from the difference elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from autonad.data.images import IGNORE
+from autonad.data.pictures import SIDE, turn
+from autonad.data.similarity import Candidates, describe_grey
+
+_SIDE = 256  # longest side at which images are compared, pixels
+_FIELD = 16
+# Measured on magnetic tiles, on steel and on generated images of a fixed camera, see docs/decisions/0020.
+_LEAST_PATTERN, _PATTERN = 0.12, 0.2
+_DEFECTS, _OTHER_DEFECTS = 0.75, 0.9
+_STANDING_OUT = 5.0
+_ROUNDING = 0.3  # of grey levels
+_PROBES = 16
+_HELD = 64  # images that are kept decoded
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What of an image is compared.
+
+    Attributes:
+        grey: float32 (H, W), 256 pixels at most on its longer side.
+        defects: bool (H, W), where its mask shows a defect; None without a mask.
+    """
+
+    grey: np.ndarray
+    defects: np.ndarray | None
+
+    @classmethod
+    def of(cls, image: np.ndarray, mask: np.ndarray | None) -> Surface:
+        """Of an image uint8 (H, W, 3) with its index mask uint8 (H, W), if it has one."""
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        factor = min(1.0, _SIDE / max(grey.shape))
+        height, width = (max(1, round(factor * n)) for n in grey.shape)
+        grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+        if mask is None:
+            return cls(grey, None)
+        shown = ((mask != 0) & (mask != IGNORE)).astype(np.float32)
+        # A small defect must not vanish where it covers less than half of a pixel.
+        return cls(grey, cv2.resize(shown, (width, height), interpolation=cv2.INTER_AREA) > 0.2)
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How alike two surfaces are.
+
+    Attributes:
+        least_pattern: Correlation of the finest detail, which a tenth of the fields do not reach.
+        pattern: The same for a quarter of the fields.
+        defects: Correlation around the defects; None if neither mask shows any or one is missing.
+        excess: Difference around the defects over the difference elsewhere, both root mean squares.
+    """
+
+    least_pattern: float
+    pattern: float
+    defects: float | None = None
+    excess: float = 1.0
+
+    @property
+    def differs(self) -> bool:
+        """Whether one of them has a defect that the other lacks."""
+        return self.defects is not None and self.defects < _OTHER_DEFECTS and self.excess >= _STANDING_OUT
+
+    @property
+    def repeats(self) -> bool:
+        """Whether pixels repeat: the same picture, or the same surface."""
+        defects = self.defects is None or self.defects >= _DEFECTS
+        return self.least_pattern >= _LEAST_PATTERN and self.pattern >= _PATTERN and defects
+
+
+def compare(a: Surface, b: Surface) -> Likeness:
+    """Lay two surfaces over one another in the orientation that fits best, and compare them."""
+    first, second, shown = _registered(a, b)
+    fine = [grey - _blurred(grey, 1.5) for grey in (first, second)]
+    fields = np.quantile(_field_correlations(*fine), [0.1, 0.25])
+    likeness = Likeness(float(fields[0]), float(fields[1]))
+    if shown is None or not shown.any():
+        return likeness
+    around = cv2.dilate(shown.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    x, y = _detail(first), _detail(second)
+    rest = x - (x * y).sum() / ((y * y).sum() + 1e-9) * y
+    inside, outside = (
+        float(np.sqrt((rest[where] ** 2).mean())) if where.any() else 0.0 for where in (around, ~around)
+    )
+    x, y = x[around], y[around]
+    defects = float((x * y).sum() / np.sqrt((x * x).sum() * (y * y).sum() + 1e-9))
+    return replace(likeness, defects=defects, excess=inside / (outside + _ROUNDING))
+
+
+def confirm(
+    candidates: Candidates, stated: Sequence[str], surface: Callable[[int], Surface]
+) -> tuple[list[tuple[int, int, float, bool]], int]:
+    """The candidates that show one part.
+
+    Images of different stated groups do so only if their pixels repeat, and so do images of a crowd, which
+    show the same scene anyway. Others do if they resemble one another and no defect speaks against it.
+
+    Args:
+        candidates: From `similarity.find_candidates`.
+        stated: Stated group of each image; empty if unknown. Pairs within a group are left out.
+        surface: Reads an image by its position.
+
+    Returns:
+        (i, j, correlation, whether pixels repeat), sorted; and how many candidates show different parts.
+    """
+    read = lru_cache(_HELD)(surface)
+    found: list[tuple[int, int, float, bool]] = []
+    different = 0
+
+    def is_open(i: int, j: int) -> bool:
+        return not stated[i] or stated[i] != stated[j]
+
+    def check(i: int, j: int, correlation: float) -> bool:
+        likeness = compare(read(i), read(j))
+        strict = bool(stated[i] and stated[j]) or bool(candidates.crowded[i] and candidates.crowded[j])
+        same = likeness.repeats if strict else likeness.repeats or not likeness.differs
+        if same:
+            found.append((i, j, correlation, likeness.repeats))
+        return same
+
+    for i, j, correlation in candidates.pairs:
+        different += is_open(i, j) and not check(i, j, correlation)
+    known = {(i, j) for i, j, _ in candidates.pairs}
+    for hub in candidates.hubs:
+        links = [link for link in hub if link[:2] not in known and is_open(*link[:2])]
+        probes = (
+            set(np.unique(np.linspace(0, len(links) - 1, _PROBES).astype(int)).tolist()) if links else set()
+        )
+        # Copies of one picture crowd, too; then all of them are looked at.
+        if sum(check(*links[probe]) for probe in probes) >= 2:
+            for number, link in enumerate(links):
+                if number not in probes:
+                    check(*link)
+    return sorted(found), different
+
+
+def _registered(a: Surface, b: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Both pictures laid over one another, and where either shows a defect; None if that is not known."""
+    pictures = np.stack([describe_grey(b.grey).reshape(SIDE, SIDE)])
+    target = describe_grey(a.grey)
+    way = int(np.argmax([float(turn(pictures, o).ravel() @ target) for o in range(8)]))
+    height, width = a.grey.shape
+
+    def laid(picture: np.ndarray, how: int) -> np.ndarray:
+        turned = np.ascontiguousarray(turn(picture[None], way)[0])
+        return cv2.resize(turned, (width, height), interpolation=how)
+
+    grey = laid(b.grey, cv2.INTER_AREA)
+    shown = None if b.defects is None else laid(b.defects.astype(np.uint8), cv2.INTER_NEAREST)
+    ours, theirs = _detail(a.grey), _detail(grey)
+    window = cv2.createHanningWindow((width, height), cv2.CV_32F) if min(height, width) > 1 else None
+    if window is not None:
+        (x, y), _ = cv2.phaseCorrelate(theirs, ours, window)
+        move = np.array([[1, 0, x], [0, 1, y]], dtype=np.float32)
+        moved = _warped(grey, move, cv2.INTER_LINEAR)
+        # Noise alone has no place of its own; a shift that does not help is none.
+        if (
+            max(abs(x) / width, abs(y) / height) < 1 / 16
+            and (ours * _detail(moved)).sum() > (ours * theirs).sum()
+        ):
+            grey = moved
+            shown = None if shown is None else _warped(shown, move, cv2.INTER_NEAREST)
+    if a.defects is None or shown is None:
+        return a.grey, grey, None
+    return a.grey, grey, a.defects | (shown > 0)
+
+
+def _warped(picture: np.ndarray, move: np.ndarray, how: int) -> np.ndarray:
+    size = (picture.shape[1], picture.shape[0])
+    return cv2.warpAffine(picture, move, size, flags=how, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def _blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
+    return cv2.GaussianBlur(picture, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+
+
+def _detail(grey: np.ndarray) -> np.ndarray:
+    """Detail between the finest, which is noise, and what illumination changes."""
+    return _blurred(grey, 1) - _blurred(grey, 6)
+
+
+def _field_correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Correlation in each field of 16 × 16 pixels; of the whole if it is smaller."""
+    height, width = a.shape
+    rows, columns = max(1, height // _FIELD), max(1, width // _FIELD)
+    tall, wide = min(_FIELD, height), min(_FIELD, width)
+
+    def fields(picture: np.ndarray) -> np.ndarray:
+        whole = picture[: rows * tall, : columns * wide].reshape(rows, tall, columns, wide)
+        return whole.swapaxes(1, 2).reshape(rows * columns, tall * wide)
+
+    x, y = fields(a), fields(b)
+    return (x * y).sum(axis=1) / np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1) + 1e-6)
