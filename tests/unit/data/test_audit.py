@@ -84,7 +84,7 @@ def test_turned_copies_across_splits_are_named(tmp_path: Path) -> None:
     make.save(source / "images" / "8.jpg", np.ascontiguousarray(np.rot90(make.texture(0))))
     make.save(source / "masks" / "8.png", np.ascontiguousarray(np.rot90(make.patch(1))))
     dataset = import_dataset(source, tmp_path / "d", IngestSettings(format="masks")).dataset
-    assert kinds(audit_dataset(dataset.root), "warning") == {"no-groups": 1}
+    assert kinds(audit_dataset(dataset.root), "warning") == {"joined-images": 1, "no-groups": 1}
     rows = dataset.manifest.set_index("image")
     rows.loc["images/8.jpg", ["split", "group"]] = [
         "test" if rows.at["images/0.png", "split"] == "train" else "train",
