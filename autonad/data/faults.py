@@ -8,6 +8,8 @@ from typing import Literal
 
 import pandas as pd
 
+from autonad.console import shown
+
 Severity = Literal["error", "warning"]
 FAULT_COLUMNS = ("severity", "kind", "item", "message")
 
@@ -20,13 +22,19 @@ class Fault:
         severity: "error" for what must be mended; "warning" for what is known, handled or doubtful.
         kind: A short constant word for the kind of fault, such as "unreadable".
         item: The file, relative to its folder, or what else is concerned.
-        message: What we found and what was, or can be, done about it.
+        message: What we found and what was, or can be, done about it. In both, what cannot be printed is
+            escaped.
     """
 
     severity: Severity
     kind: str
     item: str
     message: str
+
+    def __post_init__(self) -> None:
+        """Names come from strangers' files."""
+        object.__setattr__(self, "item", shown(self.item))
+        object.__setattr__(self, "message", shown(self.message))
 
 
 def fault_table(faults: Iterable[Fault]) -> pd.DataFrame:

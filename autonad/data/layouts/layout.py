@@ -81,6 +81,9 @@ class Layout:
         threshold: In masks of one class, larger values are defect.
         colours: Meaning of colours in colour-coded index masks.
         assumed: Whether the masks were listed as index or binary masks without having been read.
+        companions: Folders of the layout whose files are of no use here, and known not to be.
+        max_pixels: Larger images are refused before they are decoded; None takes the usual limit.
+        recognised: By what the format was told, where nobody named it.
     """
 
     format: str
@@ -92,3 +95,21 @@ class Layout:
     threshold: int = 127
     colours: Mapping[tuple[int, int, int], int] | None = None
     assumed: bool = False
+    companions: tuple[str, ...] = ()
+    max_pixels: int | None = None
+    recognised: str = ""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a reader.
+
+    Attributes:
+        include_defect_free: List images that the layout declares free of defects where they lie apart.
+        classes: Names of the defect classes, for layouts that do not carry them.
+        known: Classes that index masks mean where nothing else names them; see `read_masks`.
+    """
+
+    include_defect_free: bool = False
+    classes: tuple[str, ...] | None = None
+    known: tuple[str, ...] | None = None
