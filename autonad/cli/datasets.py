@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from autonad.cli.option_groups import grouped
-from autonad.cli.options import Call, Classes, DatasetDir, Groups, OutputDir, Source
+from autonad.cli.options import Call, Classes, DatasetDir, Format, Groups, OutputDir, Source
 from autonad.errors import FaultyItems
 
 
@@ -29,14 +29,16 @@ def add_to(app: typer.Typer) -> None:
 
 def import_data(
     *,
-    format: Annotated[str, typer.Option("--format", help="neu, mt, msd, neu-seg, voc or masks.")],
-    source: Annotated[Path, typer.Option("--source", help="Folder of the published layout.")],
+    source: Annotated[
+        Path, typer.Option("--source", help="Folder of images and annotations; or a csv file.")
+    ],
     output: OutputDir,
+    format: Format = "auto",
     groups: Groups = None,
     classes: Classes = None,
     call: Call,
 ) -> None:
-    """Import a published layout as a dataset, split by physical part."""
+    """Import images with their annotations as a dataset, split by physical part."""
     from autonad import steps
 
     with call.context() as context:
@@ -63,8 +65,10 @@ def synthesize(*, output: OutputDir, call: Call) -> None:
 def audit(
     *,
     dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder.")] = None,
-    format: Annotated[str | None, typer.Option("--format", help="Layout to look at before import.")] = None,
-    source: Annotated[Path | None, typer.Option("--source", help="Folder of that layout.")] = None,
+    source: Annotated[Path | None, typer.Option("--source", help="Folder to look at before import.")] = None,
+    format: Annotated[
+        str | None, typer.Option("--format", help="Its format, as for import-data.", show_default="auto")
+    ] = None,
     groups: Groups = None,
     classes: Classes = None,
     call: Call,

@@ -51,9 +51,18 @@ Groups = Annotated[
         "--groups", help="CSV of image,group: which images show one part. Default: SOURCE/groups.csv."
     ),
 ]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="auto, neu, mt, msd, neu-seg, mvtec, ksdd2, severstal, cvat, supervisely, voc, labelme, table "
+        "or masks.",
+    ),
+]
 Source = Annotated[str, typer.Option("--source", help="Folder, or s3://bucket/prefix.")]
 Classes = Annotated[
-    str | None, typer.Option("--classes", help="Defect classes, comma separated, for voc and masks.")
+    str | None,
+    typer.Option("--classes", help="Defect classes, comma separated, where the source names none."),
 ]
 
 

@@ -34,10 +34,12 @@ class AuditReport:
     Attributes:
         faults: Findings (severity, kind, item, message), errors first.
         num_images: Images that were looked at.
+        recognised: The format and by what it was told, where nobody named it.
     """
 
     faults: pd.DataFrame
     num_images: int
+    recognised: str = ""
 
     @property
     def has_errors(self) -> bool:
@@ -106,6 +108,8 @@ def audit_layout(
     include_defect_free: bool = True,
     threshold: int = 127,
     classes: Sequence[str] | None = None,
+    max_bytes: int = 256 * 2**20,
+    max_pixels: int | None = None,
 ) -> AuditReport:
     """Look for faults in a published layout before it is imported.
 
@@ -122,6 +126,8 @@ def audit_layout(
         include_defect_free=include_defect_free,
         threshold=threshold,
         classes=classes,
+        max_bytes=max_bytes,
+        max_pixels=max_pixels,
     )
     faults, images, grey = list(layout.faults), list[Seen](), 0
     digester = Digester.of_layout(layout, None)
@@ -146,7 +152,8 @@ def audit_layout(
     if crossing:
         message = f"{crossing} pairs of near-duplicates cross the published splits; the import makes new ones"
         faults.append(Fault("warning", "near-duplicate", layout.source.name, message))
-    return AuditReport(fault_table(faults), len(layout.records))
+    recognised = f"{layout.format}: {layout.recognised}" if layout.recognised else ""
+    return AuditReport(fault_table(faults), len(layout.records), recognised)
 
 
 def _rows(manifest: pd.DataFrame) -> Iterator[Any]:

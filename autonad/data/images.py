@@ -20,24 +20,25 @@ _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 IGNORE = 255
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: Path, *, max_pixels: int | None = None) -> np.ndarray:
     """Read an image as it is meant to be seen (EXIF rotation applied).
 
     Args:
         path: PNG, JPEG, BMP, TIFF or WebP; grey, palette, 8 or 16 bits.
+        max_pixels: The largest image that is read; None takes `MAX_PIXELS`.
 
     Returns:
         uint8 (H, W, 3); a grey image has three equal channels.
 
     Raises:
-        DatasetError: The file is missing, unreadable or larger than `MAX_PIXELS`.
+        DatasetError: The file is missing, unreadable or larger than `max_pixels`.
     """
-    return decode_image(_read_bytes(path, "image"), path)
+    return decode_image(_read_bytes(path, "image"), path, max_pixels=max_pixels)
 
 
-def decode_image(content: bytes, path: Path) -> np.ndarray:
+def decode_image(content: bytes, path: Path, *, max_pixels: int | None = None) -> np.ndarray:
     """Decode the bytes of an image file; `path` only names it in messages. See `read_image`."""
-    image = _open(content, path, "image")
+    image = _open(content, path, "image", max_pixels)
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I") or image.mode == "F":
         # Pillow clips 16-bit samples at 255 instead of scaling them.
@@ -46,19 +47,20 @@ def decode_image(content: bytes, path: Path) -> np.ndarray:
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def read_mask(path: Path) -> np.ndarray:
+def read_mask(path: Path, *, max_pixels: int | None = None) -> np.ndarray:
     """Read a mask without interpreting it.
 
     Args:
         path: Grey, palette (the indices are kept) or one-bit image (0 and 1), or a colour image.
+        max_pixels: The largest mask that is read; None takes `MAX_PIXELS`.
 
     Returns:
         uint8 (H, W), or uint8 (H, W, 3) for a colour image whose channels differ.
 
     Raises:
-        DatasetError: The file is missing, unreadable, larger than `MAX_PIXELS` or holds values above 255.
+        DatasetError: The file is missing, unreadable, larger than `max_pixels` or holds values above 255.
     """
-    image = _open(_read_bytes(path, "mask"), path, "mask")
+    image = _open(_read_bytes(path, "mask"), path, "mask", max_pixels)
     if image.mode in {"L", "P", "1"}:
         return np.array(image).astype(np.uint8)
     if image.mode.startswith("I") or image.mode == "F":
@@ -118,28 +120,29 @@ def _read_bytes(path: Path, what: str) -> bytes:
         ) from error
 
 
-def _open(content: bytes, path: Path, what: str) -> Image.Image:
+def _open(content: bytes, path: Path, what: str, max_pixels: int | None) -> Image.Image:
+    limit = MAX_PIXELS if max_pixels is None else max_pixels
     try:
         with warnings.catch_warnings():
             # Pillow has its own, other limit; ours is checked below, before anything is decoded.
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(content), formats=_FORMATS)
             width, height = image.size
-            if width * height <= MAX_PIXELS:
+            if width * height <= limit:
                 image.load()
                 return image
     except Image.DecompressionBombError as error:
-        raise DatasetError(_too_large(what, path, str(error), MAX_PIXELS)) from error
+        raise DatasetError(_too_large(what, path, str(error), limit)) from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         reason = "the file is empty" if not content else "it is damaged or no image"
         raise DatasetError(
             f"{what} {path} cannot be read: {reason}; replace the file or take it out of the folder"
         ) from error
-    raise DatasetError(_too_large(what, path, f"it has {height} × {width} pixels", MAX_PIXELS))
+    raise DatasetError(_too_large(what, path, f"it has {height} × {width} pixels", limit))
 
 
 def _too_large(what: str, path: Path, found: str, max_pixels: int) -> str:
     return (
-        f"{what} {path} is too large: {found}; at most {max_pixels / 1e6:g} megapixels are read, "
-        "so cut it into tiles or scale it down"
+        f"{what} {path} is too large: {found}; at most {max_pixels / 1e6:g} megapixels are read, so cut it "
+        "into tiles, scale it down, or raise data.max_megapixels"
     )

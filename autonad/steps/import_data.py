@@ -12,9 +12,9 @@ from autonad.steps.step import begin
 def import_data(
     context: Context,
     *,
-    format: str,
     source: Path,
     output: Path,
+    format: str = "auto",
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
 ) -> DataResult:
@@ -22,9 +22,9 @@ def import_data(
 
     Args:
         context: Section `data` decides.
-        format: The layout's name.
-        source: The layout's folder.
+        source: The layout's folder; of a table also its csv file.
         output: Dataset folder to write.
+        format: The layout's name; "auto" recognises it.
         groups_csv: Which images show the same part; None looks for `groups.csv` in the source.
         classes: Class names, for layouts that do not carry them.
     """
@@ -36,6 +36,8 @@ def import_data(
     params = {"data": config.data.model_dump(), "format": format}
     with begin("import-data", context, params=params, learns=False) as step:
         report = import_dataset(source, output, settings)
+        if report.recognised:
+            context.console.report(f"format {report.recognised}")
         result = dataset_result(report.dataset, report.faults)
         log_dataset(step, result, report.dataset)
         return result

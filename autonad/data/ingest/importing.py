@@ -29,10 +29,12 @@ class ImportReport:
     Attributes:
         dataset: The new dataset.
         faults: Findings (severity, kind, item, message); errors name what went to quarantine.
+        recognised: The format and by what it was told, where nobody named it.
     """
 
     dataset: Dataset
     faults: pd.DataFrame
+    recognised: str = ""
 
     @property
     def has_errors(self) -> bool:
@@ -51,7 +53,7 @@ def import_dataset(source: Path, output: Path, settings: IngestSettings) -> Impo
     Args:
         source: Folder of the layout.
         output: Folder of the dataset; replaced if it holds one.
-        settings: How to read and split it; the limits of a batch (`max_bytes`, `workers`) do not count.
+        settings: How to read and split it; `workers` does not count.
 
     Returns:
         The dataset and everything that was found wrong.
@@ -68,6 +70,8 @@ def import_dataset(source: Path, output: Path, settings: IngestSettings) -> Impo
         include_defect_free=settings.include_defect_free,
         threshold=settings.threshold,
         classes=settings.classes,
+        max_bytes=settings.max_bytes,
+        max_pixels=settings.max_pixels,
     )
     with DatasetWriter(output, classes=layout.classes, source=source) as writer:
         merge, grey = _decide(layout, writer, settings.include_defect_free)
@@ -85,7 +89,8 @@ def import_dataset(source: Path, output: Path, settings: IngestSettings) -> Impo
         faults = fault_table([*layout.faults, *merge.faults, *found, *summary, *compare(layout, images)])
         about = {"format": layout.format, "faults": faults.to_dict(orient="records")}
         writer.put(changes.manifest, changes.added, changes.reasons, about)
-    return ImportReport(Dataset.open(output), faults)
+    recognised = f"{layout.format}: {layout.recognised}" if layout.recognised else ""
+    return ImportReport(Dataset.open(output), faults, recognised)
 
 
 def _decide(layout: Layout, writer: DatasetWriter, include_defect_free: bool) -> tuple[Merge, int]:

@@ -21,6 +21,7 @@ class IngestSettings:
         fractions: Shares of train, val and test that new parts are dealt out towards.
         seed: Of the split.
         max_bytes: Larger files are refused.
+        max_pixels: Larger images are refused.
         workers: Threads that decode.
     """
 
@@ -31,7 +32,8 @@ class IngestSettings:
     threshold: int = 127
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
     seed: int = 0
-    max_bytes: int = 100 * 2**20
+    max_bytes: int = 256 * 2**20
+    max_pixels: int = 50_000_000
     workers: int = 2
 
     @classmethod
@@ -47,7 +49,8 @@ class IngestSettings:
             threshold=config.data.mask_threshold,
             fractions=config.data.fractions,
             seed=config.data.split_seed,
-            max_bytes=int(config.ingest.max_megabytes * 2**20),
+            max_bytes=int(config.data.max_megabytes * 2**20),
+            max_pixels=int(config.data.max_megapixels * 1e6),
             workers=config.ingest.workers,
         )
 

@@ -30,7 +30,7 @@ FOREIGN_PICTURES = frozenset(
     }
     | {".hdr", ".dcm", ".psd", ".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"}
 )
-ANNOTATIONS = frozenset([".csv", ".txt", ".json", ".xml", ".yaml", ".yml"])
+ANNOTATIONS = frozenset([".csv", ".txt", ".json", ".xml", ".yaml", ".yml", ".names"])
 _NOTES = frozenset(["", ".md", ".rst", ".log", ".html", ".ini", ".db", ".py", ".toml"])
 
 

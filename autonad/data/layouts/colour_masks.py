@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from autonad.data.faults import Fault
-from autonad.data.images import read_image
+from autonad.data.images import MAX_PIXELS, read_image
 from autonad.errors import DatasetError
 
 Colours = Mapping[tuple[int, int, int], int]
@@ -36,7 +36,7 @@ class ColourMask:
 
     def draw(self, size: tuple[int, int]) -> tuple[np.ndarray, list[Fault]]:
         """The index mask of an image of this height and width, pixels: uint8 (H, W)."""
-        pixels = read_image(self.mask)
+        pixels = read_image(self.mask, max_pixels=max(MAX_PIXELS, size[0] * size[1]))
         if pixels.shape[:2] != size:
             raise DatasetError(
                 f"the image is {size[0]} × {size[1]} pixels, its mask {self.mask.name} {pixels.shape[0]} × "

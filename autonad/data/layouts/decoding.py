@@ -45,7 +45,7 @@ def decode_record(layout: Layout, record: Record) -> Decoded:
     """Read one record of a layout; a faulty one carries its fault."""
     try:
         content = record.image.read_bytes()
-        image = decode_image(content, Path(record.item))
+        image = decode_image(content, Path(record.item), max_pixels=layout.max_pixels)
     except OSError as error:
         return _faulty(record, "unreadable", f"the image cannot be read: {error.strerror}")
     except DatasetError as error:
@@ -86,7 +86,7 @@ def _labels(
     grey, values = False, None
     for path, index in record.masks:
         try:
-            mask = read_mask(path)
+            mask = read_mask(path, max_pixels=layout.max_pixels)
         except DatasetError as error:
             raise _MaskFault("unreadable", str(error)) from error
         if mask.shape[:2] != shape:

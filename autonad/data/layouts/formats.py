@@ -72,7 +72,7 @@ def read_layout(
     include_defect_free: bool = False,
     threshold: int = 127,
     classes: Sequence[str] | None = None,
-    max_bytes: int = 100 * 2**20,
+    max_bytes: int = 256 * 2**20,
     max_pixels: int | None = None,
 ) -> Layout:
     """List a layout without decoding its images.

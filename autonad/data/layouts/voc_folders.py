@@ -31,6 +31,7 @@ def read_voc(tree: Tree, wanted: Wanted) -> Layout:
     The lists choose the images (all of them without lists); the split itself is made anew, by group. Class
     names come from `wanted.classes`, else from class_names.txt, classes.txt or labels.txt.
     """
+    _folders(tree)
     names = check_classes(wanted.classes if wanted.classes is not None else _listed_names(tree))
     return _read(tree, "voc", names, _kit_colours(len(names)))
 
@@ -67,15 +68,7 @@ def is_cvat_masks(tree: Tree) -> str | None:
 
 
 def _read(tree: Tree, format: str, names: tuple[str, ...], colours: Colours) -> Layout:
-    masks = _mask_folder(tree)
-    if masks is None:
-        masks = tree.folder("SegmentationClass")
-    images = tree.find_folder("JPEGImages") or tree.find_folder("images")
-    if images is None:
-        raise DatasetError(
-            f"{tree.root} lacks the folder 'JPEGImages'; it holds {tree.summary()}: put the images there "
-            "(CVAT exports them with 'Save images')"
-        )
+    images, masks = _folders(tree)
     keys = sorted((key[len(images) + 1 :] for key in tree.images(images, recursive=True)), key=split_stem)
     found = pair(keys, [key[len(masks) + 1 :] for key in tree.images(masks, recursive=True)])
     faults: list[Fault] = []
@@ -109,6 +102,20 @@ def _read(tree: Tree, format: str, names: tuple[str, ...], colours: Colours) -> 
     return Layout(
         format, tree.root, names, tuple(records), tuple(faults), colours=colours, companions=companions
     )
+
+
+def _folders(tree: Tree) -> tuple[str, str]:
+    """The folder of images and that of masks."""
+    masks = _mask_folder(tree)
+    if masks is None:
+        masks = tree.folder("SegmentationClass")
+    images = tree.find_folder("JPEGImages") or tree.find_folder("images")
+    if images is None:
+        raise DatasetError(
+            f"{tree.root} lacks the folder 'JPEGImages'; it holds {tree.summary()}: put the images there "
+            "(CVAT exports them with 'Save images')"
+        )
+    return images, masks
 
 
 def _mask_folder(tree: Tree) -> str | None:
