@@ -22,8 +22,7 @@ class Fault:
         severity: "error" for what must be mended; "warning" for what is known, handled or doubtful.
         kind: A short constant word for the kind of fault, such as "unreadable".
         item: The file, relative to its folder, or what else is concerned.
-        message: What we found and what was, or can be, done about it. In both, what cannot be printed is
-            escaped.
+        message: What we found and what was, or can be, done about it.
     """
 
     severity: Severity
@@ -31,15 +30,14 @@ class Fault:
     item: str
     message: str
 
-    def __post_init__(self) -> None:
-        """Names come from strangers' files."""
-        object.__setattr__(self, "item", shown(self.item))
-        object.__setattr__(self, "message", shown(self.message))
-
 
 def fault_table(faults: Iterable[Fault]) -> pd.DataFrame:
-    """Faults as a table (severity, kind, item, message), errors first, in a stable order."""
+    """Faults as a table (severity, kind, item, message), errors first, in a stable order.
+
+    Items and messages hold names of strangers' files: what cannot be printed is escaped.
+    """
     rows = sorted(
-        (asdict(fault) for fault in set(faults)), key=lambda row: tuple(row[c] for c in FAULT_COLUMNS)
+        ({name: shown(value) for name, value in asdict(fault).items()} for fault in set(faults)),
+        key=lambda row: tuple(row[c] for c in FAULT_COLUMNS),
     )
     return pd.DataFrame(rows, columns=list(FAULT_COLUMNS))

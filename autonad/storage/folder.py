@@ -10,7 +10,7 @@ from pathlib import Path
 from autonad.console import as_text
 from autonad.errors import DatasetError, StorageError
 from autonad.storage.source import Arrival, Entry
-from autonad.storage.walk import LEADS_OUT, by_parts, irregular, walk
+from autonad.storage.walking import LEADS_OUT, by_parts, irregular, walk
 
 
 class FolderSource:

@@ -84,8 +84,7 @@ def plan(
     fetched = _fetch_tables(source, placed, staging)
     layout = _list(source, dataset, staging, settings)
     entry_at = {staging.path(entry): entry for entry in placed}
-    # Faults name files as they are shown.
-    by_item = {shown(entry.key): entry for entry in placed}
+    by_item = {entry.key: entry for entry in placed}
 
     missing = [fault for fault in layout.faults if fault.kind == _MISSING_MASK and fault.item in by_item]
     unlabelled = tuple(

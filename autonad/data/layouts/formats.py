@@ -9,13 +9,13 @@ from pathlib import Path
 from autonad.data.layouts.accounting import account, kept_inside
 from autonad.data.layouts.beside import is_beside, read_beside
 from autonad.data.layouts.groups_table import stated_groups
+from autonad.data.layouts.image_table import is_table, read_table, root_of, table_of
 from autonad.data.layouts.layout import Layout, Wanted
 from autonad.data.layouts.mask_folders import is_masks, read_masks
 from autonad.data.layouts.mvtec import is_mvtec, read_mvtec
 from autonad.data.layouts.published import is_mt, is_neu, is_neu_seg, read_mt, read_neu, read_neu_seg
 from autonad.data.layouts.severstal import is_severstal, read_severstal
 from autonad.data.layouts.supervisely import is_supervisely, read_supervisely
-from autonad.data.layouts.table import is_table, read_table, root_of, table_of
 from autonad.data.layouts.tree import Tree
 from autonad.data.layouts.voc_folders import is_cvat_masks, is_voc, read_cvat_masks, read_msd, read_voc
 from autonad.errors import DatasetError

@@ -16,9 +16,9 @@ from autonad.console import as_text
 from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
 from autonad.data.images import MAX_PIXELS, read_mask
+from autonad.data.layouts.image_table import rows_of
 from autonad.data.layouts.layout import Layout, Record, Wanted
 from autonad.data.layouts.pairing import paired
-from autonad.data.layouts.table import rows_of
 from autonad.data.layouts.tree import Tree
 from autonad.errors import DatasetError
 

@@ -11,7 +11,7 @@ from autonad.console import as_text
 from autonad.data.faults import Fault
 from autonad.data.images import IMAGE_SUFFIXES
 from autonad.errors import DatasetError
-from autonad.storage.walk import by_parts, walk
+from autonad.storage.walking import by_parts, walk
 
 
 @dataclass(frozen=True)
