@@ -71,7 +71,7 @@ def walk(root: Path, *, links_out: bool = False) -> Walked:
                 if not links_out and not _is_within(target, real):
                     found.problems[inner] = LEADS_OUT
                     continue
-                if entry.is_dir():
+                if os.path.isdir(target):
                     if _is_within(place, target):
                         found.problems[inner] = "it is a link to a folder that it lies in; remove it"
                     elif target in linked:

@@ -107,7 +107,6 @@ def plan(
             faults=(),
             groups=groups if groups is not None else layout.groups,
             threshold=settings.threshold,
-            max_pixels=settings.max_pixels,
         ),
         entry_at,
         frozenset(record.item for record in unlabelled),
@@ -167,6 +166,7 @@ def _list(source: BatchSource, dataset: Dataset, staging: Staging, settings: Ing
             include_defect_free=settings.include_defect_free,
             classes=settings.classes,
             known=dataset.classes,
+            max_pixels=settings.max_pixels,
         )
     except DatasetError as error:
         raise DatasetError(str(error).replace(str(staging.batch), source.name)) from error

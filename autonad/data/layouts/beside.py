@@ -6,6 +6,7 @@ from autonad.console import as_text
 from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
 from autonad.data.layouts.layout import Layout, Record, Wanted
+from autonad.data.layouts.mask_folders import is_masks
 from autonad.data.layouts.pairing import beside, missing_mask, pair
 from autonad.data.layouts.tree import Tree, split_stem
 from autonad.errors import DatasetError
@@ -40,8 +41,9 @@ def read_beside(tree: Tree, wanted: Wanted) -> Layout:
 
 def is_beside(tree: Tree) -> str | None:
     """By what the layout of `read_beside` is told: most images have a mask beside them."""
-    files = tree.images(recursive=True)
-    images, masks = beside(files)
+    if is_masks(tree) is not None:  # whose two masks of one image may look like an image and its mask
+        return None
+    images, masks = beside(tree.images(recursive=True))
     if not masks or 2 * len(masks) < len(images):
         return None
     return f"{as_text(masks[0])} beside its image, and {len(masks) - 1} more like that"

@@ -94,13 +94,18 @@ def read_layout(
     if not 0 <= threshold <= 254:
         raise DatasetError(f"the mask threshold is {threshold}; it must lie between 0 and 254")
     layout = list_layout(
-        format, source, include_defect_free=include_defect_free, classes=classes, max_bytes=max_bytes
+        format,
+        source,
+        include_defect_free=include_defect_free,
+        classes=classes,
+        max_bytes=max_bytes,
+        max_pixels=max_pixels,
     )
     if not layout.records:
         errors = [fault for fault in layout.faults if fault.severity == "error"] or layout.faults
         named = "".join(f"\n{fault.item}: {fault.message}" for fault in errors[:3])
         raise DatasetError(f"{source} holds no usable image in the layout {layout.format!r}{named}")
-    layout = replace(layout, threshold=threshold, max_pixels=max_pixels)
+    layout = replace(layout, threshold=threshold)
     if layout.groups is not None and groups_csv is None:
         return layout
     groups, faults = stated_groups(layout, groups_csv)
@@ -115,6 +120,7 @@ def list_layout(
     classes: Sequence[str] | None,
     known: Sequence[str] | None = None,
     max_bytes: int | None = None,
+    max_pixels: int | None = None,
 ) -> Layout:
     """List the records of a layout, of which there may be none, without groups.
 
@@ -126,6 +132,7 @@ def list_layout(
         known: See `read_masks`; of no effect in other formats.
         max_bytes: Larger files are faults. None for a folder of our own making, whose files were looked at
             before.
+        max_pixels: See `read_layout`.
 
     Raises:
         DatasetError: The format is unknown or not recognised, or a folder is missing.
@@ -138,6 +145,7 @@ def list_layout(
         include_defect_free,
         None if classes is None else tuple(classes),
         None if known is None else tuple(known),
+        max_pixels,
     )
     if source.is_file() and source.suffix.lower() == ".csv":
         if format not in {AUTO, "table"}:
@@ -154,6 +162,7 @@ def list_layout(
         if classes is not None and READERS[format].names_classes:
             raise DatasetError(f"format {format!r} has classes of its own; leave them out")
         layout = replace(READERS[format].read(tree, wanted), recognised=evidence)
+    layout = replace(layout, max_pixels=max_pixels)
     if max_bytes is None:
         return layout
     layout = kept_inside(layout, tree)

@@ -138,7 +138,7 @@ def _records(
             classes = check_classes(wanted.classes if wanted.classes is not None else wanted.known)
             binary = len(classes) == 2
         else:
-            classes, binary = interpret(paths, wanted.classes, tree.root)
+            classes, binary = interpret(paths, wanted.classes, tree.root, max_pixels=wanted.max_pixels)
         index = {"": 1} if binary else {}
     records = []
     for image, found in masks.items():

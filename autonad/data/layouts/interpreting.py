@@ -36,14 +36,14 @@ def is_index(values: np.ndarray) -> bool:
 
 
 def interpret(
-    masks: dict[str, Path], classes: Sequence[str] | None, folder: Path
+    masks: dict[str, Path], classes: Sequence[str] | None, folder: Path, *, max_pixels: int | None = None
 ) -> tuple[tuple[str, ...], bool]:
     """Class names, and whether the masks are binary rather than index masks."""
     values = np.zeros(256, dtype=bool)
     colour = False
     for path in masks.values():
         try:
-            mask = read_mask(path)
+            mask = read_mask(path, max_pixels=max_pixels)
         except DatasetError:
             continue  # it is named when its image is read
         colour |= mask.ndim == 3

@@ -108,8 +108,10 @@ class Wanted:
         include_defect_free: List images that the layout declares free of defects where they lie apart.
         classes: Names of the defect classes, for layouts that do not carry them.
         known: Classes that index masks mean where nothing else names them; see `read_masks`.
+        max_pixels: Larger masks are not looked at; None takes the usual limit.
     """
 
     include_defect_free: bool = False
     classes: tuple[str, ...] | None = None
     known: tuple[str, ...] | None = None
+    max_pixels: int | None = None

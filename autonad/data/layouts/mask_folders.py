@@ -76,7 +76,7 @@ def read_masks(tree: Tree, wanted: Wanted) -> Layout:
         names, sources, found = _per_class(tree, masks, folders, classes, keys)
         faults += found
     else:
-        names, sources = _single(tree, masks, classes, wanted.known, keys)
+        names, sources = _single(tree, masks, classes, wanted, keys)
     records = []
     for key in keys:
         item = as_text(f"{images}/{key}")
@@ -160,17 +160,17 @@ def _per_class(
 
 
 def _single(
-    tree: Tree, masks: str, classes: Sequence[str] | None, known: Sequence[str] | None, keys: Sequence[str]
+    tree: Tree, masks: str, classes: Sequence[str] | None, wanted: Wanted, keys: Sequence[str]
 ) -> tuple[tuple[str, ...], list[_Source]]:
     """Class names, and the one mask of each image: binary with a single class, else an index mask."""
     inside = [key[len(masks) + 1 :] for key in tree.images(masks, recursive=True)]
     pairing = pair(keys, inside)
-    if known is not None:
-        names = check_classes(classes if classes is not None else known)
+    if wanted.known is not None:
+        names = check_classes(classes if classes is not None else wanted.known)
         binary = len(names) == 2
     else:
         paths = {key: tree.path(f"{masks}/{key}") for key in inside}
-        names, binary = interpret(paths, classes, tree.root / masks)
+        names, binary = interpret(paths, classes, tree.root / masks, max_pixels=wanted.max_pixels)
     return names, [_Source(masks, pairing, 1 if binary else None)]
 
 
