@@ -93,7 +93,9 @@ def plan(
     records = (*layout.records, *unlabelled)
     more, faults = _file_faults(layout, by_item)
     refused += more
-    faults += [*_unused(entry_at, records, layout.companions, source.name), *unread(others, source.name)]
+    apart = tuple(f"{folder}/" for folder in layout.companions)
+    faults += _unused(entry_at, records, apart, source.name)
+    faults += unread((key for key in others if not key.startswith(apart)), source.name)
 
     def is_new(entry: Entry) -> bool:
         return not ledger.has(entry, include_defect_free=settings.include_defect_free)
@@ -187,11 +189,10 @@ def _file_faults(layout: Layout, by_item: dict[str, Entry]) -> tuple[list[Refuse
 
 
 def _unused(
-    entry_at: dict[Path, Entry], records: Iterable[Record], companions: Iterable[str], name: str
+    entry_at: dict[Path, Entry], records: Iterable[Record], apart: tuple[str, ...], name: str
 ) -> list[Fault]:
-    """Masks without an image."""
+    """Masks without an image; what begins with one of `apart` is known to be of no use."""
     used = {path for record in records for path in record.files}
-    apart = tuple(f"{folder}/" for folder in companions)
     unused = sorted(
         entry.key
         for path, entry in entry_at.items()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def root_of(table: Path) -> Path:
         raise DatasetError(f"{table} cannot be read: {error.strerror}; check the path") from error
     first = next((row["image"] for _, row in rows_of(text, table)), "")
     above = table.absolute().parent.parent
-    is_above = first and not (table.parent / first).exists() and (above / first).exists()
+    is_above = first and not os.path.exists(table.parent / first) and os.path.exists(above / first)
     return above if is_above else table.parent
 
 
@@ -163,16 +164,8 @@ def _tables(tree: Tree) -> list[str]:
     return [
         key
         for key in tree.with_suffix(".csv")
-        if key != _ANNOTATIONS and {"image", "mask"} <= _columns(_head(tree.path(key)))
+        if key != _ANNOTATIONS and {"image", "mask"} <= _columns(tree.head(key))
     ]
-
-
-def _head(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.readline(4096).decode("utf-8-sig", "replace")
-    except OSError:
-        return ""
 
 
 def _columns(line: str) -> set[str]:

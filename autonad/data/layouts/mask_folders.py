@@ -17,7 +17,7 @@ from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
 from autonad.data.layouts.interpreting import interpret
 from autonad.data.layouts.layout import Layout, Record, Wanted
-from autonad.data.layouts.pairing import Pairing, missing_mask, pair
+from autonad.data.layouts.pairing import Pairing, class_name, missing_mask, pair
 from autonad.data.layouts.tree import Tree, split_stem
 from autonad.errors import DatasetError
 
@@ -146,8 +146,8 @@ def _per_class(
     tree: Tree, masks: str, folders: list[str], classes: Sequence[str] | None, keys: Sequence[str]
 ) -> tuple[tuple[str, ...], list[_Source], list[Fault]]:
     """Class names, the masks of each class, and folders that are none of the classes."""
-    names = check_classes(as_text(name) for name in (classes if classes is not None else folders))
-    places = {as_text(folder): f"{masks}/{folder}" for folder in folders}
+    names = check_classes(class_name(name) for name in (classes if classes is not None else folders))
+    places = {class_name(folder): f"{masks}/{folder}" for folder in folders}
     sources = []
     for index, name in enumerate(names):
         if index and name in places:
@@ -177,6 +177,8 @@ def _single(
 def _class_folders(tree: Tree, images: str, masks: str, classes: Sequence[str] | None) -> list[str]:
     """Sub-folders of the masks that stand for classes, rather than mirror sub-folders of the images."""
     folders = tree.inner(masks)
-    if classes is not None and set(folders) & set(classes):
+    if classes is not None and {class_name(name) for name in folders} & {
+        class_name(name) for name in classes
+    }:
         return folders
     return [] if set(folders) <= set(tree.inner(images)) else folders

@@ -18,7 +18,7 @@ from autonad.data.faults import Fault
 from autonad.data.images import MAX_PIXELS, read_mask
 from autonad.data.layouts.image_table import rows_of
 from autonad.data.layouts.layout import Layout, Record, Wanted
-from autonad.data.layouts.pairing import paired
+from autonad.data.layouts.pairing import class_name, paired
 from autonad.data.layouts.tree import Tree
 from autonad.errors import DatasetError
 
@@ -74,7 +74,7 @@ def _mvtec(tree: Tree) -> Layout:
             f"{tree.root} has no test/TYPE with defects; it holds {tree.summary()}: name the folder of one "
             "object, which holds train/, test/ and ground_truth/"
         )
-    classes = check_classes(as_text(name) for name in types)
+    classes = check_classes(class_name(name) for name in types)
     records: list[Record] = []
     faults: list[Fault] = []
     for split in ("train", "test"):

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from autonad.console import as_text
+from autonad.console import as_text, shown
 from autonad.data.faults import Fault
 from autonad.data.layouts.tree import Tree, is_image, split_stem
 
@@ -123,6 +123,11 @@ def missing_mask(item: str, looked_for: str) -> Fault:
 def normal(name: str) -> str:
     """A name in Unicode's composed form, so that names which look alike are equal."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def class_name(folder: str) -> str:
+    """The class that a folder's name stands for, fit to be printed."""
+    return shown(normal(folder))
 
 
 def without_word(stem: str) -> str | None:

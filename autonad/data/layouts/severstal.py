@@ -20,6 +20,7 @@ from autonad.errors import DatasetError
 
 _TABLE = "train.csv"
 _IMAGES = "train_images"
+_LONGEST_CELL = 2**27  # the usual limit is less than the runs of a large, rough mask
 _CLASSES = tuple(f"class{number}" for number in range(1, 5))
 
 
@@ -90,36 +91,47 @@ def is_severstal(tree: Tree) -> str | None:
     """By what the layout of `read_severstal` is told."""
     if not tree.has(_TABLE) or tree.find_folder(_IMAGES) is None:
         return None
-    head = tree.text(_TABLE).split("\n", 1)[0]
-    return f"{_TABLE} with EncodedPixels, and folder {_IMAGES}" if "EncodedPixels" in head else None
+    is_runs = "EncodedPixels" in tree.head(_TABLE)
+    return f"{_TABLE} with EncodedPixels, and folder {_IMAGES}" if is_runs else None
 
 
 def _runs(tree: Tree) -> tuple[dict[str, list[tuple[int, str]]], list[Fault]]:
     """Class index and runs by image, and faulty rows."""
     if not tree.has(_TABLE):
         raise DatasetError(f"{tree.root} lacks {_TABLE}; it holds {tree.summary()}")
-    rows = csv.DictReader(io.StringIO(tree.text(_TABLE), newline=""))
-    columns = set(rows.fieldnames or ())
-    joined = "ImageId_ClassId" in columns
-    if "EncodedPixels" not in columns or not (joined or {"ImageId", "ClassId"} <= columns):
-        raise DatasetError(
-            f"{tree.root / _TABLE} has the columns {', '.join(sorted(columns))}; it needs ImageId, ClassId "
-            "and EncodedPixels"
-        )
     found: dict[str, list[tuple[int, str]]] = {}
     faults = []
-    for number, row in enumerate(rows, start=2):
-        runs = (row["EncodedPixels"] or "").strip()
+    for number, name, label, runs in _rows(tree):
         if not runs:
             continue
-        name, label = (
-            row["ImageId_ClassId"].rsplit("_", 1)
-            if joined and "_" in row["ImageId_ClassId"]
-            else (row.get("ImageId") or "", row.get("ClassId") or "")
-        )
-        if label.strip() in {"1", "2", "3", "4"}:
-            found.setdefault(name.strip(), []).append((int(label), runs))
+        if label in {"1", "2", "3", "4"}:
+            found.setdefault(name, []).append((int(label), runs))
         else:
             message = f"line {number}: its class is {label!r:.20}, need 1 to 4; mend the row"
             faults.append(Fault("error", "annotation", _TABLE, message))
     return found, faults
+
+
+def _rows(tree: Tree) -> Iterator[tuple[int, str, str, str]]:
+    """Line number, image, class and runs of each row."""
+    csv.field_size_limit(_LONGEST_CELL)
+    rows = csv.DictReader(io.StringIO(tree.text(_TABLE), newline=""))
+    try:
+        columns = set(rows.fieldnames or ())
+        joined = "ImageId_ClassId" in columns
+        if "EncodedPixels" not in columns or not (joined or {"ImageId", "ClassId"} <= columns):
+            raise DatasetError(
+                f"{tree.root / _TABLE} has the columns {', '.join(map(str, columns))}; it needs ImageId, "
+                "ClassId and EncodedPixels"
+            )
+        for row in rows:
+            cells = {
+                name: (value or "").strip() for name, value in row.items() if isinstance(value, str | None)
+            }
+            if joined:
+                name, _, label = cells["ImageId_ClassId"].rpartition("_")
+            else:
+                name, label = cells["ImageId"], cells["ClassId"]
+            yield rows.line_num, name, label, cells["EncodedPixels"]
+    except csv.Error as error:
+        raise DatasetError(f"{tree.root / _TABLE}, line {rows.line_num}: {error}; save it as csv") from error

@@ -72,7 +72,7 @@ def _classes(tree: Tree, wanted: Wanted) -> tuple[tuple[str, ...], Colours | Non
     try:
         content: Any = json.loads(tree.text(_COLOURS))
         colours = {str(name): (int(c[0]), int(c[1]), int(c[2])) for name, c in content.items()}
-    except (ValueError, TypeError, AttributeError, IndexError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError) as error:
         raise DatasetError(
             f'{tree.root / _COLOURS} is no list of classes; need {{"scratch": [1, 1, 1], ...}}'
         ) from error

@@ -115,6 +115,14 @@ class Tree:
         except OSError as error:
             raise DatasetError(f"{self.path(key)} cannot be read: {error.strerror}") from error
 
+    def head(self, key: str) -> str:
+        """The first line of a text file, as far as it is reasonable; "" if it cannot be read."""
+        try:
+            with self.path(key).open("rb") as file:
+                return file.readline(4096).decode("utf-8-sig", "replace")
+        except OSError:
+            return ""
+
     def summary(self, most: int = 3) -> str:
         """What there is at the top, the largest first: folders with what they hold, then files."""
         counted = sorted(

@@ -174,7 +174,7 @@ def _labelmap(tree: Tree) -> tuple[tuple[str, ...], Colours, tuple[int, ...]]:
 
 
 def _is_byte(text: str) -> bool:
-    return text.strip().isdecimal() and int(text) <= 255
+    return text.strip().isdecimal() and len(text) < 9 and int(text) <= 255
 
 
 def _lists(tree: Tree, faults: list[Fault]) -> dict[str, str]:
