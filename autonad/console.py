@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 # Plain lines come at most this often, so that a log file stays readable.
 SECONDS_BETWEEN_LINES = 10.0
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 Report = Callable[[str], None]
@@ -31,6 +33,30 @@ class Console:
 
 
 SILENT = Console()
+
+
+def as_text(name: str) -> str:
+    r"""A file's name that every file and table can hold: a byte that is no UTF-8 is written as \xff."""
+    return _SURROGATE.sub(lambda found: _escaped(found[0]), name)
+
+
+def shown(text: str) -> str:
+    """A text with names in it, safe to print and to store: what cannot be seen is written as an escape.
+
+    Line breaks, terminal codes, marks that turn the direction of writing and bytes that are no UTF-8 come out
+    as they would be typed in Python.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    # Python reads a byte that is no UTF-8 as one of these.
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
 
 
 @contextmanager

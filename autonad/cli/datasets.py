@@ -14,6 +14,7 @@ from autonad.cli.options import (
     Call,
     Classes,
     DatasetDir,
+    Format,
     Groups,
     OutputDir,
     Parts,
@@ -40,17 +41,19 @@ def add_to(app: typer.Typer) -> None:
 
 def import_data(
     *,
-    format: Annotated[str, typer.Option("--format", help="neu, mt, msd, neu-seg, voc or masks.")],
-    source: Annotated[Path, typer.Option("--source", help="Folder of the published layout.")],
+    source: Annotated[
+        Path, typer.Option("--source", help="Folder of images and annotations; or a csv file.")
+    ],
     output: OutputDir,
     replace: Replace = False,
+    format: Format = "auto",
     groups: Groups = None,
     classes: Classes = None,
     pixels: PixelsRead,
     parts: Parts,
     call: Call,
 ) -> None:
-    """Import a published layout as a dataset, split by physical part."""
+    """Import images with their annotations as a dataset, split by physical part."""
     from autonad import steps
     from autonad.data.faults import NothingUsable
 
@@ -89,8 +92,10 @@ def synthesize(*, output: OutputDir, replace: Replace = False, call: Call) -> No
 def audit(
     *,
     dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder.")] = None,
-    format: Annotated[str | None, typer.Option("--format", help="Layout to look at before import.")] = None,
-    source: Annotated[Path | None, typer.Option("--source", help="Folder of that layout.")] = None,
+    source: Annotated[Path | None, typer.Option("--source", help="Folder to look at before import.")] = None,
+    format: Annotated[
+        str | None, typer.Option("--format", help="Its format, as for import-data.", show_default="auto")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", help="Folder for audit.html and faults.csv.")
     ] = None,

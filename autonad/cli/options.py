@@ -56,9 +56,18 @@ Groups = Annotated[
 Replace = Annotated[
     bool, typer.Option("--replace", help="Delete what the output folder holds, if it is of the same kind.")
 ]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="auto, neu, mt, msd, neu-seg, mvtec, ksdd2, severstal, cvat, supervisely, voc, labelme, table "
+        "or masks.",
+    ),
+]
 Source = Annotated[str, typer.Option("--source", help="Folder, or s3://bucket/prefix.")]
 Classes = Annotated[
-    str | None, typer.Option("--classes", help="Defect classes, comma separated, for voc and masks.")
+    str | None,
+    typer.Option("--classes", help="Defect classes, comma separated, where the source names none."),
 ]
 
 MaskValues = Annotated[

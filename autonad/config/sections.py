@@ -38,6 +38,11 @@ class DataConfig(Section):
     mask_threshold: Annotated[int, Field(ge=0, le=254)] = Field(
         127, description="grey masks: defect above this value"
     )
+    max_megabytes: Positive = Field(256.0, description="larger files are refused, MiB")
+    # Pillow itself stops at 178.9.
+    max_megapixels: Annotated[float, Field(gt=0, le=178)] = Field(
+        50.0, description="larger images are refused, million pixels"
+    )
     split_seed: int = Field(0, description="seed of the split")
 
 
@@ -48,7 +53,6 @@ class IngestConfig(Section):
     attempts: Annotated[int, Field(ge=1, le=20)] = Field(
         4, description="tries of a request, and of a download that breaks off"
     )
-    max_megabytes: Positive = Field(100.0, description="larger files are refused, MiB")
     workers: Count = Field(2, description="threads that decode images while others arrive")
 
 

@@ -39,9 +39,9 @@ from autonad.data.ingest.findings import (
     summarise,
 )
 from autonad.data.ingest.grouping import Grouping, Joining, Newcomer, place
+from autonad.data.ingest.opening import open_layout
 from autonad.data.ingest.settings import IngestSettings, PartOptions
 from autonad.data.layouts.decoding import PECULIAR, decode_record
-from autonad.data.layouts.formats import read_layout
 from autonad.data.layouts.layout import Layout
 from autonad.data.repeats import Surface
 from autonad.data.sanity.judging import judge, judge_splits
@@ -63,6 +63,7 @@ class AuditReport:
         dataset: What was looked at, if it is a dataset.
         layout: What was looked at, if it is a layout.
         reading: How the pixels of a layout are read, in sentences; what is unusual is among the findings.
+        recognised: The format and by what it was told, where nobody named it.
     """
 
     faults: pd.DataFrame
@@ -73,6 +74,7 @@ class AuditReport:
     dataset: Dataset | None = None
     layout: Layout | None = None
     reading: tuple[str, ...] = ()
+    recognised: str = ""
 
     @property
     def has_errors(self) -> bool:
@@ -148,15 +150,7 @@ def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
     Raises:
         DatasetError: The folder does not hold the layout.
     """
-    layout = read_layout(
-        settings.format,
-        Path(source),
-        groups_csv=settings.groups_csv,
-        include_defect_free=settings.include_defect_free,
-        threshold=settings.threshold,
-        classes=settings.classes,
-        pixels=settings.pixels,
-    )
+    layout = open_layout(Path(source), settings)
     faults, grey = list(layout.faults), 0
     images, shown, rows = list[Seen](), list[Looked](), list[tuple[str, str, Sequence[int]]]()
     digester = Digester.of_layout(layout, None)
@@ -186,7 +180,14 @@ def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
     table = pd.DataFrame(rows, columns=["group", "split", "pixels"])
     found, plain = fault_table(faults), tuple(one.text for one in layout.said if one.is_plain)
     return AuditReport(
-        found, len(layout.records), tuple(shown), table, layout.classes, layout=layout, reading=plain
+        found,
+        len(layout.records),
+        tuple(shown),
+        table,
+        layout.classes,
+        layout=layout,
+        reading=plain,
+        recognised=layout.told,
     )
 
 

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autonad.data.images import IGNORE, read_image, read_mask
+from autonad.data.images import IGNORE, MAX_PIXELS, read_image, read_mask
 from autonad.errors import DatasetError, StorageError
 from autonad.files import read_json
 
@@ -116,7 +116,7 @@ class Dataset:
             DatasetError: The file is missing, unreadable, gigantic, or of another size than the manifest
                 says.
         """
-        image = read_image(self._path(row, "image"))
+        image = read_image(self._path(row, "image"), max_pixels=_most_pixels(row))
         self._check_size(row, image, "image")
         return image
 
@@ -133,7 +133,7 @@ class Dataset:
                 f"an image of {self.root} has no mask yet: it is unlabelled; ingest its mask, or leave the "
                 f"split {UNLABELLED!r} out"
             )
-        mask = read_mask(path)
+        mask = read_mask(path, max_pixels=_most_pixels(row))
         if mask.ndim != 2:
             raise DatasetError(f"mask {path} is a colour image; save one class index per pixel")
         self._check_size(row, mask, "mask")
@@ -160,6 +160,14 @@ class Dataset:
                 f"{what} {self._path(row, what)} is {array.shape[0]} × {array.shape[1]} pixels, "
                 f"the manifest says {expected[0]} × {expected[1]}; restore the file, or import the data again"
             )
+
+
+def _most_pixels(row: Any) -> int:
+    """What an image of a manifest row may have: it was imported, so as many as it had then."""
+    if isinstance(row, str | Path):
+        return MAX_PIXELS
+    get = row.__getitem__ if isinstance(row, pd.Series | dict) else lambda name: getattr(row, name)
+    return max(MAX_PIXELS, int(get("height")) * int(get("width")))
 
 
 def is_dataset(root: Path) -> bool:

@@ -43,25 +43,26 @@ _DAMAGES = (
 IGNORE = 255
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: Path, *, max_pixels: int | None = None) -> np.ndarray:
     """Read an image as it is meant to be seen (EXIF rotation applied).
 
     Args:
         path: PNG, JPEG, BMP, TIFF or WebP; grey, palette, 8 or 16 bits.
+        max_pixels: The largest image that is read; None takes `MAX_PIXELS`.
 
     Returns:
         uint8 (H, W, 3); a grey image has three equal channels.
 
     Raises:
-        DatasetError: The file is missing, unreadable or larger than `MAX_PIXELS`.
+        DatasetError: The file is missing, unreadable or larger than `max_pixels`.
     """
-    return decode_image(_read_bytes(path, "image"), path)
+    return decode_image(_read_bytes(path, "image"), path, max_pixels=max_pixels)
 
 
-def decode_image(content: bytes, path: Path) -> np.ndarray:
+def decode_image(content: bytes, path: Path, *, max_pixels: int | None = None) -> np.ndarray:
     """Decode the bytes of an image file; `path` only names it in messages. See `read_image`."""
     with damages_named(content, path, "image"):
-        image = upright(_open(content, path, "image"))
+        image = upright(_open(content, path, "image", max_pixels))
         if image.mode.startswith("I") or image.mode == "F":
             # Pillow clips 16-bit samples at 255 instead of scaling them.
             grey = np.asarray(image).astype(np.float64) / (257.0 if image.mode.startswith("I") else 1.0)
@@ -69,21 +70,22 @@ def decode_image(content: bytes, path: Path) -> np.ndarray:
         return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def read_mask(path: Path) -> np.ndarray:
+def read_mask(path: Path, *, max_pixels: int | None = None) -> np.ndarray:
     """Read a mask without interpreting it.
 
     Args:
         path: Grey, palette (the indices are kept) or one-bit image (0 and 1), or a colour image.
+        max_pixels: The largest mask that is read; None takes `MAX_PIXELS`.
 
     Returns:
         uint8 (H, W), or uint8 (H, W, 3) for a colour image whose channels differ.
 
     Raises:
-        DatasetError: The file is missing, unreadable, larger than `MAX_PIXELS` or holds values above 255.
+        DatasetError: The file is missing, unreadable, larger than `max_pixels` or holds values above 255.
     """
     content = _read_bytes(path, "mask")
     with damages_named(content, path, "mask"):
-        image = _open(content, path, "mask")
+        image = _open(content, path, "mask", max_pixels)
         if image.mode in {"L", "P", "1"}:
             return np.array(image).astype(np.uint8)
         if image.mode.startswith("I") or image.mode == "F":
@@ -147,9 +149,9 @@ def _read_bytes(path: Path, what: str) -> bytes:
         ) from error
 
 
-def _open(content: bytes, path: Path, what: str) -> Image.Image:
-    image = probe_image(content, path, what)
-    decode(image, path, what)
+def _open(content: bytes, path: Path, what: str, max_pixels: int | None) -> Image.Image:
+    image = probe_image(content, path, what, max_pixels)
+    decode(image, path, what, max_pixels=max_pixels)
     return image
 
 
@@ -181,7 +183,9 @@ def damages_named(content: bytes, path: Path, what: str) -> Iterator[None]:
         ) from error
 
 
-def decode(image: Image.Image, path: Path, what: str, *, page: int = 0) -> None:
+def decode(
+    image: Image.Image, path: Path, what: str, *, page: int = 0, max_pixels: int | None = None
+) -> None:
     """Decode an opened image in place; call it within `damages_named`.
 
     Args:
@@ -189,44 +193,49 @@ def decode(image: Image.Image, path: Path, what: str, *, page: int = 0) -> None:
         path: Its name in messages.
         what: "image" or "mask".
         page: Which of several pages or frames, from 0.
+        max_pixels: The largest page that is read; None takes `MAX_PIXELS`.
 
     Raises:
-        DatasetError: The page is larger than `MAX_PIXELS`.
+        DatasetError: The page is larger than `max_pixels`.
     """
     if page:
         image.seek(page)
-        check_size(image.size, path, what)
+        check_size(image.size, path, what, max_pixels)
     image.load()
 
 
-def probe_image(content: bytes | BinaryIO, path: Path, what: str) -> Image.Image:
+def probe_image(
+    content: bytes | BinaryIO, path: Path, what: str, max_pixels: int | None = None
+) -> Image.Image:
     """Open an image file and read its header only; call it within `damages_named`.
 
     Raises:
-        DatasetError: It is larger than `MAX_PIXELS`.
+        DatasetError: It is larger than `max_pixels`, or `MAX_PIXELS` if that is None.
     """
     image = Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=_FORMATS)
-    check_size(image.size, path, what)
+    check_size(image.size, path, what, max_pixels)
     return image
 
 
-def check_size(size: tuple[int, int], path: Path, what: str) -> None:
+def check_size(size: tuple[int, int], path: Path, what: str, max_pixels: int | None = None) -> None:
     """Refuse a gigantic image.
 
     Args:
         size: Width and height, pixels.
         path: Its name in the message.
         what: "image" or "mask".
+        max_pixels: The most that it may have; None takes `MAX_PIXELS`.
 
     Raises:
-        DatasetError: It has more than `MAX_PIXELS`.
+        DatasetError: It has more.
     """
-    if size[0] * size[1] > MAX_PIXELS:
-        raise DatasetError(_too_large(what, path, f"it has {size[1]} × {size[0]} pixels", MAX_PIXELS))
+    limit = MAX_PIXELS if max_pixels is None else max_pixels
+    if size[0] * size[1] > limit:
+        raise DatasetError(_too_large(what, path, f"it has {size[1]} × {size[0]} pixels", limit))
 
 
 def _too_large(what: str, path: Path, found: str, max_pixels: int) -> str:
     return (
-        f"{what} {path} is too large: {found}; at most {max_pixels / 1e6:g} megapixels are read, "
-        "so cut it into tiles or scale it down"
+        f"{what} {path} is too large: {found}; at most {max_pixels / 1e6:g} megapixels are read, so cut it "
+        "into tiles, scale it down, or raise data.max_megapixels"
     )

@@ -57,8 +57,8 @@ def audit(
     Args:
         context: Sections `data` and `input` decide.
         dataset: A dataset folder.
-        format: The layout's name.
-        source: The layout's folder.
+        format: The layout's name; None recognises it.
+        source: The layout's folder; of a table also its csv file.
         output: Folder for the page `audit.html` and the table `faults.csv`; None writes nothing.
         replace: Those of another audit in that folder are replaced; else it is refused.
         groups_csv: Which images show the same part; None looks for `groups.csv` in the source.
@@ -72,14 +72,14 @@ def audit(
     from autonad.data.audit import audit_dataset, audit_layout
     from autonad.data.ingest.settings import IngestSettings
 
-    if (dataset is None) == (format is None and source is None):
-        raise ConfigError("give either --dataset DIR, or --format NAME with --source DIR")
-    if dataset is None and (format is None or source is None):
-        raise ConfigError("a layout needs both --format NAME and --source DIR")
+    if (dataset is None) == (source is None) or (dataset is not None and format is not None):
+        raise ConfigError(
+            "give either --dataset DIR, or --source DIR, with --format NAME if it is not recognised"
+        )
     if output is not None:
         require_no_audit(output, replace=replace)
     settings = IngestSettings.of(
-        config, format=format or "", classes=classes, groups_csv=groups_csv, pixels=pixels
+        config, format=format or "auto", classes=classes, groups_csv=groups_csv, pixels=pixels
     )
     params: dict[str, Any] = {"data": config.data.model_dump(), "format": format}
     with begin("audit", context, params=params, learns=False) as step:
@@ -93,6 +93,8 @@ def audit(
         else:
             assert source is not None
             report = audit_layout(source, settings)
+        if report.recognised:
+            context.console.report(f"format {report.recognised}")
         step.run.log({"data/images": report.num_images, "data/faults": len(report.faults)})
         listed = None if output is None else _write(step, output, settings, report)
         return AuditResult(report.faults, listed, report.reading)

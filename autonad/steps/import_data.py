@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def import_data(
     context: Context,
     *,
-    format: str,
     source: Path,
     output: Path,
     replace: bool = False,
+    format: str = "auto",
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
     pixels: PixelOptions | None = None,
@@ -31,10 +31,10 @@ def import_data(
 
     Args:
         context: Section `data` decides.
-        format: The layout's name.
-        source: The layout's folder.
+        source: The layout's folder; of a table also its csv file.
         output: Dataset folder to write.
         replace: A dataset there is replaced; else it is refused.
+        format: The layout's name; "auto" recognises it.
         groups_csv: Which images show the same part; None looks for `groups.csv` in the source.
         classes: Class names, for layouts that do not carry them.
         pixels: What a user states about pixels.
@@ -51,6 +51,8 @@ def import_data(
     params = {"data": config.data.model_dump(), "format": format}
     with begin("import-data", context, params=params, learns=False) as step:
         report = import_dataset(source, output, settings, replace=replace)
+        if report.recognised:
+            context.console.report(f"format {report.recognised}")
         content = AuditContent(
             output.name,
             report.faults,

@@ -7,8 +7,10 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from autonad.console import as_text
 from autonad.errors import DatasetError, StorageError
 from autonad.storage.source import Arrival, Entry
+from autonad.storage.walking import LEADS_OUT, by_parts, irregular, walk
 
 
 class FolderSource:
@@ -28,31 +30,31 @@ class FolderSource:
     @property
     def name(self) -> str:
         """The folder's absolute path."""
-        return str(self._root)
+        return as_text(str(self._root))
 
     def entries(self) -> list[Entry]:
         """All files; size and time of change tell their versions apart."""
-        found = []
-        for folder, folders, files in os.walk(self._root):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(name for name in files if not name.startswith(".")):
-                path = Path(folder, name)
-                key = path.relative_to(self._root).as_posix()
-                try:
-                    about = path.stat()
-                except OSError:  # a link to nowhere, or gone meanwhile: fetching it says so
-                    found.append(Entry(key, str(path), 0, "missing"))
-                    continue
-                etag = f"{about.st_size:x}-{about.st_mtime_ns:x}"
-                found.append(Entry(key, str(path), about.st_size, etag))
-        return found
+        found = walk(self._root)
+        entries = []
+        for key in by_parts({*found.files, *found.problems}):
+            identity = as_text(f"{self._root}/{key}")
+            if key in found.files:
+                size, changed = found.files[key]
+                entries.append(Entry(key, identity, size, f"{size:x}-{changed:x}"))
+            else:
+                entries.append(Entry(key, identity, 0, "problem", found.problems[key]))
+        return entries
 
     def fetch(self, wanted: Sequence[tuple[Entry, Path]]) -> Iterator[Arrival]:
         """Copy files; a link that leads out of the folder is refused."""
         for entry, path in wanted:
             source = self._root / entry.key
             if not source.resolve().is_relative_to(self._root):
-                yield Arrival(entry, "it is a link that leads out of the folder; copy the file itself there")
+                yield Arrival(entry, LEADS_OUT)
+                continue
+            problem = irregular(source)  # opening a pipe would wait for its writer
+            if problem is not None:
+                yield Arrival(entry, problem)
                 continue
             temporary = path.with_name(f"{path.name}.tmp")
             try:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from autonad.console import as_text
+
 _LONGEST_NAME = 240  # bytes; file systems take 255, and a temporary suffix is added
 
 
@@ -21,12 +23,14 @@ class Entry:
         identity: Its name among all sources, such as s3://bucket/prefix/images/1.png.
         size: Bytes.
         etag: Changes whenever the content does.
+        problem: Why it cannot be fetched, where the listing shows that already.
     """
 
     key: str
     identity: str
     size: int
     etag: str
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class BatchSource(Protocol):
 def unsafe_key(key: str) -> str | None:
     """Why a key could lead out of its folder or cannot name a file; None if it is safe."""
     parts = key.split("/")
+    if as_text(key) != key:
+        return "its name is no UTF-8"
     if any(ord(character) < 32 or ord(character) == 127 for character in key):
         return "its name holds control characters"
     if "\\" in key:

@@ -265,7 +265,7 @@ def test_truncated_and_hostile_images_and_masks_of_other_sizes(batch, dataset, i
     batch.put("images/good.png", png(picture(7)))
     batch.put("masks/good.png", labels(1))
     batch.put("notes.pdf", b"%PDF")
-    done = ingest(batch, "--batch", "b", "--set", "ingest.max_megabytes=1", code=1)
+    done = ingest(batch, "--batch", "b", "--set", "data.max_megabytes=1", code=1)
     for item, word in (
         ("n000", "damaged"),
         ("n001", "damaged"),
@@ -274,7 +274,7 @@ def test_truncated_and_hostile_images_and_masks_of_other_sizes(batch, dataset, i
         ("large", "2 MiB"),
     ):
         assert any(f"images/{item}" in line and word in line for line in done.stdout.splitlines()), item
-    assert "1 files are neither images nor tables" in done.stdout
+    assert "1 files in formats that are not read: notes.pdf" in done.stdout
     assert "5 items were faulty, named above" in done.stderr
     assert len(manifest(dataset)) == 31
     assert len(list((dataset / "quarantine").iterdir())) >= 7

@@ -23,11 +23,11 @@ from autonad.data.ingest.findings import (
 )
 from autonad.data.ingest.ledger import Batch, Ledger
 from autonad.data.ingest.merge import Merge
+from autonad.data.ingest.opening import open_layout
 from autonad.data.ingest.own_split import found_split
 from autonad.data.ingest.placing import Shown, place_all
 from autonad.data.ingest.settings import IngestSettings, Rules
 from autonad.data.layouts.decoding import PECULIAR
-from autonad.data.layouts.formats import read_layout
 from autonad.data.layouts.layout import Layout
 from autonad.data.pixels.pixel_reading import READING
 from autonad.data.sanity.judging import judge, judge_splits
@@ -48,6 +48,7 @@ class ImportReport:
         faults: Findings (severity, kind, item, message); errors name what went to quarantine.
         reading: How its pixels were read, in sentences; what is unusual is among the findings.
         joins: Images that show one part.
+        recognised: The format and by what it was told, where nobody named it.
     """
 
     dataset: Dataset
@@ -57,6 +58,7 @@ class ImportReport:
     layout: Layout
     reading: tuple[str, ...] = ()
     joins: tuple[Shown, ...] = ()
+    recognised: str = ""
 
     @property
     def has_errors(self) -> bool:
@@ -91,15 +93,7 @@ def import_dataset(
     """
     source, output = Path(source), Path(output)
     require_free(output, replace=replace)
-    layout = read_layout(
-        settings.format,
-        source,
-        groups_csv=settings.groups_csv,
-        include_defect_free=settings.include_defect_free,
-        threshold=settings.threshold,
-        classes=settings.classes,
-        pixels=settings.pixels,
-    )
+    layout = open_layout(source, settings)
     with DatasetWriter(output, classes=layout.classes, source=source, replace=replace) as writer:
         merge, grey = _decide(layout, writer, settings.include_defect_free)
         _require_defects(layout, merge)
@@ -127,7 +121,9 @@ def import_dataset(
         writer.put(changes.manifest, changes.added, changes.reasons, about)
     kept = {reason["item"] for reason in changes.reasons if reason["file"]}
     plain = tuple(one.text for one in layout.said if one.is_plain)
-    return ImportReport(Dataset.open(output), faults, len(kept), shown, layout, plain, placement.joins)
+    return ImportReport(
+        Dataset.open(output), faults, len(kept), shown, layout, plain, placement.joins, layout.told
+    )
 
 
 def _require_defects(layout: Layout, merge: Merge) -> None:

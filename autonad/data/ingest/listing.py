@@ -6,19 +6,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from autonad.console import shown
 from autonad.data.dataset import Dataset
 from autonad.data.faults import Fault
 from autonad.data.images import IMAGE_SUFFIXES
 from autonad.data.ingest.ledger import Ledger
 from autonad.data.ingest.settings import IngestSettings
 from autonad.data.ingest.staging import Staging
+from autonad.data.layouts.accounting import ANNOTATIONS, FOREIGN_PICTURES, suffix_of, unread
 from autonad.data.layouts.formats import list_layout
 from autonad.data.layouts.groups_table import stated_groups
 from autonad.data.layouts.layout import Layout, Record
+from autonad.data.layouts.tree import too_large
 from autonad.errors import DatasetError
 from autonad.storage.source import BatchSource, Entry, unsafe_key
 
-_TABLES = frozenset({".csv", ".txt"})
 _MISSING_MASK = "missing-mask"
 Refused = tuple[Entry, Fault]
 
@@ -82,16 +84,18 @@ def plan(
     fetched = _fetch_tables(source, placed, staging)
     layout = _list(source, dataset, staging, settings)
     entry_at = {staging.path(entry): entry for entry in placed}
+    by_item = {entry.key: entry for entry in placed}
 
-    missing = [fault for fault in layout.faults if fault.kind == _MISSING_MASK]
-    unlabelled = tuple(Record(staging.batch / fault.item, fault.item, ()) for fault in missing)
+    missing = [fault for fault in layout.faults if fault.kind == _MISSING_MASK and fault.item in by_item]
+    unlabelled = tuple(
+        Record(staging.path(entry), entry.key, ()) for entry in (by_item[fault.item] for fault in missing)
+    )
     records = (*layout.records, *unlabelled)
-    more, faults = _file_faults(layout, entry_at, staging)
+    more, faults = _file_faults(layout, by_item)
     refused += more
-    faults += _unused(entry_at, records, source.name)
-    if others:
-        message = f"{others} files are neither images nor tables and are left alone"
-        faults.append(Fault("warning", "other-files", source.name, message))
+    apart = tuple(f"{folder}/" for folder in layout.companions)
+    faults += _unused(entry_at, records, apart, source.name)
+    faults += unread((key for key in others if not key.startswith(apart)), source.name)
 
     listed = {entry.identity for entry in entries}
 
@@ -102,33 +106,39 @@ def plan(
     groups, found = stated_groups(replace(layout, source=staging.batch, records=records), settings.groups_csv)
     faults += found
     return Plan(
-        replace(layout, records=new, faults=(), groups=groups, threshold=settings.threshold),
+        replace(
+            layout,
+            records=new,
+            faults=(),
+            groups=groups if groups is not None else layout.groups,
+            threshold=settings.threshold,
+        ),
         entry_at,
-        frozenset(fault.item for fault in missing),
+        frozenset(record.item for record in unlabelled),
         tuple((entry, fault) for entry, fault in refused if is_new(entry)),
         tuple(faults),
         fetched,
     )
 
 
-def _sort_out(entries: Sequence[Entry], max_bytes: int) -> tuple[list[Entry], list[Refused], int]:
-    """Files that may be images or tables, refused ones, and how many are neither."""
-    usable, refused, others = list[Entry](), list[Refused](), 0
+def _sort_out(entries: Sequence[Entry], max_bytes: int) -> tuple[list[Entry], list[Refused], list[str]]:
+    """Files that may be images or annotations, refused ones, and the names of those that are neither."""
+    usable, refused, others = list[Entry](), list[Refused](), list[str]()
     for entry in entries:
         fault = _unsafe(entry.key)
         if fault is None and any(part.startswith(".") for part in entry.key.split("/")):
             continue
-        if fault is None and Path(entry.key).suffix.lower() not in IMAGE_SUFFIXES | _TABLES:
-            others += 1
+        suffix = suffix_of(entry.key)
+        if fault is None and entry.problem is not None:
+            fault = Fault("error", "unreadable", entry.key, entry.problem)
+        elif fault is None and suffix in FOREIGN_PICTURES:
+            message = f"{suffix} is a format that is not read; convert it to PNG or JPEG"
+            fault = Fault("error", "unread-format", entry.key, message)
+        elif fault is None and suffix not in IMAGE_SUFFIXES | ANNOTATIONS:
+            others.append(entry.key)
             continue
-        if fault is None and entry.size > max_bytes:
-            fault = Fault(
-                "error",
-                "too-large",
-                entry.key,
-                f"it has {entry.size / 2**20:.0f} MiB, at most {max_bytes / 2**20:g} are read; raise "
-                "ingest.max_megabytes if it is an image",
-            )
+        elif fault is None and entry.size > max_bytes:
+            fault = too_large(entry.key, entry.size, max_bytes)
         if fault is None:
             usable.append(entry)
         else:
@@ -140,13 +150,12 @@ def _unsafe(key: str) -> Fault | None:
     problem = unsafe_key(key)
     if problem is None:
         return None
-    shown = key if key.isprintable() else ascii(key)[1:-1]
-    return Fault("error", "unsafe-name", shown[:300], f"{problem}; rename it at the source")
+    return Fault("error", "unsafe-name", shown(key)[:300], f"{problem}; rename it at the source")
 
 
 def _fetch_tables(source: BatchSource, placed: Sequence[Entry], staging: Staging) -> int:
-    """Fetch the tables that have not arrived yet; how many these were."""
-    tables = [e for e in placed if Path(e.key).suffix.lower() in _TABLES and not staging.has(e)]
+    """Fetch the annotation files that have not arrived yet; how many these were."""
+    tables = [e for e in placed if suffix_of(e.key) in ANNOTATIONS and not staging.has(e)]
     for arrival in source.fetch([(entry, staging.path(entry)) for entry in tables]):
         if arrival.problem is not None:
             raise DatasetError(f"{arrival.entry.identity} cannot be read: {arrival.problem}")
@@ -155,8 +164,6 @@ def _fetch_tables(source: BatchSource, placed: Sequence[Entry], staging: Staging
 
 def _list(source: BatchSource, dataset: Dataset, staging: Staging, settings: IngestSettings) -> Layout:
     """The layout of the files that were laid out."""
-    if settings.format == "masks":
-        (staging.batch / "masks").mkdir(exist_ok=True)  # without it, all images are unlabelled
     try:
         return list_layout(
             settings.format,
@@ -170,14 +177,12 @@ def _list(source: BatchSource, dataset: Dataset, staging: Staging, settings: Ing
         raise DatasetError(str(error).replace(str(staging.batch), source.name)) from error
 
 
-def _file_faults(
-    layout: Layout, entry_at: dict[Path, Entry], staging: Staging
-) -> tuple[list[Refused], list[Fault]]:
+def _file_faults(layout: Layout, by_item: dict[str, Entry]) -> tuple[list[Refused], list[Fault]]:
     """Faults of a listing: those that make a file useless, and the others; a missing mask is none."""
     refused, faults = [], []
     for fault in layout.faults:
-        concerned = entry_at.get(staging.batch / fault.item)
-        if fault.kind == _MISSING_MASK:
+        concerned = by_item.get(fault.item)
+        if fault.kind == _MISSING_MASK and concerned is not None:
             continue
         if concerned is not None and fault.severity == "error":
             refused.append((concerned, fault))
@@ -186,13 +191,15 @@ def _file_faults(
     return refused, faults
 
 
-def _unused(entry_at: dict[Path, Entry], records: Iterable[Record], name: str) -> list[Fault]:
-    """Masks without an image."""
+def _unused(
+    entry_at: dict[Path, Entry], records: Iterable[Record], apart: tuple[str, ...], name: str
+) -> list[Fault]:
+    """Masks without an image; what begins with one of `apart` is known to be of no use."""
     used = {path for record in records for path in record.files}
     unused = sorted(
         entry.key
         for path, entry in entry_at.items()
-        if path not in used and path.suffix.lower() in IMAGE_SUFFIXES
+        if path not in used and suffix_of(entry.key) in IMAGE_SUFFIXES and not entry.key.startswith(apart)
     )
     faults = []
     if unused:

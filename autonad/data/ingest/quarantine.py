@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autonad.console import shown
 from autonad.data.writer import unique_name
 
 QUARANTINE = "quarantine"
@@ -34,7 +35,11 @@ class Quarantine:
             self.added[place] = path
             name = Path(place).name
         self.reasons.append(
-            {"file": name, "item": f"{self.prefix}/{item}" if self.prefix else item, "reason": reason}
+            {
+                "file": name,
+                "item": shown(f"{self.prefix}/{item}" if self.prefix else item),
+                "reason": shown(reason),
+            }
         )
 
     def retire(self, file: str, reason: str) -> str:

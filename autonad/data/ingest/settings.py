@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -54,7 +54,7 @@ class IngestSettings:
     threshold: int = 127
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
     seed: int = 0
-    max_bytes: int = 100 * 2**20
+    max_bytes: int = 256 * 2**20
     workers: int = 2
     input_size: tuple[int, int] = (128, 128)
     keep_aspect: bool = True
@@ -85,11 +85,11 @@ class IngestSettings:
             threshold=config.data.mask_threshold,
             fractions=config.data.fractions,
             seed=config.data.split_seed,
-            max_bytes=int(config.ingest.max_megabytes * 2**20),
+            max_bytes=int(config.data.max_megabytes * 2**20),
             workers=config.ingest.workers,
             input_size=config.input.size,
             keep_aspect=config.input.keep_aspect,
-            pixels=pixels or PixelOptions(),
+            pixels=replace(pixels or PixelOptions(), max_pixels=int(config.data.max_megapixels * 1e6)),
             parts=parts or PartOptions(),
         )
 

@@ -1,1 +1,20 @@
-"""Readers of layouts: published sets, and folders of images and masks."""
+"""Readers of layouts: folders of images and masks, published sets, and what tools write.
+
+formats         their list, and how each is recognised
+tree            the files of a source, walked once, without what may not be read
+layout          what a reader returns
+mask_folders    images/ and masks/
+image_table     a csv file of images and masks
+published       NEU, magnetic tiles, NEU_Seg
+voc_folders     Pascal VOC, labelme2voc, CVAT's masks
+mvtec           MVTec AD, VisA
+beside          masks beside their images
+severstal       runs of pixels in a csv file
+supervisely     DATASET/img and DATASET/masks_machine
+pairing         which mask belongs to which image
+colour_masks    masks whose colours a list explains
+interpreting    what the values in masks mean
+groups_table    groups.csv
+accounting      what becomes of the files that no record uses
+decoding        records, read
+"""

@@ -60,7 +60,7 @@ def decode_record(layout: Layout, record: Record) -> Decoded:
     """Read one record of a layout, as the layout's pixels are read; a faulty one carries its fault."""
     reading = layout.reading.images
     try:
-        opened = Opened.of(record.image.read_bytes(), Path(record.item), "image")
+        opened = Opened.of(record.image.read_bytes(), Path(record.item), "image", layout.max_pixels)
         turned, masks = _masks(layout, record, opened.header)
         image = read_image_file(opened, reading, turned=turned)
     except OSError as error:
@@ -83,7 +83,10 @@ def _masks(layout: Layout, record: Record, header: Header) -> tuple[bool, list[M
     turned = reading.turned
 
     def read(turned: bool) -> list[MaskFile]:
-        return [read_mask_file(path, page=reading.page, turned=turned) for path, _ in record.masks]
+        return [
+            read_mask_file(path, page=reading.page, turned=turned, max_pixels=layout.max_pixels)
+            for path, _ in record.masks
+        ]
 
     masks = read(turned)
     sizes = {mask.samples.shape[:2] for mask in masks}

@@ -39,6 +39,10 @@ class Masks:
     reading: MaskReading
     said: Said
 
+    def explain(self, layout: Layout) -> Layout:
+        """The layout with this reading of its masks."""
+        return replace(layout, reading=replace(layout.reading, masks=self.reading), said=(self.said,))
+
 
 def interpret(
     masks: dict[str, Path], classes: Sequence[str] | None, folder: Path, options: PixelOptions
@@ -54,7 +58,7 @@ def interpret(
     Raises:
         DatasetError: The masks cannot be read, or do not tell their classes.
     """
-    survey = survey_masks(masks.values(), page=options.page, is_open=True)
+    survey = survey_masks(masks.values(), options, is_open=True)
     if not survey.total:
         raise DatasetError(f"{folder} holds no readable masks; save one mask per image as PNG")
     classes = classes if classes is not None else options.classes
@@ -122,7 +126,7 @@ def _masks_settled(layout: Layout, options: PixelOptions, known: MaskReading) ->
     files = [path for record in layout.records for path, _ in record.masks]
     num_classes = len(layout.classes) - 1
     is_open = layout.assumed and num_classes == 1
-    survey = survey_masks(files, page=options.page, is_open=is_open)
+    survey = survey_masks(files, options, is_open=is_open)
     if not survey.total:
         return replace(layout, reading=Reading(layout.reading.images, known))
     if options.mask_values is not None:

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from autonad.data.faults import Fault
+from autonad.data.pixels.pixel_options import PixelOptions
 from autonad.data.pixels.pixel_reading import Reading, Said
 
 
@@ -84,6 +85,9 @@ class Layout:
         assumed: Whether the masks were listed as index or binary masks without having been read.
         reading: How its pixels are read.
         said: What was decided about that; about masks, it is decided as soon as something is said of them.
+        companions: Folders of the layout whose files are of no use here, and known not to be.
+        max_pixels: Larger images are refused before they are decoded; None takes the usual limit.
+        recognised: By what the format was told, where nobody named it.
     """
 
     format: str
@@ -97,3 +101,28 @@ class Layout:
     assumed: bool = False
     reading: Reading = field(default_factory=Reading)
     said: tuple[Said, ...] = ()
+    companions: tuple[str, ...] = ()
+    max_pixels: int | None = None
+    recognised: str = ""
+
+    @property
+    def told(self) -> str:
+        """The format and by what it was told; empty where somebody named it."""
+        return f"{self.format}: {self.recognised}" if self.recognised else ""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a reader.
+
+    Attributes:
+        include_defect_free: List images that the layout declares free of defects where they lie apart.
+        classes: Names of the defect classes, for layouts that do not carry them.
+        known: Classes that index masks mean where nothing else names them; see `read_masks`.
+        pixels: What a user states about pixels.
+    """
+
+    include_defect_free: bool = False
+    classes: tuple[str, ...] | None = None
+    known: tuple[str, ...] | None = None
+    pixels: PixelOptions = field(default_factory=PixelOptions)

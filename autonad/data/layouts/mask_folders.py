@@ -1,7 +1,6 @@
 """Reader of the plainest layout: a folder of images and a folder of masks.
 
-`images/` and `masks/` lie in the source folder and match by file name without suffix (a mask may also end in
-"_mask"). The masks are one of
+`images/` and `masks/` lie in the source folder and match by file name, see `pairing.py`. The masks are one of
 
     index       one value per class, 0 is the background, 255 is ignored
     binary      0 and 255, or grey values to be thresholded, with a single class
@@ -11,114 +10,176 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass
 
+from autonad.console import as_text
 from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
-from autonad.data.images import list_images
 from autonad.data.layouts.interpreting import Masks, interpret
-from autonad.data.layouts.layout import Layout, Record
-from autonad.data.layouts.pairing import masks_by_image
-from autonad.data.pixels.pixel_options import PixelOptions
+from autonad.data.layouts.layout import Layout, Record, Wanted
+from autonad.data.layouts.pairing import Pairing, class_name, missing_mask, pair
+from autonad.data.layouts.tree import Tree, split_stem
 from autonad.errors import DatasetError
 
-# Mask files by the image they belong to, and the class of their non-zero pixels; None for index masks.
-MaskSource = tuple[dict[str, Path], int | None]
+# What people call the two folders, in lower case. Another name than the first is said.
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "pictures", "photos")
+MASK_FOLDERS = (
+    "masks",
+    "mask",
+    "labels",
+    "label",
+    "ground_truth",
+    "groundtruth",
+    "ground truth",
+    "gt",
+    "annotations",
+    "segmentation",
+    "segmentations",
+)
 
 
-def read_masks(
-    source: Path,
-    *,
-    classes: Sequence[str] | None,
-    known: Sequence[str] | None = None,
-    pixels: PixelOptions | None = None,
-) -> Layout:
-    """List a folder of images and one of masks.
+@dataclass(frozen=True)
+class _Source:
+    """Masks of one class, or index masks where `index` is None.
 
-    Args:
-        source: Folder with `images/` and `masks/`; both may have the same sub-folders.
-        classes: Names of the defects; else classes.txt (one per line), else the sub-folders of `masks/`, else
-            "defect" for 0/255 masks.
-        known: Classes that index masks mean where nothing else names them. With these no mask is read:
-            those of a single class are listed as binary ones.
-        pixels: What a user states about pixels.
+    Attributes:
+        folder: Where they lie.
+        pairing: Which mask belongs to which image, by paths relative to the folders.
+        index: Class of their non-zero pixels.
+    """
+
+    folder: str
+    pairing: Pairing
+    index: int | None
+
+
+def read_masks(tree: Tree, wanted: Wanted) -> Layout:
+    """List a folder of images and one of masks; both may have the same sub-folders.
+
+    The defects are called by `wanted.classes`; else by classes.txt (one per line), else by the sub-folders of
+    `masks/`, else "defect" for 0/255 masks. With `wanted.known`, classes that index masks mean where nothing
+    else names them, no mask is read, those of a single class are listed as binary ones (see `is_index`), and
+    there need be no masks.
 
     Raises:
         DatasetError: A folder is missing, or the classes cannot be told from the masks.
     """
-    images, masks = source / "images", source / "masks"
-    for folder in (images, masks):
-        if not folder.is_dir():
-            raise DatasetError(
-                f"{source} lacks the folder {folder.name!r}; put images into images/, masks into masks/"
-            )
-    paths = list_images(images, recursive=True)
-    if not paths:
-        raise DatasetError(f"{images} holds no images; put PNG, JPEG, BMP, TIFF or WebP files there")
-    classes = classes if classes is not None else _listed_classes(source / "classes.txt")
-    folders = _class_folders(images, masks, classes)
-    found: Masks | None = None
+    images, masks, faults = _folders(tree, wanted)
+    keys = [key[len(images) + 1 :] for key in tree.images(images, recursive=True)]
+    if not keys:
+        raise DatasetError(
+            f"{tree.root / images} holds no images; put PNG, JPEG, BMP, TIFF or WebP files there"
+        )
+    classes = wanted.classes if wanted.classes is not None else _listed_classes(tree)
+    folders = _class_folders(tree, images, masks, classes)
+    meant: Masks | None = None
     if folders:
-        names, sources, faults = _per_class(masks, folders, classes)
+        names, sources, found = _per_class(tree, masks, folders, classes, keys)
+        faults += found
     else:
-        names, sources, found = _single(masks, classes, known, pixels or PixelOptions())
-        faults = []
-
+        names, sources, meant = _single(tree, masks, classes, wanted, keys)
     records = []
-    for path in paths:
-        key = path.relative_to(images).with_suffix("").as_posix()
-        item = path.relative_to(source).as_posix()
-        own = tuple((files[key], index) for files, index in sources if key in files)
-        if own:
-            records.append(Record(path, item, own))
+    for key in keys:
+        item = as_text(f"{images}/{key}")
+        ambiguous = next((f for s in sources if (f := s.pairing.fault(key, item)) is not None), None)
+        own = [(s.folder, s.pairing.masks[key], s.index) for s in sources if key in s.pairing.masks]
+        if ambiguous is not None:
+            faults.append(ambiguous)
+        elif own:
+            paths = tuple((tree.path(f"{folder}/{mask}"), index) for folder, mask, index in own)
+            records.append(Record(tree.path(f"{images}/{key}"), item, paths))
         else:
-            message = f"it has no mask; expected masks/{key}.png, all zero if it shows no defect"
-            faults.append(Fault("error", "missing-mask", item, message))
-    assumed = known is not None and not folders
-    layout = Layout("masks", source, names, tuple(records), tuple(faults), assumed=assumed)
-    if found is None:
-        return layout
-    return replace(layout, reading=replace(layout.reading, masks=found.reading), said=(found.said,))
+            place = f"{masks}/{{{','.join(folders)}}}" if folders else masks
+            faults.append(missing_mask(item, f"{place}/{split_stem(key)}"))
+    assumed = wanted.known is not None and not folders
+    layout = Layout("masks", tree.root, names, tuple(records), tuple(faults), assumed=assumed)
+    return layout if meant is None else meant.explain(layout)
 
 
-def _listed_classes(path: Path) -> list[str] | None:
-    """The classes that a text file names, one per line."""
-    if not path.is_file():
+def is_masks(tree: Tree) -> str | None:
+    """By what the layout of `read_masks` is told."""
+    images, masks = _candidates(tree, IMAGE_FOLDERS), _candidates(tree, MASK_FOLDERS)
+    if len(images) != 1 or len(masks) != 1 or not tree.images(masks[0], recursive=True):
         return None
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    return [line.strip() for line in lines if line.strip()]
+    return f"folders {images[0]} and {masks[0]}"
+
+
+def _folders(tree: Tree, wanted: Wanted) -> tuple[str, str, list[Fault]]:
+    """The folder of images and that of masks, and a warning where they have other names."""
+    found, faults = [], []
+    for names, optional in ((IMAGE_FOLDERS, False), (MASK_FOLDERS, wanted.known is not None)):
+        candidates = _candidates(tree, names)
+        if not candidates and optional:
+            found.append(names[0])
+        elif len(candidates) == 1:
+            found.append(candidates[0])
+            if candidates[0].casefold() != names[0]:
+                message = f"there is no {names[0]}/; {candidates[0]}/ is taken for it"
+                faults.append(Fault("warning", "folder-name", candidates[0], message))
+        elif not candidates:
+            raise DatasetError(
+                f"{tree.root} lacks the folder {names[0]!r}; images/ and masks/ were looked for; it holds "
+                f"{tree.summary()}: rename the folders, or choose another --format"
+            )
+        else:
+            raise DatasetError(
+                f"{tree.root} holds {', '.join(candidates)}, each of which could be {names[0]}/; rename the "
+                f"right one to {names[0]}"
+            )
+    return found[0], found[1], faults
+
+
+def _candidates(tree: Tree, names: Sequence[str]) -> list[str]:
+    """Folders that may be meant: the one of the first name, else all of the other names."""
+    inner = [name for name in tree.inner() if name.casefold() in names]
+    exact = [name for name in inner if name == names[0]]
+    usual = [name for name in inner if name.casefold() == names[0]]
+    return exact or usual or inner
+
+
+def _listed_classes(tree: Tree) -> list[str] | None:
+    """The classes that classes.txt names, one per line."""
+    if not tree.has("classes.txt"):
+        return None
+    return [line.strip() for line in tree.text("classes.txt").splitlines() if line.strip()]
 
 
 def _per_class(
-    masks: Path, folders: set[str], classes: Sequence[str] | None
-) -> tuple[tuple[str, ...], list[MaskSource], list[Fault]]:
+    tree: Tree, masks: str, folders: list[str], classes: Sequence[str] | None, keys: Sequence[str]
+) -> tuple[tuple[str, ...], list[_Source], list[Fault]]:
     """Class names, the masks of each class, and folders that are none of the classes."""
-    names = check_classes(classes if classes is not None else sorted(folders))
-    sources: list[MaskSource] = [
-        (masks_by_image(masks / name), index) for index, name in enumerate(names) if index and name in folders
-    ]
+    names = check_classes(class_name(name) for name in (classes if classes is not None else folders))
+    places = {class_name(folder): f"{masks}/{folder}" for folder in folders}
+    sources = []
+    for index, name in enumerate(names):
+        if index and name in places:
+            inside = [key[len(places[name]) + 1 :] for key in tree.images(places[name], recursive=True)]
+            sources.append(_Source(places[name], pair(keys, inside), index))
     message = f"it is none of the classes {', '.join(names[1:])}"
-    unknown = sorted(folders - set(names))
-    return names, sources, [Fault("warning", "unknown-class", f"masks/{name}", message) for name in unknown]
+    unknown = sorted(places.keys() - set(names))
+    faults = [Fault("warning", "unknown-class", f"{masks}/{name}", message) for name in unknown]
+    return names, sources, faults
 
 
 def _single(
-    masks: Path, classes: Sequence[str] | None, known: Sequence[str] | None, pixels: PixelOptions
-) -> tuple[tuple[str, ...], list[MaskSource], Masks | None]:
+    tree: Tree, masks: str, classes: Sequence[str] | None, wanted: Wanted, keys: Sequence[str]
+) -> tuple[tuple[str, ...], list[_Source], Masks | None]:
     """Class names, the one mask of each image, and what the masks were found to be, if they were read."""
-    files = masks_by_image(masks)
-    if known is not None:
-        names = check_classes(classes or pixels.classes or known)
-        return names, [(files, 1 if len(names) == 2 else None)], None
-    found = interpret(files, classes, masks, pixels)
-    return found.classes, [(files, None if found.is_index else 1)], found
+    inside = [key[len(masks) + 1 :] for key in tree.images(masks, recursive=True)]
+    pairing = pair(keys, inside)
+    if wanted.known is not None:
+        names = check_classes(classes or wanted.pixels.classes or wanted.known)
+        return names, [_Source(masks, pairing, 1 if len(names) == 2 else None)], None
+    paths = {key: tree.path(f"{masks}/{key}") for key in inside}
+    found = interpret(paths, classes, tree.root / masks, wanted.pixels)
+    return found.classes, [_Source(masks, pairing, None if found.is_index else 1)], found
 
 
-def _class_folders(images: Path, masks: Path, classes: Sequence[str] | None) -> set[str]:
-    """Sub-folders of `masks/` that stand for classes, rather than mirror sub-folders of `images/`."""
-    folders = {path.name for path in masks.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    mirrored = {path.name for path in images.iterdir() if path.is_dir()}
-    if folders and classes is not None and folders & set(classes):
+def _class_folders(tree: Tree, images: str, masks: str, classes: Sequence[str] | None) -> list[str]:
+    """Sub-folders of the masks that stand for classes, rather than mirror sub-folders of the images."""
+    folders = tree.inner(masks)
+    if classes is not None and {class_name(name) for name in folders} & {
+        class_name(name) for name in classes
+    }:
         return folders
-    return set() if folders <= mirrored else folders
+    return [] if set(folders) <= set(tree.inner(images)) else folders

@@ -1,25 +1,181 @@
-"""Which mask belongs to which image, by their names."""
+"""Which mask belongs to which image, by their names.
+
+A mask is called as its image, apart from the suffix of the file; or like it with a word behind (`p_mask`,
+`p_GT`); or like the image's whole file name (`p.jpg.png`). Unicode's two ways to write an accent are one. A
+mask that is called exactly as one image is no other's: `p_mask` beside the images `p` and `p_mask` belongs to
+the latter.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from autonad.data.images import IMAGE_SUFFIXES, list_images
+from autonad.console import as_text, shown
+from autonad.data.faults import Fault
+from autonad.data.layouts.tree import Tree, is_image, split_stem
 
-
-def index_by_stem(files: list[Path]) -> tuple[dict[str, Path], list[Path]]:
-    """Files by name without suffix, and those whose name was already taken."""
-    found: dict[str, Path] = {}
-    doubled = []
-    for path in files:
-        if path.suffix.lower() in IMAGE_SUFFIXES and found.setdefault(path.stem, path) != path:
-            doubled.append(path)
-    return found, doubled
+# In lower case; they count in any.
+MASK_WORDS = ("_mask", "_gt", "_label", "_labels", "-mask", ".mask")
+LOOKED_FOR = "also with _mask, _GT, _label, _labels, -mask or .mask behind it, or behind the whole file name"
 
 
-def masks_by_image(folder: Path) -> dict[str, Path]:
-    """Mask files by the image they belong to: relative path without suffix and without "_mask"."""
-    return {
-        path.relative_to(folder).with_suffix("").as_posix().removesuffix("_mask"): path
-        for path in list_images(folder, recursive=True)
-    }
+@dataclass(frozen=True)
+class Pairing:
+    """Images and their masks, by key.
+
+    Attributes:
+        masks: The one mask of each image that has one.
+        several: Images with more than one mask, with all of them.
+        shared: Images that cannot be told apart by their names, with all that share one.
+        orphans: Masks of no image.
+    """
+
+    masks: dict[str, str]
+    several: dict[str, tuple[str, ...]]
+    shared: dict[str, tuple[str, ...]]
+    orphans: tuple[str, ...]
+
+    def fault(self, key: str, item: str) -> Fault | None:
+        """Why an image's mask is ambiguous, if it is."""
+        if key in self.several:
+            masks = ", ".join(as_text(mask) for mask in self.several[key])
+            message = f"{len(self.several[key])} masks may be its own: {masks}; keep one of them"
+        elif key in self.shared:
+            others = ", ".join(as_text(other) for other in self.shared[key] if other != key)
+            message = (
+                f"its name without suffix is also that of {others}, so its mask is uncertain; rename one"
+            )
+        else:
+            return None
+        return Fault("error", "ambiguous", item, message)
+
+
+def pair(images: Sequence[str], masks: Sequence[str]) -> Pairing:
+    """Find the mask of each image.
+
+    Args:
+        images: Paths relative to the folder of images.
+        masks: Paths relative to the folder of masks.
+    """
+    by_stem: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
+    for image in images:
+        name = normal(image)
+        by_stem.setdefault(split_stem(name), []).append(image)
+        by_name.setdefault(name, []).append(image)
+    owned: dict[str, list[str]] = {}
+    left = []
+    for mask in masks:
+        stem = split_stem(normal(mask))
+        owners = by_stem.get(stem) or by_name.get(stem) or _by_word(stem, by_stem, by_name)
+        for owner in owners:
+            owned.setdefault(owner, []).append(mask)
+        if not owners:
+            left.append(mask)
+    orphans = _by_bare_name(left, [image for image in images if image not in owned], owned)
+    several = {image: tuple(found) for image, found in owned.items() if len(found) > 1}
+    single = {image: found[0] for image, found in owned.items() if len(found) == 1}
+    users: dict[str, list[str]] = {}
+    for image, mask in single.items():
+        users.setdefault(mask, []).append(image)
+    shared = {image: tuple(found) for found in users.values() if len(found) > 1 for image in found}
+    certain = {image: mask for image, mask in single.items() if image not in shared}
+    return Pairing(certain, several, shared, tuple(orphans))
+
+
+def paired(
+    tree: Tree, images: str, masks: str, *, recursive: bool = False
+) -> Iterator[tuple[str, str | Fault]]:
+    """Each image of a folder with its mask in another, or with the fault why it has none.
+
+    Args:
+        tree: Where the folders are.
+        images: Folder of images.
+        masks: Folder of masks.
+        recursive: Whether their sub-folders count.
+    """
+    keys = [key[len(images) + 1 :] for key in tree.images(images, recursive=recursive)]
+    found = pair(keys, [key[len(masks) + 1 :] for key in tree.images(masks, recursive=recursive)])
+    for key in keys:
+        item = as_text(f"{images}/{key}")
+        fault = found.fault(key, item)
+        if fault is None and key not in found.masks:
+            fault = missing_mask(item, f"{masks}/{split_stem(key)}")
+        yield f"{images}/{key}", fault or f"{masks}/{found.masks[key]}"
+
+
+def missing_mask(item: str, looked_for: str) -> Fault:
+    """The fault of an image without a mask.
+
+    Args:
+        item: The image.
+        looked_for: The mask's path without suffix.
+    """
+    message = (
+        f"it has no mask; looked for {as_text(looked_for)}.png (or .jpg, .bmp, .tif, .webp), {LOOKED_FOR}; "
+        "save one there, all zero if the image shows no defect"
+    )
+    return Fault("error", "missing-mask", item, message)
+
+
+def normal(name: str) -> str:
+    """A name in Unicode's composed form, so that names which look alike are equal."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def class_name(folder: str) -> str:
+    """The class that a folder's name stands for, fit to be printed."""
+    return shown(normal(folder))
+
+
+def without_word(stem: str) -> str | None:
+    """What stands before `_mask` and the like at the end of a mask's name; None without such an end."""
+    lower = stem.lower()
+    for word in MASK_WORDS:
+        if lower.endswith(word) and len(stem) > len(word):
+            return stem[: -len(word)]
+    return None
+
+
+def beside(files: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Images and masks that lie in one folder: a mask is called as another file, with a word behind."""
+    stems = {split_stem(normal(key)) for key in files}
+    masks = []
+    for key in files:
+        stem = without_word(split_stem(normal(key)))
+        if stem is not None and (stem in stems or (is_image(stem) and split_stem(stem) in stems)):
+            masks.append(key)
+    chosen = set(masks)
+    return [key for key in files if key not in chosen], masks
+
+
+def _by_word(stem: str, by_stem: dict[str, list[str]], by_name: dict[str, list[str]]) -> list[str]:
+    image = without_word(stem)
+    if image is None:
+        return []
+    return by_stem.get(image) or by_name.get(image) or []
+
+
+def _by_bare_name(masks: list[str], images: list[str], owned: dict[str, list[str]]) -> list[str]:
+    """Pair what lies in other sub-folders, where its name is unique on both sides; what masks are left."""
+    if not masks or not images:
+        return masks
+    places: dict[str, list[str]] = {}
+    for image in images:
+        places.setdefault(split_stem(normal(image)).rsplit("/", 1)[-1], []).append(image)
+    wanted: dict[str, list[str]] = {}
+    for mask in masks:
+        name = split_stem(normal(mask)).rsplit("/", 1)[-1]
+        short = without_word(name)
+        wanted.setdefault(name if name in places or short is None else short, []).append(mask)
+    left = []
+    for name, found in wanted.items():
+        candidates = places.get(name, ())
+        # Two sub-folders of other names are two things, so one side has to have none.
+        if len(found) == len(candidates) == 1 and ("/" not in found[0] or "/" not in candidates[0]):
+            owned[candidates[0]] = found
+        else:
+            left += found
+    return sorted(left)

@@ -51,12 +51,12 @@ def settle_turns(layout: Layout, images: ImageSurvey) -> tuple[bool, list[Said]]
 def _fits(layout: Layout, record: Record) -> tuple[float | None, float | None] | None:
     """How well the masks of a turned image fit it as turned and as stored; None if they cannot be read."""
     try:
-        opened = Opened.of(record.image.read_bytes(), Path(record.item), "image")
+        opened = Opened.of(record.image.read_bytes(), Path(record.item), "image", layout.max_pixels)
         found = []
         for turned in (True, False):
             pixels = read_image_file(opened, layout.reading.images, turned=turned).pixels
             found.append(fit(pixels, _defect(layout, record, turned)))
-            opened = Opened.of(opened.content, opened.name, "image")
+            opened = Opened.of(opened.content, opened.name, "image", layout.max_pixels)
     except (DatasetError, OSError, MaskFault):
         return None
     return None if found == [None, None] else (found[0], found[1])
@@ -65,7 +65,8 @@ def _fits(layout: Layout, record: Record) -> tuple[float | None, float | None] |
 def _defect(layout: Layout, record: Record, turned: bool) -> np.ndarray:
     masks = []
     for path, index in record.masks:
-        file = read_mask_file(path, page=layout.reading.images.page, turned=turned)
+        page = layout.reading.images.page
+        file = read_mask_file(path, page=page, turned=turned, max_pixels=layout.max_pixels)
         labels = label(file, layout.reading.masks, meaning_of(layout), index, path.name).indices
         masks.append((labels != 0) & (labels != IGNORE))
     return np.logical_or.reduce(masks)

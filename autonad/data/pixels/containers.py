@@ -91,17 +91,24 @@ class Opened:
     what: str
     header: Header
     _image: Image.Image | None
+    _max_pixels: int | None = None
 
     @classmethod
-    def of(cls, content: bytes, name: Path, what: str) -> Opened:
+    def of(cls, content: bytes, name: Path, what: str, max_pixels: int | None = None) -> Opened:
         """Open the bytes of a file.
+
+        Args:
+            content: Its bytes.
+            name: Its name in messages.
+            what: "image" or "mask".
+            max_pixels: The largest that is read; None takes the usual limit.
 
         Raises:
             DatasetError: It is damaged, no image, or too large.
         """
         with damages_named(content, name, what):
-            header, image = _probe(io.BytesIO(content), name, what)
-        return cls(content, name, what, header, image)
+            header, image = _probe(io.BytesIO(content), name, what, max_pixels)
+        return cls(content, name, what, header, image, max_pixels)
 
     def picture(self, *, page: int | None, turned: bool) -> Image.Image:
         """Decode a page that Pillow reads whole.
@@ -116,7 +123,7 @@ class Opened:
         frame = self.header.frame(page)
         with damages_named(self.content, self.name, self.what):
             assert self._image is not None
-            decode(self._image, self.name, self.what, page=frame)
+            decode(self._image, self.name, self.what, page=frame, max_pixels=self._max_pixels)
             return upright(self._image) if turned else as_stored(self._image, self.header.orientation)
 
     def samples(self, *, page: int | None, turned: bool) -> np.ndarray:
@@ -138,34 +145,35 @@ class Opened:
         frame = self.header.frame(page)
         with damages_named(self.content, self.name, self.what):
             samples = decode_deep(self.content, frame)
-        check_size((samples.shape[1], samples.shape[0]), self.name, self.what)
+        check_size((samples.shape[1], samples.shape[0]), self.name, self.what, self._max_pixels)
         return samples
 
 
-def read_header(stream: BinaryIO, name: Path, what: str) -> Header:
+def read_header(stream: BinaryIO, name: Path, what: str, max_pixels: int | None = None) -> Header:
     """Read what a file says of itself, without decoding it.
 
     Args:
         stream: The file, at its start.
         name: Its name in messages.
         what: "image" or "mask".
+        max_pixels: The largest that is looked at; None takes the usual limit.
 
     Raises:
         DatasetError: It is damaged, no image, or too large.
     """
     with damages_named(b"?", name, what):
-        return _probe(stream, name, what)[0]
+        return _probe(stream, name, what, max_pixels)[0]
 
 
-def _probe(stream: Any, name: Path, what: str) -> tuple[Header, Image.Image | None]:
+def _probe(stream: Any, name: Path, what: str, max_pixels: int | None) -> tuple[Header, Image.Image | None]:
     start = stream.read(32)
     stream.seek(0)
     try:
-        image = probe_image(stream, name, what)
+        image = probe_image(stream, name, what, max_pixels)
     except Image.UnidentifiedImageError:
         if not start.startswith(_TIFF):
             raise
-        return _strange_tiff(stream, name, what), None
+        return _strange_tiff(stream, name, what, max_pixels), None
     found = orientation_of(image)
     common: dict[str, Any] = {
         "format": image.format or "",
@@ -206,7 +214,7 @@ def _pages(image: TiffImagePlugin.TiffImageFile) -> tuple[int, ...]:
     return tuple(pages) or (0,)
 
 
-def _strange_tiff(stream: Any, name: Path, what: str) -> Header:
+def _strange_tiff(stream: Any, name: Path, what: str, max_pixels: int | None) -> Header:
     """The header of a TIFF that Pillow does not know: colours of floats, half precision."""
     stream.seek(0)
     tags = TiffImagePlugin.ImageFileDirectory_v2(stream.read(8))
@@ -215,5 +223,5 @@ def _strange_tiff(stream: Any, name: Path, what: str) -> Header:
     if _WIDTH not in tags or _HEIGHT not in tags:
         raise ValueError("no size")
     height, width = int(tags[_HEIGHT]), int(tags[_WIDTH])
-    check_size((width, height), name, what)
+    check_size((width, height), name, what, max_pixels)
     return Header("TIFF", (height, width), **{**tiff_samples(tags), "by_pillow": False})

@@ -74,11 +74,11 @@ def survey_images(images: Iterable[tuple[str, Path]], options: PixelOptions) -> 
     survey = ImageSurvey()
     for item, path in images:
         try:
-            header = _header(path, item)
+            header = _header(path, item, options.max_pixels)
             survey.add(item, header)
             if header is not None and header.kind != "bytes":
                 depth = survey.depths.setdefault(header.kind, _Depth())
-                opened = Opened.of(path.read_bytes(), Path(item), "image")
+                opened = Opened.of(path.read_bytes(), Path(item), "image", options.max_pixels)
                 samples = opened.samples(page=options.page, turned=False)
                 finite = samples[np.isfinite(samples)] if header.kind == "floats" else samples
                 if finite.size:
@@ -88,13 +88,13 @@ def survey_images(images: Iterable[tuple[str, Path]], options: PixelOptions) -> 
     return survey
 
 
-def _header(path: Path, item: str) -> Header | None:
+def _header(path: Path, item: str, max_pixels: int) -> Header | None:
     """What a file says of itself; None for a BMP, which has 8 bits, one page and no EXIF."""
     with path.open("rb") as stream:
         if stream.read(len(_BMP)) == _BMP:
             return None
         stream.seek(0)
-        return read_header(stream, Path(item), "image")
+        return read_header(stream, Path(item), "image", max_pixels)
 
 
 def scale_of(

@@ -52,13 +52,16 @@ class MaskFile:
         return self.colours if channel == "colours" else self.samples
 
 
-def read_mask_file(path: Path, *, page: int | None = None, turned: bool = True) -> MaskFile:
+def read_mask_file(
+    path: Path, *, page: int | None = None, turned: bool = True, max_pixels: int | None = None
+) -> MaskFile:
     """Decode a mask.
 
     Args:
         path: Its file.
         page: Which page of a file with several, from 1; a file with one has that.
         turned: Whether its own EXIF orientation is applied.
+        max_pixels: The largest that is read; None takes the usual limit.
 
     Raises:
         DatasetError: The file is missing, damaged, too large, has several pages, or values above 255.
@@ -69,7 +72,7 @@ def read_mask_file(path: Path, *, page: int | None = None, turned: bool = True) 
         raise DatasetError(
             f"mask {path.name} cannot be read: {error.strerror}; check its permissions"
         ) from error
-    opened = Opened.of(content, Path(path.name), "mask")
+    opened = Opened.of(content, Path(path.name), "mask", max_pixels)
     header = opened.header
     page = page if len(header.pages) > 1 else None
     try:

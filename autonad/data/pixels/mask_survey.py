@@ -11,7 +11,7 @@ import numpy as np
 
 from autonad.data.pixels.lossy_masks import flat_pixels
 from autonad.data.pixels.mask_files import MaskFile, read_mask_file
-from autonad.data.pixels.pixel_options import colour_key
+from autonad.data.pixels.pixel_options import PixelOptions, colour_key
 from autonad.errors import DatasetError
 
 WHITE = 255
@@ -156,18 +156,19 @@ class MaskSurvey:
         return counts
 
 
-def survey_masks(masks: Iterable[Path], *, page: int | None, is_open: bool) -> MaskSurvey:
+def survey_masks(masks: Iterable[Path], options: PixelOptions, *, is_open: bool) -> MaskSurvey:
     """Decode the masks of a set, one after the other; those that cannot be read are named when read.
 
     Args:
         masks: Their files.
-        page: Which page of files with several, from 1.
+        options: What a user states.
         is_open: See `MaskSurvey`.
     """
     survey = MaskSurvey(is_open)
     for path in masks:
         try:
-            survey.add(path.name, read_mask_file(path, page=page))
+            mask = read_mask_file(path, page=options.page, max_pixels=options.max_pixels)
+            survey.add(path.name, mask)
         except DatasetError:
             continue
     return survey

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from autonad.data.images import MAX_PIXELS
 from autonad.errors import DatasetError
 
 FLOAT = "float"
@@ -23,11 +24,13 @@ class PixelOptions:
         mask_values: Class name by value or colour in the masks; "background" and "ignore" are two of them.
         bit_depth: One of `BIT_DEPTHS`, for images of more than 8 bits.
         page: Which page of files with several, from 1.
+        max_pixels: Larger images and masks are refused before they are decoded.
     """
 
     mask_values: Mapping[int, str] | None = None
     bit_depth: str | None = None
     page: int | None = None
+    max_pixels: int = MAX_PIXELS
 
     @classmethod
     def parse(cls, mask_values: str | None, bit_depth: str | None, page: int | None) -> PixelOptions:
