@@ -185,8 +185,10 @@ def _blurred(survey: MaskSurvey, num_classes: int | None, index: bool | None) ->
     if known > 1 and (index is False or not survey.lossy):
         return None
     if known == 1 and centres[1] > _MIDDLE and not index:
-        said = f"masks: {cause}, grey around {_listed(centres)}, one class; values above the threshold are "
+        said = (
+            f"masks: {cause}, grey around {_listed(centres)}, one class; values above the threshold are "
             "defect"
+        )
         return Decision(MaskReading(), False, 1, said, False)
     meanings = {centres[0]: NOTHING, **{c: f"class{i}" for i, c in enumerate(centres) if i}}
     said = (
