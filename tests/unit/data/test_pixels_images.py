@@ -324,10 +324,14 @@ def test_stored_pixels_of_a_tiff_are_those_of_its_file() -> None:
 # -- damage and memory -------------------------------------------------------------------------------------
 
 
-def test_a_deep_image_that_claims_a_gigabyte_is_refused_at_once() -> None:
+def test_a_deep_image_that_claims_a_gigabyte_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def allocate(*given: object) -> None:
+        pytest.fail("it would take what the file claims")
+
     content = bytearray(cv2.imencode(".png", np.zeros((9, 9, 3), np.uint16))[1].tobytes())
     content[33:37] = b"\x7f\x00\x00\x00"  # the length of the first chunk of pixels
     opened = Opened.of(bytes(content), Path("deep.png"), "image")
+    monkeypatch.setattr(cv2, "imdecode", allocate)
     with pytest.raises(DatasetError, match=r"deep\.png cannot be read: it is damaged"):
         read_image_file(opened, ImageReading(), turned=True)
 
