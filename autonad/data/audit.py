@@ -225,7 +225,8 @@ def _rows(manifest: pd.DataFrame) -> Iterator[Any]:
 def _import_faults(dataset: Dataset) -> Iterator[Fault]:
     """What the import has found, as warnings: it was dealt with then, and must not be forgotten."""
     for fault in dataset.about.get("faults", []):
-        if fault["kind"] not in {"mixed-group", "label-conflict", "duplicate"}:  # those are found again
+        is_kept_out = fault["severity"] == "error"  # what is in the dataset is found again
+        if is_kept_out or fault["kind"] not in {"mixed-group", "label-conflict", "duplicate"}:
             yield Fault("warning", fault["kind"], fault["item"], f"found on import: {fault['message']}")
 
 

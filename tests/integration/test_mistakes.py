@@ -179,7 +179,8 @@ def test_a_failed_parity_check_keeps_the_previous_file(chain, fails, tmp_path):
     before = (exported / "model.onnx").read_bytes()
     line = fails(
         *("export", "--model", chain / "model", "--dataset", chain / "dataset"),
-        *("--evaluation", chain / "evaluation", "--output", exported, "--set", "export.tolerance=1e-12"),
+        *("--evaluation", chain / "evaluation", "--output", exported, "--replace"),
+        *("--set", "export.tolerance=1e-12"),
     )
     assert "export.tolerance = 1e-12" in line
     assert (exported / "model.onnx").read_bytes() == before

@@ -422,6 +422,9 @@ def test_conflicting_labels_end_alike_in_import_and_ingest(run: Run, tmp_path: P
     assert (imported.code, ingested.code) == (1, 1)
     assert imported.out.count("error    label-conflict") == 2
     assert ingested.out.count("error    label-conflict") >= 2
+    assert "<p>batch " in (tmp_path / "made/audit.html").read_text()
+    looked = run("audit", "--dataset", "made")
+    assert looked.out.count("found on import: it is the same image as") == 2
 
 
 # -- results of other runs stay ----------------------------------------------------------------------------
