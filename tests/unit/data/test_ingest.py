@@ -19,7 +19,7 @@ from autonad.appearance.batches import newest
 from autonad.data.audit import audit_dataset
 from autonad.data.dataset import UNLABELLED, Dataset
 from autonad.data.ingest.extending import IngestReport, ingest_batch
-from autonad.data.ingest.settings import IngestSettings
+from autonad.data.ingest.settings import IngestSettings, PartOptions
 from autonad.data.writer import DatasetWriter
 from autonad.errors import DatasetError
 from autonad.storage.folder import FolderSource
@@ -687,3 +687,18 @@ def test_a_damaged_list_of_batches_is_named(
         ) as refused:
             read()
         assert "\n" not in str(refused.value)
+
+
+def test_a_batch_keeps_its_own_split_but_never_moves_a_part(
+    dataset: Path, batch: Batch, make_texture: Texture
+) -> None:
+    before = rows(dataset)
+    for folder, seed in (("train", 900), ("test", 901), ("test", 902)):
+        batch.image(f"{folder}/n{seed}.png", make_texture(seed))
+        batch.mask(f"{folder}/n{seed}.png", patch(1))
+    report = ingest(dataset, batch, parts=PartOptions(split="own"))
+    after = rows(dataset)
+    assert (after.loc[before.index, "split"] == before["split"]).all()
+    found = after.loc[after.index.difference(before.index), "split"]
+    assert sorted(found) == ["test", "test", "train"]
+    assert "own-split" not in kinds(report)
