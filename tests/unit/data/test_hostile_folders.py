@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib.util
 import os
 from pathlib import Path
@@ -13,9 +14,11 @@ import pytest
 from autonad.console import as_text, shown
 from autonad.data.audit import audit_layout
 from autonad.data.dataset import Dataset
+from autonad.data.ingest.extending import IngestReport, ingest_batch
 from autonad.data.ingest.importing import ImportReport, import_dataset
 from autonad.data.ingest.settings import IngestSettings
 from autonad.data.layouts.formats import read_layout
+from autonad.storage.folder import FolderSource
 
 
 def load(name: str) -> ModuleType:
@@ -210,3 +213,30 @@ def test_listing_is_linear_and_opens_nothing(tmp_path: Path, monkeypatch: pytest
 def test_shown_names_are_printable(name: str, escaped: str) -> None:
     assert shown(name) == escaped
     as_text(name).encode()
+
+
+def test_a_batch_names_the_same_things_once(tmp_path: Path) -> None:
+    root = take(make.masks(tmp_path / "m", [255]), tmp_path / "d").dataset.root
+    batch = tmp_path / "b"
+    make.save(batch / "images" / "new.png", make.texture(80))
+    make.save(batch / "masks" / "new_GT.png", make.patch(255))
+    (batch / "images" / "a.gif").write_bytes(b"x")
+    (batch / "images" / "evil.png").symlink_to("/etc/hostname")
+    os.mkfifo(batch / "images" / "pipe.png")
+    with open(os.fsencode(batch) + b"/images/\xff.png", "wb"):
+        pass
+    (batch / "notes.pdf").write_bytes(b"x")
+
+    def ingest() -> IngestReport:
+        settings = IngestSettings(format="masks")
+        return ingest_batch(root, FolderSource(batch), settings, date=datetime.date(2026, 1, 2))
+
+    first = ingest()
+    rows = first.faults[first.faults["severity"] == "error"]
+    assert sorted(rows["item"]) == ["images/\\xff.png", "images/a.gif", "images/evil.png", "images/pipe.png"]
+    assert "notes.pdf" in first.faults.set_index("kind").loc["other-files", "message"]
+    assert first.batch.labelled == 1
+    assert not [path for path in (root / "quarantine").iterdir() if path.suffix != ".csv"]
+    again = ingest()
+    assert not again.is_new
+    assert "error" not in set(again.faults["severity"])
