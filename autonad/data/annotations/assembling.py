@@ -25,6 +25,7 @@ class Found:
         notes: See `Sketch.notes`.
         split: The split that the user put it into, if any.
         is_empty: Whether the file is known to say that it shows nothing.
+        is_embedded: See `Record`.
     """
 
     file: Path
@@ -32,6 +33,7 @@ class Found:
     notes: Callable[[tuple[int, int]], Notes]
     split: str | None = None
     is_empty: bool = False
+    is_embedded: bool = False
 
 
 @dataclass
@@ -70,8 +72,14 @@ class Collection:
         return () if path is None else path.relative_to(self.source).parts[:-1]
 
     def fault(self, path: Path, error: DatasetError) -> None:
-        """Note that an annotation file, or a part of it, cannot be used."""
+        """Note that an annotation file cannot be used."""
         self.faults.append(Fault("error", "annotation", self.item(path), str(error)))
+
+    def fault_within(self, path: Path, reference: str, error: DatasetError) -> None:
+        """Note that what an annotation file says about one image cannot be used."""
+        self.faults.append(
+            Fault("error", "annotation", reference[-300:] or "?", f"{self.item(path)}: {error}")
+        )
 
     def warn(self, kind: str, item: str, message: str) -> None:
         """Note what the user should know."""
@@ -127,9 +135,8 @@ class Collection:
     def _record(self, found: Found, classes: tuple[str, ...]) -> Record:
         item = self.item(found.image)
         drawing = Sketch(found.file, item, classes, found.notes)
-        is_embedded = found.image == found.file
         return Record(
-            found.image, item, (), published_split=found.split, drawing=drawing, is_embedded=is_embedded
+            found.image, item, (), published_split=found.split, drawing=drawing, is_embedded=found.is_embedded
         )
 
     def _ambiguous(self, found: Iterable[Sequence[Found]]) -> list[Fault]:

@@ -110,12 +110,12 @@ def _list(collection: Collection, file: Path, document: dict[str, Any], names: d
         of_image = annotations.pop(_identity(image.get("id")), [])
         if not isinstance(name, str) or not name:
             message = f"the image {image.get('id')!r:.60} has no file_name; export it again"
-            collection.fault(file, DatasetError(message))
+            collection.fault_within(file, "", DatasetError(message))
             continue
         try:
             path = collection.index.find((folder / name.replace("\\", "/")).as_posix(), near=near)
         except DatasetError as error:
-            collection.fault(file, error)
+            collection.fault_within(file, name, error)
             continue
         crowds += sum(bool(annotation.get("iscrowd")) for annotation in of_image)
         split = split_of((file.stem, *collection.folders(path)))

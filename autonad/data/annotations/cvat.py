@@ -125,7 +125,7 @@ def _add(collection: Collection, file: Path, image: _Image) -> None:
         if "height" in image.about and "width" in image.about:
             size = (int(number(image.about["height"])), int(number(image.about["width"])))
     except DatasetError as error:
-        collection.fault(file, error)
+        collection.fault_within(file, name, error)
         return
     marks = tuple(mark for _, mark in sorted(image.marks, key=lambda one: one[0]))
     notes = Notes(marks, size, tuple(image.undrawable))

@@ -50,7 +50,7 @@ def read_label_studio(
             try:
                 _add(collection, file, task, labels)
             except DatasetError as error:
-                collection.fault(file, DatasetError(f"task {task.get('id', '?')!r:.40}: {error}"))
+                collection.fault_within(file, f"task {task.get('id', '?')!r:.40}", error)
     collection.labels = sorted(labels)
     return collection.layout(
         looked_for="JSON export, a list of tasks; export it as JSON with the images",

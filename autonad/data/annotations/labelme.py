@@ -89,7 +89,8 @@ def _list(collection: Collection, file: Path, labels: set[str]) -> None:
             image = beside or index.find(written) or file
         if image == file and not document.get("imageData"):
             image = collection.source
-        collection.add(Found(file, image, LabelmeNotes(file), is_empty=is_empty), name)
+        found = Found(file, image, LabelmeNotes(file), is_empty=is_empty, is_embedded=image == file)
+        collection.add(found, name)
     except DatasetError as error:
         collection.fault(file, error)
 

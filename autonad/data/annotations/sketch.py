@@ -43,8 +43,8 @@ class Sketch:
         file: The annotation file.
         item: The image's name in messages.
         classes: Names by index, background first.
-        notes: Gives what the file says, from memory or by reading it; called with the image's height and width,
-            which relative positions need.
+        notes: Gives what the file says, from memory or by reading it; called with the image's height and
+            width, which relative positions need.
     """
 
     file: Path
@@ -62,9 +62,8 @@ class Sketch:
         notes = self.notes(size)
         if notes.size is not None and notes.size != size:
             raise DatasetError(
-                f"{self.file.name} is about an image of {notes.size[0]} × {notes.size[1]} pixels, this "
-                f"one has {size[0]} × {size[1]}, so its shapes would be displaced; put the image beside it that was "
-                "annotated"
+                f"{self.file.name} is about an image of {notes.size[0]} × {notes.size[1]} pixels, this one "
+                f"has {size[0]} × {size[1]}, so its shapes would be displaced; use the image that was annotated"
             )
         if notes.undrawable:
             listed = "; ".join(notes.undrawable[:3]) + (" ..." if len(notes.undrawable) > 3 else "")
