@@ -1,6 +1,6 @@
 """Annotation files of labelling tools: shapes and runs of pixels in, index masks out, and back.
 
-shapes        what a tool draws: polygons, ellipses, runs, stamps, brushes
+marks         what a tool draws: polygons, ellipses, runs, stamps, brushes
 rle           runs of pixels in the encodings of COCO, CVAT, Kaggle's tables and Label Studio
 raster        which pixels a shape covers, and which shape wins
 sketch        the shapes of one image as a mask

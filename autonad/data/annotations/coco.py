@@ -15,9 +15,9 @@ import numpy as np
 
 from autonad.data.annotations.assembling import Collection, Found, annotation_files, evidence
 from autonad.data.annotations.documents import read_json_file
+from autonad.data.annotations.marks import Mark, Polygon, Runs, Shape, flat_ring
 from autonad.data.annotations.matching import split_of
 from autonad.data.annotations.rle import unpack_coco
-from autonad.data.annotations.shapes import Mark, Polygon, Runs, Shape, flat_ring
 from autonad.data.annotations.sketch import IGNORED, Notes, Told, label_of
 from autonad.data.layouts.layout import Layout
 from autonad.errors import DatasetError

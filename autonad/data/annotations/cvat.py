@@ -10,8 +10,8 @@ import numpy as np
 
 from autonad.data.annotations.assembling import Collection, Found, annotation_files, evidence
 from autonad.data.annotations.documents import read_xml_file
+from autonad.data.annotations.marks import Ellipse, Mark, Polygon, Runs, Shape, number, rectangle, ring
 from autonad.data.annotations.matching import split_of
-from autonad.data.annotations.shapes import Ellipse, Mark, Polygon, Runs, Shape, number, rectangle, ring
 from autonad.data.annotations.sketch import Notes, Told, label_of
 from autonad.data.images import MAX_PIXELS
 from autonad.data.layouts.layout import Layout

@@ -14,8 +14,8 @@ import numpy as np
 
 from autonad.data.annotations.assembling import Collection, Found, annotation_files, evidence
 from autonad.data.annotations.documents import read_json_file
+from autonad.data.annotations.marks import Brush, Ellipse, Mark, Polygon, Shape, number, ring, turned
 from autonad.data.annotations.matching import local_path, split_of
-from autonad.data.annotations.shapes import Brush, Ellipse, Mark, Polygon, Shape, number, ring, turned
 from autonad.data.annotations.sketch import Notes, Told, label_of
 from autonad.data.images import MAX_PIXELS
 from autonad.data.layouts.layout import Layout

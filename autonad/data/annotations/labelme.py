@@ -21,7 +21,7 @@ from PIL import Image
 
 from autonad.data.annotations.assembling import Collection, Found, annotation_files, evidence
 from autonad.data.annotations.documents import read_json_file, read_lines
-from autonad.data.annotations.shapes import Ellipse, Mark, Polygon, Shape, Stamp, number, rectangle, ring
+from autonad.data.annotations.marks import Ellipse, Mark, Polygon, Shape, Stamp, number, rectangle, ring
 from autonad.data.annotations.sketch import Notes, label_of
 from autonad.data.images import MAX_PIXELS
 from autonad.data.layouts.layout import Layout

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autonad.data.annotations.marks import Brush, Ellipse, Polygon, Runs, Shape, Stamp, turned
 from autonad.data.annotations.rle import decode_counts, unpack_brush
-from autonad.data.annotations.shapes import Brush, Ellipse, Polygon, Runs, Shape, Stamp, turned
 from autonad.data.images import IGNORE
 from autonad.errors import DatasetError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from autonad.data.annotations.marks import Mark
 from autonad.data.annotations.raster import paint
-from autonad.data.annotations.shapes import Mark
 from autonad.data.dataset import BACKGROUND, check_classes
 from autonad.data.faults import Fault
 from autonad.data.images import IGNORE
@@ -63,7 +63,7 @@ class Sketch:
         if notes.size is not None and notes.size != size:
             raise DatasetError(
                 f"{self.file.name} is about an image of {notes.size[0]} × {notes.size[1]} pixels, this one "
-                f"has {size[0]} × {size[1]}, so its shapes would be displaced; use the image that was annotated"
+                f"has {size[0]} × {size[1]}, so its shapes would be displaced; use the annotated image"
             )
         if notes.undrawable:
             listed = "; ".join(notes.undrawable[:3]) + (" ..." if len(notes.undrawable) > 3 else "")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from autonad.data.annotations.assembling import Collection, Found, annotation_files, mentions
 from autonad.data.annotations.documents import MAX_BYTES, read_lines, read_text, read_yaml_file
+from autonad.data.annotations.marks import Mark, Polygon, flat_ring, number
 from autonad.data.annotations.matching import split_of
-from autonad.data.annotations.shapes import Mark, Polygon, flat_ring, number
 from autonad.data.annotations.sketch import Notes, label_of
 from autonad.data.layouts.layout import Layout
 from autonad.errors import DatasetError
