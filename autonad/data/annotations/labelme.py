@@ -133,6 +133,8 @@ def _notes(file: Path, document: dict[str, Any]) -> Notes:
             if not isinstance(shape, dict):
                 raise DatasetError("it is no object")
             label, kind = label_of(shape.get("label")), shape.get("shape_type") or "polygon"
+            if not isinstance(kind, str):
+                raise DatasetError(f"{kind!r:.40} is no kind of shape")
             if kind in _NO_AREA:
                 undrawable.append(f"shape {position} ({label}) is a {kind}")
                 continue
@@ -149,7 +151,7 @@ def _size(document: dict[str, Any]) -> tuple[int, int] | None:
     return height, width
 
 
-def _shape(kind: Any, shape: dict[str, Any]) -> Shape:
+def _shape(kind: str, shape: dict[str, Any]) -> Shape:
     points = shape.get("points")
     if not isinstance(points, list) or not all(isinstance(p, list) and len(p) == 2 for p in points):
         raise DatasetError("its points are no pairs of numbers x, y")

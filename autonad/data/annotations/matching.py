@@ -108,7 +108,8 @@ def local_path(reference: str) -> str:
     except ValueError:
         return reference
     stored = parse_qs(split.query).get("d")
-    return unquote(stored[0] if stored else split.path if split.scheme or split.query else reference)
+    path = split.netloc + split.path if split.scheme or split.query else reference
+    return unquote(stored[0] if stored else path)
 
 
 def split_of(parts: Iterable[str]) -> str | None:
