@@ -162,7 +162,8 @@ def _enclosed(points: np.ndarray, window: tuple[int, int, int, int]) -> np.ndarr
     kept = np.flatnonzero(rows)
     if rows.sum() > _MOST_CROSSINGS:
         raise DatasetError(f"a polygon of {len(points)} points is too intricate to draw; simplify it")
-    toggles = np.zeros((bottom - top, right - left + 1), dtype=np.uint8)
+    width = right - left + 1  # the last column takes what is crossed behind the window
+    toggles = np.zeros((bottom - top) * width, dtype=np.uint8)
     blocks = np.cumsum(rows[kept]) // _CROSSINGS_AT_ONCE
     for edges in np.split(kept, np.flatnonzero(np.diff(blocks)) + 1):
         count = rows[edges]
@@ -170,9 +171,11 @@ def _enclosed(points: np.ndarray, window: tuple[int, int, int, int]) -> np.ndarr
         row = first[edge] + np.arange(edge.size) - np.repeat(np.cumsum(count) - count, count)
         x = x0[edge] + (row + 0.5 - y0[edge]) * ((x1 - x0)[edge] / (y1 - y0)[edge])
         column = np.clip(np.ceil(x - 0.5), left, right).astype(np.int64)
-        np.add.at(toggles, (row - top, column - left), 1)
+        np.add.at(toggles, (row - top) * width + column - left, np.uint8(1))
     np.bitwise_and(toggles, 1, out=toggles)
-    return np.bitwise_xor.accumulate(toggles, axis=1)[:, :-1].astype(bool)
+    # A closed outline crosses every row an even number of times, so that each row begins outside.
+    inside = np.bitwise_xor.accumulate(toggles).reshape(bottom - top, width)
+    return inside[:, :-1].astype(bool)
 
 
 def _ellipse(shape: Ellipse, size: tuple[int, int]) -> Region:
