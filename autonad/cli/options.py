@@ -53,7 +53,7 @@ Groups = Annotated[
 ]
 Source = Annotated[str, typer.Option("--source", help="Folder, or s3://bucket/prefix.")]
 Classes = Annotated[
-    str | None, typer.Option("--classes", help="Defect classes, comma separated, for voc and masks.")
+    str | None, typer.Option("--classes", help="Defect classes, comma separated, where nothing names them.")
 ]
 
 

@@ -163,10 +163,10 @@ def _shape(value: dict[str, Any], size: tuple[int, int]) -> Shape:
     if "points" in value:
         return Polygon((ring(value["points"]) * scale,))
     if "rle" in value:
-        try:
-            return Brush(bytes(value["rle"]), size)
-        except (TypeError, ValueError) as error:
-            raise DatasetError("its brush stroke is no list of bytes") from error
+        packed = value["rle"]
+        if not isinstance(packed, list) or not all(isinstance(v, int) and 0 <= v < 256 for v in packed):
+            raise DatasetError("its brush stroke is no list of bytes")
+        return Brush(bytes(packed), size)
     degrees = number(value.get("rotation") or 0)
     x, y = number(value.get("x")) * scale[0], number(value.get("y")) * scale[1]
     if "radiusX" in value:

@@ -49,7 +49,7 @@ def read_yolo(source: Path, *, classes: Sequence[str] | None, known: Sequence[st
     names = list(classes) if classes is not None else _names(source)
     if names is None:
         names = list(known[1:]) if known is not None else None
-    if names is None:
+    if names is None and files:
         raise DatasetError(
             f"{source} does not name its classes; write `names` into data.yaml, or pass the classes "
             "in the order of their indices"
@@ -62,12 +62,12 @@ def read_yolo(source: Path, *, classes: Sequence[str] | None, known: Sequence[st
         file = files.get(place) or files.get(parts)
         if file is not None or place[:-1] in folders:
             used |= {file} if file is not None else set()
-            notes = YoloNotes(file, tuple(names))
+            notes = YoloNotes(file, tuple(names or ()))
             is_empty = file is None or not read_text(file, MAX_BYTES).strip()
             found = Found(file or image, image, notes, split_of(parts[:-1]), is_empty)
             collection.add(found, image.name)
     collection.files = len(used)
-    collection.labels = names
+    collection.labels = names or []
     for path in sorted(set(files.values()) - used):
         if not path.stem.lower().startswith(_OTHER_TEXTS):
             collection.warn("no-image", collection.item(path), "it belongs to no image; it is left alone")
