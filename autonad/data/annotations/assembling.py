@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autonad.data.annotations.documents import shown
 from autonad.data.annotations.matching import ImageIndex
 from autonad.data.annotations.sketch import Notes, Sketch, class_names
 from autonad.data.faults import Fault
@@ -15,7 +16,7 @@ from autonad.data.layouts.layout import Layout, Record
 from autonad.errors import DatasetError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Found:
     """An image that an annotation file describes.
 
@@ -78,7 +79,7 @@ class Collection:
     def fault_within(self, path: Path, reference: str, error: DatasetError) -> None:
         """Note that what an annotation file says about one image cannot be used."""
         self.faults.append(
-            Fault("error", "annotation", reference[-300:] or "?", f"{self.item(path)}: {error}")
+            Fault("error", "annotation", shown(reference, 300) or "?", f"{self.item(path)}: {error}")
         )
 
     def warn(self, kind: str, item: str, message: str) -> None:
@@ -89,7 +90,7 @@ class Collection:
         """Add an image, unless its file is missing (`found.image` is then the annotation file's folder)."""
         if found.image.is_dir():
             message = f"{self.item(found.file)} describes it, but it is not there; put it back or take it out"
-            self.faults.append(Fault("error", "missing-image", reference[-300:] or "?", message))
+            self.faults.append(Fault("error", "missing-image", shown(reference, 300) or "?", message))
         else:
             self.found.append(found)
 

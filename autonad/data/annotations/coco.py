@@ -64,7 +64,7 @@ def recognise_coco(source: Path) -> str | None:
 
 
 def _document(file: Path) -> dict[str, Any]:
-    document = read_json_file(file)
+    document = read_json_file(file, _shrunk)
     lists = document if isinstance(document, dict) else {}
     lacking = [key for key in _KEYS if not isinstance(lists.get(key), list)]
     if lacking:
@@ -75,6 +75,23 @@ def _document(file: Path) -> dict[str, Any]:
         if not all(isinstance(entry, dict) for entry in lists[key]):
             raise DatasetError(f"`{key}` holds something else than objects; export it again")
     return lists
+
+
+def _shrunk(entry: dict[str, Any]) -> dict[str, Any]:
+    """An object with the numbers of its polygons as arrays, which take a quarter of the room."""
+    parts = entry.get("segmentation")
+    if isinstance(parts, list) and all(isinstance(part, list) and part for part in parts):
+        try:
+            entry["segmentation"] = [_numbers(part) for part in parts]
+        except (TypeError, ValueError, OverflowError):
+            return entry  # what is wrong with them is said when they are drawn
+    return entry
+
+
+def _numbers(part: list[Any]) -> np.ndarray:
+    if not all(isinstance(value, float | int) for value in part):
+        raise TypeError("a polygon holds something else than numbers")
+    return np.array(part, dtype=np.float64)
 
 
 def _categories(document: dict[str, Any]) -> dict[int, str]:
@@ -165,8 +182,8 @@ def _shape(segmentation: Any) -> Shape:
         return _runs(segmentation)
     if not isinstance(segmentation, list):
         raise DatasetError("its segmentation is neither polygons nor runs")
-    parts = segmentation if isinstance(segmentation[0], list) else [segmentation]
-    if not all(isinstance(part, list) for part in parts):
+    parts = segmentation if isinstance(segmentation[0], list | np.ndarray) else [segmentation]
+    if not all(isinstance(part, list | np.ndarray) for part in parts):
         raise DatasetError("its segmentation mixes numbers and lists")
     return Polygon(tuple(flat_ring(part) for part in parts))
 

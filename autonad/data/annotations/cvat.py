@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from autonad.data.annotations.assembling import Collection, Found, annotation_files, evidence
-from autonad.data.annotations.documents import read_xml_file
+from autonad.data.annotations.documents import read_xml_file, shown
 from autonad.data.annotations.marks import Ellipse, Mark, Polygon, Runs, Shape, number, rectangle, ring
 from autonad.data.annotations.matching import split_of
 from autonad.data.annotations.sketch import Notes, Told, label_of
@@ -43,7 +43,7 @@ def read_cvat(source: Path, *, classes: Sequence[str] | None, known: Sequence[st
                 raise DatasetError(
                     "it is a CVAT file for video; export it as `CVAT for images 1.1`"
                     if walk.tracks
-                    else f"it is no CVAT file, its root is <{walk.root[:40]}>; take it out"
+                    else f"it is no CVAT file, its root is <{shown(walk.root, 40)}>; take it out"
                 )
         except DatasetError as error:
             collection.fault(file, error)
@@ -102,16 +102,16 @@ class _Walk:
         self._path.pop()
 
     def _add_shape(self, image: _Image, kind: str, attributes: Mapping[str, str]) -> None:
-        label = attributes.get("label", "")
+        label, name = attributes.get("label", ""), shown(attributes.get("label", ""))
         if kind in _NO_AREA:
-            image.undrawable.append(f"a {kind} ({label})")
+            image.undrawable.append(f"a {kind} ({name})")
         elif kind in _DRAWN:
             try:
                 mark = Mark(_shape(kind, attributes), label_of(label))
                 image.marks.append((number(attributes.get("z_order", "0")), mark))
             except (DatasetError, KeyError) as error:
                 reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-                image.undrawable.append(f"a {kind} ({label}): {reason}")
+                image.undrawable.append(f"a {kind} ({name}): {reason}")
 
 
 def _add(collection: Collection, file: Path, image: _Image) -> None:

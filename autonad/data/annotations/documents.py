@@ -56,8 +56,12 @@ def read_lines(path: Path) -> list[str]:
     return [line.strip() for line in read_text(path).splitlines() if line.strip()]
 
 
-def read_json_file(path: Path) -> Any:
+def read_json_file(path: Path, shrink: Callable[[dict[str, Any]], Any] | None = None) -> Any:
     """JSON in UTF-8 or UTF-16; of equal keys the last one counts.
+
+    Args:
+        path: The file.
+        shrink: Called with every object as soon as it is read, for what takes its place.
 
     Raises:
         DatasetError: It cannot be read, is no JSON, is nested too deeply, or holds NaN, infinity or a number
@@ -65,7 +69,9 @@ def read_json_file(path: Path) -> Any:
     """
     content = read_bytes(path)
     try:
-        return json.loads(content.removeprefix(b"\xef\xbb\xbf"), parse_constant=_no_constant)
+        text = content.decode(json.detect_encoding(content))
+        del content  # the text alone may have hundreds of megabytes
+        return json.loads(text.removeprefix("\ufeff"), object_hook=shrink, parse_constant=_no_constant)
     except (ValueError, RecursionError, MemoryError) as error:
         raise DatasetError(f"{path.name} is no usable JSON: {_reason(error)}; export it again") from error
 
@@ -121,6 +127,12 @@ def read_xml_file(
         parser.Parse(content, True)
     except (expat.ExpatError, ValueError, LookupError) as error:
         raise DatasetError(f"{path.name} is no usable XML: {_reason(error)}; export it again") from error
+
+
+def shown(text: str, limit: int = 100) -> str:
+    """The end of a text that somebody else wrote, in one line without control codes."""
+    end = text[-limit:]
+    return end if end.isprintable() else ascii(end)[1:-1]
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from autonad.data.annotations.assembling import Collection, Found, annotation_files, evidence
-from autonad.data.annotations.documents import read_json_file, read_lines
+from autonad.data.annotations.documents import read_json_file, read_lines, shown
 from autonad.data.annotations.marks import Ellipse, Mark, Polygon, Shape, Stamp, number, rectangle, ring
 from autonad.data.annotations.sketch import Notes, label_of
 from autonad.data.images import MAX_PIXELS
@@ -136,7 +136,7 @@ def _notes(file: Path, document: dict[str, Any]) -> Notes:
             if not isinstance(kind, str):
                 raise DatasetError(f"{kind!r:.40} is no kind of shape")
             if kind in _NO_AREA:
-                undrawable.append(f"shape {position} ({label}) is a {kind}")
+                undrawable.append(f"shape {position} ({shown(label)}) is a {kind}")
                 continue
             marks.append(Mark(_shape(kind, shape), label))
         except DatasetError as error:

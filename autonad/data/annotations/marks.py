@@ -6,7 +6,7 @@ The corner of the image is the origin, so the centre of the first pixel is (0.5,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +18,14 @@ from autonad.errors import DatasetError
 _FARTHEST = 1e9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Polygon:
     """Areas enclosed by rings, each float64 (N, 2) of x and y with N ≥ 3; a pixel in any of them counts."""
 
     rings: tuple[np.ndarray, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ellipse:
     """An ellipse: its centre (x, y), its radii (x, y) before it is turned, and by how much, clockwise."""
 
@@ -34,7 +34,7 @@ class Ellipse:
     degrees: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Runs:
     """Alternating numbers of pixels outside and inside, the first of them outside.
 
@@ -53,7 +53,7 @@ class Runs:
     whole: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stamp:
     """A bitmap, bool (H, W), whose first pixel is at `corner` (row, column) of the image."""
 
@@ -61,7 +61,7 @@ class Stamp:
     corner: tuple[int, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Brush:
     """Label Studio's packed RGBA bitmap of an image of `size` (height, width)."""
 
@@ -72,7 +72,7 @@ class Brush:
 Shape = Polygon | Ellipse | Runs | Stamp | Brush
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Mark:
     """A shape, and the label that the user gave it."""
 
@@ -112,12 +112,13 @@ def ring(points: Sequence[Any] | np.ndarray) -> np.ndarray:
     return array
 
 
-def flat_ring(values: Iterable[Any]) -> np.ndarray:
+def flat_ring(values: Sequence[Any] | np.ndarray) -> np.ndarray:
     """Corners of a polygon from x1, y1, x2, y2 …; see `ring`."""
-    listed = list(values)
-    if len(listed) % 2:
-        raise DatasetError(f"a polygon has {len(listed)} numbers; it needs an x and a y for each point")
-    return ring([listed[i : i + 2] for i in range(0, len(listed), 2)])
+    if len(values) % 2:
+        raise DatasetError(f"a polygon has {len(values)} numbers; it needs an x and a y for each point")
+    if isinstance(values, np.ndarray):
+        return ring(values.reshape(-1, 2))
+    return ring([values[i : i + 2] for i in range(0, len(values), 2)])
 
 
 def rectangle(corner: tuple[float, float], opposite: tuple[float, float], degrees: float = 0.0) -> Polygon:

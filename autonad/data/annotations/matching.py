@@ -84,9 +84,9 @@ class ImageIndex:
             return candidates[0] if candidates else None
         ranked = sorted(candidates, key=lambda path: self._rank(path, parts, near), reverse=True)
         if self._rank(ranked[0], parts, near) == self._rank(ranked[1], parts, near):
-            shown = ", ".join(path.relative_to(self.source).as_posix() for path in sorted(ranked)[:3])
+            some = ", ".join(path.relative_to(self.source).as_posix() for path in sorted(ranked)[:3])
             raise DatasetError(
-                f"{reference[-100:]} may mean any of {len(ranked)} images ({shown}); write it with its folder"
+                f"{shown(reference)} may mean any of {len(ranked)} images ({some}); write it with its folder"
             )
         return ranked[0]
 

@@ -20,7 +20,7 @@ _BACKGROUND = frozenset({BACKGROUND, "_background_", "__background__"})
 _IGNORED = frozenset({IGNORED, "__ignore__", "_ignore_"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Notes:
     """What an annotation file says about one image.
 
@@ -87,7 +87,7 @@ class Sketch:
         return painted.mask, faults
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Told:
     """Notes that are in memory."""
 
