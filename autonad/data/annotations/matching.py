@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from autonad.data.annotations.documents import shown
 from autonad.errors import DatasetError
 
 # Label Studio puts eight digits before the name of a file that was uploaded.
