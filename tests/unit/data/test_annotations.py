@@ -728,3 +728,10 @@ def test_batches_are_ingested_once_and_changed_annotations_again(
     assert {opened.read_mask(row).tobytes() for _, row in new.iterrows()} == {
         shown[n].tobytes() for n in (0, 4, 2, 3)
     }
+
+
+def test_names_with_control_codes_are_shown_escaped(one: Path) -> None:
+    layout = coco(one, {"segmentation": [FLAT]}, file_name="a\nb\x1b[31m.png")
+    (item,) = (fault.item for fault in layout.faults if fault.kind == "missing-image")
+
+    assert item == r"a\nb\x1b[31m.png"
