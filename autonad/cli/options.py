@@ -60,8 +60,8 @@ Format = Annotated[
     str,
     typer.Option(
         "--format",
-        help="auto, neu, mt, msd, neu-seg, mvtec, ksdd2, severstal, cvat, supervisely, voc, labelme, table "
-        "or masks.",
+        help="auto, masks, table, labelme, coco, yolo, cvat, label-studio, supervisely, voc, mvtec, ksdd2, "
+        "severstal, neu, neu-seg, mt or msd.",
     ),
 ]
 Source = Annotated[str, typer.Option("--source", help="Folder, or s3://bucket/prefix.")]

@@ -23,7 +23,7 @@ from autonad.errors import FaultyItems, StorageError
 QUIET = ("--set", "tracking.enabled=false")
 TINY = ("--set", "synthesize.num_images=12", "--set", "synthesize.image_side=32")
 # Logging to MLflow has its own tests and would cost each of these seconds.
-DATA_VERBS = {"import-data", "synthesize", "audit"}
+DATA_VERBS = {"import-data", "synthesize", "audit", "export-data"}
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,16 @@ def test_an_import_with_a_faulty_image_is_done_and_names_it(run: Run, tmp_path: 
     assert outcome.err.startswith("note: 1 ")
     assert "quarantine" in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+def test_exported_annotations_are_imported_again(run: Run, dataset: Path) -> None:
+    exported = run("export-data", "--dataset", dataset, "--format", "labelme", "--output", "shapes")
+    imported = run("import-data", "--format", "labelme", "--source", "shapes", "--output", "again")
+
+    assert (exported.code, exported.err) == (0, "")
+    assert exported.out.splitlines()[-1].startswith("shapes: 12 images with masks as labelme; ")
+    assert imported.code == 0
+    assert "again: 12 images of " in imported.out
 
 
 def test_an_audit_that_finds_errors_says_so(run: Run, tmp_path: Path) -> None:

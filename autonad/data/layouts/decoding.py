@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autonad.data.annotations.labelme import embedded_image
 from autonad.data.faults import Fault
 from autonad.data.images import IGNORE
 from autonad.data.layouts.layout import Drawing, Layout, Record
@@ -60,7 +61,8 @@ def decode_record(layout: Layout, record: Record) -> Decoded:
     """Read one record of a layout, as the layout's pixels are read; a faulty one carries its fault."""
     reading = layout.reading.images
     try:
-        opened = Opened.of(record.image.read_bytes(), Path(record.item), "image", layout.max_pixels)
+        content = embedded_image(record.image) if record.is_embedded else record.image.read_bytes()
+        opened = Opened.of(content, Path(record.item), "image", layout.max_pixels)
         turned, masks = _masks(layout, record, opened.header)
         image = read_image_file(opened, reading, turned=turned)
     except OSError as error:

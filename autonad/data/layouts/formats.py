@@ -6,6 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from autonad.data.annotations.coco import read_coco, recognise_coco
+from autonad.data.annotations.cvat import read_cvat, recognise_cvat
+from autonad.data.annotations.label_studio import read_label_studio, recognise_label_studio
+from autonad.data.annotations.labelme import read_labelme, recognise_labelme
+from autonad.data.annotations.yolo import read_yolo, recognise_yolo
 from autonad.data.layouts.accounting import account, kept_inside
 from autonad.data.layouts.beside import is_beside, read_beside
 from autonad.data.layouts.groups_table import stated_groups
@@ -47,6 +52,31 @@ def _is_never_told(tree: Tree) -> str | None:
     return None
 
 
+def _by(read: Callable[..., Layout]) -> Callable[[Tree, Wanted], Layout]:
+    """A reader of what a labelling tool writes, which takes the folder."""
+    return lambda tree, wanted: read(tree.root, classes=wanted.classes, known=wanted.known)
+
+
+def _of(told: Callable[[Path], str | None]) -> Recognise:
+    return lambda tree: told(tree.root)
+
+
+def _read_labelme(tree: Tree, wanted: Wanted) -> Layout:
+    """What labelme wrote, or what labelme2voc made of it."""
+    return read_voc(tree, wanted) if is_voc(tree) is not None else _by(read_labelme)(tree, wanted)
+
+
+def _read_cvat(tree: Tree, wanted: Wanted) -> Layout:
+    """CVAT's segmentation masks, or its shapes."""
+    read = read_cvat_masks if is_cvat_masks(tree) is not None else _by(read_cvat)
+    return read(tree, wanted)
+
+
+def _is_cvat(tree: Tree) -> str | None:
+    told = is_cvat_masks(tree)
+    return recognise_cvat(tree.root) if told is None else told
+
+
 READERS = {
     "neu": Format(read_neu, is_neu),
     "mt": Format(read_mt, is_mt),
@@ -55,10 +85,13 @@ READERS = {
     "mvtec": Format(read_mvtec, is_mvtec),
     "ksdd2": Format(read_beside, is_beside, names_classes=False),
     "severstal": Format(read_severstal, is_severstal),
-    "cvat": Format(read_cvat_masks, is_cvat_masks),
+    "labelme": Format(_read_labelme, _of(recognise_labelme), names_classes=False),
+    "coco": Format(_by(read_coco), _of(recognise_coco), names_classes=False),
+    "yolo": Format(_by(read_yolo), _of(recognise_yolo), names_classes=False),
+    "cvat": Format(_read_cvat, _is_cvat, names_classes=False),
+    "label-studio": Format(_by(read_label_studio), _of(recognise_label_studio), names_classes=False),
     "supervisely": Format(read_supervisely, is_supervisely, names_classes=False),
     "voc": Format(read_voc, is_voc, names_classes=False),
-    "labelme": Format(read_voc, _is_never_told, names_classes=False),
     "table": Format(read_table, is_table, names_classes=False),
     "masks": Format(read_masks, is_masks, names_classes=False, is_general=True),
 }

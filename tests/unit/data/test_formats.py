@@ -338,7 +338,7 @@ def test_images_that_the_csv_forgets_form_their_own_group(tmp_path: Path) -> Non
 
 def test_wrong_requests_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="use one of neu, mt"):
-        read_layout("coco", tmp_path)
+        read_layout("cocoa", tmp_path)
     with pytest.raises(DatasetError, match="does not exist"):
         read_layout("neu", tmp_path / "none")
     with pytest.raises(DatasetError, match="classes of its own"):
