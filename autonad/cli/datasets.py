@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from autonad.cli.findings import print_faults
 from autonad.cli.option_groups import grouped
-from autonad.cli.options import Call, Classes, DatasetDir, Groups, OutputDir, Source
+from autonad.cli.options import Call, Classes, DatasetDir, Groups, OutputDir, Replace, Source
 from autonad.errors import FaultyItems
 
 
@@ -32,32 +33,42 @@ def import_data(
     format: Annotated[str, typer.Option("--format", help="neu, mt, msd, neu-seg, voc or masks.")],
     source: Annotated[Path, typer.Option("--source", help="Folder of the published layout.")],
     output: OutputDir,
+    replace: Replace = False,
     groups: Groups = None,
     classes: Classes = None,
     call: Call,
 ) -> None:
     """Import a published layout as a dataset, split by physical part."""
     from autonad import steps
+    from autonad.data.faults import NothingUsable
 
-    with call.context() as context:
-        result = steps.import_data(
-            context, format=format, source=source, output=output, groups_csv=groups, classes=_names(classes)
-        )
-    _print_faults(result.faults)
-    print(f"{output}: {result.images} images of {result.groups} parts; classes {', '.join(result.classes)}")
+    try:
+        with call.context() as context:
+            result = steps.import_data(
+                context,
+                format=format,
+                source=source,
+                output=output,
+                replace=replace,
+                groups_csv=groups,
+                classes=_names(classes),
+            )
+    except NothingUsable as error:
+        print_faults(error.faults)
+        raise
+    print_faults(result.faults)
+    print(f"{output}: {result.text}")
     if result.num_errors:
-        raise FaultyItems(
-            f"{result.num_errors} items were faulty and are in {output / 'quarantine'}, named above"
-        )
+        raise FaultyItems(_faulty(result.num_errors, result.quarantined, output))
 
 
-def synthesize(*, output: OutputDir, call: Call) -> None:
+def synthesize(*, output: OutputDir, replace: Replace = False, call: Call) -> None:
     """Generate a dataset of surfaces with defects."""
     from autonad import steps
 
     with call.context() as context:
-        result = steps.synthesize(context, output=output)
-    print(f"{output}: {result.images} images of {result.groups} parts; classes {', '.join(result.classes)}")
+        result = steps.synthesize(context, output=output, replace=replace)
+    print(f"{output}: {result.text}")
 
 
 def audit(
@@ -76,7 +87,7 @@ def audit(
         faults = steps.audit(
             context, dataset=dataset, format=format, source=source, groups_csv=groups, classes=_names(classes)
         )
-    _print_faults(faults)
+    print_faults(faults)
     errors = int((faults["severity"] == "error").sum())
     print(f"{errors} errors, {len(faults) - errors} warnings")
     if errors:
@@ -110,13 +121,10 @@ def ingest(
             groups_csv=groups,
             classes=_names(classes),
         )
-    _print_faults(result.faults)
+    print_faults(result.faults)
     print(f"{dataset}: {result.text}")
     if result.num_errors:
-        raise FaultyItems(
-            f"{result.num_errors} items were faulty, named above; what could be read of them is in "
-            f"{dataset / 'quarantine'}"
-        )
+        raise FaultyItems(_faulty(result.num_errors, result.batch.quarantined, dataset))
 
 
 def publish(
@@ -168,10 +176,10 @@ def decide(
     print(f"{output}: action {result.action}; {pinned}; open {result.page}")
 
 
+def _faulty(errors: int, quarantined: int, dataset: Path) -> str:
+    kept = f"{quarantined} files of them are in {dataset / 'quarantine'}" if quarantined else "none is kept"
+    return f"{errors} errors were found, named above; {kept}"
+
+
 def _names(text: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in text.split(",")) if text else None
-
-
-def _print_faults(faults: Any) -> None:
-    for fault in faults.itertuples():
-        print(f"{fault.severity:<8} {fault.kind:<20} {fault.item}: {fault.message}")

@@ -51,6 +51,9 @@ Groups = Annotated[
         "--groups", help="CSV of image,group: which images show one part. Default: SOURCE/groups.csv."
     ),
 ]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Delete what the output folder holds, if it is of the same kind.")
+]
 Source = Annotated[str, typer.Option("--source", help="Folder, or s3://bucket/prefix.")]
 Classes = Annotated[
     str | None, typer.Option("--classes", help="Defect classes, comma separated, for voc and masks.")

@@ -32,7 +32,9 @@ class DataConfig(Section):
     fractions: tuple[Fraction, Fraction, Fraction] = Field(
         (0.6, 0.2, 0.2), description="train, val, test share of groups"
     )
-    include_defect_free: bool = Field(False, description="also import images without defects")
+    include_defect_free: bool = Field(
+        True, description="also import images without defects, where there are some"
+    )
     mask_threshold: Annotated[int, Field(ge=0, le=254)] = Field(
         127, description="grey masks: defect above this value"
     )

@@ -8,6 +8,8 @@ from typing import Literal
 
 import pandas as pd
 
+from autonad.errors import DatasetError
+
 Severity = Literal["error", "warning"]
 FAULT_COLUMNS = ("severity", "kind", "item", "message")
 
@@ -27,6 +29,18 @@ class Fault:
     kind: str
     item: str
     message: str
+
+
+class NothingUsable(DatasetError):
+    """All images were read, and none can be used.
+
+    Attributes:
+        faults: Why: severity, kind, item, message.
+    """
+
+    def __init__(self, message: str, faults: pd.DataFrame) -> None:
+        super().__init__(message)
+        self.faults = faults
 
 
 def fault_table(faults: Iterable[Fault]) -> pd.DataFrame:

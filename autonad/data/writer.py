@@ -18,6 +18,7 @@ from autonad.data.dataset import (
     CLASSES,
     COLUMNS,
     MANIFEST,
+    Dataset,
     check_classes,
     count_pixels,
     is_dataset,
@@ -37,16 +38,19 @@ class DatasetWriter:
     appears. Equal input gives equal files.
 
     Args:
-        output: Folder of the dataset; an older dataset there is replaced, any other content is refused.
+        output: Folder of the dataset.
         classes: Class names; the background may be left out.
         source: Folder that is being imported, which the output must not contain.
+        replace: An older dataset at the output is replaced; else it is refused, as any other content is.
 
     Raises:
-        DatasetError: The output is not empty and no dataset, or contains the source.
+        DatasetError: The output is not empty, or contains the source.
         StorageError: The folder cannot be written.
     """
 
-    def __init__(self, output: Path, *, classes: Sequence[str], source: Path | None = None) -> None:
+    def __init__(
+        self, output: Path, *, classes: Sequence[str], source: Path | None = None, replace: bool = False
+    ) -> None:
         self.output = Path(os.path.abspath(output))
         self.classes = check_classes(classes)
         self._building = self.output.with_name(f".{self.output.name}.building")
@@ -56,11 +60,7 @@ class DatasetWriter:
             raise DatasetError(f"output {output} contains the source {source}; choose another output folder")
         if self.output.exists() and not self.output.is_dir():
             raise DatasetError(f"output {output} is a file; choose a folder")
-        if self.output.is_dir() and any(self.output.iterdir()) and not is_dataset(self.output):
-            raise DatasetError(
-                f"output {output} is not empty and no dataset, so it is not overwritten; choose another "
-                "folder or empty this one"
-            )
+        require_free(output, replace=replace)
 
     def __enter__(self) -> DatasetWriter:
         shutil.rmtree(self._building, ignore_errors=True)
@@ -147,7 +147,7 @@ class DatasetWriter:
             DatasetError: There are none.
         """
         if not images:
-            raise DatasetError(f"no usable image was found, so {self.output} was not written; see the faults")
+            raise DatasetError(f"there is no image to write, so {self.output} was not written")
 
     def put(
         self,
@@ -192,6 +192,40 @@ class DatasetWriter:
                 os.replace(old, self.output)
             raise
         shutil.rmtree(old, ignore_errors=True)
+
+
+def require_free(output: Path, *, replace: bool) -> None:
+    """Make sure that writing a dataset loses nothing.
+
+    Args:
+        output: Where it shall be.
+        replace: A dataset that is there may be lost.
+
+    Raises:
+        DatasetError: The folder is not empty.
+    """
+    if not output.is_dir() or not any(output.iterdir()):
+        return
+    if not is_dataset(output):
+        raise DatasetError(
+            f"output {output} is not empty and no dataset, so it is not overwritten; choose another "
+            "folder or empty this one"
+        )
+    if not replace:
+        raise DatasetError(
+            f"output {output} is {_described(output)}, so it is not overwritten; add images to it with "
+            "`autonad ingest`, choose another folder, or give --replace, which deletes it"
+        )
+
+
+def _described(root: Path) -> str:
+    """What an existing dataset would cost to lose; a damaged one is a dataset all the same."""
+    try:
+        manifest = Dataset.open(root).manifest
+    except DatasetError:
+        return "a dataset"
+    batches = manifest["batch"].nunique()
+    return f"a dataset of {len(manifest)} images" + (f" from {batches} batches" if batches > 1 else "")
 
 
 def unique_name(name: str, taken: set[str]) -> str:

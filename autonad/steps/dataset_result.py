@@ -21,12 +21,22 @@ class DataResult:
         groups: Number of physical parts.
         classes: Names, background first.
         faults: Table of severity, kind, item, message; empty when nothing was found.
+        defect_free: Images that show no defect.
+        quarantined: Items that are kept in its quarantine.
     """
 
     images: int
     groups: int
     classes: tuple[str, ...]
     faults: pd.DataFrame
+    defect_free: int
+    quarantined: int
+
+    @property
+    def text(self) -> str:
+        """What it holds, in one line."""
+        free = f", {self.defect_free} of them without defects" if self.defect_free else ""
+        return f"{self.images} images of {self.groups} parts{free}; classes {', '.join(self.classes)}"
 
     @property
     def num_errors(self) -> int:
@@ -43,7 +53,9 @@ def log_dataset(step: Step, result: DataResult, dataset: Dataset) -> None:
     )
 
 
-def dataset_result(dataset: Dataset, faults: pd.DataFrame) -> DataResult:
+def dataset_result(dataset: Dataset, faults: pd.DataFrame, quarantined: int = 0) -> DataResult:
     """What a step that made a dataset returns."""
     manifest = dataset.manifest
-    return DataResult(len(manifest), manifest["group"].nunique(), dataset.classes, faults)
+    defect_free = sum(not any(list(pixels)[1:]) for pixels in manifest["pixels"])
+    groups = manifest["group"].nunique()
+    return DataResult(len(manifest), groups, dataset.classes, faults, defect_free, quarantined)

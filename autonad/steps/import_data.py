@@ -15,6 +15,7 @@ def import_data(
     format: str,
     source: Path,
     output: Path,
+    replace: bool = False,
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
 ) -> DataResult:
@@ -25,6 +26,7 @@ def import_data(
         format: The layout's name.
         source: The layout's folder.
         output: Dataset folder to write.
+        replace: A dataset there is replaced; else it is refused.
         groups_csv: Which images show the same part; None looks for `groups.csv` in the source.
         classes: Class names, for layouts that do not carry them.
     """
@@ -35,7 +37,7 @@ def import_data(
     settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv)
     params = {"data": config.data.model_dump(), "format": format}
     with begin("import-data", context, params=params, learns=False) as step:
-        report = import_dataset(source, output, settings)
-        result = dataset_result(report.dataset, report.faults)
+        report = import_dataset(source, output, settings, replace=replace)
+        result = dataset_result(report.dataset, report.faults, report.quarantined)
         log_dataset(step, result, report.dataset)
         return result

@@ -9,11 +9,20 @@ from autonad.steps.dataset_result import DataResult, dataset_result, log_dataset
 from autonad.steps.step import begin
 
 
-def synthesize(context: Context, *, output: Path) -> DataResult:
-    """Generate a dataset; section `synthesize` decides how it looks."""
+def synthesize(context: Context, *, output: Path, replace: bool = False) -> DataResult:
+    """Generate a dataset.
+
+    Args:
+        context: Section `synthesize` decides how it looks.
+        output: Dataset folder to write.
+        replace: A dataset there is replaced; else it is refused.
+    """
     config = context.config
     from autonad.data.faults import fault_table
     from autonad.data.synthetic.generator import Appearance, synthesize
+    from autonad.data.writer import require_free
+
+    require_free(output, replace=replace)
 
     settings = config.synthesize
     appearance = Appearance(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autonad.data.ingest.ledger import IMAGE, Known, Ledger
+from autonad.data.ingest.ledger import CONFLICT, IMAGE, Known, Ledger
 from autonad.data.layouts.layout import Record
 from autonad.storage.source import Entry
 
@@ -27,6 +27,11 @@ class Deliveries:
     batch: str
     known: list[Known] = field(default_factory=list)
 
+    def key(self, record: Record) -> str:
+        """The key of a record's image; empty where nobody will deliver again."""
+        entry = self.entries.get(record.image)
+        return "" if entry is None else entry.identity
+
     def before(self, record: Record) -> Known | None:
         """What an image was under this very key when it came before."""
         entry = self.entries.get(record.image)
@@ -38,7 +43,7 @@ class Deliveries:
         return known is not None and known.outcome == IMAGE and known.image == image
 
     def remember(self, record: Record, image_outcome: str, mask_outcome: str, image: str) -> None:
-        """Note what became of a record: of its image, of its masks, and the image's place if it has one."""
+        """Note what became of a record, of its masks, and its place or its rival; see `Known`."""
         for path, outcome in (
             (record.image, image_outcome),
             *((mask, mask_outcome) for mask, _ in record.masks),
@@ -47,7 +52,8 @@ class Deliveries:
             if entry is None:
                 continue
             before = self.ledger.get(entry)
-            if not image and before is not None and before.outcome == IMAGE and before.etag == entry.etag:
+            is_kept = bool(image) and image_outcome != CONFLICT
+            if not is_kept and before is not None and before.outcome == IMAGE and before.etag == entry.etag:
                 continue  # the image stays in the dataset; its new mask is of no use
             self.remember_file(entry, outcome, image)
 

@@ -20,7 +20,7 @@ from autonad.data.faults import Fault, fault_table
 from autonad.data.fingerprints import FINGERPRINTS, fingerprint_table, fingerprints_of
 from autonad.data.ingest.changes import Changes, commit, recover
 from autonad.data.ingest.deliveries import Deliveries
-from autonad.data.ingest.findings import summarise
+from autonad.data.ingest.findings import conflict_severity, summarise
 from autonad.data.ingest.ledger import (
     BATCHES,
     INGESTED,
@@ -151,7 +151,11 @@ class _Ingest:
             dataset,
             dict(zip(dataset.manifest["image"], prints, strict=True)),
             classes,
-            Rules(self.settings.include_defect_free, prefix=batch.name),
+            Rules(
+                self.settings.include_defect_free,
+                conflict=conflict_severity(todo.layout.format),
+                prefix=batch.name,
+            ),
             Deliveries(ledger, todo.entries, batch.name),
             batch,
         )
@@ -185,12 +189,7 @@ def _summary(todo: Plan, grey: int, merge: Merge) -> list[Fault]:
     """Findings that concern several images of the batch."""
     name, new_classes = merge.batch.source, _new_classes(merge)
     faults = summarise(
-        todo.layout,
-        name,
-        grey=grey,
-        images=merge.batch.images,
-        defect_free=merge.batch.defect_free,
-        remedy="set data.include_defect_free",
+        todo.layout, name, grey=grey, images=merge.batch.images, defect_free=merge.batch.defect_free
     )
     if new_classes:
         message = (

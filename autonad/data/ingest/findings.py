@@ -36,9 +36,7 @@ def seen(digest: Digest, layout: Layout, *, split: str = "") -> Seen:
     return Seen(digest.item, digest.fingerprint, shown, group, split)
 
 
-def summarise(
-    layout: Layout, name: str, *, grey: int, images: int, defect_free: int = 0, remedy: str = ""
-) -> list[Fault]:
+def summarise(layout: Layout, name: str, *, grey: int, images: int, defect_free: int = 0) -> list[Fault]:
     """Findings that are counted over many images.
 
     Args:
@@ -47,14 +45,16 @@ def summarise(
         grey: Masks that held grey values.
         images: Images that are new.
         defect_free: Images that were left out because they show no defect.
-        remedy: How to keep these.
     """
     faults = []
     if grey:
         message = f"{grey} masks hold grey values; values above {layout.threshold} are taken as defect"
         faults.append(Fault("warning", "grey-masks", name, message))
     if defect_free:
-        message = f"{defect_free} images without defects are left out; {remedy} to keep them"
+        message = (
+            f"{defect_free} images without defects are left out; `--set data.include_defect_free=true` "
+            "keeps them"
+        )
         faults.append(Fault("warning", "defect-free", name, message))
     if layout.groups is None and images:
         message = (

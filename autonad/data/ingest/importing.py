@@ -9,17 +9,17 @@ from pathlib import Path
 import pandas as pd
 
 from autonad.data.dataset import COLUMNS, Dataset
-from autonad.data.faults import fault_table
+from autonad.data.faults import Fault, NothingUsable, fault_table
 from autonad.data.ingest.deliveries import Deliveries
 from autonad.data.ingest.digest import Digester
-from autonad.data.ingest.findings import compare, seen, summarise
+from autonad.data.ingest.findings import compare, conflict_severity, seen, summarise
 from autonad.data.ingest.ledger import Batch, Ledger
 from autonad.data.ingest.merge import Merge
 from autonad.data.ingest.placing import place_all
 from autonad.data.ingest.settings import IngestSettings, Rules
 from autonad.data.layouts.formats import read_layout
 from autonad.data.layouts.layout import Layout
-from autonad.data.writer import INITIAL, DatasetWriter
+from autonad.data.writer import INITIAL, DatasetWriter, require_free
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,13 @@ class ImportReport:
 
     Attributes:
         dataset: The new dataset.
-        faults: Findings (severity, kind, item, message); errors name what went to quarantine.
+        faults: Findings (severity, kind, item, message).
+        quarantined: Items that are kept in its quarantine.
     """
 
     dataset: Dataset
     faults: pd.DataFrame
+    quarantined: int
 
     @property
     def has_errors(self) -> bool:
@@ -40,27 +42,33 @@ class ImportReport:
         return bool((self.faults["severity"] == "error").any())
 
 
-def import_dataset(source: Path, output: Path, settings: IngestSettings) -> ImportReport:
+def import_dataset(
+    source: Path, output: Path, settings: IngestSettings, *, replace: bool = False
+) -> ImportReport:
     """Read a layout and write it as a dataset, split by group.
 
     Faulty items go to the dataset's quarantine and are named; the import goes on without them. An image that
     its layout declares defective but whose mask is empty is left out too (its label is contradictory: as
     background it would teach to miss the defect), with a warning. Groups come from groups.csv, else from
-    near-duplicates.
+    near-duplicates. Of equal images with different masks none is used, except in a published set, which is
+    imported whole.
 
     Args:
         source: Folder of the layout.
-        output: Folder of the dataset; replaced if it holds one.
+        output: Folder of the dataset.
         settings: How to read and split it; the limits of a batch (`max_bytes`, `workers`) do not count.
+        replace: A dataset at `output` is replaced; else it is refused.
 
     Returns:
         The dataset and everything that was found wrong.
 
     Raises:
-        DatasetError: The request is wrong or nothing usable was found; an older dataset at `output` stays.
+        NothingUsable: No image can be used, or none shows a defect; an older dataset at `output` stays.
+        DatasetError: The request is wrong; an older dataset at `output` stays.
         StorageError: The output cannot be written.
     """
     source, output = Path(source), Path(output)
+    require_free(output, replace=replace)
     layout = read_layout(
         settings.format,
         source,
@@ -69,23 +77,41 @@ def import_dataset(source: Path, output: Path, settings: IngestSettings) -> Impo
         threshold=settings.threshold,
         classes=settings.classes,
     )
-    with DatasetWriter(output, classes=layout.classes, source=source) as writer:
+    with DatasetWriter(output, classes=layout.classes, source=source, replace=replace) as writer:
         merge, grey = _decide(layout, writer, settings.include_defect_free)
-        writer.require(len(merge.new))
+        _require_defects(layout, merge)
         changes, found = place_all(merge, layout.groups or {}, settings.fractions, settings.seed)
         images = [seen(digest, layout) for digest in merge.new.values()]
         summary = summarise(
-            layout,
-            source.name,
-            grey=grey,
-            images=len(images),
-            defect_free=merge.batch.defect_free,
-            remedy="ask for images free of defects",
+            layout, source.name, grey=grey, images=len(images), defect_free=merge.batch.defect_free
         )
         faults = fault_table([*layout.faults, *merge.faults, *found, *summary, *compare(layout, images)])
         about = {"format": layout.format, "faults": faults.to_dict(orient="records")}
         writer.put(changes.manifest, changes.added, changes.reasons, about)
-    return ImportReport(Dataset.open(output), faults)
+    kept = {reason["item"] for reason in changes.reasons if reason["file"]}
+    return ImportReport(Dataset.open(output), faults, len(kept))
+
+
+def _require_defects(layout: Layout, merge: Merge) -> None:
+    """Make sure that there is something to learn.
+
+    Raises:
+        NothingUsable: There is not.
+    """
+    found = len(layout.records)
+    if any(not digest.empty for digest in merge.new.values()):
+        return
+    faults = fault_table([*layout.faults, *merge.faults])
+    remedy = "mend what is named above"
+    if merge.new or merge.batch.defect_free:
+        free = len(merge.new) + merge.batch.defect_free
+        remedy = (
+            f"{free} masks show no defect at all; save defects as values above {layout.threshold}, or as 1 "
+            "and more with background 0"
+        )
+        empty = [Fault("error", "empty-mask", item, "its mask shows no defect") for item in merge.defect_free]
+        faults = fault_table([*layout.faults, *merge.faults, *empty])
+    raise NothingUsable(f"none of {found} images in {layout.source} shows a usable defect: {remedy}", faults)
 
 
 def _decide(layout: Layout, writer: DatasetWriter, include_defect_free: bool) -> tuple[Merge, int]:
@@ -93,6 +119,7 @@ def _decide(layout: Layout, writer: DatasetWriter, include_defect_free: bool) ->
     stems = Counter(record.image.stem.casefold() for record in layout.records)
     rules = Rules(
         include_defect_free=include_defect_free,
+        conflict=conflict_severity(layout.format),
         prefix="",
         shared_stems=frozenset(stem for stem, count in stems.items() if count > 1),
         keep_copies=True,

@@ -1,6 +1,6 @@
 """What a dataset remembers of ingested batches: which objects it knows, and the batches by name and date.
 
-ingested.parquet   one row per object: key, etag, batch, outcome, image (its row in the manifest, or "")
+ingested.parquet   one row per object: key, etag, batch, outcome, image (see `Known`)
 batches.json       the batches in order: name, date, source, listing (digest), and counts
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,16 @@ IMAGE, MASK, COPY, DEFECT_FREE, FAULTY, CONFLICT = (
 
 @dataclass(frozen=True)
 class Known:
-    """An object that was ingested before, in its latest version; see the module's text."""
+    """An object that was ingested before, in its latest version; see the module's text.
+
+    Attributes:
+        key: Its name among all sources.
+        etag: Of its latest version.
+        batch: That brought it.
+        outcome: What became of it.
+        image: Its row in the manifest, or that of its image; in a conflict within a batch, the key of the
+            other image; else "".
+    """
 
     key: str
     etag: str
@@ -75,13 +84,23 @@ class Ledger:
         """What is known under this key, in whatever version."""
         return self._known.get(entry.identity)
 
-    def has(self, entry: Entry, *, include_defect_free: bool) -> bool:
-        """Whether this version was dealt with; what was left out for lack of defects may be wanted now."""
+    def has(self, entry: Entry, listed: Collection[str], *, include_defect_free: bool) -> bool:
+        """Whether this version was dealt with, once and for all.
+
+        What was left out for lack of defects may be wanted now, and an image is no longer disputed when its
+        rival has gone from the source.
+
+        Args:
+            entry: The object.
+            listed: Keys (identities) of everything that the source holds.
+            include_defect_free: Images without defects are wanted.
+        """
         known = self.get(entry)
         return (
             known is not None
             and known.etag == entry.etag
             and not (include_defect_free and known.outcome == DEFECT_FREE)
+            and not (known.outcome == CONFLICT and known.image and known.image not in listed)
         )
 
     def extended(self, known: Iterable[Known]) -> Ledger:

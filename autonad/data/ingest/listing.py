@@ -93,8 +93,10 @@ def plan(
         message = f"{others} files are neither images nor tables and are left alone"
         faults.append(Fault("warning", "other-files", source.name, message))
 
+    listed = {entry.identity for entry in entries}
+
     def is_new(entry: Entry) -> bool:
-        return not ledger.has(entry, include_defect_free=settings.include_defect_free)
+        return not ledger.has(entry, listed, include_defect_free=settings.include_defect_free)
 
     new = tuple(record for record in records if any(is_new(entry_at[path]) for path in record.files))
     groups = _groups(settings.groups_csv, staging, records)

@@ -9,6 +9,7 @@ from typing import Any
 from autonad.data.dataset import COLUMNS, UNLABELLED, Dataset
 from autonad.data.faults import Fault
 from autonad.data.fingerprints import Fingerprint
+from autonad.data.ingest.arrivals import Arrival, Arrivals
 from autonad.data.ingest.deliveries import Deliveries
 from autonad.data.ingest.digest import Digest
 from autonad.data.ingest.findings import rejection
@@ -37,6 +38,7 @@ class Merge:
         new: New images, in the order in which they were taken.
         added: Files to add: place in the dataset → where they wait.
         retired: Masks that were replaced: place in the dataset → place in quarantine.
+        defect_free: Items whose mask shows no defect, used or left out.
     """
 
     dataset: Dataset
@@ -50,6 +52,7 @@ class Merge:
     new: dict[str, Digest] = field(default_factory=dict)
     added: dict[str, Path] = field(default_factory=dict)
     retired: dict[str, str] = field(default_factory=dict)
+    defect_free: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Index the rows by path and by content, and the names that are taken."""
@@ -62,6 +65,7 @@ class Merge:
         for image in sorted(self.rows):
             self._by_content.setdefault(self.fingerprints[image].content, image)
         self._images, self._masks = self._names("images"), self._names("masks")
+        self._arrivals = Arrivals()
         self.quarantine = Quarantine(self.rules.prefix, self._names(QUARANTINE))
 
     def take(self, digest: Digest) -> None:
@@ -73,11 +77,19 @@ class Merge:
             self._reject(digest, FAULTY, fault.message)
             return
         assert digest.fingerprint is not None
-        twin = None if self.rules.keep_copies else self._by_content.get(digest.fingerprint.content)
-        if twin is None:
-            self._newcomer(digest, digest.fingerprint)
+        if digest.empty:
+            self.defect_free.append(digest.item)
+        rival = self._arrivals.rival(digest) if self.rules.conflict == "error" else None
+        if rival is not None:
+            self._dispute(digest, rival)
+            return
+        before, twin = self.batch, self._by_content.get(digest.fingerprint.content)
+        if twin is None or self.rules.keep_copies:
+            image = self._newcomer(digest, digest.fingerprint)
         else:
-            self._twin(digest, twin, digest.fingerprint)
+            image = self._twin(digest, twin, digest.fingerprint)
+        if image:
+            self._arrivals.note(digest, image, before, self.batch)
 
     def refuse(self, entry: Entry, fault: Fault, path: Path | None) -> None:
         """Keep a file apart that is of no use."""
@@ -86,11 +98,12 @@ class Merge:
         self._keep_apart(path, fault.item, fault.message)
         self.deliveries.remember_file(entry, FAULTY)
 
-    def _newcomer(self, digest: Digest, fingerprint: Fingerprint) -> None:
+    def _newcomer(self, digest: Digest, fingerprint: Fingerprint) -> str:
+        """Add an image; its place in the dataset, "" if it is left out."""
         if digest.empty and not self.rules.include_defect_free:
             self._count("defect_free")
             self.deliveries.remember(digest.record, DEFECT_FREE, DEFECT_FREE, "")
-            return
+            return ""
         image = f"images/{self._name(digest)}{digest.image.suffix.lower()}"
         self.added[image] = digest.image
         self.rows[image] = {
@@ -113,9 +126,10 @@ class Merge:
             self._label(digest, image)
             self._count("labelled")
         self.deliveries.remember(digest.record, IMAGE, MASK, image)
+        return image
 
-    def _twin(self, digest: Digest, image: str, fingerprint: Fingerprint) -> None:
-        """An image that the dataset, or an earlier file of the batch, holds already."""
+    def _twin(self, digest: Digest, image: str, fingerprint: Fingerprint) -> str:
+        """An image that the dataset, or an earlier file, holds already; "" if it is kept apart."""
         record = digest.record
         own = self.deliveries.owns(record, image)
         outcome = IMAGE if own else COPY
@@ -128,7 +142,9 @@ class Merge:
             if digest.empty and not self.rules.include_defect_free:
                 self._count("defect_free")
                 self.deliveries.remember(record, DEFECT_FREE, DEFECT_FREE, image)
-                return
+                return image
+            if image not in self.new:
+                self._arrivals.waiting.setdefault(image, dict(row))
             self._label(digest, image)
             self._count("labelled" if image in self.new else "upgraded")
             self.deliveries.remember(record, outcome, MASK, image)
@@ -139,8 +155,47 @@ class Merge:
                 f"it is the same image as {image} and has another mask; that one stays. If the new mask is "
                 "the right one, replace the mask where the image came from first, and ingest that again"
             )
-            self.faults.append(Fault("warning", "label-conflict", digest.item, message))
+            self.faults.append(Fault(self.rules.conflict, "label-conflict", digest.item, message))
             self._reject(digest, CONFLICT, message)
+            return ""
+        return image
+
+    def _dispute(self, digest: Digest, rival: Digest) -> None:
+        """Keep all apart that is new about an image which comes with two different masks."""
+        assert digest.fingerprint is not None
+        content = digest.fingerprint.content
+        undone = [
+            arrival
+            for arrival in self._arrivals.of(content)
+            if arrival.image in self.new or arrival.image in self._arrivals.waiting
+        ]
+        for arrival in undone:
+            self._take_back(arrival, content)
+            self._refuse_disputed(arrival.digest, digest)
+        self._refuse_disputed(digest, rival)
+        if undone:
+            self._arrivals.disputed.setdefault(content, digest)
+
+    def _take_back(self, arrival: Arrival, content: str) -> None:
+        image = arrival.image
+        self.batch = arrival.uncounted(self.batch)
+        mask = self.rows[image]["mask"] if image in self.rows else ""
+        self.added.pop(mask, None)
+        if image in self._arrivals.waiting:
+            self.rows[image] = self._arrivals.waiting.pop(image)
+            self.fingerprints[image] = replace(self.fingerprints[image], labels="")
+        elif image in self.new:
+            for index in (self.new, self.rows, self.fingerprints, self.added):
+                index.pop(image)
+            self._by_content.pop(content, None)
+
+    def _refuse_disputed(self, digest: Digest, rival: Digest) -> None:
+        message = (
+            f"it is the same image as {rival.item} and has another mask; neither is used until you decide: "
+            "delete the wrong one at the source, or give both the right mask, then repeat the command"
+        )
+        self.faults.append(Fault(self.rules.conflict, "label-conflict", digest.item, message))
+        self._reject(digest, CONFLICT, message, self.deliveries.key(rival.record))
 
     def _relabel(self, digest: Digest, image: str) -> None:
         """Replace a mask that changed at its source."""
@@ -168,14 +223,14 @@ class Merge:
             self.rows[image]["split"] = ""
         self.fingerprints[image] = replace(self.fingerprints[image], labels=digest.fingerprint.labels)
 
-    def _reject(self, digest: Digest, outcome: str, reason: str) -> None:
+    def _reject(self, digest: Digest, outcome: str, reason: str, because: str = "") -> None:
         if any(fault.kind == NOT_READ for fault in digest.faults):
             return  # the next ingest tries again
         self._count("quarantined")
         self._keep_apart(digest.record.image, digest.item, reason)
         for path, _ in digest.record.masks if self.rules.quarantine_masks else ():
             self._keep_apart(path, self.deliveries.entries[path].key, f"the mask of {digest.item}")
-        self.deliveries.remember(digest.record, outcome, outcome, "")
+        self.deliveries.remember(digest.record, outcome, outcome, because)
 
     def _keep_apart(self, path: Path | None, item: str, reason: str) -> None:
         # A link among the waiting files is an image that the dataset holds.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autonad.config import Config
+from autonad.data.faults import Severity
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class IngestSettings:
     format: str = "masks"
     classes: tuple[str, ...] | None = None
     groups_csv: Path | None = None
-    include_defect_free: bool = False
+    include_defect_free: bool = True
     threshold: int = 127
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
     seed: int = 0
@@ -58,6 +59,8 @@ class Rules:
 
     Attributes:
         include_defect_free: Images whose mask shows no defect are kept.
+        conflict: How grave equal images with different masks are. If an error, all of them are kept apart
+            that the dataset does not hold already; if a warning, the rules of copies hold.
         prefix: Begins the names of what is new where its own do not suffice; empty for an import, whose
             names have nothing to collide with.
         shared_stems: File names without suffix, case-folded, that several images have.
@@ -69,6 +72,7 @@ class Rules:
     """
 
     include_defect_free: bool
+    conflict: Severity
     prefix: str
     shared_stems: frozenset[str] = frozenset()
     keep_copies: bool = False

@@ -89,7 +89,7 @@ def synthesize(
     names = check_classes(classes)
     look = appearance or Appearance()
     rng = np.random.default_rng([seed, 0])
-    with DatasetWriter(Path(output), classes=names) as writer:
+    with DatasetWriter(Path(output), classes=names, replace=True) as writer:
         written = part = defective = 0
         while written < num_images:
             count = min(int(rng.integers(views[0], views[1] + 1)), num_images - written)

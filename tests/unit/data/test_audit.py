@@ -141,7 +141,7 @@ def test_known_faults_of_published_sets_are_warnings(tmp_path: Path) -> None:
     assert report.num_images == 36
     assert not report.has_errors
     imported = audit_dataset(import_dataset(source, tmp_path / "d", IngestSettings(format="mt")).dataset.root)
-    assert kinds(imported, "warning") == {"grey-masks": 1, "empty-mask": 1}
+    assert kinds(imported, "warning") == {"grey-masks": 1, "empty-mask": 1, "mixed-group": 1}
 
 
 def test_copies_across_published_splits_are_counted(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ PATCH = int((make.patch(1) > 0).sum())
 
 
 def import_dataset(format: str, source: Path, output: Path, **settings: Any) -> ImportReport:
-    return importing.import_dataset(source, output, IngestSettings(format=format, **settings))
+    return importing.import_dataset(source, output, IngestSettings(format=format, **settings), replace=True)
 
 
 def kinds(faults: pd.DataFrame, severity: str) -> dict[str, int]:
@@ -65,8 +65,8 @@ def test_mt_thresholds_grey_masks_and_leaves_empty_ones_out(tmp_path: Path) -> N
     report = import_dataset("mt", make.mt(tmp_path / "mt"), tmp_path / "d")
     dataset = report.dataset
     assert dataset.classes == ("background", "blowhole", "break", "crack", "fray", "uneven")
-    assert len(dataset.manifest) == 5 * 3 * 2 - 1
-    assert all(max(pixels[1:]) == PATCH for pixels in dataset.manifest["pixels"])
+    assert len(dataset.manifest) == 6 * 3 * 2 - 1
+    assert {max(pixels[1:]) for pixels in dataset.manifest["pixels"]} == {0, PATCH}
     assert kinds(report.faults, "warning") == {"grey-masks": 1, "empty-mask": 1}
     assert not report.has_errors
     reasons = pd.read_csv(dataset.root / "quarantine" / "reasons.csv")
@@ -77,13 +77,13 @@ def test_mt_thresholds_grey_masks_and_leaves_empty_ones_out(tmp_path: Path) -> N
 def test_mt_threshold_is_exclusive_and_adjustable(tmp_path: Path) -> None:
     source = make.mt(tmp_path / "mt")
     dataset = import_dataset("mt", source, tmp_path / "d", threshold=89).dataset
-    assert all(max(pixels[1:]) == PATCH + 5 * 72 for pixels in dataset.manifest["pixels"])
+    assert {max(pixels[1:]) for pixels in dataset.manifest["pixels"]} == {0, PATCH + 5 * 72}
     dataset = import_dataset("mt", source, tmp_path / "d", threshold=90).dataset
-    assert all(max(pixels[1:]) == PATCH for pixels in dataset.manifest["pixels"])
+    assert {max(pixels[1:]) for pixels in dataset.manifest["pixels"]} == {0, PATCH}
 
 
-def test_mt_images_without_defects_come_on_request(tmp_path: Path) -> None:
-    report = import_dataset("mt", make.mt(tmp_path / "mt"), tmp_path / "d", include_defect_free=True)
+def test_mt_images_without_defects_come_too(tmp_path: Path) -> None:
+    report = import_dataset("mt", make.mt(tmp_path / "mt"), tmp_path / "d")
     clean = [sum(pixels[1:]) == 0 for pixels in report.dataset.manifest["pixels"]]
     assert sum(clean) == 6
     assert kinds(report.faults, "warning")["empty-mask"] == 1
@@ -94,7 +94,7 @@ def test_groups_of_the_csv_are_never_divided(tmp_path: Path) -> None:
     for seed in range(4):
         manifest = import_dataset("mt", source, tmp_path / "d", seed=seed).dataset.manifest
         assert manifest.groupby("group")["split"].nunique().max() == 1
-        assert manifest["group"].nunique() == 25
+        assert manifest["group"].nunique() == 30
         assert set(manifest["split"]) == {"train", "val", "test"}
 
 
@@ -265,14 +265,12 @@ def test_other_picture_formats_are_converted(tmp_path: Path) -> None:
     np.testing.assert_array_equal(dataset.read_image("images/5.png"), image)
 
 
-def test_images_without_defects_are_left_out_and_counted(tmp_path: Path) -> None:
+def test_images_without_defects_are_imported_unless_they_are_not_wanted(tmp_path: Path) -> None:
     source = make.masks(tmp_path / "m", [1, 2, 0], count=12)
-    report = import_dataset("masks", source, tmp_path / "d")
+    assert len(import_dataset("masks", source, tmp_path / "d").dataset.manifest) == 12
+    report = import_dataset("masks", source, tmp_path / "d", include_defect_free=False)
     assert len(report.dataset.manifest) == 8
     assert "4 images without defects" in report.faults.set_index("kind").loc["defect-free", "message"]
-    assert (
-        len(import_dataset("masks", source, tmp_path / "d", include_defect_free=True).dataset.manifest) == 12
-    )
 
 
 def test_equal_images_with_other_masks_are_errors_in_own_data(tmp_path: Path) -> None:
@@ -280,9 +278,27 @@ def test_equal_images_with_other_masks_are_errors_in_own_data(tmp_path: Path) ->
     make.save(source / "images" / "9.png", make.texture(0))
     make.save(source / "masks" / "9.png", make.patch(2))
     report = import_dataset("masks", source, tmp_path / "d")
-    assert kinds(report.faults, "error") == {"label-conflict": 1}
+    found = report.faults[report.faults["kind"] == "label-conflict"].set_index("item")["message"]
+    assert kinds(report.faults, "error") == {"label-conflict": 2}
+    assert "same image as images/9.png" in found["images/0.png"]
+    assert "same image as images/0.png" in found["images/9.png"]
+    images = set(report.dataset.manifest["image"])
+    assert len(images) == 8
+    assert not images & {"images/0.png", "images/9.png"}
+    reasons = pd.read_csv(report.dataset.root / "quarantine" / "reasons.csv")
+    assert sorted(reasons["item"]) == ["images/0.png", "images/9.png"]
+    assert report.quarantined == 2
+
+
+def test_equal_images_of_a_published_set_all_stay(tmp_path: Path) -> None:
+    source = make.neu(tmp_path / "neu")
+    make.save(source / "Source Images" / "In_9.bmp", make.texture(0)[..., 0])
+    make.save(source / "Ground truth" / "In_9.png", np.roll(make.patch(255), 5, axis=0))
+    report = import_dataset("neu", source, tmp_path / "d")
+    assert kinds(report.faults, "warning")["label-conflict"] == 1
+    assert not report.has_errors
     groups = report.dataset.manifest.set_index("image")["group"]
-    assert groups["images/0.png"] == groups["images/9.png"]
+    assert groups["images/In_0.bmp"] == groups["images/In_9.bmp"]
 
 
 def test_import_is_deterministic(tmp_path: Path) -> None:

@@ -271,6 +271,7 @@ def test_a_copy_with_another_mask_goes_to_quarantine(
     before = rows(dataset)
     report = ingest(dataset, batch, name="b")
     assert kinds(report) == ["label-conflict"]
+    assert report.faults["severity"].tolist() == ["error"]
     pd.testing.assert_frame_equal(rows(dataset), before)
     reasons = pd.read_csv(dataset / "quarantine/reasons.csv")
     assert list(reasons["item"]) == ["b/images/copy.png", "b/masks/copy.png"]
@@ -278,6 +279,49 @@ def test_a_copy_with_another_mask_goes_to_quarantine(
         batch.root / "masks/copy.png"
     ).read_bytes()
     assert ingest(dataset, batch).is_new is False
+
+
+def test_two_masks_of_one_new_image_keep_both_apart_until_one_is_gone(
+    dataset: Path, batch: Batch, make_texture: Texture
+) -> None:
+    for name, value in (("a.png", 1), ("again.png", 1), ("b.png", 2), ("late.png", 1)):
+        batch.image(name, make_texture(100))
+        batch.mask(name, patch(value))
+    batch.image("other.png", make_texture(101))
+    batch.mask("other.png", patch(1))
+    report = ingest(dataset, batch, name="b")
+    assert kinds(report) == ["label-conflict"] * 4
+    counts = report.batch
+    assert (counts.images, counts.labelled, counts.copies, counts.quarantined) == (1, 1, 0, 4)
+    assert set(rows(dataset).query("batch == 'b'").index) == {"images/other.png"}
+    assert not (dataset / "images/a.png").exists()
+    message = report.faults.set_index("item")["message"]
+    assert "images/b.png" in message["images/a.png"]
+    assert "images/a.png" in message["images/b.png"]
+    assert len(pd.read_csv(dataset / "quarantine/reasons.csv")) == 8
+    assert ingest(dataset, batch).is_new is False
+    for folder in ("images", "masks"):
+        (batch.root / folder / "b.png").unlink()
+    decided = ingest(dataset, batch, name="c")
+    assert kinds(decided) == []
+    assert (decided.batch.images, decided.batch.copies) == (1, 2)
+
+
+def test_two_masks_of_an_image_that_waits_leave_it_waiting(
+    dataset: Path, batch: Batch, make_texture: Texture
+) -> None:
+    batch.image("a.png", make_texture(100))
+    batch.image("b.png", make_texture(101))
+    batch.mask("b.png", patch(1))
+    ingest(dataset, batch)
+    before = rows(dataset)
+    batch.mask("a.png", patch(1))
+    batch.image("c.png", make_texture(100))
+    batch.mask("c.png", patch(2))
+    report = ingest(dataset, batch)
+    assert kinds(report) == ["label-conflict"] * 2
+    pd.testing.assert_frame_equal(rows(dataset), before)
+    assert report.batch.upgraded == 0
 
 
 def test_a_mask_that_changes_at_its_source_relabels(
@@ -507,15 +551,15 @@ def test_an_index_that_nobody_names_is_faulty(dataset: Path, batch: Batch, make_
     assert (report.batch.images, report.batch.quarantined) == (1, 1)
 
 
-def test_images_without_defects_are_left_out_unless_wanted(
+def test_images_without_defects_are_left_out_if_asked_and_come_later(
     dataset: Path, batch: Batch, make_texture: Texture
 ) -> None:
     batch.image("a.png", make_texture(100))
     batch.mask("a.png", patch(0))
-    report = ingest(dataset, batch)
+    report = ingest(dataset, batch, include_defect_free=False)
     assert (report.batch.images, report.batch.defect_free, kinds(report)) == (0, 1, ["defect-free"])
-    assert ingest(dataset, batch).is_new is False
-    assert ingest(dataset, batch, include_defect_free=True).batch.images == 1
+    assert ingest(dataset, batch, include_defect_free=False).is_new is False
+    assert ingest(dataset, batch).batch.images == 1
 
 
 # -- bad input ---------------------------------------------------------------------------------------------

@@ -64,11 +64,24 @@ def test_equal_names_do_not_overwrite_each_other(tmp_path: Path) -> None:
 
 def test_an_older_dataset_is_replaced_whole(tmp_path: Path) -> None:
     for count in (3, 1):
-        with DatasetWriter(tmp_path / "d", classes=["x"]) as writer:
+        with DatasetWriter(tmp_path / "d", classes=["x"], replace=True) as writer:
             fill(writer, count)
             writer.finish(all_train)
     assert len(Dataset.open(tmp_path / "d").manifest) == 1
     assert len(list((tmp_path / "d" / "images").iterdir())) == 1
+
+
+def test_an_older_dataset_stays_unless_it_may_be_replaced(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "d", classes=["x"]) as writer:
+        fill(writer)
+        writer.finish(all_train)
+    before = contents(tmp_path / "d")
+    with pytest.raises(DatasetError, match=r"a dataset of 3 images, .*`autonad ingest`.*--replace"):
+        DatasetWriter(tmp_path / "d", classes=["x"])
+    (tmp_path / "d" / "manifest.parquet").write_bytes(b"damaged")
+    with pytest.raises(DatasetError, match=r"is a dataset, .*--replace"):
+        DatasetWriter(tmp_path / "d", classes=["x"])
+    assert contents(tmp_path / "d").keys() == before.keys()
 
 
 def test_other_content_is_never_overwritten(tmp_path: Path) -> None:
@@ -95,7 +108,7 @@ def test_a_failure_leaves_the_older_dataset(tmp_path: Path) -> None:
     def interrupted(table: pd.DataFrame) -> pd.Series:
         raise KeyboardInterrupt
 
-    with DatasetWriter(tmp_path / "d", classes=["x"]) as writer:
+    with DatasetWriter(tmp_path / "d", classes=["x"], replace=True) as writer:
         fill(writer, 1)
         with pytest.raises(KeyboardInterrupt):
             writer.finish(interrupted)
@@ -112,7 +125,7 @@ def test_full_disk_leaves_the_older_dataset(tmp_path: Path, monkeypatch: pytest.
     def full(self: Path, data: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with DatasetWriter(tmp_path / "d", classes=["x"]) as writer:
+    with DatasetWriter(tmp_path / "d", classes=["x"], replace=True) as writer:
         monkeypatch.setattr(Path, "write_bytes", full)
         with pytest.raises(StorageError, match="No space left on device; free some space"):
             fill(writer)
@@ -122,7 +135,7 @@ def test_full_disk_leaves_the_older_dataset(tmp_path: Path, monkeypatch: pytest.
 def test_nothing_appears_without_images(tmp_path: Path) -> None:
     with (
         DatasetWriter(tmp_path / "d", classes=["x"]) as writer,
-        pytest.raises(DatasetError, match="no usable image"),
+        pytest.raises(DatasetError, match="no image to write"),
     ):
         writer.finish(all_train)
     assert not (tmp_path / "d").exists()
@@ -153,7 +166,7 @@ def test_a_failed_rename_restores_the_older_dataset(tmp_path: Path, monkeypatch:
             raise OSError(errno.EIO, "Input/output error")
         replace(source, target)
 
-    with DatasetWriter(tmp_path / "d", classes=["x"]) as writer:
+    with DatasetWriter(tmp_path / "d", classes=["x"], replace=True) as writer:
         fill(writer, 1)
         monkeypatch.setattr(os, "replace", refuse)
         with pytest.raises(StorageError, match="Input/output error"):
