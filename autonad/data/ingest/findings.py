@@ -71,7 +71,7 @@ def compare(layout: Layout, images: Sequence[Seen]) -> list[Fault]:
     faults: list[Fault] = []
     if layout.groups is not None:
         faults += mixed_groups(images)
-        shared = sum(n for n in Counter(image.group for image in images).values() if n > 1)
+        shared = sum(n for n in Counter(image.group for image in images if image.group).values() if n > 1)
         if layout.format == "neu" and shared:
             message = f"{shared} images overlap others; groups.csv keeps them together"
             faults.append(Fault("warning", "overlapping-crops", layout.source.name, message))

@@ -13,7 +13,7 @@ from autonad.data.ingest.ledger import Ledger
 from autonad.data.ingest.settings import IngestSettings
 from autonad.data.ingest.staging import Staging
 from autonad.data.layouts.formats import list_layout
-from autonad.data.layouts.groups_table import read_groups
+from autonad.data.layouts.groups_table import stated_groups
 from autonad.data.layouts.layout import Layout, Record
 from autonad.errors import DatasetError
 from autonad.storage.source import BatchSource, Entry, unsafe_key
@@ -99,7 +99,8 @@ def plan(
         return not ledger.has(entry, listed, include_defect_free=settings.include_defect_free)
 
     new = tuple(record for record in records if any(is_new(entry_at[path]) for path in record.files))
-    groups = _groups(settings.groups_csv, staging, records)
+    groups, found = stated_groups(replace(layout, source=staging.batch, records=records), settings.groups_csv)
+    faults += found
     return Plan(
         replace(layout, records=new, faults=(), groups=groups, threshold=settings.threshold),
         entry_at,
@@ -197,19 +198,3 @@ def _unused(entry_at: dict[Path, Entry], records: Iterable[Record], name: str) -
         message = f"{len(unused)} files belong to no image and wait for one: {', '.join(unused[:3])}"
         faults.append(Fault("warning", "no-image", name, message + (" ..." if len(unused) > 3 else "")))
     return faults
-
-
-def _groups(path: Path | None, staging: Staging, records: Iterable[Record]) -> dict[str, str] | None:
-    """Stated groups by item, empty where the table does not name an image; None without a table."""
-    if path is None and (staging.batch / "groups.csv").is_file():
-        path = staging.batch / "groups.csv"
-    if path is None:
-        return None
-    known = read_groups(path)
-    items = [record.item for record in records]
-    if items and not known.keys() & set(items):
-        raise DatasetError(
-            f"groups file {path.name} names none of the images; write paths relative to the batch, such as "
-            f"{items[0]}"
-        )
-    return {item: known.get(item, "") for item in items}
