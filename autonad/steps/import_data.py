@@ -37,7 +37,7 @@ def import_data(
     settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv)
     params = {"data": config.data.model_dump(), "format": format}
     with begin("import-data", context, params=params, learns=False) as step:
-        report = import_dataset(source, output, settings, replace=replace)
+        report = import_dataset(source, output, settings, replace=replace, advance=context.console.advance)
         result = dataset_result(report.dataset, report.faults, report.quarantined)
         log_dataset(step, result, report.dataset)
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from autonad.data.ingest.digest import Digester
 from autonad.data.ingest.findings import compare, conflict_severity, seen, summarise
 from autonad.data.ingest.ledger import Batch, Ledger
 from autonad.data.ingest.merge import Merge
+from autonad.data.ingest.ordering import in_order
 from autonad.data.ingest.placing import place_all
+from autonad.data.ingest.reading import Advance
 from autonad.data.ingest.settings import IngestSettings, Rules
 from autonad.data.layouts.formats import read_layout
 from autonad.data.layouts.layout import Layout
@@ -43,7 +46,12 @@ class ImportReport:
 
 
 def import_dataset(
-    source: Path, output: Path, settings: IngestSettings, *, replace: bool = False
+    source: Path,
+    output: Path,
+    settings: IngestSettings,
+    *,
+    replace: bool = False,
+    advance: Advance = lambda done, total, text: None,
 ) -> ImportReport:
     """Read a layout and write it as a dataset, split by group.
 
@@ -56,8 +64,9 @@ def import_dataset(
     Args:
         source: Folder of the layout.
         output: Folder of the dataset.
-        settings: How to read and split it; the limits of a batch (`max_bytes`, `workers`) do not count.
+        settings: How to read and split it; the limit of a batch (`max_bytes`) does not count.
         replace: A dataset at `output` is replaced; else it is refused.
+        advance: Told how many of how many images were read.
 
     Returns:
         The dataset and everything that was found wrong.
@@ -78,7 +87,7 @@ def import_dataset(
         classes=settings.classes,
     )
     with DatasetWriter(output, classes=layout.classes, source=source, replace=replace) as writer:
-        merge, grey = _decide(layout, writer, settings.include_defect_free)
+        merge, grey = _decide(layout, writer, settings.include_defect_free, settings.workers, advance)
         _require_defects(layout, merge)
         changes, found = place_all(merge, layout.groups or {}, settings.fractions, settings.seed)
         images = [seen(digest, layout) for digest in merge.new.values()]
@@ -114,7 +123,9 @@ def _require_defects(layout: Layout, merge: Merge) -> None:
     raise NothingUsable(f"none of {found} images in {layout.source} shows a usable defect: {remedy}", faults)
 
 
-def _decide(layout: Layout, writer: DatasetWriter, include_defect_free: bool) -> tuple[Merge, int]:
+def _decide(
+    layout: Layout, writer: DatasetWriter, include_defect_free: bool, workers: int, advance: Advance
+) -> tuple[Merge, int]:
     """Read all records into the writer's folder; what becomes of each, and how many masks were grey."""
     stems = Counter(record.image.stem.casefold() for record in layout.records)
     rules = Rules(
@@ -135,8 +146,9 @@ def _decide(layout: Layout, writer: DatasetWriter, include_defect_free: bool) ->
         Batch(INITIAL, "", "", ""),
     )
     digester, grey = Digester.of_layout(layout, writer.made), 0
-    for record in layout.records:
-        digest = digester.digest(record)
-        grey += digest.grey
-        merge.take(digest)
+    with ThreadPoolExecutor(workers) as pool:
+        for done, digest in enumerate(in_order(pool, digester.digest, layout.records), start=1):
+            grey += digest.grey
+            merge.take(digest)
+            advance(done, len(layout.records), "images read")
     return merge, grey

@@ -21,8 +21,8 @@ def in_order(
 ) -> Iterator[_Result]:
     """The results of a function, in the order of the items.
 
-    Unlike `Executor.map` it does not run away from whoever takes the results, so memory stays flat; and what is
-    not needed any more, after an error or an interrupt, is not begun.
+    Unlike `Executor.map` it does not run away from whoever takes the results, so memory stays flat; and
+    what is not needed any more, after an error or an interrupt, is not begun.
 
     Args:
         pool: Where the function is called.

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from autonad.data.faults import Fault
+from autonad.data.histogram import count_values
 from autonad.data.images import IGNORE, decode_image, read_mask
 from autonad.data.layouts.layout import Drawing, Layout, Record
 from autonad.errors import DatasetError
@@ -124,7 +125,7 @@ def _labels(
 
 
 def _values(mask: np.ndarray) -> np.ndarray:
-    return np.bincount(mask.ravel(), minlength=256) > 0
+    return count_values(mask) > 0
 
 
 def _indices(layout: Layout, path: Path, mask: np.ndarray) -> np.ndarray:

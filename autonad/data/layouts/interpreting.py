@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from autonad.data.dataset import check_classes
+from autonad.data.histogram import count_values
 from autonad.data.images import IGNORE, read_mask
 from autonad.errors import DatasetError
 
@@ -47,7 +48,7 @@ def interpret(
         except DatasetError:
             continue  # it is named when its image is read
         colour |= mask.ndim == 3
-        values |= np.bincount(mask.ravel(), minlength=256) > 0
+        values |= count_values(mask) > 0
     if not values.any():
         raise DatasetError(f"{folder} holds no readable masks; save one mask per image as PNG")
     present = [int(v) for v in np.flatnonzero(values)]
