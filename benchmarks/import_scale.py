@@ -23,7 +23,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from autonad.data.images import decode_image, read_mask
+from autonad.data.images import decode_image, encode_png, read_mask
 from autonad.data.ingest import importing
 from autonad.data.ingest.settings import IngestSettings
 
@@ -99,21 +99,23 @@ def _generate(chunk: tuple[Path, int, int, int, str]) -> None:
 
 
 def decode_and_write(source: Path, copy: Path, suffix: str) -> dict[str, float]:
-    """CPU time of decoding each image and each mask once, and of writing as many files."""
+    """CPU time of decoding each image and each mask once, and of encoding the masks and writing both."""
     names = [path.stem for path in sorted((source / "masks").iterdir())]
-    begun = time.process_time()
-    for name in names:
-        image = source / "images" / f"{name}{suffix}"
-        decode_image(image.read_bytes(), image)
-        read_mask(source / "masks" / f"{name}.png")
-    decoded = time.process_time()
     copy.mkdir()
+    decode_s = write_s = 0.0
     for name in names:
-        for path in (source / "images" / f"{name}{suffix}", source / "masks" / f"{name}.png"):
-            shutil.copyfile(path, copy / f"{path.parent.name}-{path.name}")
-    written = time.process_time()
+        image, mask = source / "images" / f"{name}{suffix}", source / "masks" / f"{name}.png"
+        begun = time.process_time()
+        content = image.read_bytes()
+        decode_image(content, image)
+        labels = (read_mask(mask) > 0).astype(np.uint8)
+        decoded = time.process_time()
+        (copy / image.name).write_bytes(content)
+        (copy / f"{name}.mask.png").write_bytes(encode_png(labels))
+        decode_s += decoded - begun
+        write_s += time.process_time() - decoded
     shutil.rmtree(copy)
-    return {"decode_s": decoded - begun, "write_s": written - decoded}
+    return {"decode_s": decode_s, "write_s": write_s}
 
 
 def import_all(source: Path, output: Path, workers: int) -> dict[str, float]:
