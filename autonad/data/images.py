@@ -5,11 +5,16 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from autonad.data.pixels.orientation import upright
 from autonad.errors import DatasetError
 
 # Larger images are refused before they are decoded: a few bytes of PNG can claim gigabytes of pixels.
@@ -17,6 +22,24 @@ MAX_PIXELS = 50_000_000
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 # Pillow knows many more; some of them start other programs (EPS) or are seldom looked after.
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+# What Pillow raises on bytes that are not what their format says.
+_DAMAGES = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    OverflowError,
+    ZeroDivisionError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    NotImplementedError,
+    AssertionError,
+    RuntimeError,
+    MemoryError,
+)
 IGNORE = 255
 
 
@@ -37,13 +60,13 @@ def read_image(path: Path) -> np.ndarray:
 
 def decode_image(content: bytes, path: Path) -> np.ndarray:
     """Decode the bytes of an image file; `path` only names it in messages. See `read_image`."""
-    image = _open(content, path, "image")
-    ImageOps.exif_transpose(image, in_place=True)
-    if image.mode.startswith("I") or image.mode == "F":
-        # Pillow clips 16-bit samples at 255 instead of scaling them.
-        grey = np.asarray(image).astype(np.float64) / (257.0 if image.mode.startswith("I") else 1.0)
-        return np.repeat(np.clip(grey + 0.5, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+    with damages_named(content, path, "image"):
+        image = upright(open_image(content, path, "image"))
+        if image.mode.startswith("I") or image.mode == "F":
+            # Pillow clips 16-bit samples at 255 instead of scaling them.
+            grey = np.asarray(image).astype(np.float64) / (257.0 if image.mode.startswith("I") else 1.0)
+            return np.repeat(np.clip(grey + 0.5, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+        return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -58,18 +81,24 @@ def read_mask(path: Path) -> np.ndarray:
     Raises:
         DatasetError: The file is missing, unreadable, larger than `MAX_PIXELS` or holds values above 255.
     """
-    image = _open(_read_bytes(path, "mask"), path, "mask")
-    if image.mode in {"L", "P", "1"}:
-        return np.array(image).astype(np.uint8)
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 255:
-            raise DatasetError(
-                f"mask {path} has values from {values.min()} to {values.max()}; save it with 8 bits, one "
-                "value from 0 to 255 per class"
-            )
-        return values.astype(np.uint8)
-    colours = np.array(image.convert("RGB"))
+    content = _read_bytes(path, "mask")
+    with damages_named(content, path, "mask"):
+        image = open_image(content, path, "mask")
+        if image.mode in {"L", "P", "1"}:
+            return np.array(image).astype(np.uint8)
+        if image.mode.startswith("I") or image.mode == "F":
+            values = np.asarray(image)
+            if values.min() < 0 or values.max() > 255:
+                raise DatasetError(
+                    f"mask {path} has values from {values.min()} to {values.max()}; save it with 8 bits, one "
+                    "value from 0 to 255 per class"
+                )
+            return values.astype(np.uint8)
+        return grey_where_equal(np.array(image.convert("RGB")))
+
+
+def grey_where_equal(colours: np.ndarray) -> np.ndarray:
+    """Uint8 (H, W) if the channels of uint8 (H, W, 3) are equal everywhere, else the colours."""
     grey = (colours == colours[..., :1]).all()
     return np.ascontiguousarray(colours[..., 0]) if grey else colours
 
@@ -118,24 +147,80 @@ def _read_bytes(path: Path, what: str) -> bytes:
         ) from error
 
 
-def _open(content: bytes, path: Path, what: str) -> Image.Image:
+@contextmanager
+def damages_named(content: bytes, path: Path, what: str) -> Iterator[None]:
+    """Turn whatever a decoder raises on a damaged file into one line that names it.
+
+    Args:
+        content: The file's bytes, as far as they are known.
+        path: Its name in the message.
+        what: "image" or "mask".
+
+    Raises:
+        DatasetError: The file is damaged, or no image.
+    """
     try:
-        with warnings.catch_warnings():
-            # Pillow has its own, other limit; ours is checked below, before anything is decoded.
-            warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(content), formats=_FORMATS)
-            width, height = image.size
-            if width * height <= MAX_PIXELS:
-                image.load()
-                return image
+        yield
+    except DatasetError:
+        raise
     except Image.DecompressionBombError as error:
         raise DatasetError(_too_large(what, path, str(error), MAX_PIXELS)) from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+    except _DAMAGES as error:
         reason = "the file is empty" if not content else "it is damaged or no image"
         raise DatasetError(
             f"{what} {path} cannot be read: {reason}; replace the file or take it out of the folder"
         ) from error
-    raise DatasetError(_too_large(what, path, f"it has {height} × {width} pixels", MAX_PIXELS))
+
+
+def open_image(content: bytes, path: Path, what: str, *, page: int = 0) -> Image.Image:
+    """Open an image file and decode it, if it is small enough; call it within `damages_named`.
+
+    Args:
+        content: The file's bytes.
+        path: Its name in messages.
+        what: "image" or "mask".
+        page: Which of several pages or frames, from 0.
+
+    Raises:
+        DatasetError: It is larger than `MAX_PIXELS`.
+    """
+    image = probe_image(content, path, what)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if page:
+            image.seek(page)
+            check_size(image.size, path, what)
+        image.load()
+    return image
+
+
+def probe_image(content: bytes | BinaryIO, path: Path, what: str) -> Image.Image:
+    """Open an image file and read its header only; see `open_image`.
+
+    Raises:
+        DatasetError: It is larger than `MAX_PIXELS`.
+    """
+    with warnings.catch_warnings():
+        # Pillow has its own, other limit; ours is checked before anything is decoded.
+        warnings.simplefilter("ignore")
+        image = Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=_FORMATS)
+    check_size(image.size, path, what)
+    return image
+
+
+def check_size(size: tuple[int, int], path: Path, what: str) -> None:
+    """Refuse a gigantic image.
+
+    Args:
+        size: Width and height, pixels.
+        path: Its name in the message.
+        what: "image" or "mask".
+
+    Raises:
+        DatasetError: It has more than `MAX_PIXELS`.
+    """
+    if size[0] * size[1] > MAX_PIXELS:
+        raise DatasetError(_too_large(what, path, f"it has {size[1]} × {size[0]} pixels", MAX_PIXELS))
 
 
 def _too_large(what: str, path: Path, found: str, max_pixels: int) -> str:
