@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from layouts import mt, neu, patch, save, texture
 from PIL import Image
+
+from .pictures import patch, save, texture
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,10 @@ def index_source(root: Path) -> Source:
 
 def neu_source(root: Path) -> Source:
     """NEU, whose classes are in the names."""
-    neu(root, per_class=2)
     images = tuple(f"{prefix}_{n}" for prefix in ("In", "Pa", "Sc") for n in range(2))
+    for number, name in enumerate(images):
+        save(root / "Source Images" / f"{name}.bmp", texture(number)[..., 0])
+        save(root / "Ground truth" / f"{name}.png", patch(255))
     targets = {
         "image-neu": Target("Source Images/In_0.bmp", "any", ("In_0",)),
         "mask-neu": Target("Ground truth/In_0.png", "png", ("In_0",)),
@@ -100,14 +103,18 @@ def neu_source(root: Path) -> Source:
 
 def mt_source(root: Path) -> Source:
     """Magnetic tiles, with groups."""
-    mt(root, groups=1, exposures=1)
-    images = tuple(path.stem for path in sorted(root.rglob("*.jpg")) if "Free" not in path.parts[-3])
-    first = next(path for path in sorted(root.rglob("*.jpg")) if "Crack" in path.as_posix())
+    lines, names = ["image,group"], []
+    for number, label in enumerate(("Blowhole", "Break", "Crack", "Fray", "Uneven")):
+        path = save(root / f"MT_{label}" / "Imgs" / f"exp1_num_{number}.jpg", texture(number)[..., 0])
+        save(path.with_suffix(".png"), patch(200))
+        lines.append(f"{path.relative_to(root).as_posix()},part{number}")
+        names.append(path.stem)
+    (root / "groups.csv").write_text("\n".join(lines) + "\n")
     targets = {
-        "image-mt": Target(first.relative_to(root).as_posix(), "exif", (first.stem,)),
+        "image-mt": Target("MT_Crack/Imgs/exp1_num_2.jpg", "exif", ("exp1_num_2",)),
         "groups-mt": Target("groups.csv", "table"),
     }
-    return Source("mt", tuple(name for name in images if "num_4" not in name), targets)
+    return Source("mt", tuple(names), targets)
 
 
 def voc_source(root: Path) -> Source:
