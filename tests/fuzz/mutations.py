@@ -7,6 +7,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,11 @@ def _png(chunks: list[tuple[bytes, bytes]]) -> bytes:
     )
 
 
+@cache
+def _bomb(mebibytes: int) -> bytes:
+    return zlib.compress(bytes(mebibytes << 20), 1)
+
+
 def _png_header(content: bytes, rng: Rng) -> bytes:
     chunks = _chunks(content)
     if not chunks or len(chunks[0][1]) < 13:
@@ -141,7 +147,7 @@ def _png_chunk(content: bytes, rng: Rng) -> bytes:
     elif what == 2:
         chunks[at] = (chunks[at][0], ANY[int(rng.integers(len(ANY)))](chunks[at][1], rng))
     elif what == 3:
-        bomb = b"x\0\0" + zlib.compress(bytes(int(rng.integers(1, 200)) << 20), 9)
+        bomb = b"x\0\0" + _bomb(_pick(rng, (2, 80)))
         chunks.insert(1, (_pick(rng, (b"zTXt", b"iCCP", b"iTXt")), bomb))
     else:
         name = _pick(
