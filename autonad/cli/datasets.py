@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from autonad.cli.findings import print_faults
+from autonad.cli.fault_lines import print_faults
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import Call, Classes, DatasetDir, Groups, OutputDir, Replace, Source
 from autonad.errors import FaultyItems

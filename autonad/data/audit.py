@@ -1,8 +1,8 @@
-"""Faults in a dataset or in a published layout, found before training.
+"""Faults in a dataset or in a layout, found before training.
 
 Errors are what must be mended: unreadable files, masks that do not fit, copies that straddle splits, groups
-that do. Warnings are what a user should know: the known faults of published sets, empty masks, resemblance,
-mixed groups.
+that do. Warnings are what a user should know: the known faults of published sets, resemblance, mixed groups,
+and all that `sanity` doubts.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ import numpy as np
 import pandas as pd
 
 from autonad.data.copies import Seen, equal_images, find_near, mixed_groups, shown_classes, straddling_near
-from autonad.data.dataset import SPLITS, UNLABELLED, Dataset, count_pixels
+from autonad.data.dataset import UNLABELLED, Dataset, count_pixels
 from autonad.data.faults import Fault, fault_table
 from autonad.data.fingerprints import Fingerprint
 from autonad.data.ingest.digest import Digester
-from autonad.data.ingest.findings import compare, conflict_severity, rejection, seen, summarise
+from autonad.data.ingest.findings import compare, conflict_severity, looked, rejection, seen, summarise
 from autonad.data.ingest.grouping import joined_groups, same_part
+from autonad.data.ingest.settings import IngestSettings
 from autonad.data.layouts.formats import read_layout
+from autonad.data.sanity.judging import judge, judge_splits
+from autonad.data.sanity.looked import Expected, Looked
+from autonad.data.sanity.measures import Measures
 from autonad.errors import DatasetError
 
 
@@ -34,10 +38,12 @@ class AuditReport:
     Attributes:
         faults: Findings (severity, kind, item, message), errors first.
         num_images: Images that were looked at.
+        images: What those that can be used look like, in figures.
     """
 
     faults: pd.DataFrame
     num_images: int
+    images: tuple[Looked, ...]
 
     @property
     def has_errors(self) -> bool:
@@ -45,98 +51,86 @@ class AuditReport:
         return bool((self.faults["severity"] == "error").any())
 
 
-def audit_dataset(root: Path | str) -> AuditReport:
+def audit_dataset(
+    root: Path | str,
+    *,
+    input_size: tuple[int, int] = (128, 128),
+    keep_aspect: bool = True,
+    fractions: Sequence[float] | None = None,
+) -> AuditReport:
     """Look for faults in a dataset.
 
     Args:
         root: Its folder.
+        input_size: Height and width of the network's input, by which the size of defects is judged.
+        keep_aspect: Images are padded to it, not stretched.
+        fractions: Shares of train, val and test that were asked for; None if that is not known.
 
     Raises:
         DatasetError: The folder is no dataset.
     """
     dataset = Dataset.open(root)
     faults = list(_import_faults(dataset))
-    images: list[Seen] = []
+    images, shown = list[Seen](), list[Looked]()
     for row in _rows(dataset.manifest):
         labelled = row.split != UNLABELLED
         try:
             image = dataset.read_image(row)
-            mask = dataset.read_mask(row) if labelled else np.zeros(image.shape[:2], dtype=np.uint8)
+            mask = dataset.read_mask(row) if labelled else None
         except DatasetError as error:
             faults.append(Fault("error", _kind(str(error)), row.image, str(error)))
             continue
-        if hashlib.sha256((dataset.root / row.image).read_bytes()).hexdigest() != row.sha256:
-            faults.append(
-                Fault(
-                    "error",
-                    "changed",
-                    row.image,
-                    "its content is not what the manifest says; import it again",
-                )
-            )
-        if not labelled:
-            continue
-        counts = count_pixels(mask, dataset.num_classes)
-        if counts != [int(n) for n in row.pixels]:
-            faults.append(
-                Fault(
-                    "error",
-                    "changed",
-                    row.mask,
-                    "its pixel counts are not what the manifest says; import it again",
-                )
-            )
-        if sum(counts) == 0:
-            faults.append(Fault("warning", "ignored", row.image, "all pixels of its mask are ignored (255)"))
-        shown = shown_classes(counts, dataset.classes)
-        images.append(Seen(row.image, Fingerprint.of(image, mask), shown, row.group, row.split))
-    faults += _splits(dataset.manifest[dataset.manifest["split"] != UNLABELLED], dataset.classes)
+        counts = [0] * dataset.num_classes if mask is None else count_pixels(mask, dataset.num_classes)
+        faults += _changes(dataset, row, counts)
+        prints = Fingerprint.of(image, mask)
+        measures = Measures.of(image, mask)
+        shown.append(Looked(row.image, measures, prints.content, prints.labels, row.group))
+        if labelled:
+            classes = shown_classes(counts, dataset.classes)
+            images.append(Seen(row.image, prints, classes, row.group, row.split))
+    faults += judge(shown, Expected(dataset.root.name, input_size, keep_aspect))
+    faults += judge_splits(dataset.manifest, dataset.classes, fractions)
     conflict = conflict_severity(dataset.about.get("format"))
     faults += equal_images(images, conflict=conflict, straddling="error")
     faults += straddling_near(images, find_near(images))
     faults += mixed_groups(images)
-    return AuditReport(fault_table(faults), len(dataset.manifest))
+    return AuditReport(fault_table(faults), len(dataset.manifest), tuple(shown))
 
 
-def audit_layout(
-    format: str,
-    source: Path | str,
-    *,
-    groups_csv: Path | None = None,
-    include_defect_free: bool = True,
-    threshold: int = 127,
-    classes: Sequence[str] | None = None,
-) -> AuditReport:
-    """Look for faults in a published layout before it is imported.
+def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
+    """Look for faults in a layout before it is imported.
 
-    The arguments are those of `formats.read_layout`. Copies across the published splits are
-    warnings, because the import splits anew, by group.
+    Copies across the published splits are warnings, because the import splits anew, by group.
+
+    Args:
+        source: Its folder.
+        settings: How an import would read it.
 
     Raises:
         DatasetError: The folder does not hold the layout.
     """
     layout = read_layout(
-        format,
+        settings.format,
         Path(source),
-        groups_csv=groups_csv,
-        include_defect_free=include_defect_free,
-        threshold=threshold,
-        classes=classes,
+        groups_csv=settings.groups_csv,
+        include_defect_free=settings.include_defect_free,
+        threshold=settings.threshold,
+        classes=settings.classes,
     )
-    faults, images, grey = list(layout.faults), list[Seen](), 0
+    faults, grey = list(layout.faults), 0
+    images, shown = list[Seen](), list[Looked]()
     digester = Digester.of_layout(layout, None)
     for record in layout.records:
         digest = digester.digest(record)
         grey += digest.grey
         fault = rejection(digest)
         faults += [*digest.faults] if fault is None else [*digest.faults, fault]
-        if fault is not None:
-            continue
-        if digest.empty and record.masks:
-            faults.append(Fault("warning", "empty-mask", record.item, "its mask shows no defect"))
-        images.append(seen(digest, layout, split=record.published_split or ""))
+        if fault is None:
+            images.append(seen(digest, layout, split=record.published_split or ""))
+            shown.append(looked(digest, images[-1].group))
     faults += summarise(layout, layout.source.name, grey=grey, images=len(layout.records))
     faults += compare(layout, images)
+    faults += judge(shown, settings.expected(layout.source.name))
     near = find_near(images)
     if layout.groups is not None:
         groups, none = [image.group for image in images], np.zeros(len(images), dtype=bool)
@@ -146,33 +140,22 @@ def audit_layout(
     if crossing:
         message = f"{crossing} pairs of near-duplicates cross the published splits; the import makes new ones"
         faults.append(Fault("warning", "near-duplicate", layout.source.name, message))
-    return AuditReport(fault_table(faults), len(layout.records))
+    return AuditReport(fault_table(faults), len(layout.records), tuple(shown))
+
+
+def _changes(dataset: Dataset, row: Any, counts: Sequence[int]) -> Iterator[Fault]:
+    """Files that are not what the manifest says."""
+    if hashlib.sha256((dataset.root / row.image).read_bytes()).hexdigest() != row.sha256:
+        message = "its content is not what the manifest says; import it again"
+        yield Fault("error", "changed", row.image, message)
+    if list(counts) != [int(n) for n in row.pixels]:
+        message = "its pixel counts are not what the manifest says; import it again"
+        yield Fault("error", "changed", row.mask, message)
 
 
 def _rows(manifest: pd.DataFrame) -> Iterator[Any]:
     # The stubs of pandas give every field the union of all types.
     yield from manifest.itertuples()
-
-
-def _splits(manifest: pd.DataFrame, classes: Sequence[str]) -> Iterator[Fault]:
-    for group, found in manifest.groupby("group")["split"].unique().items():
-        if len(found) > 1:
-            message = (
-                f"its images lie in {', '.join(sorted(found))}; a group shows one part, so import it again"
-            )
-            yield Fault("error", "divided-group", f"group {group}", message)
-    for name in sorted(set(manifest["split"]) - set(SPLITS)):
-        yield Fault("error", "unknown-split", name, f"the manifest has it; splits are {', '.join(SPLITS)}")
-    for split in SPLITS:
-        rows = manifest[manifest["split"] == split]
-        if rows.empty:
-            yield Fault("warning", "empty-split", split, "it holds no images")
-            continue
-        totals = np.array([list(pixels) for pixels in rows["pixels"]]).sum(axis=0).tolist()
-        for name in (name for name, pixels in zip(classes, totals, strict=True) if not pixels):
-            yield Fault(
-                "warning", "missing-class", f"{split}/{name}", "the split shows no pixel of this class"
-            )
 
 
 def _import_faults(dataset: Dataset) -> Iterator[Fault]:

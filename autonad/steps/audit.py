@@ -32,22 +32,22 @@ def audit(
     """
     config = context.config
     from autonad.data.audit import audit_dataset, audit_layout
+    from autonad.data.ingest.settings import IngestSettings
 
     if (dataset is None) == (format is None and source is None):
         raise ConfigError("give either --dataset DIR, or --format NAME with --source DIR")
     params: dict[str, Any] = {"data": config.data.model_dump(), "format": format}
     with begin("audit", context, params=params, learns=False) as step:
         if dataset is not None:
-            report = audit_dataset(dataset)
-        elif format is not None and source is not None:
-            report = audit_layout(
-                format,
-                source,
-                groups_csv=groups_csv,
-                threshold=config.data.mask_threshold,
-                classes=classes,
-                include_defect_free=config.data.include_defect_free,
+            report = audit_dataset(
+                dataset,
+                input_size=config.input.size,
+                keep_aspect=config.input.keep_aspect,
+                fractions=config.data.fractions,
             )
+        elif format is not None and source is not None:
+            settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv)
+            report = audit_layout(source, settings)
         else:
             raise ConfigError("a layout needs both --format NAME and --source DIR")
         step.run.log({"data/images": report.num_images, "data/faults": len(report.faults)})

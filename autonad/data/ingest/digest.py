@@ -15,6 +15,7 @@ from autonad.data.histogram import count_values
 from autonad.data.images import IGNORE, encode_png, is_portable
 from autonad.data.layouts.decoding import Decoded, decode_record
 from autonad.data.layouts.layout import Layout, Record
+from autonad.data.sanity.measures import Measures
 from autonad.errors import StorageError
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -37,6 +38,7 @@ class Digest:
         mask: The index mask to keep; None without a mask.
         mask_sha256: Of that file; empty without a mask.
         empty: Whether it has a mask and that shows no defect.
+        measures: What its image and mask look like, in figures.
     """
 
     record: Record
@@ -51,6 +53,7 @@ class Digest:
     mask: Path | None = None
     mask_sha256: str = ""
     empty: bool = False
+    measures: Measures | None = None
 
     @property
     def item(self) -> str:
@@ -116,6 +119,7 @@ class Digester:
             size=(found.image.shape[0], found.image.shape[1]),
             pixels=tuple(counts[: self.num_classes].tolist()),
             empty=mask is not None and not counts[1:IGNORE].any(),
+            measures=Measures.of(found.image, mask),
         )
         return digest if self.made is None else self._keep(digest, found, mask, self.made)
 

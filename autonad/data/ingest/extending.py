@@ -20,7 +20,7 @@ from autonad.data.faults import Fault, fault_table
 from autonad.data.fingerprints import FINGERPRINTS, fingerprint_table, fingerprints_of
 from autonad.data.ingest.changes import Changes, commit, recover
 from autonad.data.ingest.deliveries import Deliveries
-from autonad.data.ingest.findings import conflict_severity, summarise
+from autonad.data.ingest.findings import conflict_severity, looked, summarise
 from autonad.data.ingest.ledger import (
     BATCHES,
     INGESTED,
@@ -37,6 +37,8 @@ from autonad.data.ingest.placing import place_all
 from autonad.data.ingest.reading import Advance, Reader
 from autonad.data.ingest.settings import IngestSettings, Rules
 from autonad.data.ingest.staging import FOLDER, Staging
+from autonad.data.sanity.judging import judge, judge_splits
+from autonad.data.sanity.looked import Looked
 from autonad.errors import DatasetError
 from autonad.storage.source import BatchSource
 
@@ -51,7 +53,8 @@ class IngestReport:
         is_new: Whether something was committed.
         fetched: Files that were fetched.
         before: Fingerprint of the dataset before.
-        faults: Findings (severity, kind, item, message); errors name what went to quarantine.
+        faults: Findings (severity, kind, item, message).
+        images: What the new images look like, in figures.
     """
 
     dataset: Dataset
@@ -60,6 +63,7 @@ class IngestReport:
     fetched: int
     before: str
     faults: pd.DataFrame
+    images: tuple[Looked, ...] = ()
 
 
 def ingest_batch(
@@ -128,13 +132,17 @@ class _Ingest:
         merge, grey, fetched = self._decide(dataset, ledger, staging, todo, replace(batch, name=name))
         stated = todo.layout.groups or {}
         changes, found = place_all(merge, stated, self.settings.fractions, self.settings.seed)
-        faults = fault_table([*todo.faults, *merge.faults, *found, *_summary(todo, grey, merge)])
+        shown = tuple(looked(digest, merge.rows[image]["group"]) for image, digest in merge.new.items())
+        doubts = judge(shown, self.settings.expected(batch.source))
+        shares, before = self.settings.fractions, dataset.manifest
+        doubts += judge_splits(changes.manifest, merge.classes, shares, before)
+        faults = fault_table([*todo.faults, *merge.faults, *found, *_summary(todo, grey, merge), *doubts])
         if not merge.deliveries.known:  # no file could be read, which says nothing about the next time
             return IngestReport(dataset, batch, False, fetched, dataset.fingerprint, faults)
         done = replace(merge.batch, new_classes=_new_classes(merge))
         commit(self.root, _with_companions(changes, merge, [*batches, done]))
         staging.clear()
-        return IngestReport(Dataset.open(self.root), done, True, fetched, dataset.fingerprint, faults)
+        return IngestReport(Dataset.open(self.root), done, True, fetched, dataset.fingerprint, faults, shown)
 
     def _decide(
         self, dataset: Dataset, ledger: Ledger, staging: Staging, todo: Plan, batch: Batch

@@ -10,6 +10,7 @@ from autonad.data.faults import Fault, Severity
 from autonad.data.ingest.digest import Digest
 from autonad.data.layouts.formats import PUBLISHED
 from autonad.data.layouts.layout import Layout
+from autonad.data.sanity.looked import Looked
 
 
 def rejection(digest: Digest) -> Fault | None:
@@ -34,6 +35,14 @@ def seen(digest: Digest, layout: Layout, *, split: str = "") -> Seen:
     group = layout.groups[digest.item] if layout.groups is not None else ""
     shown = shown_classes(digest.pixels, layout.classes)
     return Seen(digest.item, digest.fingerprint, shown, group, split)
+
+
+def looked(digest: Digest, group: str) -> Looked:
+    """A usable record as the checks of sanity are given it."""
+    assert digest.fingerprint is not None
+    assert digest.measures is not None
+    prints = digest.fingerprint
+    return Looked(digest.item, digest.measures, prints.content, prints.labels, group)
 
 
 def summarise(layout: Layout, name: str, *, grey: int, images: int, defect_free: int = 0) -> list[Fault]:

@@ -13,7 +13,7 @@ from autonad.data.dataset import COLUMNS, Dataset
 from autonad.data.faults import Fault, NothingUsable, fault_table
 from autonad.data.ingest.deliveries import Deliveries
 from autonad.data.ingest.digest import Digester
-from autonad.data.ingest.findings import compare, conflict_severity, seen, summarise
+from autonad.data.ingest.findings import compare, conflict_severity, looked, seen, summarise
 from autonad.data.ingest.ledger import Batch, Ledger
 from autonad.data.ingest.merge import Merge
 from autonad.data.ingest.ordering import in_order
@@ -22,6 +22,8 @@ from autonad.data.ingest.reading import Advance
 from autonad.data.ingest.settings import IngestSettings, Rules
 from autonad.data.layouts.formats import read_layout
 from autonad.data.layouts.layout import Layout
+from autonad.data.sanity.judging import judge, judge_splits
+from autonad.data.sanity.looked import Looked
 from autonad.data.writer import INITIAL, DatasetWriter, require_free
 
 
@@ -33,11 +35,13 @@ class ImportReport:
         dataset: The new dataset.
         faults: Findings (severity, kind, item, message).
         quarantined: Items that are kept in its quarantine.
+        images: What its images look like, in figures.
     """
 
     dataset: Dataset
     faults: pd.DataFrame
     quarantined: int
+    images: tuple[Looked, ...]
 
     @property
     def has_errors(self) -> bool:
@@ -94,11 +98,15 @@ def import_dataset(
         summary = summarise(
             layout, source.name, grey=grey, images=len(images), defect_free=merge.batch.defect_free
         )
-        faults = fault_table([*layout.faults, *merge.faults, *found, *summary, *compare(layout, images)])
-        about = {"format": layout.format, "faults": faults.to_dict(orient="records")}
+        known = [*layout.faults, *merge.faults, *found, *summary, *compare(layout, images)]
+        about = {"format": layout.format, "faults": fault_table(known).to_dict(orient="records")}
+        shown = tuple(looked(digest, merge.rows[image]["group"]) for image, digest in merge.new.items())
+        doubts = judge(shown, settings.expected(source.name))
+        doubts += judge_splits(changes.manifest, layout.classes, settings.fractions)
+        faults = fault_table([*known, *doubts])
         writer.put(changes.manifest, changes.added, changes.reasons, about)
     kept = {reason["item"] for reason in changes.reasons if reason["file"]}
-    return ImportReport(Dataset.open(output), faults, len(kept))
+    return ImportReport(Dataset.open(output), faults, len(kept), shown)
 
 
 def _require_defects(layout: Layout, merge: Merge) -> None:

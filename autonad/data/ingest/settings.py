@@ -7,6 +7,7 @@ from pathlib import Path
 
 from autonad.config import Config
 from autonad.data.faults import Severity
+from autonad.data.sanity.looked import Expected
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class IngestSettings:
         seed: Of the split.
         max_bytes: Larger files are refused.
         workers: Threads that decode.
+        input_size: Height and width of the network's input, by which the size of defects is judged.
+        keep_aspect: Images are padded to it, not stretched.
     """
 
     format: str = "masks"
@@ -34,6 +37,12 @@ class IngestSettings:
     seed: int = 0
     max_bytes: int = 100 * 2**20
     workers: int = 2
+    input_size: tuple[int, int] = (128, 128)
+    keep_aspect: bool = True
+
+    def expected(self, name: str) -> Expected:
+        """What the checks of sanity expect of images that are called `name` together."""
+        return Expected(name, self.input_size, self.keep_aspect)
 
     @classmethod
     def of(
@@ -50,6 +59,8 @@ class IngestSettings:
             seed=config.data.split_seed,
             max_bytes=int(config.ingest.max_megabytes * 2**20),
             workers=config.ingest.workers,
+            input_size=config.input.size,
+            keep_aspect=config.input.keep_aspect,
         )
 
 

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 from PIL import Image
+
+TOY = ("equal-masks", "unrelated-masks")
+"""What is rightly said of most of these sets: their masks are alike and lie on no edges."""
+
+
+def kinds(faults: pd.DataFrame, severity: str) -> dict[str, int]:
+    """How many findings there are of each kind, those of toys left out."""
+    found = faults[(faults["severity"] == severity) & ~faults["kind"].isin(TOY)]
+    return found["kind"].value_counts().to_dict()
 
 
 def texture(seed: int, height: int = 48, width: int = 48) -> np.ndarray:

@@ -36,7 +36,7 @@ def import_dataset(format: str, source: Path, output: Path, **settings: Any) -> 
 
 
 def kinds(faults: pd.DataFrame, severity: str) -> dict[str, int]:
-    return faults[faults["severity"] == severity]["kind"].value_counts().to_dict()
+    return make.kinds(faults, severity)
 
 
 def shown(dataset: Dataset) -> dict[str, list[int]]:
@@ -67,7 +67,8 @@ def test_mt_thresholds_grey_masks_and_leaves_empty_ones_out(tmp_path: Path) -> N
     assert dataset.classes == ("background", "blowhole", "break", "crack", "fray", "uneven")
     assert len(dataset.manifest) == 6 * 3 * 2 - 1
     assert {max(pixels[1:]) for pixels in dataset.manifest["pixels"]} == {0, PATCH}
-    assert kinds(report.faults, "warning") == {"grey-masks": 1, "empty-mask": 1}
+    # Three parts of each class leave no choice but one in each split.
+    assert kinds(report.faults, "warning") == {"grey-masks": 1, "empty-mask": 1, "uneven-split": 1}
     assert not report.has_errors
     reasons = pd.read_csv(dataset.root / "quarantine" / "reasons.csv")
     assert reasons["item"].str.startswith("MT_Uneven/").all()

@@ -1,0 +1,60 @@
+"""What the checks are given: images as measured, and what is expected of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from autonad.data.faults import Fault
+from autonad.data.sanity.measures import Measures
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One image, looked at.
+
+    Attributes:
+        item: Its name in messages.
+        measures: Its figures.
+        content: Hash of its pixels.
+        labels: Hash of its mask's pixels; empty without a mask.
+        group: The part that it shows; empty if that is not known.
+    """
+
+    item: str
+    measures: Measures
+    content: str
+    labels: str
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What images are to be.
+
+    Attributes:
+        name: What they are called together.
+        input_size: Height and width of the network's input, pixels.
+        keep_aspect: Images are padded to it, not stretched.
+    """
+
+    name: str
+    input_size: tuple[int, int] = (128, 128)
+    keep_aspect: bool = True
+
+
+def each_or_all(
+    kind: str, found: Sequence[tuple[Looked, str]], of: int, name: str, together: Callable[[int], str]
+) -> list[Fault]:
+    """A warning for each image, or a single one if it holds for most of them: then it is how they were made.
+
+    Args:
+        kind: Of the fault.
+        found: Images with a message each.
+        of: Images that were asked.
+        name: What they are called together.
+        together: The message for that many images.
+    """
+    if len(found) > max(3, of / 2):
+        return [Fault("warning", kind, name, together(len(found)))]
+    return [Fault("warning", kind, image.item, message) for image, message in found]
