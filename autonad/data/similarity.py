@@ -3,26 +3,43 @@
 Each image becomes a small picture without its slow illumination, of zero mean and unit length; the inner
 product of two such pictures is their correlation, which a change of brightness or contrast leaves alone.
 Overlapping crops and small shifts are not found this way: only somebody who knows the parts can group those.
+
+Resembling is not yet showing the same part: see `repeats`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.fft import dctn
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-# Images of steel and of magnetic tiles, turned, exposed differently and compressed again at JPEG quality 60,
-# correlate with their originals by 0.966 and more. Of 262,000 pairs of different steel images two reach 0.95
-# (a single bright scratch each); to join such a pair costs nothing but a little freedom in splitting.
-NEAR = 0.95
-_SIDE = 32
-_CHUNK = 512
-_FIELDS = 8
-_ROUNDING = 1e-4  # of sums in float32
-_SPARSE = 25  # single inner products cost so much more than those of a matrix product
+from autonad.data.crowds import Crowd, find_crowds, pairs_in
+from autonad.data.pictures import CROWD, NEAR, SIDE, most_similar, turn
+
+_BLOCK = 512
+_WAVES = 8
+_ROUNDING = 1e-3  # of descriptors in half precision
+_SPARSE = 100  # single inner products cost so much more than those of a matrix product
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Images that resemble one another: some pairs of each.
+
+    Attributes:
+        pairs: (i, j, correlation) with i < j, sorted; the most similar ones of each image.
+        crowded: bool (N,), images that resemble so many others that the scene must be what is alike.
+        hubs: For each crowd its leader and the members that resemble it: (leader, member, correlation).
+    """
+
+    pairs: list[tuple[int, int, float]]
+    crowded: np.ndarray
+    hubs: list[list[tuple[int, int, float]]]
 
 
 def describe(image: np.ndarray) -> np.ndarray:
@@ -35,77 +52,168 @@ def describe(image: np.ndarray) -> np.ndarray:
         float32 (1024,) of zero mean and unit length; all zero for an image without any detail, which then
         resembles nothing.
     """
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (2 * _SIDE, 2 * _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
-    small -= cv2.GaussianBlur(small, (0, 0), sigmaX=_SIDE / 4, borderType=cv2.BORDER_REFLECT_101)
-    detail = cv2.resize(small, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).ravel()
+    return describe_grey(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+
+
+def describe_grey(grey: np.ndarray) -> np.ndarray:
+    """Descriptor of a grey image, uint8 or float32 (H, W); see `describe`."""
+    small = cv2.resize(grey, (2 * SIDE, 2 * SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small -= cv2.GaussianBlur(small, (0, 0), sigmaX=SIDE / 4, borderType=cv2.BORDER_REFLECT_101)
+    detail = cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_AREA).ravel()
     detail -= detail.mean()
     length = float(np.linalg.norm(detail))
-    if length < 0.25 * _SIDE:  # a quarter of a grey level on average: noise of compression
+    if length < 0.25 * SIDE:  # a quarter of a grey level on average: noise of compression
         return np.zeros_like(detail)
     return detail / length
 
 
-def near_pairs(descriptors: np.ndarray, *, start: int = 0) -> list[tuple[int, int, float]]:
-    """Pairs of images that are near-duplicates in some of the eight orientations.
+def find_candidates(descriptors: np.ndarray, *, start: int = 0) -> Candidates:
+    """Images that are near-duplicates in some of the eight orientations.
+
+    Time grows about linearly while images resemble few others; memory with the number of images only. Crowds
+    of images that are all alike are searched by what distinguishes their members, see `crowds`.
 
     Args:
-        descriptors: float32 (N, 1024) from `describe`.
+        descriptors: float32 or float16 (N, 1024) from `describe`.
         start: Pairs whose second image comes before this one are left out: they are known already.
-
-    Returns:
-        (i, j, correlation) with i < j and j >= start, sorted.
     """
-    pairs: dict[tuple[int, int], float] = {}
-    pictures = descriptors.reshape(-1, _SIDE, _SIDE)
-    bounds = _bound(pictures)
-    for first in range(start, len(descriptors), _CHUNK):
-        chunk = slice(first, min(first + _CHUNK, len(descriptors)))
-        for orientation in range(8):
-            turned = _turn(pictures[chunk], orientation)
-            # (chunk, images up to its end): no correlation is above its bound.
-            possible = _bound(turned) @ bounds[: chunk.stop].T >= NEAR - _ROUNDING
-            rows, columns = np.nonzero(possible)
-            inside = columns < rows + first
-            rows, columns = rows[inside], columns[inside]
-            if len(rows) * _SPARSE > possible.size:
-                whole = turned.reshape(len(turned), -1) @ descriptors[: chunk.stop].T
-                correlation = whole[rows, columns]
-            else:
-                correlation = _correlate(turned.reshape(len(turned), -1), descriptors, rows, columns)
-            for hit in np.flatnonzero(correlation >= NEAR):
-                pair = int(columns[hit]), first + int(rows[hit])
-                pairs[pair] = max(pairs.get(pair, 0.0), float(correlation[hit]))
-    return [(i, j, value) for (i, j), value in sorted(pairs.items())]
+    count = len(descriptors)
+    live = np.flatnonzero(descriptors.any(axis=1)) if count else np.zeros(0, dtype=np.int64)
+    crowds = find_crowds(descriptors, live)
+    found, degree = _sweep(descriptors, live, crowds, start)
+    found = [found, *(pairs_in(descriptors, crowd, start) for crowd in crowds)]
+    pairs = most_similar(np.concatenate(found))
+    crowded = degree >= CROWD
+    hubs = []
+    for crowd in crowds:
+        crowded[crowd.members] = True
+        hubs.append(
+            [
+                (min(crowd.leader, int(m)), max(crowd.leader, int(m)), float(c))
+                for m, c in zip(crowd.members, crowd.correlations, strict=True)
+                if c >= NEAR and m != crowd.leader and max(crowd.leader, int(m)) >= start
+            ]
+        )
+    listed = sorted({(int(i), int(j)): float(c) for i, j, c in pairs}.items())
+    return Candidates([(i, j, c) for (i, j), c in listed], crowded, hubs)
 
 
-def _turn(pictures: np.ndarray, orientation: int) -> np.ndarray:
-    mirrored = pictures[:, ::-1] if orientation >= 4 else pictures
-    return np.rot90(mirrored, orientation % 4, axes=(1, 2))
+def near_pairs(descriptors: np.ndarray, *, start: int = 0) -> list[tuple[int, int, float]]:
+    """The pairs of `find_candidates` alone."""
+    return find_candidates(descriptors, start=start).pairs
 
 
-def _bound(pictures: np.ndarray) -> np.ndarray:
-    """Coordinates (N, 65) whose inner product is never below that of the pictures themselves.
+def _sweep(
+    descriptors: np.ndarray, live: np.ndarray, crowds: list[Crowd], start: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs (P, 3) outside of crowds, the most similar of each image; and how many each image has."""
+    couples = np.empty((len(live), SIDE * (SIDE + 1) // 2), dtype=np.float16)
+    bounds = np.empty((len(live), _WAVES * (_WAVES + 1) // 2 + 1), dtype=np.float32)
+    for n in range(0, len(live), _BLOCK):
+        couples[n : n + _BLOCK] = _invariants(descriptors[live[n : n + _BLOCK]])
+        bounds[n : n + _BLOCK] = _slow(couples[n : n + _BLOCK])
+    crowd_of = np.full(len(descriptors), -1)
+    for number, crowd in enumerate(crowds):
+        crowd_of[crowd.members] = number
+    blocks = [*_blocks(np.flatnonzero(live < start), bounds), *_blocks(np.flatnonzero(live >= start), bounds)]
+    low = np.array([bounds[block].min(axis=0) for block in blocks])
+    high = np.array([bounds[block].max(axis=0) for block in blocks])
+    degree, kept, size = np.zeros(len(descriptors), dtype=np.int64), [np.zeros((0, 3))], 0
+    for p, block in enumerate(blocks):
+        mine = live[block]
+        if mine[0] < start:
+            continue
+        gap = np.maximum(0, np.maximum(low - high[p], low[p] - high))
+        near = np.flatnonzero((gap**2).sum(axis=1) <= 2 * (1 - NEAR + _ROUNDING))
+        for q in near.tolist():
+            theirs = live[blocks[q]]
+            if theirs[0] >= start and q > p:
+                continue
+            pairs = _between(descriptors, couples, bounds, (block, mine), (blocks[q], theirs), crowd_of)
+            np.add.at(degree, pairs[:, :2].astype(np.int64).ravel(), 1)
+            pairs = most_similar(pairs)
+            kept.append(pairs)
+            size += len(pairs)
+        if size > 32 * len(descriptors):
+            kept = [most_similar(np.concatenate(kept))]
+            size = len(kept[0])
+    return np.concatenate(kept), degree
 
-    Means over 8 × 8 fields are a projection; what it leaves of a picture contributes at most the product of
-    the two lengths (Cauchy and Schwarz). Comparing these first costs a fifteenth.
-    """
-    fields = pictures.reshape(len(pictures), _FIELDS, _SIDE // _FIELDS, _FIELDS, _SIDE // _FIELDS)
-    coarse = fields.mean(axis=(2, 4)).reshape(len(pictures), -1) * (_SIDE / _FIELDS)
-    whole = (pictures.reshape(len(pictures), -1) ** 2).sum(axis=1)
-    rest = np.sqrt(np.maximum(whole - (coarse**2).sum(axis=1), 0))
-    return np.column_stack([coarse, rest]).astype(np.float32)
 
-
-def _correlate(
-    turned: np.ndarray, descriptors: np.ndarray, rows: np.ndarray, columns: np.ndarray
+def _between(
+    descriptors: np.ndarray,
+    couples: np.ndarray,
+    bounds: np.ndarray,
+    a: tuple[np.ndarray, np.ndarray],
+    b: tuple[np.ndarray, np.ndarray],
+    crowd_of: np.ndarray,
 ) -> np.ndarray:
-    """Inner products of single pairs, some at a time, so that memory stays small."""
+    """Pairs (P, 3) of one block with another: i < j, correlation; not those within a crowd."""
+    (rows_at, rows), (columns_at, columns) = a, b
+    possible = bounds[rows_at] @ bounds[columns_at].T >= NEAR - _ROUNDING
+    possible &= (rows[:, None] < columns) if rows[0] == columns[0] else (rows[:, None] != columns)
+    crowd = crowd_of[rows]
+    if (crowd >= 0).any():
+        possible &= (crowd[:, None] != crowd_of[columns]) | (crowd < 0)[:, None]
+    i, j = np.nonzero(possible)
+    bound = _products(couples[rows_at].astype(np.float32), couples[columns_at].astype(np.float32), i, j)
+    i, j = i[bound >= NEAR - _ROUNDING], j[bound >= NEAR - _ROUNDING]
+    if not len(i):
+        return np.zeros((0, 3))
+    ours = descriptors[rows].astype(np.float32).reshape(-1, SIDE, SIDE)
+    others = descriptors[columns].astype(np.float32)
+    turned = (turn(ours, orientation).reshape(len(rows), -1) for orientation in range(8))
+    best = np.max([_products(view, others, i, j) for view in turned], axis=0)
+    hit = best >= NEAR
+    first, second = rows[i[hit]], columns[j[hit]]
+    return np.column_stack([np.minimum(first, second), np.maximum(first, second), best[hit]])
+
+
+def _products(a: np.ndarray, b: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """Inner products of the rows i of a with the rows j of b, the cheaper way."""
+    if len(i) * _SPARSE > len(a) * len(b):
+        return (a @ b.T)[i, j]
     pieces = [
-        np.einsum("ij,ij->i", turned[rows[n : n + _CHUNK]], descriptors[columns[n : n + _CHUNK]])
-        for n in range(0, len(rows), _CHUNK)
+        np.einsum("ij,ij->i", a[i[n : n + _BLOCK]], b[j[n : n + _BLOCK]]) for n in range(0, len(i), _BLOCK)
     ]
     return np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
+
+
+def _invariants(descriptors: np.ndarray) -> np.ndarray:
+    """Coordinates float16 (N, 528) whose inner product is never below the pictures' in any orientation.
+
+    Turning and mirroring a picture change the signs of its cosine transform and swap its coefficients (u, v)
+    with (v, u), which leaves the length of each such couple alone; by Cauchy and Schwarz the product of two
+    lengths bounds what a couple contributes to the inner product. Slow waves come first.
+    """
+    pictures = descriptors.astype(np.float32).reshape(-1, SIDE, SIDE)
+    waves = dctn(pictures, axes=(1, 2), norm="ortho")
+    u, v = np.triu_indices(SIDE)
+    slow = np.argsort(v >= _WAVES, kind="stable")
+    u, v = u[slow], v[slow]
+    couples = np.where(u == v, np.abs(waves[:, u, v]), np.hypot(waves[:, u, v], waves[:, v, u]))
+    return couples.astype(np.float16)
+
+
+def _slow(couples: np.ndarray) -> np.ndarray:
+    """The slow couples (N, 37) as float32, and the length of all others: a bound, too, and a fast one."""
+    exact = couples.astype(np.float32)
+    few = _WAVES * (_WAVES + 1) // 2
+    return np.column_stack([exact[:, :few], np.linalg.norm(exact[:, few:], axis=1)])
+
+
+def _blocks(indices: np.ndarray, points: np.ndarray) -> list[np.ndarray]:
+    """Indices in blocks of neighbours: halved at the median of the widest coordinate, again and again."""
+    done, waiting = [], [indices] if len(indices) else []
+    while waiting:
+        block = waiting.pop()
+        if len(block) <= _BLOCK:
+            done.append(block)
+            continue
+        widest = int(points[block].std(axis=0).argmax())
+        order = block[np.argsort(points[block, widest], kind="stable")]
+        waiting += [order[: len(order) // 2], order[len(order) // 2 :]]
+    return done
 
 
 def connected(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
