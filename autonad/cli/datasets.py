@@ -13,6 +13,8 @@ from autonad.cli.option_groups import grouped
 from autonad.cli.options import Call, Classes, DatasetDir, Groups, OutputDir, Replace, Source
 from autonad.errors import FaultyItems
 
+_FORMATS = "masks, voc, labelme, coco, yolo, cvat, label-studio, neu, mt, msd or neu-seg."
+
 
 def add_to(app: typer.Typer) -> None:
     """Add these verbs to the command line."""
@@ -20,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
         "import-data": import_data,
         "synthesize": synthesize,
         "audit": audit,
+        "export-data": export_data,
         "ingest": ingest,
         "publish": publish,
         "decide": decide,
@@ -30,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
 
 def import_data(
     *,
-    format: Annotated[str, typer.Option("--format", help="neu, mt, msd, neu-seg, voc or masks.")],
+    format: Annotated[str, typer.Option("--format", help=_FORMATS)],
     source: Annotated[Path, typer.Option("--source", help="Folder of the published layout.")],
     output: OutputDir,
     replace: Replace = False,
@@ -92,6 +95,31 @@ def audit(
     print(f"{errors} errors, {len(faults) - errors} warnings")
     if errors:
         raise FaultyItems(f"{errors} faults must be mended; they are named above")
+
+
+def export_data(
+    *,
+    dataset: DatasetDir,
+    format: Annotated[str, typer.Option("--format", help="coco, labelme or masks.")],
+    output: OutputDir,
+    split: Annotated[
+        str | None, typer.Option("--split", help="Only images of this split.", show_default="all")
+    ] = None,
+    unlabelled: Annotated[
+        bool, typer.Option("--unlabelled", help="Also images that wait for a mask.")
+    ] = False,
+    call: Call,
+) -> None:
+    """Write a dataset as annotations, for correcting labels in a labelling tool."""
+    from autonad import steps
+
+    with call.context() as context:
+        done = steps.export_data(
+            context, dataset=dataset, format=format, output=output, split=split, include_unlabelled=unlabelled
+        )
+    without = f" and {done.unlabelled} without a mask" if done.unlabelled else ""
+    shapes = f"; {done.shapes} shapes" if done.shapes else ""
+    print(f"{output}: {done.images} images with masks{without} as {format}{shapes}")
 
 
 def ingest(

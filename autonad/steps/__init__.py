@@ -12,6 +12,7 @@ from autonad.steps.decide import decide
 from autonad.steps.describe_target import describe_target
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
+from autonad.steps.export_data import export_data
 from autonad.steps.fetch_dataset import fetch_dataset
 from autonad.steps.gc import gc, gc_checkpoints
 from autonad.steps.import_data import import_data
@@ -47,6 +48,7 @@ __all__ = [
     "describe_target",
     "evaluate",
     "export",
+    "export_data",
     "fetch_dataset",
     "gc",
     "gc_checkpoints",

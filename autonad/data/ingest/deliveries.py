@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autonad.data.ingest.ledger import CONFLICT, IMAGE, Known, Ledger
+from autonad.data.ingest.ledger import CONFLICT, IMAGE, MASK, Known, Ledger
 from autonad.data.layouts.layout import Record
 from autonad.storage.source import Entry
 
@@ -26,6 +26,7 @@ class Deliveries:
     entries: Mapping[Path, Entry]
     batch: str
     known: list[Known] = field(default_factory=list)
+    _annotations: set[Path] = field(default_factory=set)
 
     def key(self, record: Record) -> str:
         """The key of a record's image; empty where nobody will deliver again."""
@@ -43,7 +44,15 @@ class Deliveries:
         return known is not None and known.outcome == IMAGE and known.image == image
 
     def remember(self, record: Record, image_outcome: str, mask_outcome: str, image: str) -> None:
-        """Note what became of a record, of its masks, and its place or its rival; see `Known`."""
+        """Note what became of a record, of its masks, and its place or its rival; see `Known`.
+
+        An annotation file that several records share is dealt with once one of them is.
+        """
+        for path in record.files[1 + len(record.masks) :]:
+            entry = self.entries.get(path)
+            if entry is not None and path != record.image and path not in self._annotations:
+                self._annotations.add(path)
+                self.remember_file(entry, MASK)
         for path, outcome in (
             (record.image, image_outcome),
             *((mask, mask_outcome) for mask, _ in record.masks),

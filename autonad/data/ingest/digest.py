@@ -129,12 +129,12 @@ class Digester:
         record = found.record
         name = hashlib.sha256(record.item.encode()).hexdigest()[:32]
         image, content = record.image, found.content
-        is_kept = is_portable(content)
+        is_kept, is_staged = is_portable(content), self.is_staged and not record.is_embedded
         if not is_kept:
             content, image = encode_png(found.image), made / f"{name}.image.png"
-        elif not self.is_staged:
-            image = made / f"{name}.image{record.image.suffix.lower()}"
-        if not (is_kept and self.is_staged):
+        elif not is_staged:
+            image = made / f"{name}.image{_suffix(record, content)}"
+        if not (is_kept and is_staged):
             _write(image, content)
         digest = replace(digest, image=image, sha256=hashlib.sha256(content).hexdigest())
         if mask is None:
@@ -147,6 +147,13 @@ class Digester:
         path, content = made / f"{name}.mask.png", encode_png(mask)
         _write(path, content)
         return replace(digest, mask=path, mask_sha256=hashlib.sha256(content).hexdigest())
+
+
+def _suffix(record: Record, content: bytes) -> str:
+    """The suffix of an image file that is kept as it came."""
+    if record.is_embedded:
+        return ".png" if content.startswith(_PNG) else ".bmp" if content.startswith(b"BM") else ".jpg"
+    return record.image.suffix.lower()
 
 
 def _write(path: Path, content: bytes) -> None:

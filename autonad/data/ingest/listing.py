@@ -18,7 +18,7 @@ from autonad.data.layouts.layout import Layout, Record
 from autonad.errors import DatasetError
 from autonad.storage.source import BatchSource, Entry, unsafe_key
 
-_TABLES = frozenset({".csv", ".txt"})
+_TABLES = frozenset({".csv", ".txt", ".json", ".xml", ".yaml", ".yml", ".names"})
 _MISSING_MASK = "missing-mask"
 Refused = tuple[Entry, Fault]
 
@@ -90,7 +90,7 @@ def plan(
     refused += more
     faults += _unused(entry_at, records, source.name)
     if others:
-        message = f"{others} files are neither images nor tables and are left alone"
+        message = f"{others} files are neither images, tables nor annotations and are left alone"
         faults.append(Fault("warning", "other-files", source.name, message))
 
     listed = {entry.identity for entry in entries}
@@ -145,7 +145,7 @@ def _unsafe(key: str) -> Fault | None:
 
 
 def _fetch_tables(source: BatchSource, placed: Sequence[Entry], staging: Staging) -> int:
-    """Fetch the tables that have not arrived yet; how many these were."""
+    """Fetch the tables and annotation files that have not arrived yet; how many these were."""
     tables = [e for e in placed if Path(e.key).suffix.lower() in _TABLES and not staging.has(e)]
     for arrival in source.fetch([(entry, staging.path(entry)) for entry in tables]):
         if arrival.problem is not None:

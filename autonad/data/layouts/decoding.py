@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autonad.data.annotations.labelme import embedded_image
 from autonad.data.faults import Fault
 from autonad.data.histogram import count_values
 from autonad.data.images import IGNORE, decode_image, read_mask
@@ -45,7 +46,7 @@ class Decoded:
 def decode_record(layout: Layout, record: Record) -> Decoded:
     """Read one record of a layout; a faulty one carries its fault."""
     try:
-        content = record.image.read_bytes()
+        content = embedded_image(record.image) if record.is_embedded else record.image.read_bytes()
         image = decode_image(content, Path(record.item))
     except OSError as error:
         return _faulty(record, "unreadable", f"the image cannot be read: {error.strerror}")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from autonad.data.annotations.coco import read_coco, recognise_coco
+from autonad.data.annotations.cvat import read_cvat, recognise_cvat
+from autonad.data.annotations.label_studio import read_label_studio, recognise_label_studio
+from autonad.data.annotations.labelme import read_labelme, recognise_labelme
+from autonad.data.annotations.yolo import read_yolo, recognise_yolo
 from autonad.data.layouts.groups_table import stated_groups
 from autonad.data.layouts.layout import Layout
 from autonad.data.layouts.mask_folders import read_masks
@@ -14,7 +19,29 @@ from autonad.errors import DatasetError
 
 PUBLISHED = ("neu", "mt", "msd", "neu-seg")
 _OWN = ("voc", "masks")
-FORMATS = (*PUBLISHED, *_OWN)
+
+
+@dataclass(frozen=True)
+class ToolFormat:
+    """What labelling tools write.
+
+    Attributes:
+        read: Lists a source; takes the folder, `classes` and `known` (see `list_layout`).
+        recognise: What in a folder speaks for the format, in words; None if nothing does.
+    """
+
+    read: Callable[..., Layout]
+    recognise: Callable[[Path], str | None]
+
+
+TOOL_FORMATS = {
+    "labelme": ToolFormat(read_labelme, recognise_labelme),
+    "coco": ToolFormat(read_coco, recognise_coco),
+    "yolo": ToolFormat(read_yolo, recognise_yolo),
+    "cvat": ToolFormat(read_cvat, recognise_cvat),
+    "label-studio": ToolFormat(read_label_studio, recognise_label_studio),
+}
+FORMATS = (*PUBLISHED, *_OWN, *TOOL_FORMATS)
 
 
 def read_layout(
@@ -34,7 +61,7 @@ def read_layout(
         groups_csv: Table `image,group`; `source/groups.csv` if it exists and none is given.
         include_defect_free: List images that the layout declares free of defects (magnetic tiles).
         threshold: In masks of one class, larger values are defect.
-        classes: Names of the defect classes, for the formats `voc` and `masks`.
+        classes: Names of the defect classes, for `voc`, `masks` and the formats of labelling tools.
 
     Raises:
         DatasetError: The format is unknown, a folder is missing, the layout is empty or groups.csv is
@@ -65,17 +92,19 @@ def list_layout(
         source: Its folder.
         include_defect_free: See `read_layout`.
         classes: See `read_layout`.
-        known: See `read_masks`; of no effect in other formats.
+        known: See `read_masks`, and `Collection.layout` for labelling tools; else of no effect.
 
     Raises:
         DatasetError: The format is unknown, or a folder is missing.
     """
     if format not in FORMATS:
         raise DatasetError(f"format {format!r} is unknown; use one of {', '.join(FORMATS)}")
-    if classes is not None and format not in _OWN:
+    if classes is not None and format in PUBLISHED:
         raise DatasetError(f"format {format!r} has classes of its own; leave them out")
     if not source.is_dir():
         raise DatasetError(f"source folder {source} does not exist; check the path")
+    if format in TOOL_FORMATS:
+        return TOOL_FORMATS[format].read(source, classes=classes, known=known)
     if format == "voc":
         return read_voc(source, classes=classes)
     if format == "masks":

@@ -46,6 +46,7 @@ class Record:
         label: Class that the layout promises the image to show, if it does.
         published_split: The split that the layout suggests, if it does.
         drawing: Its annotation, where that is no mask file; then there are no masks.
+        is_embedded: Whether `image` is an annotation file that holds the image itself.
     """
 
     image: Path
@@ -54,6 +55,7 @@ class Record:
     label: str | None = None
     published_split: str | None = None
     drawing: Drawing | None = None
+    is_embedded: bool = False
 
     @property
     def name(self) -> str:
