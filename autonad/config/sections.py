@@ -49,7 +49,7 @@ class IngestConfig(Section):
         4, description="tries of a request, and of a download that breaks off"
     )
     max_megabytes: Positive = Field(100.0, description="larger files are refused, MiB")
-    workers: Count = Field(2, description="threads that decode images while others arrive")
+    workers: Count = Field(2, description="threads that decode images")
 
 
 class SynthesizeConfig(Section):

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from autonad.data.fingerprints import Fingerprint
 from autonad.data.ingest.digest import Digester
 from autonad.data.ingest.findings import compare, conflict_severity, looked, rejection, seen, summarise
 from autonad.data.ingest.grouping import joined_groups, same_part
+from autonad.data.ingest.ordering import in_order
+from autonad.data.ingest.reading import Advance
 from autonad.data.ingest.settings import IngestSettings
 from autonad.data.layouts.formats import read_layout
 from autonad.data.sanity.judging import judge, judge_splits
@@ -57,6 +61,8 @@ def audit_dataset(
     input_size: tuple[int, int] = (128, 128),
     keep_aspect: bool = True,
     fractions: Sequence[float] | None = None,
+    workers: int = 2,
+    advance: Advance = lambda done, total, text: None,
 ) -> AuditReport:
     """Look for faults in a dataset.
 
@@ -65,6 +71,8 @@ def audit_dataset(
         input_size: Height and width of the network's input, by which the size of defects is judged.
         keep_aspect: Images are padded to it, not stretched.
         fractions: Shares of train, val and test that were asked for; None if that is not known.
+        workers: Threads that decode.
+        advance: Told how many of how many images were read.
 
     Raises:
         DatasetError: The folder is no dataset.
@@ -72,22 +80,13 @@ def audit_dataset(
     dataset = Dataset.open(root)
     faults = list(_import_faults(dataset))
     images, shown = list[Seen](), list[Looked]()
-    for row in _rows(dataset.manifest):
-        labelled = row.split != UNLABELLED
-        try:
-            image = dataset.read_image(row)
-            mask = dataset.read_mask(row) if labelled else None
-        except DatasetError as error:
-            faults.append(Fault("error", _kind(str(error)), row.image, str(error)))
-            continue
-        counts = [0] * dataset.num_classes if mask is None else count_pixels(mask, dataset.num_classes)
-        faults += _changes(dataset, row, counts)
-        prints = Fingerprint.of(image, mask)
-        measures = Measures.of(image, mask)
-        shown.append(Looked(row.image, measures, prints.content, prints.labels, row.group))
-        if labelled:
-            classes = shown_classes(counts, dataset.classes)
-            images.append(Seen(row.image, prints, classes, row.group, row.split))
+    rows = list(_rows(dataset.manifest))
+    with ThreadPoolExecutor(workers) as pool:
+        for done, (found, look, image) in enumerate(in_order(pool, partial(_look, dataset), rows), start=1):
+            faults += found
+            shown += [] if look is None else [look]
+            images += [] if image is None else [image]
+            advance(done, len(rows), "images read")
     faults += judge(shown, Expected(dataset.root.name, input_size, keep_aspect))
     faults += judge_splits(dataset.manifest, dataset.classes, fractions)
     conflict = conflict_severity(dataset.about.get("format"))
@@ -97,7 +96,9 @@ def audit_dataset(
     return AuditReport(fault_table(faults), len(dataset.manifest), tuple(shown))
 
 
-def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
+def audit_layout(
+    source: Path | str, settings: IngestSettings, *, advance: Advance = lambda done, total, text: None
+) -> AuditReport:
     """Look for faults in a layout before it is imported.
 
     Copies across the published splits are warnings, because the import splits anew, by group.
@@ -105,6 +106,7 @@ def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
     Args:
         source: Its folder.
         settings: How an import would read it.
+        advance: Told how many of how many images were read.
 
     Raises:
         DatasetError: The folder does not hold the layout.
@@ -120,14 +122,15 @@ def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
     faults, grey = list(layout.faults), 0
     images, shown = list[Seen](), list[Looked]()
     digester = Digester.of_layout(layout, None)
-    for record in layout.records:
-        digest = digester.digest(record)
-        grey += digest.grey
-        fault = rejection(digest)
-        faults += [*digest.faults] if fault is None else [*digest.faults, fault]
-        if fault is None:
-            images.append(seen(digest, layout, split=record.published_split or ""))
-            shown.append(looked(digest, images[-1].group))
+    with ThreadPoolExecutor(settings.workers) as pool:
+        for done, digest in enumerate(in_order(pool, digester.digest, layout.records), start=1):
+            grey += digest.grey
+            fault = rejection(digest)
+            faults += [*digest.faults] if fault is None else [*digest.faults, fault]
+            if fault is None:
+                images.append(seen(digest, layout, split=digest.record.published_split or ""))
+                shown.append(looked(digest, images[-1].group))
+            advance(done, len(layout.records), "images read")
     faults += summarise(layout, layout.source.name, grey=grey, images=len(layout.records))
     faults += compare(layout, images)
     faults += judge(shown, settings.expected(layout.source.name))
@@ -141,6 +144,23 @@ def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
         message = f"{crossing} pairs of near-duplicates cross the published splits; the import makes new ones"
         faults.append(Fault("warning", "near-duplicate", layout.source.name, message))
     return AuditReport(fault_table(faults), len(layout.records), tuple(shown))
+
+
+def _look(dataset: Dataset, row: Any) -> tuple[list[Fault], Looked | None, Seen | None]:
+    """One image of a dataset: its faults, its look, and what it is among others if it has a mask."""
+    labelled = row.split != UNLABELLED
+    try:
+        image = dataset.read_image(row)
+        mask = dataset.read_mask(row) if labelled else None
+    except DatasetError as error:
+        return [Fault("error", _kind(str(error)), row.image, str(error))], None, None
+    counts = [0] * dataset.num_classes if mask is None else count_pixels(mask, dataset.num_classes)
+    faults = list(_changes(dataset, row, counts))
+    prints = Fingerprint.of(image, mask)
+    look = Looked(row.image, Measures.of(image, mask), prints.content, prints.labels, row.group)
+    if not labelled:
+        return faults, look, None
+    return faults, look, Seen(row.image, prints, shown_classes(counts, dataset.classes), row.group, row.split)
 
 
 def _changes(dataset: Dataset, row: Any, counts: Sequence[int]) -> Iterator[Fault]:

@@ -44,10 +44,12 @@ def audit(
                 input_size=config.input.size,
                 keep_aspect=config.input.keep_aspect,
                 fractions=config.data.fractions,
+                workers=config.ingest.workers,
+                advance=context.console.advance,
             )
         elif format is not None and source is not None:
             settings = IngestSettings.of(config, format=format, classes=classes, groups_csv=groups_csv)
-            report = audit_layout(source, settings)
+            report = audit_layout(source, settings, advance=context.console.advance)
         else:
             raise ConfigError("a layout needs both --format NAME and --source DIR")
         step.run.log({"data/images": report.num_images, "data/faults": len(report.faults)})

@@ -87,10 +87,11 @@ def _outcome(source: Source, target: Target, folder: Path, output: Path, *, audi
     if source.format == "params":
         load_config(folder / target.path)
         return []
-    report = import_dataset(folder, output, IngestSettings(format=source.format, include_defect_free=True))
+    settings = IngestSettings(format=source.format, include_defect_free=True)
+    report = import_dataset(folder, output, settings)
     wrong = _losses(source, target, report)
     if audits:
-        audit_layout(source.format, folder)
+        audit_layout(folder, settings)
     return wrong
 
 
