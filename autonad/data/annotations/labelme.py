@@ -132,7 +132,7 @@ def _notes(file: Path, document: dict[str, Any]) -> Notes:
         try:
             if not isinstance(shape, dict):
                 raise DatasetError("it is no object")
-            label, kind = label_of(shape.get("label")), shape.get("shape_type") or "polygon"
+            label, kind = label_of(shape.get("label")), str(shape.get("shape_type") or "polygon")
             if kind in _NO_AREA:
                 undrawable.append(f"shape {position} ({label}) is a {kind}")
                 continue
