@@ -17,6 +17,8 @@ from .pictures import patch, save, texture
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import annotated
 
+CONFIGURATION = "params"  # in place of a format
+
 
 @dataclass(frozen=True)
 class Target:
@@ -203,12 +205,100 @@ def label_studio_source(root: Path) -> Source:
     return tool_source(root, "label-studio", "label-studio", {"json": Target("export.json", "json")})
 
 
+def mvtec_source(root: Path) -> Source:
+    """MVTec AD: images by kind of defect, their masks in a tree beside them, and good ones."""
+    names = []
+    for number in range(6):
+        kind, name = ("good", "bent", "color")[number % 3], f"m{number}"
+        save(root / "test" / kind / f"{name}.png", texture(number))
+        if kind != "good":
+            save(root / "ground_truth" / kind / f"{name}_mask.png", patch(255))
+        save(root / "train" / "good" / f"t{number}.png", texture(100 + number))
+        names += [name, f"t{number}"]
+    targets = {
+        "mvtec-image": Target("train/good/t0.png", "png", ("t0",)),
+        "mvtec-mask": Target("ground_truth/bent/m1_mask.png", "png", ("m1",)),
+    }
+    return Source("mvtec", tuple(names), targets)
+
+
+def ksdd2_source(root: Path) -> Source:
+    """KSDD2: `10.png` and `10_GT.png`."""
+    for number in range(6):
+        save(root / "train" / f"k{number}.png", texture(number))
+        save(root / "train" / f"k{number}_GT.png", patch(255))
+    targets = {"ksdd2-mask": Target("train/k0_GT.png", "png", ("k0",))}
+    return Source("ksdd2", tuple(f"k{n}" for n in range(6)), targets)
+
+
+def severstal_source(root: Path) -> Source:
+    """Severstal: runs of pixels down the columns, from 1, in a table."""
+    lines = ["ImageId,ClassId,EncodedPixels"]
+    for number in range(6):
+        save(root / "train_images" / f"s{number}.jpg", texture(number))
+        lines.append(f"s{number}.jpg,{1 + number % 2},{49 + number} 20 {400 + number} 30")
+    (root / "train.csv").write_text("\n".join([*lines, ""]))
+    targets = {"severstal-csv": Target("train.csv", "table")}
+    return Source("severstal", tuple(f"s{n}" for n in range(6)), targets)
+
+
+def cvat_masks_source(root: Path) -> Source:
+    """CVAT's "segmentation mask": colours that a text file explains."""
+    colours = {"background": (0, 0, 0), "scratch": (250, 50, 83), "dent": (51, 221, 255)}
+    for number in range(6):
+        save(root / "JPEGImages" / f"c{number}.png", texture(number))
+        mask = np.zeros((48, 48, 3), dtype=np.uint8)
+        mask[10:22, 8:30] = list(colours.values())[1 + number % 2]
+        save(root / "SegmentationClass" / f"c{number}.png", mask)
+    rows = [f"{name}:{','.join(map(str, colour))}::" for name, colour in colours.items()]
+    (root / "labelmap.txt").write_text("\n".join(["# label:color_rgb:parts:actions", *rows, ""]))
+    lists = root / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "default.txt").write_text("".join(f"c{n}\n" for n in range(6)))
+    targets = {
+        "cvat-mask": Target("SegmentationClass/c0.png", "png", ("c0",)),
+        "cvat-labelmap": Target("labelmap.txt", "table"),
+        "cvat-list": Target("ImageSets/Segmentation/default.txt", "table"),
+    }
+    return Source("cvat", tuple(f"c{n}" for n in range(6)), targets)
+
+
+def npy_source(root: Path) -> Source:
+    """What labelme2voc wrote: classes as numpy files, beside PNG masks."""
+    for number in range(6):
+        save(root / "JPEGImages" / f"n{number}.jpg", texture(number))
+        save(root / "SegmentationClassPNG" / f"n{number}.png", patch(1 + number % 2))
+        (root / "SegmentationClass").mkdir(exist_ok=True)
+        np.save(root / "SegmentationClass" / f"n{number}.npy", patch(1 + number % 2).astype(np.int64))
+    (root / "class_names.txt").write_text("_background_\nscratch\ndent\n")
+    targets = {
+        "npy": Target("SegmentationClass/n0.npy", "npy", ("n0",)),
+        "npy-png": Target("SegmentationClassPNG/n0.png", "png", ("n0",)),
+    }
+    return Source("voc", tuple(f"n{n}" for n in range(6)), targets)
+
+
+def table_source(root: Path) -> Source:
+    """A table of images, masks and groups."""
+    lines = ["image,mask,group,split,class"]
+    for number in range(6):
+        save(root / "pictures" / f"t{number}.png", texture(number))
+        save(root / "labels" / f"t{number}.png", patch(255))
+        lines.append(f"pictures/t{number}.png,labels/t{number}.png,part{number},train,scratch")
+    (root / "table.csv").write_text("\n".join([*lines, ""]))
+    targets = {
+        "table-csv": Target("table.csv", "table"),
+        "table-mask": Target("labels/t0.png", "png", ("t0",)),
+    }
+    return Source("table", tuple(f"t{n}" for n in range(6)), targets)
+
+
 def params_source(root: Path) -> Source:
     """Settings, which no import reads: the configuration is loaded from them instead."""
     (root / "params.yaml").write_text(
         "data:\n  mask_threshold: 127\n  split_seed: 3\nseed: 1\nsearch:\n  lambda_: auto\n"
     )
-    return Source("params", (), {"yaml": Target("params.yaml", "yaml")})
+    return Source(CONFIGURATION, (), {"yaml": Target("params.yaml", "yaml")})
 
 
 SOURCES: dict[str, Callable[[Path], Source]] = {
@@ -223,5 +313,11 @@ SOURCES: dict[str, Callable[[Path], Source]] = {
     "yolo": yolo_source,
     "cvat": cvat_source,
     "label-studio": label_studio_source,
+    "mvtec": mvtec_source,
+    "ksdd2": ksdd2_source,
+    "severstal": severstal_source,
+    "cvat-masks": cvat_masks_source,
+    "npy": npy_source,
+    "table": table_source,
     "params": params_source,
 }

@@ -16,10 +16,11 @@ from autonad.config import load_config
 from autonad.data.audit import audit_layout
 from autonad.data.ingest.importing import ImportReport, import_dataset
 from autonad.data.ingest.settings import IngestSettings
+from autonad.data.layouts.formats import FORMATS
 from autonad.errors import AutonadError
 
 from .mutations import mutate
-from .sources import SOURCES, Source, Target
+from .sources import CONFIGURATION, SOURCES, Source, Target
 
 LONGEST = 2000  # characters of a message: a name and what is quoted may be long, a dump of the file may not
 
@@ -28,7 +29,10 @@ def kinds(scratch: Path) -> dict[str, str]:
     """Name of the source in which a kind of file is damaged, by that kind."""
     found: dict[str, str] = {}
     for name in SOURCES:
-        for kind in template(name, scratch)[1].targets:
+        source = template(name, scratch)[1]
+        if source.format not in (*FORMATS, CONFIGURATION):
+            continue
+        for kind in source.targets:
             assert kind not in found, f"{kind} is named twice"
             found[kind] = name
     return found
@@ -84,7 +88,7 @@ def damaged(kind: str, seed: int, scratch: Path) -> tuple[Source, Path]:
 
 
 def _outcome(source: Source, target: Target, folder: Path, output: Path, *, audits: bool) -> list[str]:
-    if source.format == "params":
+    if source.format == CONFIGURATION:
         load_config(folder / target.path)
         return []
     settings = IngestSettings(format=source.format, include_defect_free=True)
@@ -122,8 +126,12 @@ def _losses(source: Source, target: Target, report: ImportReport) -> list[str]:
 
 def _refusal(target: Target, message: str) -> list[str]:
     wrong = [] if target.images is None else [f"one damaged file, nothing imported: {message:.160}"]
-    if "\n" in message.strip():
-        wrong.append(f"line break in a message: {message!r:.100}")
+    # A refusal may list what was found, a line for each.
+    wrong += (
+        [f"control code in a message: {message!r:.100}"]
+        if not message.replace("\n", "").isprintable()
+        else []
+    )
     return wrong + ([f"long message: {len(message)}: {message[:60]!r}"] if len(message) > LONGEST else [])
 
 
