@@ -316,8 +316,6 @@ SOURCES: dict[str, Callable[[Path], Source]] = {
     "mvtec": mvtec_source,
     "ksdd2": ksdd2_source,
     "severstal": severstal_source,
-    "cvat-masks": cvat_masks_source,
-    "npy": npy_source,
     "table": table_source,
     "params": params_source,
 }
