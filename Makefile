@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do $$p -c '
 MLFLOW_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test acceptance cluster-test check image format params dvc mlflow s3 venv clean
+.PHONY: help demo test acceptance cluster-test fuzz check image format params dvc mlflow s3 venv clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,13 @@ acceptance: $(STAMP) ## Run the pipelines and servers for real; some minutes mor
 # A backend whose KUBECONFIG and kubectl are in the environment, and that has the images already (`make image`).
 cluster-test: $(STAMP) ## Run the pipelines on a real Kubeflow backend; an hour
 	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster tests/cluster -p no:cacheprovider
+
+# Each kind of file begins with this seed; `make fuzz ONLY=KIND:SEED` tries one file again.
+SEED ?= 0
+COUNT ?= 5000
+
+fuzz: $(STAMP) ## Damage 5,000 files and import each; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(if $(ONLY),--only $(ONLY),--seed $(SEED) --count $(COUNT))
 
 check: $(STAMP) ## Check format, style and types
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

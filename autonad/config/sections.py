@@ -53,7 +53,7 @@ class IngestConfig(Section):
     attempts: Annotated[int, Field(ge=1, le=20)] = Field(
         4, description="tries of a request, and of a download that breaks off"
     )
-    workers: Count = Field(2, description="threads that decode images while others arrive")
+    workers: Count = Field(2, description="threads that decode images")
 
 
 class SynthesizeConfig(Section):

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,8 @@ from autonad.data.ingest.findings import (
 )
 from autonad.data.ingest.grouping import Grouping, Joining, Newcomer, place
 from autonad.data.ingest.opening import open_layout
+from autonad.data.ingest.ordering import in_order
+from autonad.data.ingest.reading import Advance
 from autonad.data.ingest.settings import IngestSettings, PartOptions
 from autonad.data.layouts.decoding import PECULIAR, decode_record
 from autonad.data.layouts.layout import Layout
@@ -88,6 +92,8 @@ def audit_dataset(
     input_size: tuple[int, int] = (128, 128),
     keep_aspect: bool = True,
     fractions: Sequence[float] | None = None,
+    workers: int = 2,
+    advance: Advance = lambda done, total, text: None,
 ) -> AuditReport:
     """Look for faults in a dataset.
 
@@ -96,6 +102,8 @@ def audit_dataset(
         input_size: Height and width of the network's input, by which the size of defects is judged.
         keep_aspect: Images are padded to it, not stretched.
         fractions: Shares of train, val and test that were asked for; None if that is not known.
+        workers: Threads that decode.
+        advance: Told how many of how many images were read.
 
     Raises:
         DatasetError: The folder is no dataset.
@@ -103,22 +111,13 @@ def audit_dataset(
     dataset = Dataset.open(root)
     faults = list(_import_faults(dataset))
     images, shown = list[Seen](), list[Looked]()
-    for row in _rows(dataset.manifest):
-        labelled = row.split != UNLABELLED
-        try:
-            image = dataset.read_image(row)
-            mask = dataset.read_mask(row) if labelled else None
-        except DatasetError as error:
-            faults.append(Fault("error", _kind(str(error)), row.image, str(error)))
-            continue
-        counts = [0] * dataset.num_classes if mask is None else count_pixels(mask, dataset.num_classes)
-        faults += _changes(dataset, row, counts)
-        prints = Fingerprint.of(image, mask)
-        measures = Measures.of(image, mask)
-        shown.append(Looked(row.image, measures, prints.content, prints.labels, row.group))
-        if labelled:
-            labels = shown_classes(counts, dataset.classes)
-            images.append(Seen(row.image, prints, labels, row.group, row.split))
+    rows = list(_rows(dataset.manifest))
+    with ThreadPoolExecutor(workers) as pool:
+        for done, (found, look, image) in enumerate(in_order(pool, partial(_look, dataset), rows), start=1):
+            faults += found
+            shown += [] if look is None else [look]
+            images += [] if image is None else [image]
+            advance(done, len(rows), "images read")
     faults += judge(shown, Expected(dataset.root.name, input_size, keep_aspect))
     is_own = dataset.about.get("split") == "own"
     faults += judge_splits(dataset.manifest, dataset.classes, None if is_own else fractions, own=is_own)
@@ -126,7 +125,7 @@ def audit_dataset(
     # Whoever keeps a split of their own was told of its leaks, and cannot mend them here.
     leak: Severity = "warning" if is_own else "error"
     faults += equal_images(images, conflict=conflict, straddling=leak)
-    known = {row.image: row for row in _rows(dataset.manifest)}
+    known = {row.image: row for row in rows}
 
     def surface(index: int) -> Surface:
         row = known[images[index].item]
@@ -134,11 +133,13 @@ def audit_dataset(
 
     faults += straddling_near(images, straddling_pairs(images, surface))
     faults += mixed_groups(images)
-    rows, classes = dataset.manifest[["group", "split", "pixels"]], dataset.classes
-    return AuditReport(fault_table(faults), len(rows), tuple(shown), rows, classes, dataset=dataset)
+    table, classes = dataset.manifest[["group", "split", "pixels"]], dataset.classes
+    return AuditReport(fault_table(faults), len(table), tuple(shown), table, classes, dataset=dataset)
 
 
-def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
+def audit_layout(
+    source: Path | str, settings: IngestSettings, *, advance: Advance = lambda done, total, text: None
+) -> AuditReport:
     """Look for faults in a layout before it is imported.
 
     Copies across the published splits are warnings, because the import splits anew, by group.
@@ -146,6 +147,7 @@ def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
     Args:
         source: Its folder.
         settings: How an import would read it.
+        advance: Told how many of how many images were read.
 
     Raises:
         DatasetError: The folder does not hold the layout.
@@ -154,15 +156,16 @@ def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
     faults, grey = list(layout.faults), 0
     images, shown, rows = list[Seen](), list[Looked](), list[tuple[str, str, Sequence[int]]]()
     digester = Digester.of_layout(layout, None)
-    for record in layout.records:
-        digest = digester.digest(record)
-        grey += digest.grey
-        fault = rejection(digest)
-        faults += [*digest.faults] if fault is None else [*digest.faults, fault]
-        if fault is None:
-            images.append(seen(digest, layout, split=record.published_split or ""))
-            shown.append(looked(digest, images[-1].group))
-            rows.append((images[-1].group or digest.item, images[-1].split, digest.pixels))
+    with ThreadPoolExecutor(settings.workers) as pool:
+        for done, digest in enumerate(in_order(pool, digester.digest, layout.records), start=1):
+            grey += digest.grey
+            fault = rejection(digest)
+            faults += [*digest.faults] if fault is None else [*digest.faults, fault]
+            if fault is None:
+                images.append(seen(digest, layout, split=digest.record.published_split or ""))
+                shown.append(looked(digest, images[-1].group))
+                rows.append((images[-1].group or digest.item, images[-1].split, digest.pixels))
+            advance(done, len(layout.records), "images read")
     if not any(image.measures.areas for image in shown):
         faults += no_defects(layout, [image.item for image in shown])
     faults = said_once(faults, PECULIAR, layout.source.name)
@@ -189,6 +192,23 @@ def audit_layout(source: Path | str, settings: IngestSettings) -> AuditReport:
         reading=plain,
         recognised=layout.told,
     )
+
+
+def _look(dataset: Dataset, row: Any) -> tuple[list[Fault], Looked | None, Seen | None]:
+    """One image of a dataset: its faults, its look, and what it is among others if it has a mask."""
+    labelled = row.split != UNLABELLED
+    try:
+        image = dataset.read_image(row)
+        mask = dataset.read_mask(row) if labelled else None
+    except DatasetError as error:
+        return [Fault("error", _kind(str(error)), row.image, str(error))], None, None
+    counts = [0] * dataset.num_classes if mask is None else count_pixels(mask, dataset.num_classes)
+    faults = list(_changes(dataset, row, counts))
+    prints = Fingerprint.of(image, mask)
+    look = Looked(row.image, Measures.of(image, mask), prints.content, prints.labels, row.group)
+    if not labelled:
+        return faults, look, None
+    return faults, look, Seen(row.image, prints, shown_classes(counts, dataset.classes), row.group, row.split)
 
 
 def _changes(dataset: Dataset, row: Any, counts: Sequence[int]) -> Iterator[Fault]:

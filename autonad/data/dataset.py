@@ -199,7 +199,8 @@ def check_classes(names: Iterable[str]) -> tuple[str, ...]:
     if len(classes) < 2 or len(classes) > IGNORE:
         raise DatasetError(f"got {len(classes) - 1} defect classes; name between 1 and 254 of them")
     if len(set(classes)) != len(classes) or not all(classes):
-        raise DatasetError(f"class names are {list(classes[1:])}; give each defect one name of its own")
+        named = f"{list(classes[1:])!r:.300}"
+        raise DatasetError(f"class names are {named}; give each defect one name of its own")
     return classes
 
 

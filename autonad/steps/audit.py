@@ -89,10 +89,12 @@ def audit(
                 input_size=settings.input_size,
                 keep_aspect=settings.keep_aspect,
                 fractions=settings.fractions,
+                workers=settings.workers,
+                advance=context.console.advance,
             )
         else:
             assert source is not None
-            report = audit_layout(source, settings)
+            report = audit_layout(source, settings, advance=context.console.advance)
         if report.recognised:
             context.console.report(f"format {report.recognised}")
         step.run.log({"data/images": report.num_images, "data/faults": len(report.faults)})

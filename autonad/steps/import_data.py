@@ -50,7 +50,7 @@ def import_data(
     )
     params = {"data": config.data.model_dump(), "format": format}
     with begin("import-data", context, params=params, learns=False) as step:
-        report = import_dataset(source, output, settings, replace=replace)
+        report = import_dataset(source, output, settings, replace=replace, advance=context.console.advance)
         if report.recognised:
             context.console.report(f"format {report.recognised}")
         content = AuditContent(

@@ -7,6 +7,7 @@ detector, and which is in use), `history/` (what is remembered, read back or rem
     connection.py    the only door to MLflow: opening a store, waiting for it, one clear line when it fails
     tags.py          the names of all tags and aliases
     names.py         the names of all metrics, with their units
+    identifiers.py   names that people give, as the server takes them, each its own
     values.py        values as the server takes them: flat, short enough, without passwords
     checksums.py     files that come back are the files that were sent
 

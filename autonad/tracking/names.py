@@ -6,9 +6,10 @@ F1 are fractions, latencies milliseconds. To log something new, add its name her
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
+
+from autonad.tracking.identifiers import identifier
 
 METRICS: dict[str, str] = {
     "train/loss": "mean loss of an epoch",
@@ -96,10 +97,10 @@ METRICS: dict[str, str] = {
 def class_metric(family: str, class_name: str) -> str:
     """The name of a per-class metric, for example `class_metric("test/iou", "crack")`.
 
-    Characters that a tracking server refuses become "_".
+    Each class has a name of its own, whatever characters are in it; see `identifier`.
     """
     assert f"{family}/*" in METRICS, f"{family} is no per-class metric; see autonad/tracking/names.py"
-    return f"{family}/{re.sub(r'[^0-9A-Za-z_. -]', '_', class_name)}"
+    return f"{family}/{identifier(class_name, also=' ')}"
 
 
 def check_names(metrics: Iterable[str]) -> None:

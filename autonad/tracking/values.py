@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from autonad.errors import redact
+from autonad.tracking.identifiers import identifier
 
 # MLflow's limits (mlflow/utils/validation.py); a server refuses the whole batch when one value is longer.
 MAX_PARAM = 6000
@@ -38,5 +38,5 @@ def text(value: Any, limit: int = MAX_PARAM) -> str:
 
 
 def key(name: str) -> str:
-    """A name that the server accepts: other characters become "_", the end of a long one is kept."""
-    return re.sub(r"[^0-9A-Za-z_./ -]", "_", name)[-MAX_KEY:]
+    """A name of a parameter, a tag or an execution that the server accepts; see `identifier`."""
+    return identifier(name, also="/ ", limit=MAX_KEY)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autonad.data.annotations.assembling import Collection, Found, annotation_files, mentions
-from autonad.data.annotations.documents import MAX_BYTES, read_lines, read_text, read_yaml_file
+from autonad.data.annotations.documents import MAX_BYTES, read_bytes, read_lines, read_text, read_yaml_file
 from autonad.data.annotations.marks import Mark, Polygon, flat_ring, number
 from autonad.data.annotations.matching import split_of
 from autonad.data.annotations.sketch import Notes, label_of
@@ -118,6 +118,14 @@ class YoloNotes:
         if corners.min() < 1 - _FARTHEST or corners.max() > _FARTHEST:
             raise DatasetError("its corners are no fractions of the image, which lie between 0 and 1")
         return Mark(Polygon((corners * (size[1], size[0]),)), self.names[int(index)])
+
+
+def _is_empty(file: Path | None) -> bool:
+    """Whether a text file lists no shape; one that cannot be read is named when its image is drawn."""
+    try:
+        return file is None or not read_bytes(file, MAX_BYTES).strip()
+    except DatasetError:
+        return False
 
 
 def _place(parts: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ changes     first: completes or takes back what an earlier ingest left half done
 listing     what of a batch is new
 staging     where its files wait
 reading     fetches and reads them
+ordering    in several threads, in order
 digest      one image with its mask, read
 findings    what is found in them (and what is doubted: autonad.data.sanity)
 arrivals    what the batch has brought so far, to find images that come with two masks

@@ -11,6 +11,7 @@ import numpy as np
 
 from autonad.data.faults import Fault
 from autonad.data.fingerprints import Fingerprint
+from autonad.data.histogram import count_values
 from autonad.data.images import IGNORE, encode_png, is_portable
 from autonad.data.layouts.decoding import Decoded, decode_record
 from autonad.data.layouts.layout import Layout, Record
@@ -106,7 +107,7 @@ class Digester:
         mask = None
         if record.item not in self.unlabelled:
             mask = self.indices[found.mask] if self._renames else found.mask
-        counts = np.zeros(256, int) if mask is None else np.bincount(mask.ravel(), minlength=256)
+        counts = np.zeros(256, int) if mask is None else count_values(mask)
         digest = Digest(
             record,
             found.faults,

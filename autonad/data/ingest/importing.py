@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +25,10 @@ from autonad.data.ingest.findings import (
 from autonad.data.ingest.ledger import Batch, Ledger
 from autonad.data.ingest.merge import Merge
 from autonad.data.ingest.opening import open_layout
+from autonad.data.ingest.ordering import in_order
 from autonad.data.ingest.own_split import found_split
 from autonad.data.ingest.placing import Shown, place_all
+from autonad.data.ingest.reading import Advance
 from autonad.data.ingest.settings import IngestSettings, Rules
 from autonad.data.layouts.decoding import PECULIAR
 from autonad.data.layouts.layout import Layout
@@ -67,7 +70,12 @@ class ImportReport:
 
 
 def import_dataset(
-    source: Path, output: Path, settings: IngestSettings, *, replace: bool = False
+    source: Path,
+    output: Path,
+    settings: IngestSettings,
+    *,
+    replace: bool = False,
+    advance: Advance = lambda done, total, text: None,
 ) -> ImportReport:
     """Read a layout and write it as a dataset, split by group.
 
@@ -80,8 +88,9 @@ def import_dataset(
     Args:
         source: Folder of the layout.
         output: Folder of the dataset.
-        settings: How to read and split it; the limits of a batch (`max_bytes`, `workers`) do not count.
+        settings: How to read and split it; the limit of a batch (`max_bytes`) does not count.
         replace: A dataset at `output` is replaced; else it is refused.
+        advance: Told how many of how many images were read.
 
     Returns:
         The dataset and everything that was found wrong.
@@ -95,7 +104,7 @@ def import_dataset(
     require_free(output, replace=replace)
     layout = open_layout(source, settings)
     with DatasetWriter(output, classes=layout.classes, source=source, replace=replace) as writer:
-        merge, grey = _decide(layout, writer, settings.include_defect_free)
+        merge, grey = _decide(layout, writer, settings.include_defect_free, settings.workers, advance)
         _require_defects(layout, merge)
         placement = place_all(merge, layout.groups or {}, settings)
         changes, own = placement.changes, found_split(layout.records, asked=settings.parts.split)
@@ -140,7 +149,9 @@ def _require_defects(layout: Layout, merge: Merge) -> None:
     raise NothingUsable(f"none of {found} images in {layout.source} shows a usable defect: {why}", faults)
 
 
-def _decide(layout: Layout, writer: DatasetWriter, include_defect_free: bool) -> tuple[Merge, int]:
+def _decide(
+    layout: Layout, writer: DatasetWriter, include_defect_free: bool, workers: int, advance: Advance
+) -> tuple[Merge, int]:
     """Read all records into the writer's folder; what becomes of each, and how many masks were grey."""
     stems = Counter(record.image.stem.casefold() for record in layout.records)
     rules = Rules(
@@ -160,8 +171,9 @@ def _decide(layout: Layout, writer: DatasetWriter, include_defect_free: bool) ->
         Batch(INITIAL, "", "", ""),
     )
     digester, grey = Digester.of_layout(layout, writer.made), 0
-    for record in layout.records:
-        digest = digester.digest(record)
-        grey += digest.grey
-        merge.take(digest)
+    with ThreadPoolExecutor(workers) as pool:
+        for done, digest in enumerate(in_order(pool, digester.digest, layout.records), start=1):
+            grey += digest.grey
+            merge.take(digest)
+            advance(done, len(layout.records), "images read")
     return merge, grey

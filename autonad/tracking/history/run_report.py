@@ -11,6 +11,7 @@ from autonad.report.run_page import RunReport, SearchedFront, StepLine
 from autonad.tracking.connection import CONNECT, MlflowClient, clear_failures, connect
 from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.history.run_reader import RunReader, latest, read_table
+from autonad.tracking.identifiers import tag_is
 from autonad.tracking.runs.ending import ClosedExecution
 from autonad.tracking.tags import (
     ARCHITECTURE,
@@ -23,7 +24,6 @@ from autonad.tracking.tags import (
     RUN_NAME,
     STAGE,
 )
-from autonad.tracking.values import key
 
 BUDGET = "search.latency_budget_ms"
 NO_PLACE = "None"  # how MLflow keeps a parameter that is absent
@@ -106,9 +106,9 @@ class _Reader:
         if trained is None or ARCHITECTURE not in trained.data.tags:
             return None
         query = f"tags.`{STAGE}` = 'search' AND tags.`{DIGEST_TAG}` != '' AND attributes.status = 'FINISHED'"
-        query += f" AND tags.`{ARCHITECTURE}` = '{key(trained.data.tags[ARCHITECTURE])}'"
+        query += f" AND {tag_is(ARCHITECTURE, trained.data.tags[ARCHITECTURE])}"
         if DATASET in trained.data.tags:
-            query += f" AND tags.`{DATASET}` = '{key(trained.data.tags[DATASET])}'"
+            query += f" AND {tag_is(DATASET, trained.data.tags[DATASET])}"
         newest = ["attributes.end_time DESC"]
         runs = self._client.search_runs([trained.info.experiment_id], query, order_by=newest, max_results=1)
         return runs[0] if runs else None

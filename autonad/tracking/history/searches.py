@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from autonad.errors import ConfigError, TrackingError
 from autonad.tracking.destination import TrackingSettings
+from autonad.tracking.identifiers import tag_is
 from autonad.tracking.tags import ARCHITECTURE, DATASET, DIGEST_TAG, HARDWARE_KEY, PIN_KEY, STAGE
-from autonad.tracking.values import key
 
 if TYPE_CHECKING:
     from autonad.tracking.connection import MlflowClient
@@ -66,11 +66,11 @@ def last_search(
     query = [
         "attributes.status = 'FINISHED'",
         f"tags.`{STAGE}` = 'search'",
-        f"tags.`{DATASET}` = '{key(dataset)}'",
+        tag_is(DATASET, dataset),
         f"tags.`{DIGEST_TAG}` != ''",
     ]
     if hardware_key is not None:
-        query.append(f"tags.`{HARDWARE_KEY}` = '{key(hardware_key)}'")
+        query.append(tag_is(HARDWARE_KEY, hardware_key))
     with clear_failures(settings, CONNECT):
         experiment = client.get_experiment_by_name(settings.experiment)
         if experiment is None or experiment.lifecycle_stage == "deleted":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,9 +24,12 @@ from autonad.tracking.connection import (
     patient,
 )
 from autonad.tracking.destination import TrackingSettings
+from autonad.tracking.identifiers import identifier
 from autonad.tracking.registry.model_files import model_folder
 from autonad.tracking.tags import CHAMPION, DECISION, DIGEST_TAG, MODEL_NAME, ONNX_SHA256
 from autonad.tracking.values import MAX_TAG, text
+
+_MAX_PART = 100  # characters of a dataset's or a target's name in a detector's
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Version:
 
 
 def model_name(dataset: str, target: str) -> str:
-    """`autonad-<dataset>-<target>`, with "_" for what a registry does not take."""
-    return "autonad-" + "-".join(re.sub(r"[^0-9A-Za-z_.-]", "_", part) for part in (dataset, target))
+    """`autonad-<dataset>-<target>`, both as a registry takes them; see `identifier`."""
+    return f"autonad-{identifier(dataset, limit=_MAX_PART)}-{identifier(target, limit=_MAX_PART)}"
 
 
 class ModelVersions:

@@ -28,7 +28,7 @@ def test_passwords_are_taken_out() -> None:
 
 def test_keys_hold_only_what_a_server_accepts() -> None:
     assert key("a.b/c-d e") == "a.b/c-d e"
-    assert key("a:b'c") == "a_b_c"
+    assert key("a:b'c").startswith("a_b_c-")
     assert len(key("x" * 400)) == 250
 
 
