@@ -70,8 +70,9 @@ def describe_grey(grey: np.ndarray) -> np.ndarray:
 def find_candidates(descriptors: np.ndarray, *, start: int = 0) -> Candidates:
     """Images that are near-duplicates in some of the eight orientations.
 
-    Time grows about linearly while images resemble few others; memory with the number of images only. Crowds
-    of images that are all alike are searched by what distinguishes their members, see `crowds`.
+    Memory grows with the number of images only. Time grows faster, by a bound of 37 products for each pair
+    of blocks that may hold near-duplicates. Crowds of images that are all alike are searched by what
+    distinguishes their members, see `crowds`.
 
     Args:
         descriptors: float32 or float16 (N, 1024) from `describe`.
