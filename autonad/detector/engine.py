@@ -15,6 +15,7 @@ from autonad.detector.resample import upsampled
 from autonad.detector.rules import Rules
 from autonad.detector.spec import DetectorSpec
 from autonad.detector.tiles import Box, Strip, blended, cut
+from autonad.errors import ExportError
 
 # Values of logits that become probabilities at a time.
 STRIP_VALUES = 1 << 20
@@ -120,6 +121,9 @@ def classify(strips: Iterator[Strip], native: tuple[int, ...], thresholds: tuple
         strips: Logits (C, rows, w) from the top of the image to its end.
         native: Height and width of the image.
         thresholds: One per class of defects.
+
+    Raises:
+        ExportError: The logits are not finite.
     """
     mask, score = np.empty(native, dtype=np.uint8), np.empty(native, dtype=np.float32)
     least = np.asarray(thresholds, dtype=np.float32)[:, None, None]
@@ -128,7 +132,13 @@ def classify(strips: Iterator[Strip], native: tuple[int, ...], thresholds: tuple
         for offset in range(0, strip.shape[1], rows):
             values = strip[:, offset : offset + rows]
             span = slice(start + offset, start + offset + values.shape[1])
-            exponents = np.exp(values - values.max(0))
+            highest = values.max(0)
+            if not np.isfinite(highest).all():
+                raise ExportError(
+                    "the network's output is not finite: its weights are damaged or its training diverged; "
+                    "use another model"
+                )
+            exponents = np.exp(values - highest)
             defects = exponents[1:]
             defects /= exponents.sum(0)
             factor = defects / least

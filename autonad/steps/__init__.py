@@ -10,6 +10,7 @@ from autonad.steps.compare import compare
 from autonad.steps.configure import REUSE, SECRET_KEYS, Form, PipelineInput, config_text, configure
 from autonad.steps.decide import decide
 from autonad.steps.describe_target import describe_target
+from autonad.steps.detect import DetectSettings, detect
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
 from autonad.steps.fetch_dataset import fetch_dataset
@@ -35,6 +36,7 @@ __all__ = [
     "SILENT",
     "Console",
     "DatasetVersion",
+    "DetectSettings",
     "Folders",
     "Form",
     "PipelineInput",
@@ -45,6 +47,7 @@ __all__ = [
     "configure",
     "decide",
     "describe_target",
+    "detect",
     "evaluate",
     "export",
     "fetch_dataset",
