@@ -51,8 +51,8 @@ class CsvFiles:
                     handle.write(text.getvalue())
             except OSError as error:
                 raise StorageError(
-                    f"cannot write {path}: {error.strerror}; free some space, then repeat the command: what is "
-                    "done is not done again"
+                    f"cannot write {path}: {error.strerror}; free some space, then repeat the command: what "
+                    "is done is not done again"
                 ) from error
 
     def rewrite(self, entries: Iterable[dict[str, Any]]) -> None:
@@ -106,9 +106,5 @@ def _fill(verdicts: TextIO, defects: TextIO, entries: Iterable[dict[str, Any]]) 
 
 def _guarded(row: Sequence[Any]) -> list[Any]:
     """A row whose texts no spreadsheet takes for formulas."""
-    return [
-        f"'{value}"
-        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-        else value
-        for value in row
-    ]
+    dangerous = ("=", "+", "-", "@", "\t", "\r")
+    return [f"'{one}" if isinstance(one, str) and one.startswith(dangerous) else one for one in row]

@@ -1,7 +1,7 @@
 """Works through a source: workers that read, detect and write, and one thread that keeps the books.
 
-Decoding, the network and compressing leave Python's lock, so that a worker per core keeps all cores busy: while
-one image is in the network, others are decoded and written.
+Decoding, the network and compressing leave Python's lock, so that a worker per core keeps all cores busy:
+while one image is in the network, others are decoded and written.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Line:
                 image = self.read(path)
         except DatasetError as error:
             self.outputs.remove(output)
-            nothing = {"size": None, "reason": "", "defects": [], "too_small": 0}
+            nothing: dict[str, Any] = {"size": None, "reason": "", "defects": [], "too_small": 0}
             return {**entry, **nothing, "verdict": UNREADABLE, "problem": str(error)}
         detection = self.detector.detect(image)
         self.outputs.write(output, image, detection)

@@ -130,8 +130,8 @@ def _listed(images: ImageSource, suffixes: frozenset[str]) -> list[Found]:
     listed = images.scan()
     if not listed:
         raise DatasetError(
-            f"{images.name} holds no image ({', '.join(sorted(suffixes))}); check the path, or wait for images "
-            "with --watch"
+            f"{images.name} holds no image ({', '.join(sorted(suffixes))}); check the path, or wait for "
+            "images with --watch"
         )
     return listed
 
