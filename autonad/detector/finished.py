@@ -49,14 +49,14 @@ class Finished:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a+b")
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StorageError(
-                f"another process is writing to {path.parent}; wait for it, or choose another folder"
-            ) from error
         except OSError as error:
             raise self._refused(error) from error
-        self._read()
+        try:
+            self._lock()
+            self._read()
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Finished:
         return self
@@ -110,6 +110,14 @@ class Finished:
         for key in sorted(self._places):
             self._file.seek(self._places[key].offset)
             yield json.loads(self._file.readline())
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StorageError(
+                f"another process is writing to {self.path.parent}; wait for it, or choose another folder"
+            ) from error
 
     def _read(self) -> None:
         self._file.seek(0)
