@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +17,7 @@ from autonad.cli.options import OutputDir
 from autonad.errors import FaultyItems
 
 if TYPE_CHECKING:
-    from autonad.detector.folder import Tally
+    from autonad.detector.working import Tally
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,31 @@ def detect(
     from autonad.steps.detect import DetectSettings, detect
 
     settings = DetectSettings(judging.rules, judging.scale, probabilities, watch, judging.provider)
-    with open_console() as screen:
-        tally = detect(screen, model=model, source=source, output=output, settings=settings)
+    with open_console() as screen, _stopped_by_signals(watch) as stop:
+        tally = detect(screen, model=model, source=source, output=output, settings=settings, stop=stop)
     print(_summary(tally, output))
     if tally.unreadable:
         shown = "; ".join(tally.problems[:3]) + ("; …" if tally.unreadable > 3 else "")
         raise FaultyItems(f"{tally.unreadable} images could not be read: {shown}")
+
+
+@contextmanager
+def _stopped_by_signals(wanted: bool) -> Iterator[threading.Event]:
+    """An event that an interrupt or an orchestrator's request to end sets; a second one ends at once."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    signals = (signal.SIGINT, signal.SIGTERM) if wanted else ()
+    before = {number: signal.signal(number, ask) for number in signals}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _summary(tally: Tally, output: Path) -> str:

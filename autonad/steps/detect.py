@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +14,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from autonad.detector.finished import Finished
-    from autonad.detector.folder import Tally
     from autonad.detector.image_sources import Found, ImageSource
     from autonad.detector.outputs import Outputs
     from autonad.detector.rules import Rules
+    from autonad.detector.working import Tally
 
 FINISHED = "finished.jsonl"
 
@@ -33,7 +30,7 @@ class DetectSettings:
         rules: rules.yaml; None takes the rules in the model.
         mm_per_pixel: Side of a pixel, mm; None takes the rules'.
         probabilities: Also write maps of probabilities.
-        watch: Wait for more images until interrupted.
+        watch: Wait for more images until `stop` is set.
         provider: "cpu", "cuda" or "tensorrt".
     """
 
@@ -44,7 +41,15 @@ class DetectSettings:
     provider: str = "cpu"
 
 
-def detect(console: Console, *, model: Path, source: str, output: Path, settings: DetectSettings) -> Tally:
+def detect(
+    console: Console,
+    *,
+    model: Path,
+    source: str,
+    output: Path,
+    settings: DetectSettings,
+    stop: threading.Event | None = None,
+) -> Tally:
     """Write masks, overlays, `defects.csv` and `verdicts.csv` of all images of a source.
 
     What is done is not done again, unless the model, the rules or what is written changed.
@@ -55,6 +60,7 @@ def detect(console: Console, *, model: Path, source: str, output: Path, settings
         source: An image, a folder, or s3://bucket/prefix.
         output: Folder to write.
         settings: How.
+        stop: Ends watching.
 
     Raises:
         ExportError: The model is no file of ours.
@@ -65,11 +71,11 @@ def detect(console: Console, *, model: Path, source: str, output: Path, settings
     from autonad.data.images import IMAGE_SUFFIXES
     from autonad.detector.engine import Detector
     from autonad.detector.finished import Finished
-    from autonad.detector.folder import Line, Tally, available_cores, watched, work_through
     from autonad.detector.image_sources import BucketImages, open_source
     from autonad.detector.outputs import Outputs
     from autonad.detector.rules import Rules
     from autonad.detector.session import OnnxNetwork
+    from autonad.detector.working import Line, Tally, available_cores, watched, work_through
     from autonad.files import sha256_file
 
     images = open_source(source, IMAGE_SUFFIXES, output)
@@ -96,8 +102,8 @@ def detect(console: Console, *, model: Path, source: str, output: Path, settings
 
         if settings.watch:
             console.report(f"watching {images.name}; interrupt to end")
-            with _until_interrupted():
-                work_through(line, finished, watched(images, is_done), tally, console)
+            arriving = watched(images, is_done, stop or threading.Event())
+            work_through(line, finished, arriving, tally, console)
         else:
             waiting = [found for found in listed if not is_done(found)]
             tally.known = len(listed) - len(waiting)
@@ -154,21 +160,3 @@ def _clear(finished: Finished, outputs: Outputs, console: Console) -> None:
         )
     for name in finished.dropped:
         outputs.remove(name)
-
-
-@contextmanager
-def _until_interrupted() -> Iterator[None]:
-    """End quietly when a person or an orchestrator says so."""
-    main = threading.current_thread() is threading.main_thread()
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt) if main else None
-    try:
-        yield
-    except KeyboardInterrupt:
-        return
-    finally:
-        if main:
-            signal.signal(signal.SIGTERM, before)

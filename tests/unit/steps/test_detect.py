@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,7 @@ from dark_detector import export_dark, save, surface
 from PIL import Image
 
 from autonad.console import SILENT, Console
-from autonad.detector import folder as working
-from autonad.detector.folder import Tally
+from autonad.detector.working import Tally
 from autonad.errors import AutonadError, ConfigError, DatasetError, ExportError, StorageError
 from autonad.steps.detect import DetectSettings, detect
 from autonad.storage.store import Store
@@ -264,32 +264,31 @@ def test_a_bucket_is_a_source(model: Path, images: Path, tmp_path: Path, bucket:
     assert (again.images, again.known) == (1, 3)
 
 
-def test_a_watched_folder_is_followed_until_interrupted(
-    model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A camera writes: a new image, one in two pieces, and one anew; then somebody interrupts."""
+def test_a_watched_folder_is_followed_until_it_is_enough(model: Path, images: Path, tmp_path: Path) -> None:
+    """A camera writes: a new image, one in two pieces, and one anew; then somebody stops it."""
     output, steps = tmp_path / "out", []
     whole = (images / "a.png").read_bytes()
     old = 1_600_000_000
     for path in images.rglob("*.png"):
         os.utime(path, (old, old))
 
-    def sleep(seconds: float) -> None:
-        assert seconds > 0
-        steps.append({row["image"] for row in table(output / "verdicts.csv")})
-        match len(steps):
-            case 1:
-                save(images / "new.png", surface((1, 1, 9, 9)))
-                (images / "slow.png").write_bytes(whole[:40])
-            case 2:
-                (images / "slow.png").write_bytes(whole)
-            case 3:
-                save(images / "b.png", surface((1, 1, 9, 9)))
-            case 5:
-                raise KeyboardInterrupt
+    class Camera(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            steps.append({row["image"] for row in table(output / "verdicts.csv")})
+            match len(steps):
+                case 1:
+                    save(images / "new.png", surface((1, 1, 9, 9)))
+                    (images / "slow.png").write_bytes(whole[:40])
+                case 2:
+                    (images / "slow.png").write_bytes(whole)
+                case 3:
+                    save(images / "b.png", surface((1, 1, 9, 9)))
+                case 5:
+                    self.set()
+            return self.is_set()
 
-    monkeypatch.setattr(working.watched, "__defaults__", (sleep,))
-    tally = run(model, images, output, watch=True)
+    settings = DetectSettings(watch=True)
+    tally = detect(SILENT, model=model, source=str(images), output=output, settings=settings, stop=Camera())
 
     assert steps[0] == {"a.png", "b.png", "line 2/c.png"}
     assert "slow.png" not in steps[1]

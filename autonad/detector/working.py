@@ -7,6 +7,7 @@ while one image is in the network, others are decoded and written.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -172,28 +173,30 @@ def work_through(
 
 
 def watched(
-    source: ImageSource, is_done: Callable[[Found], bool], sleep: Callable[[float], None] = time.sleep
+    source: ImageSource, is_done: Callable[[Found], bool], stop: threading.Event
 ) -> Iterator[Found | None]:
-    """Images as they arrive, without end; one that is still being written is waited for.
+    """Images as they arrive; one that is still being written is waited for.
 
     Args:
         source: What is watched.
         is_done: Whether an image needs nothing more; those that were yielded are not asked about.
-        sleep: Waits, seconds.
+        stop: Ends it.
     """
     handed: dict[str, str] = {}
     seen: dict[str, str] = {}
-    while True:
+    while not stop.is_set():
         begun = time.monotonic()
         listed = source.scan()
         for found in listed:
+            if stop.is_set():
+                return
             quiet = found.settled or seen.get(found.key) == found.stamp
             if quiet and handed.get(found.key) != found.stamp and not is_done(found):
                 handed[found.key] = found.stamp
                 yield found
         yield None
         seen = {found.key: found.stamp for found in listed}
-        sleep(max(POLL_S, 5 * (time.monotonic() - begun)))
+        stop.wait(max(POLL_S, 5 * (time.monotonic() - begun)))
 
 
 def available_cores() -> int:
