@@ -59,6 +59,9 @@ def test_between_tiles_that_disagree_there_is_no_edge() -> None:
 
     assert found[0, 0] == pytest.approx(0, abs=1e-4)
     assert found[0, -1] == pytest.approx(1, abs=1e-4)
+    # Of the columns that they share, 32 to 63, only one of them counts in the eight at either end.
+    assert found[:, :40].max() < 1e-4
+    assert found[:, 56:].min() > 1 - 1e-4
     assert np.abs(np.diff(found, axis=1)).max() < 0.12
     assert (np.diff(found, axis=1) >= -1e-6).all()
 
