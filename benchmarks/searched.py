@@ -26,12 +26,12 @@ from autonad.config import Config, load_config
 from autonad.config.context import Context
 from autonad.console import Console
 from autonad.data.dataset import UNLABELLED, Dataset
+from autonad.detector.spec import DetectorSpec
 from autonad.evaluation.bootstrap import bootstrap_values
 from autonad.evaluation.metrics import compute_metrics
 from autonad.files import read_json, write_atomic, write_json
 from autonad.latency.table import LatencyTable
 from autonad.network import AutoNADNet, SuperNet
-from autonad.network.spec import DetectorSpec
 from autonad.space import Architecture
 from autonad.steps.step import seed_everything
 from autonad.training.checkpoint import save_weights

@@ -18,6 +18,7 @@ ORDER = (
     "config",
     "space",
     "storage",
+    "detector",
     "data",
     "network",
     "training",

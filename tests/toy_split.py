@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autonad.data.loader import Placement, fit, place
+from autonad.detector.fitting import Placement, fit, place
 
 CLASSES = ("background", "crack", "hole", "stain")
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from autonad.cli import datasets, design, memory, pipelines
+from autonad.cli import datasets, design, line, memory, pipelines
 from autonad.console import shown
 from autonad.errors import AutonadError, FaultyItems
 
@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 
 
-for family in (datasets, design, memory, pipelines):
+for family in (datasets, design, line, memory, pipelines):
     family.add_to(app)
 
 

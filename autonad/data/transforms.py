@@ -120,6 +120,8 @@ class Augmentation:
     """Changes an image and its mask in the same way, determined by a seed alone."""
 
     def __init__(self, settings: AugmentationSettings) -> None:
+        # Images are small: OpenCV's threads cost more than they bring, and would compete with torch's.
+        cv2.setNumThreads(0)
         self.settings = settings
         self._affine = _affine(settings) if settings.affine > 0 else None
         self._photometric = _photometric(settings)

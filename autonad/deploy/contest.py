@@ -11,9 +11,10 @@ import pandas as pd
 from autonad.config import RegisterConfig
 from autonad.console import Console
 from autonad.data.dataset import Dataset
-from autonad.data.loader import Normalisation, SegmentationData
+from autonad.data.loader import SegmentationData
 from autonad.deploy.shipped import ShippedNetwork
 from autonad.deploy.verdict import Verdict, comparable_images, judge
+from autonad.detector.normalise import Normalisation
 from autonad.evaluation.predict import evaluate_network
 
 IMAGES = "images.parquet"

@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from autonad.deploy.shipped import METADATA_KEY
+from autonad.detector.rules import Rules
+from autonad.detector.spec import DetectorSpec
 from autonad.errors import ExportError
 from autonad.files import write_bytes_atomic
 from autonad.network import AutoNADNet
 from autonad.network.onnx_bytes import module_to_onnx
-from autonad.network.spec import DetectorSpec
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Parity:
 def export_onnx(network: AutoNADNet, spec: DetectorSpec, path: Path, provenance: dict[str, Any]) -> None:
     """Write the network as ONNX: input "image" (batch, 3, H, W) normalised float32, output "logits".
 
-    The file's metadata hold classes, input, normalisation, architecture and provenance as JSON, so that a
-    detector needs nothing but the file.
+    The file's metadata hold classes, input, normalisation, rules, architecture and provenance as JSON, so
+    that a detector needs nothing but the file.
 
     Raises:
         ExportError: The network cannot be expressed or the file is not valid ONNX.
@@ -58,6 +59,7 @@ def export_onnx(network: AutoNADNet, spec: DetectorSpec, path: Path, provenance:
     model = onnx.load_from_string(content)
     metadata = {
         "spec": spec.to_dict(),
+        "rules": Rules.default(spec.classes).to_dict(),
         "architecture": network.architecture.to_dict(),
         "architecture_key": network.architecture.key,
         "parameters": network.num_parameters,

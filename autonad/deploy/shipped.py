@@ -1,22 +1,22 @@
-"""A network as it is shipped: the ONNX file alone, with the description that it carries."""
+"""A network as it is shipped, with the architecture and the provenance that its file carries."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from autonad.data.loader import Normalisation, fit
-from autonad.errors import ArchitectureError, CheckpointError, ExportError
+from autonad.detector.fitting import fit_image
+from autonad.detector.normalise import Normalisation
+from autonad.detector.session import METADATA_KEY, OnnxNetwork
+from autonad.detector.spec import DetectorSpec
+from autonad.errors import ArchitectureError, ExportError
 from autonad.evaluation.predict import predict_native
-from autonad.network.spec import DetectorSpec
 from autonad.space import Architecture
 
-# The one metadata property of the file; its value is JSON.
-METADATA_KEY = "autonad"
+__all__ = ["METADATA_KEY", "ShippedNetwork", "load_graph"]
 
 
 @dataclass(frozen=True)
@@ -24,20 +24,16 @@ class ShippedNetwork:
     """An exported network, open in ONNX Runtime on the CPU.
 
     Attributes:
-        path: The file.
-        spec: Classes, input and normalisation.
+        network: The file, its classes, input and normalisation.
         architecture: The network's.
         parameters: Scalars in its tensors.
         provenance: Where its weights come from.
-        session: ONNX Runtime's session.
     """
 
-    path: Path
-    spec: DetectorSpec
+    network: OnnxNetwork
     architecture: Architecture
     parameters: int
     provenance: dict[str, Any]
-    session: Any
 
     @classmethod
     def open(cls, path: Path, threads: int | None = None) -> ShippedNetwork:
@@ -50,41 +46,38 @@ class ShippedNetwork:
         Raises:
             ExportError: It is missing, is no ONNX, or was not written by `autonad export`.
         """
-        import onnxruntime
-
-        remedy = "run `autonad export`, or name the folder that it wrote"
-        if not path.is_file():
-            raise ExportError(f"there is no exported network at {path}; {remedy}")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
-        options.log_severity_level = 3
+        network = OnnxNetwork.open(path, threads=threads)
         try:
-            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's errors share no base class of their own.
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ExportError(f"{path} cannot be opened as ONNX ({first}); {remedy}") from error
-        try:
-            told = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
             return cls(
-                path=path,
-                spec=DetectorSpec.from_dict(told["spec"]),
-                architecture=Architecture.from_dict(told["architecture"]),
-                parameters=told["parameters"],
-                provenance=told["provenance"],
-                session=session,
+                network=network,
+                architecture=Architecture.from_dict(network.told["architecture"]),
+                parameters=network.told["parameters"],
+                provenance=network.told["provenance"],
             )
-        except (KeyError, TypeError, ValueError, CheckpointError, ArchitectureError) as error:
-            raise ExportError(f"{path} does not say what it is ({error!r}); {remedy}") from error
+        except (KeyError, TypeError, ValueError, ArchitectureError) as error:
+            raise ExportError(
+                f"{path} does not say what it is ({error!r}); run `autonad export`, or name the file that it "
+                "wrote"
+            ) from error
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.network.path
+
+    @property
+    def spec(self) -> DetectorSpec:
+        """Classes, input and normalisation."""
+        return self.network.spec
 
     def forward(self, images: np.ndarray) -> np.ndarray:
         """Logits float32 (B, C, H, W) of normalised images float32 (B, 3, H, W)."""
-        (logits,) = self.session.run(["logits"], {"image": images})
-        return np.asarray(logits)
+        return self.network.forward(images)
 
     def mask(self, image: np.ndarray) -> np.ndarray:
         """Predicted classes of an image uint8 (h, w, 3) at its own size, uint8 (h, w)."""
         spec = self.spec
-        fitted, _, placement = fit(image, None, size=spec.size, keep_aspect=spec.keep_aspect)
+        fitted, placement = fit_image(image, size=spec.size, keep_aspect=spec.keep_aspect)
         normalised = Normalisation(spec.mean, spec.std).apply(fitted)
         return predict_native(self.forward(normalised[None])[0], placement)
 

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autonad.detector.resample import native_classes
 from autonad.errors import CheckpointError, DatasetError
 from autonad.evaluation.image_level import NEAR_PX, ImageVerdict, judge_image
 from autonad.evaluation.metrics import confusion
-from autonad.evaluation.resample import native_classes
 from autonad.evaluation.result import EvaluationResult
 
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
-    from autonad.data.loader import Placement, SegmentationData
+    from autonad.data.loader import SegmentationData
+    from autonad.detector.fitting import Placement
 
 Forward = Callable[[np.ndarray], Any]
 """(B, 3, H, W) float32 images, normalised → (B, C, H, W) logits, as a numpy array or a torch tensor."""
@@ -96,9 +97,7 @@ def predict_native(logits: np.ndarray, placement: Placement) -> np.ndarray:
     Returns:
         (height, width) uint8 classes of the native image.
     """
-    height, width = placement.resized
-    inside = logits[:, placement.top : placement.top + height, placement.left : placement.left + width]
-    return native_classes(inside, *placement.native)
+    return native_classes(placement.inside(logits), *placement.native)
 
 
 def predict_one(forward: Forward, data: SegmentationData, index: int, num_classes: int) -> np.ndarray:

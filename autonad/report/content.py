@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from autonad.data.dataset import Dataset
+    from autonad.detector.spec import DetectorSpec
     from autonad.network import AutoNADNet
-    from autonad.network.spec import DetectorSpec
     from autonad.report.evaluation import ReportContent
     from autonad.report.panels import Panel
     from autonad.space import SamplingPrior

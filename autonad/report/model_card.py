@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from autonad.network.spec import DetectorSpec
+from autonad.detector.spec import DetectorSpec
 from autonad.report.kit import render
 from autonad.report.units import percent, points
 from autonad.space import Architecture

@@ -10,6 +10,7 @@ from autonad.steps.compare import compare
 from autonad.steps.configure import REUSE, SECRET_KEYS, Form, PipelineInput, config_text, configure
 from autonad.steps.decide import decide
 from autonad.steps.describe_target import describe_target
+from autonad.steps.detect import DetectSettings, detect
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
 from autonad.steps.export_data import export_data
@@ -36,6 +37,7 @@ __all__ = [
     "SILENT",
     "Console",
     "DatasetVersion",
+    "DetectSettings",
     "Folders",
     "Form",
     "PipelineInput",
@@ -46,6 +48,7 @@ __all__ = [
     "configure",
     "decide",
     "describe_target",
+    "detect",
     "evaluate",
     "export",
     "export_data",

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from autonad.config import Config, RetrainConfig
     from autonad.console import Console
     from autonad.data.dataset import Dataset
+    from autonad.detector.spec import DetectorSpec
     from autonad.network import AutoNADNet
-    from autonad.network.spec import DetectorSpec
     from autonad.space import Architecture
     from autonad.training.loop import Task
     from autonad.training.world import World

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from autonad.config import Config
     from autonad.data.dataset import Dataset
+    from autonad.detector.spec import DetectorSpec
     from autonad.latency.table import LatencyTable
     from autonad.latency.target import Target
     from autonad.network import AutoNADNet, SuperNet
-    from autonad.network.spec import DetectorSpec
     from autonad.search import Evaluation, Evolution
     from autonad.space import Architecture
 

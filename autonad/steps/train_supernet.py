@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from autonad.config import Config
     from autonad.data.dataset import Dataset
+    from autonad.detector.spec import DetectorSpec
     from autonad.network import SuperNet
-    from autonad.network.spec import DetectorSpec
     from autonad.training.loop import Forward, Task
     from autonad.training.timing import LatencyRecords
     from autonad.training.world import World

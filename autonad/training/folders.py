@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from autonad.detector.spec import DetectorSpec
 from autonad.errors import ArchitectureError, CheckpointError, StorageError
 from autonad.files import read_json, write_atomic, write_json, write_text_atomic
 from autonad.network import AutoNADNet, SuperNet
-from autonad.network.spec import DetectorSpec
 from autonad.space import Architecture, SearchSpace
 from autonad.training.checkpoint import load_into, load_weights, save_weights
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from autonad.config import InputConfig, TrainingConfig
+from autonad.detector.spec import DetectorSpec
 from autonad.errors import DatasetError
-from autonad.network.spec import DetectorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,9 +50,9 @@ class TrainingData:
 
 def detector_spec(dataset: Dataset, config: InputConfig) -> DetectorSpec:
     """Classes, input and the normalisation of the training split."""
-    from autonad.data.loader import Normalisation
+    from autonad.detector.normalise import Normalisation
 
-    normalisation = Normalisation.of(dataset, dataset.split("train"))
+    normalisation = Normalisation.of(dataset.read_image(row) for row in dataset.split("train").itertuples())
     return DetectorSpec(
         classes=dataset.classes,
         height=config.height,
@@ -106,7 +106,8 @@ def check_classes(dataset: Dataset, spec: DetectorSpec, what: str) -> None:
 def _data(
     dataset: Dataset, spec: DetectorSpec, split: str, augmentation: Augmentation | None, seed: int
 ) -> SegmentationData:
-    from autonad.data.loader import Normalisation, SegmentationData
+    from autonad.data.loader import SegmentationData
+    from autonad.detector.normalise import Normalisation
 
     rows = dataset.split(split)
     return SegmentationData(

@@ -120,6 +120,22 @@ def test_the_detector_alone_needs_no_torch() -> None:
     }
 
 
+def test_the_room_of_the_detector_imports_the_base_install_alone() -> None:
+    distributions = packages_distributions()
+    used = (
+        {
+            found.module.split(".")[0]
+            for found in IMPORTS
+            if rank(name_of(found.file)) == ORDER.index("detector")
+        }
+        - sys.stdlib_module_names
+        - {"autonad"}
+    )
+
+    assert "onnxruntime" in used
+    assert {name for name in used if not {normal(d) for d in distributions[name]} & requirements()} == set()
+
+
 def test_constraints_pin_every_requirement_exactly() -> None:
     lines = [
         line

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from autonad.data.dataset import Dataset
-from autonad.data.loader import Normalisation, SegmentationData, fit, place
+from autonad.data.loader import SegmentationData
 from autonad.data.transforms import Augmentation
+from autonad.detector.fitting import fit, place
+from autonad.detector.normalise import Normalisation
 from autonad.errors import DatasetError
 
 UNIT = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -21,7 +23,7 @@ def data(dataset: Dataset, **options) -> SegmentationData:
 
 def test_normalised_pixels_have_zero_mean_and_unit_spread(synthetic: Dataset) -> None:
     rows = synthetic.split("train")
-    normalisation = Normalisation.of(synthetic, rows)
+    normalisation = Normalisation.of(synthetic.read_image(row) for row in rows.itertuples())
     images = np.stack([synthetic.read_image(row) for row in rows.itertuples()]) / 255.0
     np.testing.assert_allclose(normalisation.mean, images.mean(axis=(0, 1, 2)), rtol=1e-9)
     np.testing.assert_allclose(normalisation.std, images.std(axis=(0, 1, 2)), rtol=1e-9)
@@ -32,7 +34,7 @@ def test_normalised_pixels_have_zero_mean_and_unit_spread(synthetic: Dataset) ->
 
 def test_normalisation_needs_images(synthetic: Dataset) -> None:
     with pytest.raises(DatasetError, match="at least one image"):
-        Normalisation.of(synthetic, synthetic.manifest.iloc[:0])
+        Normalisation.of([])
 
 
 def test_batch_has_the_promised_form(synthetic: Dataset) -> None:

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from autonad.deploy.export import check_parity, export_onnx
 from autonad.deploy.shipped import METADATA_KEY
+from autonad.detector.spec import DetectorSpec
 from autonad.errors import ExportError
 from autonad.network import AutoNADNet
 from autonad.network.onnx_bytes import module_to_onnx
 from autonad.network.pooling import adaptive_average
-from autonad.network.spec import DetectorSpec
 from autonad.space import EDGE_OPERATORS, SearchSpace
 
 TINY = SearchSpace.preset("tiny")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from autonad.detector.tiles import Tiling
 from autonad.errors import CheckpointError
 
 
@@ -19,6 +20,7 @@ class DetectorSpec:
         keep_aspect: Images are padded, not stretched.
         mean: Per channel (red, green, blue), as a fraction of full scale.
         std: Per channel, as a fraction of full scale.
+        tiles: Images are cut into tiles, each of which is fitted to the input; None fits the whole image.
     """
 
     classes: tuple[str, ...]
@@ -27,6 +29,7 @@ class DetectorSpec:
     keep_aspect: bool
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    tiles: Tiling | None = None
 
     @property
     def num_classes(self) -> int:
@@ -39,8 +42,8 @@ class DetectorSpec:
         return self.height, self.width
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
+        """Plain JSON values; without tiles there is no word of them."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_dict(cls, data: Any) -> DetectorSpec:
@@ -50,9 +53,11 @@ class DetectorSpec:
             CheckpointError: A field is missing or unknown.
         """
         try:
-            lists = {name: tuple(data[name]) for name in ("classes", "mean", "std")}
-            return cls(**{**data, **lists})
-        except (KeyError, TypeError) as error:
+            given: dict[str, Any] = {name: tuple(data[name]) for name in ("classes", "mean", "std")}
+            if data.get("tiles") is not None:
+                given["tiles"] = Tiling(**data["tiles"])
+            return cls(**{**data, **given})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"the model's description is malformed ({error}); write the model again"
             ) from error

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from autonad.evaluation import resample
-from autonad.evaluation.resample import native_classes
+from autonad.detector import resample
+from autonad.detector.resample import native_classes
 
 
 @pytest.mark.parametrize(

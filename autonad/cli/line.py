@@ -1,0 +1,99 @@
+"""The verbs of the production line: they need the base install alone."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autonad.cli.option_groups import grouped
+from autonad.cli.options import OutputDir
+from autonad.errors import FaultyItems
+
+if TYPE_CHECKING:
+    from autonad.detector.working import Tally
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How images are judged."""
+
+    rules: Annotated[
+        Path | None, typer.Option("--rules", help="rules.yaml; the rules in the model if absent.")
+    ] = None
+    scale: Annotated[
+        float | None, typer.Option("--scale", help="Side of a pixel, mm.", metavar="MM_PER_PX", min=1e-9)
+    ] = None
+    provider: Annotated[str, typer.Option("--provider", help="cpu, cuda or tensorrt, of ONNX Runtime.")] = (
+        "cpu"
+    )
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these verbs to the command line."""
+    app.command("detect")(grouped(detect))
+
+
+def detect(
+    *,
+    model: Annotated[Path, typer.Option("--model", help="The model.onnx that `export` wrote.")],
+    source: Annotated[str, typer.Option("--source", help="Image, folder, or s3://bucket/prefix.")],
+    output: OutputDir,
+    judging: Judging,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Also write a map of probabilities per image.")
+    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Wait for more images until interrupted.")] = False,
+) -> None:
+    """Find the defects of images and judge each: OK, REVIEW or NG."""
+    from autonad.console import open_console
+    from autonad.steps.detect import DetectSettings, detect
+
+    settings = DetectSettings(judging.rules, judging.scale, probabilities, watch, judging.provider)
+    with open_console() as screen, _stopped_by_signals(watch) as stop:
+        tally = detect(screen, model=model, source=source, output=output, settings=settings, stop=stop)
+    print(_summary(tally, output))
+    if tally.unreadable:
+        shown = "; ".join(tally.problems[:3]) + ("; …" if tally.unreadable > 3 else "")
+        raise FaultyItems(f"{tally.unreadable} images could not be read: {shown}")
+
+
+@contextmanager
+def _stopped_by_signals(wanted: bool) -> Iterator[threading.Event]:
+    """An event that an interrupt or an orchestrator's request to end sets; a second one ends at once."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    signals = (signal.SIGINT, signal.SIGTERM) if wanted else ()
+    before = {number: signal.signal(number, ask) for number in signals}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _summary(tally: Tally, output: Path) -> str:
+    """What was found, in a few lines."""
+    judged = sum(tally.verdicts.values())
+    lines = [
+        f"{output}: {judged} images in {tally.seconds:.1f} s: "
+        + ", ".join(f"{tally.verdicts[name]} {name}" for name in ("OK", "REVIEW", "NG"))
+    ]
+    if tally.known:
+        lines[0] += f"; {tally.known} were done before"
+    names = sorted({name for name, _ in tally.defects})
+    for name in names:
+        review, sure = tally.defects[name, "REVIEW"], tally.defects[name, "NG"]
+        lines.append(f"   {name}: {sure} NG, {review} REVIEW")
+    return "\n".join(lines)

@@ -1,0 +1,22 @@
+"""What runs on the line, with the base install alone. An image passes through these modules in this order.
+
+engine          the whole way: an image in, its mask, defects and verdict out
+spec            what a network needs to be used
+tiles           large images: cutting and joining
+fitting         an image in the network's input, and back
+scaling         to another size, as OpenCV does
+normalise       pixels as the network's numbers
+session         the network in ONNX Runtime, and what its file says
+resample        logits at the image's own size
+components      connected regions and their measures
+rules           what counts as a defect
+judging         OK, REVIEW or NG, with reasons
+
+Around it, for many images:
+
+image_sources   a file, a folder, a bucket
+working         workers, and the thread that keeps the books; watching
+outputs         masks, overlays, probabilities
+csv_files       the two tables
+finished        what is done
+"""

@@ -1,0 +1,149 @@
+"""The detector: an image in, its mask, defects and verdict out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from autonad.detector.components import Components, find_components
+from autonad.detector.fitting import fit_image
+from autonad.detector.judging import Judgement, judge_defects
+from autonad.detector.normalise import Normalisation
+from autonad.detector.resample import upsampled
+from autonad.detector.rules import Rules
+from autonad.detector.spec import DetectorSpec
+from autonad.detector.tiles import Box, Strip, blended, cut
+from autonad.errors import ExportError
+
+# Values of logits that become probabilities at a time.
+STRIP_VALUES = 1 << 20
+
+Forward = Callable[[np.ndarray], np.ndarray]
+"""(B, 3, H, W) float32 images, normalised → (B, C, H, W) logits."""
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What the network says of each pixel of an image, at its own size.
+
+    Attributes:
+        mask: uint8 (h, w) classes by the rules' probabilities, 0 is background.
+        score: float32 (h, w) probability of that class; where the mask is 0, of the likeliest defect.
+    """
+
+    mask: np.ndarray
+    score: np.ndarray
+
+
+@dataclass(frozen=True)
+class Detection:
+    """All that is known of an image.
+
+    Attributes:
+        pixels: Per pixel.
+        components: All regions, also those that are too small to count.
+        judgement: Verdict and defects.
+    """
+
+    pixels: Pixels
+    components: Components
+    judgement: Judgement
+
+    @property
+    def mask(self) -> np.ndarray:
+        """uint8 (h, w) classes, 0 is background."""
+        return self.pixels.mask
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A network with its rules. Safe to be used by several threads.
+
+    Attributes:
+        forward: The network: ONNX Runtime's session, or torch to compare with.
+        spec: Classes, input, normalisation, tiles.
+        rules: What counts as a defect.
+    """
+
+    forward: Forward
+    spec: DetectorSpec
+    rules: Rules
+
+    def detect(self, image: np.ndarray) -> Detection:
+        """Find and judge the defects of an image uint8 (h, w, 3) of any size."""
+        pixels = classify(image_logits(self.forward, image, self.spec), image.shape[:2], self.thresholds)
+        found = find_components(pixels.mask, pixels.score)
+        return Detection(pixels, found, judge_defects(found, self.spec.classes, self.rules))
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Probability from which a pixel belongs to a class, one per class of defects."""
+        return tuple(self.rules.classes[name].probability for name in self.spec.classes[1:])
+
+
+def image_logits(forward: Forward, image: np.ndarray, spec: DetectorSpec) -> Iterator[Strip]:
+    """Logits of an image at its own size, strip by strip from the top.
+
+    Without tiles the whole image is fitted to the input; with tiles each is, and their logits are blended.
+
+    Args:
+        forward: The network.
+        image: uint8 (h, w, 3).
+        spec: What the network needs.
+    """
+    normalisation = Normalisation(spec.mean, spec.std)
+
+    def fitted(part: np.ndarray) -> Iterator[Strip]:
+        small, at = fit_image(part, size=spec.size, keep_aspect=spec.keep_aspect)
+        logits = forward(normalisation.apply(small)[None])[0]
+        return upsampled(at.inside(logits), *at.native)
+
+    tiles = spec.tiles
+    if tiles is None:
+        return fitted(image)
+
+    def tile(box: Box) -> np.ndarray:
+        return np.concatenate([values for _, values in fitted(cut(image, box, tiles))], axis=1)
+
+    return blended(tile, (image.shape[0], image.shape[1]), tiles)
+
+
+def classify(strips: Iterator[Strip], native: tuple[int, ...], thresholds: tuple[float, ...]) -> Pixels:
+    """Classes and probabilities from logits.
+
+    A pixel belongs to a class whose threshold its probability reaches; where several do, to the one that
+    exceeds its threshold by the largest factor. With thresholds of 0.5 this is the most likely class, where
+    its probability is at least 0.5.
+
+    Args:
+        strips: Logits (C, rows, w) from the top of the image to its end.
+        native: Height and width of the image.
+        thresholds: One per class of defects.
+
+    Raises:
+        ExportError: The logits are not finite.
+    """
+    mask, score = np.empty(native, dtype=np.uint8), np.empty(native, dtype=np.float32)
+    least = np.asarray(thresholds, dtype=np.float32)[:, None, None]
+    for start, strip in strips:
+        rows = max(1, STRIP_VALUES // (strip.shape[0] * strip.shape[2]))
+        for offset in range(0, strip.shape[1], rows):
+            values = strip[:, offset : offset + rows]
+            span = slice(start + offset, start + offset + values.shape[1])
+            highest = values.max(0)
+            if not np.isfinite(highest).all():
+                raise ExportError(
+                    "the network's output is not finite: its weights are damaged or its training diverged; "
+                    "use another model"
+                )
+            exponents = np.exp(values - highest)
+            defects = exponents[1:]
+            defects /= exponents.sum(0)
+            factor = defects / least
+            best = factor.argmax(0)[None]
+            reached = np.take_along_axis(factor, best, 0)[0] >= 1
+            np.multiply(best[0] + 1, reached, out=mask[span], casting="unsafe")
+            score[span] = np.where(reached, np.take_along_axis(defects, best, 0)[0], defects.max(0))
+    return Pixels(mask, score)

@@ -1,0 +1,179 @@
+"""Where images come from: a file, a folder or a bucket, listed again as often as one likes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from autonad.errors import DatasetError
+from autonad.storage.location import SCHEME, parse_url
+from autonad.storage.source import BatchSource, Entry, unsafe_key
+
+# A file whose last change is older is not being written any more, seconds.
+SETTLED_S = 2.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """One image of a source.
+
+    Attributes:
+        key: Its path within the source, with forward slashes.
+        stamp: Changes whenever its content does.
+        settled: Nobody is writing it any more, as far as its age tells.
+        problem: Why it cannot be used; None if nothing is known.
+    """
+
+    key: str
+    stamp: str
+    settled: bool = True
+    problem: str | None = None
+
+
+class ImageSource(Protocol):
+    """A file, a folder or a bucket."""
+
+    @property
+    def name(self) -> str:
+        """Its address, without credentials."""
+
+    def scan(self) -> list[Found]:
+        """All images, in the order of their keys."""
+
+    def local(self, found: Found) -> AbstractContextManager[Path]:
+        """A file with the image's content, as long as the context is open."""
+
+
+class FolderImages:
+    """A file, or all images below a folder; hidden files and folders are left out.
+
+    Args:
+        path: The file or folder.
+        suffixes: Which files of a folder are images, such as ".png".
+        without: A folder that is not looked into: the one that results are written to.
+
+    Raises:
+        DatasetError: There is nothing at the path.
+    """
+
+    def __init__(self, path: Path, suffixes: frozenset[str], without: Path) -> None:
+        if not path.exists():
+            raise DatasetError(
+                f"source {path} does not exist; check the path, or give a file, a folder or s3://bucket/prefix"
+            )
+        self._path, self._suffixes, self._without = path.resolve(), suffixes, str(without.resolve())
+        self._root = self._path if self._path.is_dir() else self._path.parent
+
+    @property
+    def name(self) -> str:
+        """The absolute path."""
+        return str(self._path)
+
+    def scan(self) -> list[Found]:
+        """All images, in the order of their keys.
+
+        Raises:
+            DatasetError: The folder vanished or cannot be listed.
+        """
+        now = time.time()
+        try:
+            if self._root != self._path:
+                return [_found(self._path.name, self._path.stat(), now)]
+            return sorted(self._below(str(self._root), "", now), key=lambda found: found.key)
+        except OSError as error:
+            raise DatasetError(f"{error.filename} cannot be listed: {error.strerror}; mend it") from error
+
+    def local(self, found: Found) -> AbstractContextManager[Path]:
+        """The file itself."""
+        return nullcontext(self._root / found.key)
+
+    def _below(self, folder: str, prefix: str, now: float) -> Iterator[Found]:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.path != self._without:
+                        yield from self._below(entry.path, f"{prefix}{entry.name}/", now)
+                elif os.path.splitext(entry.name)[1].lower() in self._suffixes:
+                    try:
+                        yield _found(prefix + entry.name, entry.stat(), now)
+                    except OSError as error:  # a link to nowhere, or gone meanwhile
+                        yield Found(prefix + entry.name, "gone", problem=error.strerror)
+
+
+class BucketImages:
+    """All images below a prefix of a bucket; each is downloaded when its turn comes.
+
+    Args:
+        source: The bucket.
+        suffixes: Which objects are images.
+    """
+
+    def __init__(self, source: BatchSource, suffixes: frozenset[str]) -> None:
+        self._source, self._suffixes = source, suffixes
+        self._entries: dict[str, Entry] = {}
+
+    @property
+    def name(self) -> str:
+        """s3://bucket/prefix."""
+        return self._source.name
+
+    def scan(self) -> list[Found]:
+        """All images, in the order of their keys."""
+        listed = [
+            entry
+            for entry in self._source.entries()
+            if os.path.splitext(entry.key)[1].lower() in self._suffixes
+        ]
+        self._entries = {entry.key: entry for entry in listed}
+        return [
+            Found(entry.key, f"{entry.size:x}-{entry.etag}", problem=unsafe_key(entry.key))
+            for entry in sorted(listed, key=lambda entry: entry.key)
+        ]
+
+    @contextmanager
+    def local(self, found: Found) -> Iterator[Path]:
+        """A temporary copy.
+
+        Raises:
+            DatasetError: The object vanished, changed or cannot be read.
+            StorageError: The store cannot be reached.
+        """
+        with tempfile.TemporaryDirectory(prefix="autonad-") as folder:
+            path = Path(folder, "image" + os.path.splitext(found.key)[1])
+            for arrival in self._source.fetch([(self._entries[found.key], path)]):
+                if arrival.problem is not None:
+                    raise DatasetError(f"{found.key} cannot be fetched: {arrival.problem}")
+            yield path
+
+
+def open_source(source: str, suffixes: frozenset[str], without: Path) -> ImageSource:
+    """The source that an address means.
+
+    Args:
+        source: A path, or s3://bucket/prefix.
+        suffixes: Which files are images.
+        without: A folder that is not looked into.
+
+    Raises:
+        DatasetError: There is nothing at the path.
+        StorageError: The address or the store's settings cannot be used.
+    """
+    if not source.startswith(SCHEME):
+        return FolderImages(Path(source), suffixes, without)
+    from autonad.storage.bucket import BucketSource
+    from autonad.storage.store import Store
+
+    return BucketImages(BucketSource(Store(), parse_url(source)), suffixes)
+
+
+def _found(key: str, about: os.stat_result, now: float) -> Found:
+    settled = now - about.st_mtime >= SETTLED_S
+    return Found(key, f"{about.st_size:x}-{about.st_mtime_ns:x}", settled)

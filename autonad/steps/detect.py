@@ -1,0 +1,162 @@
+"""Detect the defects of images with an exported model; needs neither a configuration nor MLflow."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autonad.console import Console
+from autonad.errors import DatasetError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from autonad.detector.finished import Finished
+    from autonad.detector.image_sources import Found, ImageSource
+    from autonad.detector.outputs import Outputs
+    from autonad.detector.rules import Rules
+    from autonad.detector.working import Tally
+
+FINISHED = "finished.jsonl"
+
+
+@dataclass(frozen=True)
+class DetectSettings:
+    """How images are judged and what is written of them.
+
+    Attributes:
+        rules: rules.yaml; None takes the rules in the model.
+        mm_per_pixel: Side of a pixel, mm; None takes the rules'.
+        probabilities: Also write maps of probabilities.
+        watch: Wait for more images until `stop` is set.
+        provider: "cpu", "cuda" or "tensorrt".
+    """
+
+    rules: Path | None = None
+    mm_per_pixel: float | None = None
+    probabilities: bool = False
+    watch: bool = False
+    provider: str = "cpu"
+
+
+def detect(
+    console: Console,
+    *,
+    model: Path,
+    source: str,
+    output: Path,
+    settings: DetectSettings,
+    stop: threading.Event | None = None,
+) -> Tally:
+    """Write masks, overlays, `defects.csv` and `verdicts.csv` of all images of a source.
+
+    What is done is not done again, unless the model, the rules or what is written changed.
+
+    Args:
+        console: Progress.
+        model: The file that `export` wrote.
+        source: An image, a folder, or s3://bucket/prefix.
+        output: Folder to write.
+        settings: How.
+        stop: Ends watching.
+
+    Raises:
+        ExportError: The model is no file of ours.
+        ConfigError: The rules cannot be used.
+        DatasetError: There is no image.
+        StorageError: A file cannot be written, or a bucket cannot be read.
+    """
+    from autonad.data.images import IMAGE_SUFFIXES
+    from autonad.detector.engine import Detector
+    from autonad.detector.finished import Finished
+    from autonad.detector.image_sources import BucketImages, open_source
+    from autonad.detector.outputs import Outputs
+    from autonad.detector.rules import Rules
+    from autonad.detector.session import OnnxNetwork
+    from autonad.detector.working import Line, Tally, available_cores, watched, work_through
+    from autonad.files import sha256_file
+
+    images = open_source(source, IMAGE_SUFFIXES, output)
+    listed = [] if settings.watch else _listed(images, IMAGE_SUFFIXES)
+    cores = available_cores()
+    # One image has all cores to itself; of several, each has one.
+    threads = 1 if settings.watch or len(listed) > 1 else cores
+    network = OnnxNetwork.open(model, threads=threads, provider=settings.provider)
+    rules = network.rules if settings.rules is None else Rules.load(settings.rules, network.spec.classes)
+    rules = rules.scaled(settings.mm_per_pixel)
+    outputs = Outputs(output, settings.probabilities)
+    about = _about(images, sha256_file(model), rules, settings)
+    # Workers of a bucket spend most of their time waiting for it.
+    workers = cores * (4 if isinstance(images, BucketImages) else 1)
+    line = Line(Detector(network.forward, network.spec, rules), images, outputs, _read, workers)
+    tally = Tally()
+    with Finished(output / FINISHED, about) as finished:
+        _clear(finished, outputs, console)
+
+        def is_done(found: Found) -> bool:
+            return finished.is_done(found.key, found.stamp) and outputs.are_there(
+                finished.output_of(found.key)
+            )
+
+        if settings.watch:
+            console.report(f"watching {images.name}; interrupt to end")
+            arriving = watched(images, is_done, stop or threading.Event())
+            work_through(line, finished, arriving, tally, console)
+        else:
+            waiting = [found for found in listed if not is_done(found)]
+            tally.known = len(listed) - len(waiting)
+            work_through(line, finished, waiting, tally, console)
+    return tally
+
+
+def _read(path: Path) -> np.ndarray:
+    """An image as in training.
+
+    Raises:
+        DatasetError: It cannot be read, or holds several pictures.
+    """
+    from PIL import Image
+
+    from autonad.data.images import read_image
+
+    image = read_image(path)
+    with Image.open(path) as opened:
+        frames = getattr(opened, "n_frames", 1)
+    if frames > 1:
+        raise DatasetError(
+            f"image {path} holds {frames} pictures (an animation, or pages); save the one that is meant by "
+            "itself"
+        )
+    return image
+
+
+def _listed(images: ImageSource, suffixes: frozenset[str]) -> list[Found]:
+    listed = images.scan()
+    if not listed:
+        raise DatasetError(
+            f"{images.name} holds no image ({', '.join(sorted(suffixes))}); check the path, or wait for "
+            "images with --watch"
+        )
+    return listed
+
+
+def _about(images: ImageSource, model_sha256: str, rules: Rules, settings: DetectSettings) -> dict[str, Any]:
+    """What results belong to."""
+    return {
+        "source": images.name,
+        "model_sha256": model_sha256,
+        "rules": rules.to_dict(),
+        "probabilities": settings.probabilities,
+    }
+
+
+def _clear(finished: Finished, outputs: Outputs, console: Console) -> None:
+    """Remove the results of another detector."""
+    if finished.dropped:
+        console.report(
+            f"model, rules or options changed: {len(finished.dropped)} images that were done are done again"
+        )
+    for name in finished.dropped:
+        outputs.remove(name)
