@@ -300,6 +300,8 @@ def export(
         f"{result.path}: {result.megabytes:.1f} MB, at most {result.max_difference:.1e} from torch, "
         f"{result.p50_ms:.2f} ms median and {result.p95_ms:.2f} ms p95 on this machine"
     )
+    for name, reason in result.others.items():
+        print(f"{name}: {reason}")
 
 
 def demo(
