@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from autonad.deploy.parity import Judge, Parity, compare_networks, require_parity
+from autonad.deploy.parity import Judge, Limits, Parity, compare_networks, require_parity
 from autonad.deploy.shipped import METADATA_KEY
 from autonad.errors import ExportError
 from autonad.files import write_bytes_atomic
@@ -57,8 +57,7 @@ def export_checked(
     provenance: dict[str, Any],
     *,
     images: NDArray[np.float32],
-    tolerance: float,
-    max_disagreement: float,
+    limits: Limits,
     judge: Judge | None = None,
 ) -> Parity:
     """Export a network and compare the file with it; see `export_onnx` and `check_parity`.
@@ -69,7 +68,7 @@ def export_checked(
     try:
         export_onnx(network, spec, candidate, provenance)
         parity = check_parity(candidate.read_bytes(), network, images, judge=judge)
-        require_parity(parity, tolerance=tolerance, max_disagreement=max_disagreement)
+        require_parity(parity, limits)
         candidate.replace(path)
     finally:
         candidate.unlink(missing_ok=True)

@@ -16,6 +16,19 @@ Judge = Callable[[np.ndarray], tuple[Hashable, tuple[Hashable, ...]]]
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How far an exported network may differ from the trained one.
+
+    Attributes:
+        tolerance: Largest difference of a logit.
+        max_disagreement: Largest share of pixels whose class differs.
+    """
+
+    tolerance: float
+    max_disagreement: float
+
+
+@dataclass(frozen=True)
 class Parity:
     """How far two networks differ on the same images.
 
@@ -79,28 +92,27 @@ def compare_networks(
     )
 
 
-def require_parity(parity: Parity, *, tolerance: float, max_disagreement: float) -> None:
+def require_parity(parity: Parity, limits: Limits) -> None:
     """Make sure that an exported network says what the trained one does.
 
     Args:
         parity: What was found.
-        tolerance: Largest allowed difference of a logit.
-        max_disagreement: Largest allowed share of pixels whose class differs.
+        limits: What is allowed.
 
     Raises:
         ExportError: They differ by more, or one of them is not finite.
     """
     share = f"{100 * parity.disagreement:.3f} % of the pixels"
     # Written so that a NaN fails.
-    if not parity.max_difference <= tolerance:
+    if not parity.max_difference <= limits.tolerance:
         raise ExportError(
             f"ONNX Runtime and torch differ by {parity.max_difference:.2g} in a logit on {parity.images} "
-            f"images, more than export.tolerance = {tolerance:g}; raise the tolerance only if the "
+            f"images, more than export.tolerance = {limits.tolerance:g}; raise the tolerance only if the "
             f"predictions agree (here {share} do not)"
         )
-    if parity.disagreement > max_disagreement:
+    if parity.disagreement > limits.max_disagreement:
         raise ExportError(
             f"ONNX Runtime and torch give another class to {share} of {parity.images} images, more than "
-            f"export.max_disagreement = {max_disagreement:g} allows; a network that was hardly trained has "
+            f"export.max_disagreement = {limits.max_disagreement:g} allows; a network that was hardly trained has "
             "many ties, which rounding decides: train longer, or raise the limit"
         )

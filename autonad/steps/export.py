@@ -61,6 +61,7 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
     config = context.config
     from autonad.data.dataset import Dataset
     from autonad.deploy.export import check_parity, export_checked
+    from autonad.deploy.parity import Limits
     from autonad.deploy.speed import time_in_turns
     from autonad.files import sha256_file, write_bytes_atomic, write_json, write_text_atomic
     from autonad.latency.target import Target
@@ -83,29 +84,19 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
         data = evaluation_data(source, spec, "test")
         images, _ = data.batch(range(min(settings.parity_images, len(data))), 0)
         path = output / MODEL
-        parity = export_checked(
-            network,
-            spec,
-            path,
-            provenance,
-            images=images,
-            tolerance=settings.tolerance,
-            max_disagreement=settings.max_disagreement,
-        )
-        parities = {MODEL: parity.to_dict()}
-        files = {MODEL: path.read_bytes()}
+        limits = Limits(settings.tolerance, settings.max_disagreement)
+        parity = export_checked(network, spec, path, provenance, images=images, limits=limits)
         here = Target.describe("this machine", "onnxruntime")
-        attempts = _try_smaller(config, source, spec, files[MODEL], here)
-        for attempt in attempts:
-            parities[attempt.name] = attempt.to_dict()
-            if attempt.content is not None:
-                files[attempt.name] = attempt.content
-                write_bytes_atomic(output / attempt.name, attempt.content)
-                parities[attempt.name] |= check_parity(attempt.content, network, images).to_dict()
+        attempts = _try_smaller(config, source, spec, path.read_bytes(), here)
+        files = {MODEL: path.read_bytes()} | {one.name: one.content for one in attempts if one.content}
+        parities = {MODEL: parity.to_dict()} | {one.name: one.to_dict() for one in attempts}
+        for name, content in files.items():
+            if name != MODEL:
+                write_bytes_atomic(output / name, content)
+                parities[name] |= check_parity(content, network, images).to_dict()
+            parities[name] |= {"sha256": sha256_file(output / name), "bytes": len(content)}
         timed = time_in_turns(files, here, (1, 3, *spec.size))
         latencies = {name: measured.to_dict() for name, measured in timed.items()}
-        for name, content in files.items():
-            parities[name] |= {"sha256": sha256_file(output / name), "bytes": len(content)}
         write_json(output / "parity.json", parities)
         write_json(output / "latency.json", latencies)
         card = render_card(
@@ -123,13 +114,13 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
         measured, megabytes = timed[MODEL], len(files[MODEL]) / 1e6
         step.headline(f"{measured.median_ms:.2f} ms median on this machine, {megabytes:.1f} MB")
         return ExportResult(
-            path,
-            parity.max_difference,
-            measured.median_ms,
-            measured.p95_ms,
-            megabytes,
-            {attempt.name: attempt.reason for attempt in attempts},
-            step.seconds,
+            path=path,
+            max_difference=parity.max_difference,
+            p50_ms=measured.median_ms,
+            p95_ms=measured.p95_ms,
+            megabytes=megabytes,
+            others={one.name: one.reason for one in attempts},
+            seconds=step.seconds,
         )
 
 
