@@ -281,6 +281,8 @@ def evaluate(
         f"{output}: test mIoU {percent(result.miou)}{interval(result.interval)}, mF1 "
         f"{percent(result.mf1)}; open {result.report}"
     )
+    if result.test_time:
+        print(result.test_time)
 
 
 def export(

@@ -244,6 +244,9 @@ class EvaluateConfig(Section):
     resamples: Annotated[int, Field(ge=100)] = Field(2000, description="bootstrap resamples over groups")
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="level of the intervals")
     panels: Count = Field(12, description="images shown in the report")
+    test_time: Literal["none", "flips", "flips+scales"] = Field(
+        "none", description="views whose mean is measured beside the network alone: what they gain and cost"
+    )
 
 
 class ExportConfig(Section):

@@ -113,6 +113,6 @@ def require_parity(parity: Parity, limits: Limits) -> None:
     if parity.disagreement > limits.max_disagreement:
         raise ExportError(
             f"ONNX Runtime and torch give another class to {share} of {parity.images} images, more than "
-            f"export.max_disagreement = {limits.max_disagreement:g} allows; a network that was hardly trained has "
-            "many ties, which rounding decides: train longer, or raise the limit"
+            f"export.max_disagreement = {limits.max_disagreement:g} allows; a hardly trained network "
+            "has many ties, which rounding decides: train longer, or raise the limit"
         )

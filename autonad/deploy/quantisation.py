@@ -24,7 +24,7 @@ SLICE_PIXELS = 1 << 18
 
 @dataclass(frozen=True)
 class FloatPart:
-    """Convolutions that stay in float.
+    """Convolutions whose weights stay in float, and their inputs too where no int8 convolution shares them.
 
     Attributes:
         name: For people: what stays in float.
@@ -61,6 +61,7 @@ def to_int8(
     Raises:
         ExportError: ONNX Runtime cannot quantise it.
     """
+    import onnx
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -93,7 +94,7 @@ def to_int8(
                 f"ONNX Runtime cannot quantise the network: {first_line(error)}; export without int8: "
                 "--set export.int8=false"
             ) from error
-        return result.read_bytes()
+        return _without_shapes(onnx.load(result))
 
 
 def to_fp16(model: bytes) -> bytes:
@@ -105,8 +106,13 @@ def to_fp16(model: bytes) -> bytes:
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    converted = convert_float_to_float16(onnx.load_from_string(model), keep_io_types=True)
-    content: bytes = converted.SerializeToString()
+    return _without_shapes(convert_float_to_float16(onnx.load_from_string(model), keep_io_types=True))
+
+
+def _without_shapes(model: Any) -> bytes:
+    """A model as a file, without the shapes of values inside, which ONNX Runtime finds again."""
+    del model.graph.value_info[:]
+    content: bytes = model.SerializeToString()
     return content
 
 
