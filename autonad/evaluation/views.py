@@ -62,8 +62,8 @@ def measure_views(
         test_time: Which views.
 
     Returns:
-        `views`; `miou` and `plain_miou` at input size, and `gain` (fractions); `ms` and `plain_ms`, median of one
-        image on this machine.
+        `views`; `miou` and `plain_miou` at input size, and `gain` (fractions); `ms` and `plain_ms`,
+        median of one image on this machine.
     """
     from autonad.evaluation.metrics import compute_metrics
 

@@ -61,7 +61,7 @@ METRICS: dict[str, str] = {
     "test/iou/*": "IoU of a class on the test split, at input size (fraction)",
     "test/f1/*": "F1 of a class on the test split, at input size (fraction)",
     "test/ap/*": "average precision of a class's pixels on the test split, at input size (fraction)",
-    "test/views_gain": "test mIoU that test-time views gain (fraction), if `evaluate.test_time` asks for them",
+    "test/views_gain": "test mIoU that the views of `evaluate.test_time` gain (fraction)",
     "latency/views_ms": "median time of one image with test-time views, in torch on this machine, ms",
     "model/parameters": "scalars in the network's tensors",
     "model/megabytes": "size of the exported network, MB",
