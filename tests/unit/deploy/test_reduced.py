@@ -174,3 +174,13 @@ def test_a_busy_moment_does_not_decide_which_file_is_faster():
     assert speed_up(took([4, 4, 40, 4, 4]), took([2, 2, 20, 2, 90])) == 2.0
     busy = dataclasses.replace(took([4, 4, 4]), samples_ms=(4.0, 50.0, 50.0, 50.0, 50.0) * 3)
     assert speed_up(busy, took([2, 2, 2])) == 2.0
+
+
+@pytest.mark.gpu
+def test_half_precision_on_a_gpu_says_what_the_processor_says_in_float(exam, images):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has no CUDA")
+    target = Target.describe("here", provider="cuda")
+    found = session_forward(to_fp16(exam.model), target)(images)
+    np.testing.assert_allclose(found, outputs(exam.model, exam, images), atol=0.05)
