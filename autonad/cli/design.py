@@ -274,6 +274,8 @@ def evaluate(
         f"{to.output}: test mIoU {percent(result.miou)}{interval(result.interval)}, mF1 "
         f"{percent(result.mf1)}; open {result.report}"
     )
+    if result.test_time:
+        print(result.test_time)
 
 
 def export(
@@ -294,6 +296,8 @@ def export(
         f"{result.path}: {result.megabytes:.1f} MB, at most {result.max_difference:.1e} from torch, "
         f"{result.p50_ms:.2f} ms median and {result.p95_ms:.2f} ms p95 on this machine"
     )
+    for name, reason in result.others.items():
+        print(f"{name}: {reason}")
 
 
 def demo(

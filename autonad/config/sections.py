@@ -250,6 +250,9 @@ class EvaluateConfig(Section):
     resamples: Annotated[int, Field(ge=100)] = Field(2000, description="bootstrap resamples over groups")
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="level of the intervals")
     panels: Count = Field(12, description="images shown in the report")
+    test_time: Literal["none", "flips", "flips+scales"] = Field(
+        "none", description="views whose mean is measured beside the network alone: what they gain and cost"
+    )
 
 
 class ExportConfig(Section):
@@ -258,7 +261,20 @@ class ExportConfig(Section):
     tolerance: Positive = Field(
         1e-3, description="largest allowed difference of a logit between ONNX and torch"
     )
-    parity_images: Count = Field(16, description="real images that both are run on")
+    max_disagreement: Fraction = Field(
+        1e-4, description="largest allowed share of pixels whose class differs between ONNX and torch"
+    )
+    parity_images: Count = Field(50, description="real images that both are run on")
+    int8: bool = Field(True, description="also try model.int8.onnx, calibrated on training images")
+    int8_max_loss: Fraction = Field(
+        0.01, description="validation mIoU that it may lose (fraction); with more it is not written"
+    )
+    int8_min_speedup: Positive = Field(
+        1.05, description="how many times as fast as model.onnx it must be; if slower it is not written"
+    )
+    calibration_images: Count = Field(64, description="training images that give the ranges of int8")
+    fp16: bool = Field(False, description="also write model.fp16.onnx, for GPUs")
+    fp16_max_loss: Fraction = Field(0.002, description="validation mIoU that it may lose (fraction)")
 
 
 class RegisterConfig(Section):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from autonad.deploy.parity import Judge, Limits, Parity, compare_networks, require_parity
 from autonad.deploy.shipped import METADATA_KEY
 from autonad.detector.rules import Rules
 from autonad.detector.spec import DetectorSpec
@@ -18,29 +18,6 @@ from autonad.errors import ExportError
 from autonad.files import write_bytes_atomic
 from autonad.network import AutoNADNet
 from autonad.network.onnx_bytes import module_to_onnx
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How far ONNX Runtime and torch differ on the same images.
-
-    Attributes:
-        images: Number of images compared.
-        max_difference: Largest difference of a logit.
-        mean_difference: Mean absolute difference of a logit.
-        disagreement: Share of pixels whose class differs.
-        tolerance: What was allowed for `max_difference`.
-    """
-
-    images: int
-    max_difference: float
-    mean_difference: float
-    disagreement: float
-    tolerance: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
 
 
 def export_onnx(network: AutoNADNet, spec: DetectorSpec, path: Path, provenance: dict[str, Any]) -> None:
@@ -82,7 +59,8 @@ def export_checked(
     provenance: dict[str, Any],
     *,
     images: NDArray[np.float32],
-    tolerance: float,
+    limits: Limits,
+    judge: Judge | None = None,
 ) -> Parity:
     """Export a network and compare the file with it; see `export_onnx` and `check_parity`.
 
@@ -91,50 +69,37 @@ def export_checked(
     candidate = path.with_name(f".{path.name}.tmp")
     try:
         export_onnx(network, spec, candidate, provenance)
-        parity = check_parity(candidate, network, images, tolerance)
+        parity = check_parity(candidate.read_bytes(), network, images, judge=judge)
+        require_parity(parity, limits)
         candidate.replace(path)
     finally:
         candidate.unlink(missing_ok=True)
     return parity
 
 
-def check_parity(path: Path, network: AutoNADNet, images: NDArray[np.float32], tolerance: float) -> Parity:
-    """Run the same images through ONNX Runtime and torch.
+def check_parity(
+    model: bytes, network: AutoNADNet, images: NDArray[np.float32], *, judge: Judge | None = None
+) -> Parity:
+    """Run the same images through ONNX Runtime on the processor and through torch.
 
     Args:
-        path: The ONNX file.
+        model: The ONNX file.
         network: What it was exported from.
         images: (N, 3, H, W), normalised; real images, since random ones hide saturated paths.
-        tolerance: Largest allowed difference of a logit.
-
-    Raises:
-        ExportError: They differ by more than `tolerance`.
+        judge: What a detector makes of the logits; None compares no defects and verdicts.
     """
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     network = network.eval()
-    worst: list[float] = []
-    means: list[float] = []
-    disagreements = pixels = 0
-    for image in images:
-        batch = image[None]
-        (found,) = session.run(["logits"], {"image": batch})
-        with torch.inference_mode():
-            wanted = network(torch.from_numpy(batch)).numpy()
-        difference = np.abs(found - wanted)
-        worst.append(difference.max())
-        means.append(difference.mean())
-        disagreements += int((found.argmax(1) != wanted.argmax(1)).sum())
-        pixels += found.shape[2] * found.shape[3]
-    # numpy's maximum keeps a NaN where Python's drops it, and the comparison below is written so that it
-    # fails.
-    largest = float(np.max(worst))
-    parity = Parity(len(images), largest, float(np.mean(means)), disagreements / pixels, tolerance)
-    if not largest <= tolerance:
-        raise ExportError(
-            f"ONNX Runtime and torch differ by {largest:.2g} in a logit on {len(images)} images, more than "
-            f"export.tolerance = {tolerance:g}; raise the tolerance only if the predictions agree (here "
-            f"{100 * parity.disagreement:.3f} % of the pixels do not)"
-        )
-    return parity
+
+    @torch.inference_mode()
+    def trained(batch: np.ndarray) -> np.ndarray:
+        return network(torch.from_numpy(batch)).numpy()
+
+    def exported(batch: np.ndarray) -> np.ndarray:
+        return np.asarray(session.run(["logits"], {"image": batch})[0])
+
+    return compare_networks(exported, trained, images, judge=judge)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from autonad.deploy import MODEL
 from autonad.files import read_json, write_text_atomic
 from autonad.steps.prepare import Prepared
 
@@ -85,7 +86,7 @@ def show_summary(artifact: Any, search: str, evaluation: str, export: str, regis
     """
     searched = read_json(Path(search) / "search.json", "the search")
     metrics = read_json(Path(evaluation) / "metrics.json", "the evaluation")
-    latency = read_json(Path(export) / "latency.json", "the export's latency")
+    latency = read_json(Path(export) / "latency.json", "the export's latency")[MODEL]
     decided = read_json(Path(registration) / "registration.json", "the registration")
     interval = metrics["intervals"]["input"]["miou"]
     between = f" ({_percent(interval['low'])} to {_percent(interval['high'])})" if interval else ""

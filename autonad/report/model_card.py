@@ -7,7 +7,7 @@ from typing import Any
 
 from autonad.detector.spec import DetectorSpec
 from autonad.report.kit import render
-from autonad.report.units import percent, points
+from autonad.report.units import milliseconds, percent, points
 from autonad.space import Architecture
 
 _score = functools.partial(percent, absent="not present")
@@ -19,8 +19,8 @@ def render_card(
     spec: DetectorSpec,
     architecture: Architecture,
     parameters: int,
-    parity: dict[str, Any],
-    latency: dict[str, Any],
+    parities: dict[str, dict[str, Any]],
+    latencies: dict[str, dict[str, Any]],
     provenance: dict[str, Any],
 ) -> str:
     """Markdown for people who receive the ONNX file and nothing else.
@@ -30,11 +30,12 @@ def render_card(
         spec: Classes and input.
         architecture: The network's.
         parameters: Scalars in its tensors.
-        parity: `Parity.to_dict()` of the exported file.
-        latency: `Measurement.to_dict()` of the exported file.
+        parities: Content of `parity.json`: per file what it differs from torch by; `model.onnx` is the first.
+        latencies: Content of `latency.json`: per file that was written its `Measurement.to_dict()`.
         provenance: Where the weights come from, the dataset's name among it.
     """
     sizes = [metrics["input"], metrics["native"]]
+    exported = next(iter(parities))
     return render(
         "model_card.md",
         key=architecture.key,
@@ -54,9 +55,24 @@ def render_card(
             for name, values in metrics["input"]["classes"].items()
         ],
         parameters=parameters,
-        latency=latency,
-        parity=parity,
+        latency=latencies[exported],
+        parity=parities[exported],
+        files=[_file_row(name, parities[name], latency) for name, latency in latencies.items()],
+        refused=[(name, facts["reason"]) for name, facts in parities.items() if name not in latencies],
         provenance=provenance,
+    )
+
+
+def _file_row(name: str, parity: dict[str, Any], latency: dict[str, Any]) -> tuple[str, ...]:
+    """Name, size, latency, and what it loses against torch."""
+    loss = parity.get("loss")
+    return (
+        name,
+        f"{parity['bytes'] / 1e6:.1f} MB",
+        f"{milliseconds(latency['median_ms'])}",
+        "none" if loss is None else f"{100 * loss:+.2f} points",
+        f"{100 * parity['disagreement']:.4f} %",
+        f"{100 * parity['image_disagreement']:.1f} %",
     )
 
 

@@ -35,6 +35,7 @@ class EvaluateResult:
         mf1: Background included.
         interval: Bootstrap interval of the mIoU over groups; None with a single group.
         report: The page to open.
+        test_time: What the test-time views of `evaluate.test_time` gain and cost, in words; None without any.
         seconds: Wall time.
     """
 
@@ -42,6 +43,7 @@ class EvaluateResult:
     mf1: float
     interval: tuple[float, float] | None
     report: Path
+    test_time: str | None
     seconds: float
 
 
@@ -67,6 +69,7 @@ def evaluate(
     config, console = context.config, context.console
     from autonad.data.dataset import Dataset
     from autonad.evaluation.result import write_evaluation
+    from autonad.evaluation.views import measure_views
     from autonad.files import sha256_file, write_json
     from autonad.report.content import read_inputs, report_content
     from autonad.report.evaluation import write_page
@@ -95,6 +98,8 @@ def evaluate(
             "dataset": source.fingerprint,
             "seed": config.seed,
         }
+        if settings.test_time != "none":
+            metrics["test_time"] = measure_views(forward, data, source, result, settings.test_time)
         write_evaluation(output, metrics, result.per_image())
         write_json(output / "roc.json", thresholds.roc().to_dict("list"))
         panels = collect_panels(forward, data, source, result.per_image(), count=settings.panels)
@@ -112,14 +117,22 @@ def evaluate(
         )
         write_page(report, content)
         _log(step, output, metrics, thresholds.curves(spec.classes), panels)
-        interval = metrics["intervals"]["input"]["miou"]
+        interval, views = metrics["intervals"]["input"]["miou"], metrics.get("test_time")
         return EvaluateResult(
             miou=metrics["input"]["miou"],
             mf1=metrics["input"]["mf1"],
             interval=(interval["low"], interval["high"]) if interval else None,
             report=report,
+            test_time=views and _told(views),
             seconds=step.seconds,
         )
+
+
+def _told(views: dict[str, Any]) -> str:
+    return (
+        f"with {views['views']} {100 * views['gain']:+.2f} points of mIoU, for {views['ms']:.1f} ms an image "
+        f"in place of {views['plain_ms']:.1f} ms"
+    )
 
 
 def _forward(network: AutoNADNet) -> Forward:
@@ -170,7 +183,9 @@ def _log(
     from autonad.tracking.runs.step_figures import evaluation_headline, log_figures
 
     averages = {class_metric("test/ap", name): average for name, (_, average) in curves.items()}
-    step.run.log(split_metrics(metrics) | averages)
+    views = metrics.get("test_time", {})
+    extra = {"test/views_gain": views.get("gain"), "latency/views_ms": views.get("ms")}
+    step.run.log(split_metrics(metrics) | averages | extra)
     step.attach(output, "metrics.json", "per_image.parquet", "report.html")
     log_figures(step.run, metrics, curves, panels)
     step.headline(evaluation_headline(metrics))

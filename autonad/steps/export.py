@@ -1,16 +1,24 @@
-"""Export a model to ONNX, check it against torch, and measure it."""
+"""Export a model to ONNX, check it against torch, measure it, and try smaller files of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from autonad.config import Config
 from autonad.config.context import Context
-from autonad.deploy import MODEL
+from autonad.deploy import FP16, INT8, MODEL
 from autonad.errors import ExportError
 from autonad.steps.step import begin, dataset_name
 from autonad.tracking.tags import ARCHITECTURE
+
+if TYPE_CHECKING:
+    from autonad.data.dataset import Dataset
+    from autonad.data.loader import SegmentationData
+    from autonad.deploy.reduced import Attempt
+    from autonad.latency.target import Target
+    from autonad.network.spec import DetectorSpec
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,7 @@ class ExportResult:
         p50_ms: Median latency in ONNX Runtime on this machine, batch 1.
         p95_ms: Its 95th percentile.
         megabytes: Size of the file, MB.
+        others: Smaller files that were tried: name → what became of it, in one line.
         seconds: Wall time.
     """
 
@@ -31,16 +40,18 @@ class ExportResult:
     p50_ms: float
     p95_ms: float
     megabytes: float
+    others: dict[str, str]
     seconds: float
 
 
 def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, output: Path) -> ExportResult:
-    """Write `model.onnx`, `parity.json`, `latency.json` and `MODEL_CARD.md`.
+    """Write `model.onnx`, `parity.json`, `latency.json`, `MODEL_CARD.md` and what smaller files are worth it.
 
     Args:
         context: Section `export` decides.
         model: Model folder.
-        dataset: Dataset folder; test images serve the comparison.
+        dataset: Dataset folder; test images serve the comparison, training images calibrate,
+            validation images say what a smaller file loses.
         evaluation: Evaluation folder; its figures go on the model card.
         output: Export folder to write.
 
@@ -49,59 +60,123 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
     """
     config = context.config
     from autonad.data.dataset import Dataset
-    from autonad.deploy.export import export_checked
-    from autonad.files import write_json, write_text_atomic
-    from autonad.latency.measure import measure_network
+    from autonad.deploy.export import check_parity, export_checked
+    from autonad.deploy.parity import Limits
+    from autonad.deploy.speed import time_in_turns
+    from autonad.files import sha256_file, write_bytes_atomic, write_json, write_text_atomic
     from autonad.latency.target import Target
     from autonad.report.model_card import render_card
     from autonad.training.folders import load_model
     from autonad.training.inputs import check_classes, evaluation_data
 
+    settings = config.export
     network, spec, provenance = load_model(model)
     source = Dataset.open(dataset)
     check_classes(source, spec, "the model")
     metrics, weights = _figures(evaluation, model)
     provenance |= {"weights_sha256": weights, "dataset_name": dataset_name(config, source)}
     key = network.architecture.key
-    params = {"export": config.export.model_dump(), "architecture": key}
+    params = {"export": settings.model_dump(), "architecture": key}
     with begin("export", context, params=params, tags={ARCHITECTURE: key}) as step:
         step.uses(source, "test")
+        for name in (INT8, FP16):
+            (output / name).unlink(missing_ok=True)
         data = evaluation_data(source, spec, "test")
-        images, _ = data.batch(range(min(config.export.parity_images, len(data))), 0)
+        images, _ = data.batch(range(min(settings.parity_images, len(data))), 0)
         path = output / MODEL
-        parity = export_checked(
-            network, spec, path, provenance, images=images, tolerance=config.export.tolerance
-        )
-        write_json(output / "parity.json", parity.to_dict())
+        limits = Limits(settings.tolerance, settings.max_disagreement)
+        parity = export_checked(network, spec, path, provenance, images=images, limits=limits)
         here = Target.describe("this machine", "onnxruntime")
-        measured = measure_network(path, here, input_shape=(1, 3, *spec.size))
-        write_json(output / "latency.json", measured.to_dict())
-        megabytes = path.stat().st_size / 1e6
+        attempts = _try_smaller(config, source, spec, path.read_bytes(), here)
+        files = {MODEL: path.read_bytes()} | {one.name: one.content for one in attempts if one.content}
+        parities = {MODEL: parity.to_dict()} | {one.name: one.to_dict() for one in attempts}
+        for name, content in files.items():
+            if name != MODEL:
+                write_bytes_atomic(output / name, content)
+                parities[name] |= check_parity(content, network, images).to_dict()
+            parities[name] |= {"sha256": sha256_file(output / name), "bytes": len(content)}
+        timed = time_in_turns(files, here, (1, 3, *spec.size))
+        latencies = {name: measured.to_dict() for name, measured in timed.items()}
+        write_json(output / "parity.json", parities)
+        write_json(output / "latency.json", latencies)
         card = render_card(
             metrics=metrics,
             spec=spec,
             architecture=network.architecture,
             parameters=network.num_parameters,
-            parity=parity.to_dict(),
-            latency=measured.to_dict(),
+            parities=parities,
+            latencies=latencies,
             provenance=provenance,
         )
         write_text_atomic(output / "MODEL_CARD.md", card)
-        step.run.log(
-            {
-                "latency/p50_ms": measured.median_ms,
-                "latency/p95_ms": measured.p95_ms,
-                "latency/mean_ms": measured.mean_ms,
-                "model/megabytes": megabytes,
-                "export/max_difference": parity.max_difference,
-                "export/disagreement": parity.disagreement,
-            }
-        )
-        step.attach(output, MODEL, "parity.json", "latency.json", "MODEL_CARD.md")
+        step.run.log(_logged(parities, latencies))
+        step.attach(output, *files, "parity.json", "latency.json", "MODEL_CARD.md")
+        measured, megabytes = timed[MODEL], len(files[MODEL]) / 1e6
         step.headline(f"{measured.median_ms:.2f} ms median on this machine, {megabytes:.1f} MB")
         return ExportResult(
-            path, parity.max_difference, measured.median_ms, measured.p95_ms, megabytes, step.seconds
+            path=path,
+            max_difference=parity.max_difference,
+            p50_ms=measured.median_ms,
+            p95_ms=measured.p95_ms,
+            megabytes=megabytes,
+            others={one.name: one.reason for one in attempts},
+            seconds=step.seconds,
         )
+
+
+def _try_smaller(
+    config: Config, source: Dataset, spec: DetectorSpec, model: bytes, here: Target
+) -> list[Attempt]:
+    """The smaller files that section `export` asks for."""
+    from autonad.deploy.reduced import Examination, try_fp16, try_int8
+    from autonad.training.inputs import evaluation_data
+
+    settings = config.export
+    exam = Examination(
+        model=model,
+        dataset=source,
+        calibration=_sample(source, spec, settings.calibration_images, config.seed),
+        validation=evaluation_data(source, spec, "val"),
+        target=here,
+    )
+    least, attempts = settings.int8_min_speedup, []
+    if settings.int8:
+        attempts.append(try_int8(exam, max_loss=settings.int8_max_loss, min_speedup=least))
+    if settings.fp16:
+        attempts.append(try_fp16(exam, max_loss=settings.fp16_max_loss))
+    return attempts
+
+
+def _sample(source: Dataset, spec: DetectorSpec, count: int, seed: int) -> SegmentationData:
+    """Some images of the training split, without augmentation."""
+    from autonad.data.loader import Normalisation, SegmentationData
+
+    rows = source.split("train")
+    if len(rows) > count:
+        rows = rows.sample(count, random_state=seed).sort_index()
+    return SegmentationData(
+        source,
+        rows,
+        size=spec.size,
+        keep_aspect=spec.keep_aspect,
+        normalisation=Normalisation(spec.mean, spec.std),
+    )
+
+
+def _logged(parities: dict[str, Any], latencies: dict[str, Any]) -> dict[str, float | None]:
+    """Metrics for MLflow: of the exported network, and of the int8 file if it was tried."""
+    parity, latency, int8 = parities[MODEL], latencies[MODEL], parities.get(INT8, {})
+    return {
+        "latency/p50_ms": latency["median_ms"],
+        "latency/p95_ms": latency["p95_ms"],
+        "latency/mean_ms": latency["mean_ms"],
+        "model/megabytes": parity["bytes"] / 1e6,
+        "export/max_difference": parity["max_difference"],
+        "export/disagreement": parity["disagreement"],
+        "export/int8_kept": float(int8["kept"]) if int8 else None,
+        "export/int8_loss": int8.get("loss"),
+        "export/int8_speedup": int8.get("speedup"),
+    }
 
 
 def _figures(evaluation: Path, model: Path) -> tuple[dict[str, Any], str]:

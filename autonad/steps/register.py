@@ -186,7 +186,7 @@ def _latency(
     from autonad.deploy.verdict import judge_latency
     from autonad.files import read_json
 
-    here = read_json(export / "latency.json", "the exported network's latency")
+    here = read_json(export / "latency.json", "the exported network's latency")[MODEL]
     if key is not None and here["hardware_key"] == key:
         latency_ms = here["median_ms"]
     elif key == challenger.provenance.get("hardware_key"):
@@ -246,6 +246,7 @@ def _add(registry: Registry, entry: _Entry, temporary: Path, run_id: str | None)
     write_text_atomic(architecture, entry.network.architecture.to_json())
     files = {MODEL: entry.folder / MODEL, IMAGES: images, "architecture.json": architecture}
     files |= {name: entry.folder / name for name in ("MODEL_CARD.md", "parity.json", "latency.json")}
+    files |= {name: entry.folder / name for name in _smaller(entry.folder)}
     missing = [name for name, path in files.items() if not path.is_file()]
     if missing:
         raise TrackingError(f"{entry.folder} lacks {', '.join(missing)}; run `autonad export` again")
@@ -258,6 +259,21 @@ def _add(registry: Registry, entry: _Entry, temporary: Path, run_id: str | None)
         example=example,
         classes=entry.network.spec.num_classes,
     )
+
+
+def _smaller(export: Path) -> list[str]:
+    """The smaller files that belong to this export: one that another export left there is none of it."""
+    from autonad.files import read_json, sha256_file
+
+    told = read_json(export / "parity.json", "the exported network's parity")
+    return [
+        name
+        for name, facts in told.items()
+        if name != MODEL
+        and facts["kept"]
+        and (export / name).is_file()
+        and sha256_file(export / name) == facts["sha256"]
+    ]
 
 
 def _description(champion: Version | None, promote: bool, reasons: tuple[str, ...]) -> str:

@@ -57,8 +57,11 @@ def make_export(folder: Path, dataset: Path, weights: str, target_ms: float = 4.
         "target_ms": target_ms,
     }
     export_onnx(network, spec, folder / "model.onnx", provenance)
-    write_json(folder / "latency.json", {"median_ms": 99.0, "hardware_key": "ffffffffffff"})
-    write_json(folder / "parity.json", {})
+    write_json(folder / "latency.json", {"model.onnx": {"median_ms": 99.0, "hardware_key": "ffffffffffff"}})
+    (folder / "model.int8.onnx").write_bytes(weights.encode())
+    int8 = {"kept": True, "sha256": sha256_file(folder / "model.int8.onnx")}
+    fp16 = {"kept": False, "reason": "loses too much"}
+    write_json(folder / "parity.json", {"model.onnx": {}, "model.int8.onnx": int8, "model.fp16.onnx": fp16})
     (folder / "MODEL_CARD.md").write_text("# Defect detector\n")
     parameters = {"weights_sha256": weights, "dataset": source.fingerprint}
     write_json(folder / "evaluation" / "metrics.json", {"parameters": parameters})
@@ -171,6 +174,7 @@ def test_the_version_can_be_loaded_by_mlflow_and_is_the_exported_file(
         )
     )
     names = {path.name for path in folder.iterdir()}
+    assert (folder / "model.int8.onnx").read_bytes() == b"good"
     assert {"MLmodel", "model.onnx", "MODEL_CARD.md", "architecture.json", "input_example.json"} <= names
     assert sha256_file(folder / "model.onnx") == sha256_file(shop.root / "good/model.onnx")
     info = mlflow.models.get_model_info(str(folder))
@@ -179,6 +183,17 @@ def test_the_version_can_be_loaded_by_mlflow_and_is_the_exported_file(
     logits = loaded.predict({"image": np.zeros((2, 3, 32, 32), np.float32)})["logits"]
     assert logits.shape == (2, 2, 32, 32)
     assert (logits.argmax(1) == 0).all()
+
+
+def test_a_smaller_file_of_another_export_stays_behind(
+    register: Register, config: Config, shop: Shop, tmp_path: Path
+) -> None:
+    mixed = tmp_path / "mixed"
+    shutil.copytree(shop.root / "good", mixed)
+    shutil.copyfile(shop.root / "poor/model.int8.onnx", mixed / "model.int8.onnx")
+    register(mixed)
+    assert stored(config, "1", "model.onnx").is_file()
+    assert not (stored(config, "1", "model.onnx").parent / "model.int8.onnx").exists()
 
 
 def test_equal_inputs_give_equal_bytes(
