@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.data.loader import SegmentationData
     from autonad.deploy.reduced import Attempt
+    from autonad.detector.spec import DetectorSpec
     from autonad.latency.target import Target
-    from autonad.network.spec import DetectorSpec
 
 
 @dataclass(frozen=True)
