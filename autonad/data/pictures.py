@@ -42,7 +42,7 @@ def grey_of(image: np.ndarray) -> np.ndarray:
 
 
 def halved(picture: np.ndarray, side: int) -> np.ndarray:
-    """A picture uint8 (H, W), halved as long as its shorter side stays at least so long: quick, and smooth."""
+    """A picture uint8 (H, W), halved as long as its shorter side stays at least so long; quick and smooth."""
     while min(picture.shape) >= 2 * side:
         height, width = picture.shape[0] // 2, picture.shape[1] // 2
         even = picture[: 2 * height, : 2 * width]

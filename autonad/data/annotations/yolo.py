@@ -63,8 +63,7 @@ def read_yolo(source: Path, *, classes: Sequence[str] | None, known: Sequence[st
         if file is not None or place[:-1] in folders:
             used |= {file} if file is not None else set()
             notes = YoloNotes(file, tuple(names or ()))
-            is_empty = file is None or not read_text(file, MAX_BYTES).strip()
-            found = Found(file or image, image, notes, split_of(parts[:-1]), is_empty)
+            found = Found(file or image, image, notes, split_of(parts[:-1]), _is_empty(file))
             collection.add(found, image.name)
     collection.files = len(used)
     collection.labels = names or []
@@ -118,6 +117,14 @@ class YoloNotes:
         if corners.min() < 1 - _FARTHEST or corners.max() > _FARTHEST:
             raise DatasetError("its corners are no fractions of the image, which lie between 0 and 1")
         return Mark(Polygon((corners * (size[1], size[0]),)), self.names[int(index)])
+
+
+def _is_empty(file: Path | None) -> bool:
+    """Whether a text file lists no shape; one that cannot be read is named when its image is drawn."""
+    try:
+        return file is None or not read_bytes(file, MAX_BYTES).strip()
+    except DatasetError:
+        return False
 
 
 def _is_empty(file: Path | None) -> bool:

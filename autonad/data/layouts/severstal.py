@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autonad.console import as_text
+from autonad.console import abridged, as_text
 from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
 from autonad.data.images import IGNORE
@@ -121,7 +121,7 @@ def _rows(tree: Tree) -> Iterator[tuple[int, str, str, str]]:
         joined = "ImageId_ClassId" in columns
         if "EncodedPixels" not in columns or not (joined or {"ImageId", "ClassId"} <= columns):
             raise DatasetError(
-                f"{tree.root / _TABLE} has the columns {', '.join(map(str, columns))}; it needs ImageId, "
+                f"{tree.root / _TABLE} has the columns {abridged(', '.join(map(str, columns)), 100)}; it needs ImageId, "
                 "ClassId and EncodedPixels"
             )
         for row in rows:

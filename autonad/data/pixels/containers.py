@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +16,7 @@ from autonad.data.pixels.deep_samples import PNG, Kind, decode_deep, tiff_sample
 from autonad.data.pixels.orientation import as_stored, orientation_of, upright
 from autonad.errors import DatasetError
 
+logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what it says names no file
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _SUBFILE = 254
 _WIDTH, _HEIGHT = 256, 257

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import Any, Literal
 
 import numpy as np
@@ -28,13 +29,18 @@ def _numbers(value: Any) -> tuple[int, ...]:
 
 
 def _check_chunks(content: bytes) -> None:
-    """Make sure that no chunk of a PNG claims more bytes than there are, which OpenCV would allocate."""
+    """Make sure that a PNG is whole: OpenCV allocates what a chunk claims, and speaks of what is wrong."""
     at = len(PNG)
     while at < len(content):
         length, kind = struct.unpack_from(">I4s", content, at)
         at += 12 + length
         if at > len(content):
             raise ValueError("a chunk is longer than the file")
+        data = content[at - 8 - length : at - 4]
+        if zlib.crc32(data) != int.from_bytes(content[at - 4 : at], "big"):
+            raise ValueError("a chunk is damaged")
+        if kind == b"IHDR" and any(data[14:16]):
+            raise ValueError("no known compression or filter")
         if kind == b"IEND":
             return
 
