@@ -52,7 +52,7 @@ def shown(text: str) -> str:
 
 
 def abridged(text: str, most: int = 1000) -> str:
-    """A text with names in it, safe to print (see `shown`), without its middle where it is longer than that."""
+    """A text with names in it, safe to print (see `shown`), without its middle where it is longer."""
     safe = shown(text[: 2 * most] + text[-2 * most :] if len(text) > 4 * most else text)
     return safe if len(safe) <= most else f"{safe[: most // 2]} … {safe[-most // 2 :]}"
 

@@ -127,14 +127,6 @@ def _is_empty(file: Path | None) -> bool:
         return False
 
 
-def _is_empty(file: Path | None) -> bool:
-    """Whether a text file lists no shape; one that cannot be read is named when its image is drawn."""
-    try:
-        return file is None or not read_bytes(file, MAX_BYTES).strip()
-    except DatasetError:
-        return False
-
-
 def _place(parts: tuple[str, ...]) -> tuple[str, ...]:
     """Where the text file of an image lies: in the last folder `images`, put `labels`."""
     for position in range(len(parts) - 2, -1, -1):

@@ -51,8 +51,11 @@ def read_image_file(opened: Opened, reading: ImageReading, *, turned: bool) -> I
             if is_transparent:
                 notes.append(TRANSPARENT)
         else:
-            samples = opened.samples(page=reading.page, turned=turned)
+            samples, alpha = opened.samples(page=reading.page, turned=turned)
             pixels = to_uint8(samples, reading, inverted=header.is_inverted)
+            if alpha is not None and alpha.min() < 255:
+                pixels = _on_black(Image.fromarray(pixels), Image.fromarray(alpha))
+                notes.append(TRANSPARENT)
     except DatasetError as error:
         raise _with_name(opened, error) from error
     is_plain = not notes and header.kind == "bytes" and len(header.pages) == 1
@@ -71,10 +74,14 @@ def _colours(picture: Image.Image) -> tuple[np.ndarray, bool]:
         alpha = whole.getchannel("A")
         if alpha.getextrema()[0] == 255:
             return np.array(whole.convert("RGB")), False
-        black = Image.new("RGB", whole.size)
-        black.paste(whole.convert("RGB"), mask=alpha)
-        return np.array(black), True
+        return _on_black(whole.convert("RGB"), alpha), True
     return np.array(picture.convert("RGB")), False
+
+
+def _on_black(picture: Image.Image, alpha: Image.Image) -> np.ndarray:
+    black = Image.new("RGB", picture.size)
+    black.paste(picture, mask=alpha)
+    return np.array(black)
 
 
 def _with_name(opened: Opened, error: DatasetError) -> DatasetError:
