@@ -41,10 +41,10 @@ from autonad.data.ingest.findings import (
     summarise,
 )
 from autonad.data.ingest.grouping import Grouping, Joining, Newcomer, place
-from autonad.data.ingest.opening import open_layout
 from autonad.data.ingest.ordering import in_order
 from autonad.data.ingest.reading import Advance
 from autonad.data.ingest.settings import IngestSettings, PartOptions
+from autonad.data.ingest.sources import open_layout
 from autonad.data.layouts.decoding import PECULIAR, decode_record
 from autonad.data.layouts.layout import Layout
 from autonad.data.repeats import Surface
