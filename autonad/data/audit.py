@@ -41,10 +41,11 @@ from autonad.data.ingest.findings import (
     summarise,
 )
 from autonad.data.ingest.grouping import Grouping, Joining, Newcomer, place
-from autonad.data.ingest.opening import open_layout
 from autonad.data.ingest.ordering import in_order
+from autonad.data.ingest.placing import Shown
 from autonad.data.ingest.reading import Advance
 from autonad.data.ingest.settings import IngestSettings, PartOptions
+from autonad.data.ingest.sources import open_layout
 from autonad.data.layouts.decoding import PECULIAR, decode_record
 from autonad.data.layouts.layout import Layout
 from autonad.data.repeats import Surface
@@ -68,6 +69,7 @@ class AuditReport:
         layout: What was looked at, if it is a layout.
         reading: How the pixels of a layout are read, in sentences; what is unusual is among the findings.
         recognised: The format and by what it was told, where nobody named it.
+        joins: Images of a layout that show one part.
     """
 
     faults: pd.DataFrame
@@ -79,6 +81,7 @@ class AuditReport:
     layout: Layout | None = None
     reading: tuple[str, ...] = ()
     recognised: str = ""
+    joins: tuple[Shown, ...] = ()
 
     @property
     def has_errors(self) -> bool:
@@ -175,6 +178,10 @@ def audit_layout(
     faults += judge(shown, settings.expected(layout.source.name))
     grouping = _grouped(layout, images, settings.parts)
     faults += grouping.faults
+    joins = tuple(
+        Shown(images[join.a].item, images[join.b].item, join.correlation, join.reason, not join.refused)
+        for join in grouping.joins
+    )
     near = [join for join in grouping.joins if join.reason != "equal"]
     crossing = sum(images[join.a].split != images[join.b].split for join in near)
     if crossing:
@@ -191,6 +198,7 @@ def audit_layout(
         layout=layout,
         reading=plain,
         recognised=layout.told,
+        joins=joins,
     )
 
 

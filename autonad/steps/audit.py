@@ -113,6 +113,14 @@ def _write(step: Step, output: Path, settings: IngestSettings, report: AuditRepo
         name, look = report.dataset.root.resolve().name, look_into_dataset(report.dataset)
         notes = []
     content = AuditContent(
-        name, report.faults, report.images, settings.expected(name), look, report.classes, report.rows, notes
+        name,
+        report.faults,
+        report.images,
+        settings.expected(name),
+        look,
+        report.classes,
+        report.rows,
+        notes,
+        report.joins,
     )
     return write_audit(step, output, content)

@@ -147,6 +147,8 @@ def _write_audit(step: Step, folder: Path, settings: IngestSettings, report: Ing
         look_into_dataset(report.dataset, report.places),
         report.dataset.classes,
         manifest[manifest["batch"] == report.batch.name],
+        notes=report.reading,
+        joins=report.joins,
     )
     return write_audit(step, folder, content)
 

@@ -24,12 +24,12 @@ from autonad.data.ingest.findings import (
 )
 from autonad.data.ingest.ledger import Batch, Ledger
 from autonad.data.ingest.merge import Merge
-from autonad.data.ingest.opening import open_layout
 from autonad.data.ingest.ordering import in_order
 from autonad.data.ingest.own_split import found_split
 from autonad.data.ingest.placing import Shown, place_all
 from autonad.data.ingest.reading import Advance
 from autonad.data.ingest.settings import IngestSettings, Rules
+from autonad.data.ingest.sources import open_layout
 from autonad.data.layouts.decoding import PECULIAR
 from autonad.data.layouts.layout import Layout
 from autonad.data.pixels.pixel_reading import READING

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,15 +26,15 @@ class Shown:
     """Two images that show one part.
 
     Attributes:
-        a: File of the first image.
-        b: File of the second.
+        a: Item of the first image; of one that the dataset had, its place there.
+        b: Of the second.
         correlation: Of their small pictures; 1 if they are equal.
         reason: "equal", "repeats" (copies, or pictures of one surface) or "resembles".
         joined: Whether they are in one group now; else their groups or splits keep them apart.
     """
 
-    a: Path
-    b: Path
+    a: str
+    b: str
     correlation: float
     reason: str
     joined: bool
@@ -126,8 +125,9 @@ def _group(
     for image, one in zip(new, newcomers, strict=True):
         if one.split and rows[image]["mask"] and one.stated not in split_of:
             rows[image]["split"] = one.split
+    names = [*old, *(digest.item for digest in new.values())]
     joins = [
-        Shown(files[join.a], files[join.b], join.correlation, join.reason, not join.refused)
+        Shown(names[join.a], names[join.b], join.correlation, join.reason, not join.refused)
         for join in grouping.joins
     ]
     return joins, [*faults, *grouping.faults]

@@ -45,7 +45,8 @@ def masks_of(dataset: Dataset) -> dict[str, np.ndarray]:
 
 
 def kinds(report: ImportReport) -> set[str]:
-    return set(report.faults["kind"]) - {"no-groups"}
+    """What was found, but for what is rightly said of toys: alike masks, and splits of their own."""
+    return set(report.faults["kind"]) - {"no-groups", "own-split", *make.TOY}
 
 
 # -- the layouts -----------------------------------------------------------------------------------------

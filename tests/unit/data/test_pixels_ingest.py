@@ -108,7 +108,7 @@ def test_an_audit_says_what_an_import_says(tmp_path: Path) -> None:
     folder = source(tmp_path / "s", range(6), 4095)
     (folder / "images" / "2.png").write_bytes(b"broken")
     report = import_dataset(folder, tmp_path / "d", IngestSettings())
-    audit = audit_layout("masks", folder)
+    audit = audit_layout(folder, IngestSettings())
 
     def shown(kind: str, faults: object) -> list[str]:
         table = faults[faults["kind"] == kind]  # type: ignore[index]
