@@ -15,7 +15,7 @@ Severity = Literal["error", "warning"]
 FAULT_COLUMNS = ("severity", "kind", "item", "message")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fault:
     """One finding.
 

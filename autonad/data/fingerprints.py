@@ -27,7 +27,7 @@ _SCHEME = 2  # 1, which is not written: all channels of grey images, masks pixel
 _COLUMNS = ("image", "sha256", "mask_sha256", "content", "labels", "descriptor", "scheme")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fingerprint:
     """What one image and its mask are known by: enough to compare them with all others.
 

@@ -13,6 +13,7 @@ the sensor. Two images are laid over one another, and then compared where they s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -32,6 +33,7 @@ _STANDING_OUT = 5.0
 _ROUNDING = 0.3  # of grey levels
 _PROBES = 16
 _HELD = 64  # images that are kept decoded
+_AT_ONCE = 256  # pairs that are compared before it is looked which are left
 
 
 @dataclass(frozen=True)
@@ -107,50 +109,71 @@ def compare(a: Surface, b: Surface) -> Likeness:
     return replace(likeness, defects=defects, excess=inside / (outside + _ROUNDING))
 
 
+Link = tuple[int, int, float]
+
+
 def confirm(
-    candidates: Candidates, stated: Sequence[str], surface: Callable[[int], Surface]
+    candidates: Candidates, stated: Sequence[str], surface: Callable[[int], Surface], workers: int = 1
 ) -> tuple[list[tuple[int, int, float, bool]], int]:
     """The candidates that show one part.
 
     Images of different stated groups do so only if their pixels repeat, and so do images of a crowd, which
     show the same scene anyway. Others do if they resemble one another and no defect speaks against it.
+    Members of a crowd that others connect already are not compared again, so that a crowd of copies costs a
+    comparison for each and not for each pair.
 
     Args:
         candidates: From `similarity.find_candidates`.
         stated: Stated group of each image; empty if unknown. Pairs within a group are left out.
-        surface: Reads an image by its position.
+        surface: Reads an image by its position; called by several threads.
+        workers: Threads that read and compare.
 
     Returns:
         (i, j, correlation, whether pixels repeat), sorted; and how many candidates show different parts.
     """
+    crowded = candidates.crowded
     read = lru_cache(_HELD)(surface)
     found: list[tuple[int, int, float, bool]] = []
-    different = 0
+    same_as = list(range(len(crowded)))
 
-    def is_open(i: int, j: int) -> bool:
-        return not stated[i] or stated[i] != stated[j]
+    def root(index: int) -> int:
+        while same_as[index] != index:
+            same_as[index] = same_as[same_as[index]]
+            index = same_as[index]
+        return index
 
-    def check(i: int, j: int, correlation: float) -> bool:
-        likeness = compare(read(i), read(j))
-        strict = bool(stated[i] and stated[j]) or bool(candidates.crowded[i] and candidates.crowded[j])
-        same = likeness.repeats if strict else likeness.repeats or not likeness.differs
-        if same:
-            found.append((i, j, correlation, likeness.repeats))
-        return same
+    def likeness(link: Link) -> Likeness:
+        return compare(read(link[0]), read(link[1]))
 
-    for i, j, correlation in candidates.pairs:
-        different += is_open(i, j) and not check(i, j, correlation)
-    known = {(i, j) for i, j, _ in candidates.pairs}
-    for hub in candidates.hubs:
-        links = [link for link in hub if link[:2] not in known and is_open(*link[:2])]
-        probes = (
-            set(np.unique(np.linspace(0, len(links) - 1, _PROBES).astype(int)).tolist()) if links else set()
-        )
-        # Copies of one picture crowd, too; then all of them are looked at.
-        if sum(check(*links[probe]) for probe in probes) >= 2:
-            for number, link in enumerate(links):
-                if number not in probes:
-                    check(*link)
+    def check(links: Sequence[Link]) -> int:
+        """Compare those that are open; how many of them show different parts."""
+        different = 0
+        for start in range(0, len(links), _AT_ONCE):
+            todo = [
+                (i, j, correlation)
+                for i, j, correlation in links[start : start + _AT_ONCE]
+                if (not stated[i] or stated[i] != stated[j])
+                and not (crowded[i] and crowded[j] and root(i) == root(j))
+            ]
+            for (i, j, correlation), alike in zip(todo, pool.map(likeness, todo), strict=True):
+                strict = bool(stated[i] and stated[j]) or bool(crowded[i] and crowded[j])
+                if alike.repeats or not (strict or alike.differs):
+                    found.append((i, j, correlation, alike.repeats))
+                    same_as[max(root(i), root(j))] = min(root(i), root(j))
+                else:
+                    different += 1
+        return different
+
+    with ThreadPoolExecutor(workers) as pool:
+        for hub in candidates.hubs:
+            links = [link for link in hub if not stated[link[0]] or stated[link[0]] != stated[link[1]]]
+            probes = sorted({int(n) for n in np.linspace(0, len(links) - 1, _PROBES)}) if links else []
+            before = len(found)
+            check([links[probe] for probe in probes])
+            # Copies of one picture crowd, too; then all of them are looked at.
+            if len(found) - before >= 2:
+                check([link for number, link in enumerate(links) if number not in probes])
+        different = check(candidates.pairs)
     return sorted(found), different
 
 

@@ -36,7 +36,7 @@ class Drawing(Protocol):
         """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One image of a layout, not yet read.
 
