@@ -15,13 +15,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
 
 from autonad.data.images import IGNORE
-from autonad.data.pictures import SIDE, turn
+from autonad.data.pictures import SIDE, grey_of, turn
 from autonad.data.similarity import Candidates, describe_grey
 
 _SIDE = 256  # longest side at which images are compared, pixels
@@ -48,10 +48,25 @@ class Surface:
     grey: np.ndarray
     defects: np.ndarray | None
 
+    @cached_property
+    def fine(self) -> np.ndarray:
+        """The finest detail, which is noise and grain, float32 (H, W)."""
+        return _fine(self.grey)
+
+    @cached_property
+    def detail(self) -> np.ndarray:
+        """Detail between that and what illumination changes, float32 (H, W)."""
+        return _detail(self.grey)
+
+    @cached_property
+    def descriptor(self) -> np.ndarray:
+        """See `similarity.describe`."""
+        return describe_grey(self.grey)
+
     @classmethod
     def of(cls, image: np.ndarray, mask: np.ndarray | None) -> Surface:
         """Of an image uint8 (H, W, 3) with its index mask uint8 (H, W), if it has one."""
-        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        grey = grey_of(image).astype(np.float32)
         factor = min(1.0, _SIDE / max(grey.shape))
         height, width = (max(1, round(factor * n)) for n in grey.shape)
         grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
@@ -92,14 +107,13 @@ class Likeness:
 
 def compare(a: Surface, b: Surface) -> Likeness:
     """Lay two surfaces over one another in the orientation that fits best, and compare them."""
-    first, second, shown = _registered(a, b)
-    fine = [grey - _blurred(grey, 1.5) for grey in (first, second)]
-    fields = np.quantile(_field_correlations(*fine), [0.1, 0.25])
+    second, detail, shown = _registered(a, b)
+    fields = np.quantile(_field_correlations(a.fine, _fine(second)), [0.1, 0.25])
     likeness = Likeness(float(fields[0]), float(fields[1]))
     if shown is None or not shown.any():
         return likeness
     around = cv2.dilate(shown.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
-    x, y = _detail(first), _detail(second)
+    x, y = a.detail, detail
     rest = x - (x * y).sum() / ((y * y).sum() + 1e-9) * y
     inside, outside = (
         float(np.sqrt((rest[where] ** 2).mean())) if where.any() else 0.0 for where in (around, ~around)
@@ -178,10 +192,9 @@ def confirm(
 
 
 def _registered(a: Surface, b: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Both pictures laid over one another, and where either shows a defect; None if that is not known."""
-    pictures = np.stack([describe_grey(b.grey).reshape(SIDE, SIDE)])
-    target = describe_grey(a.grey)
-    way = int(np.argmax([float(turn(pictures, o).ravel() @ target) for o in range(8)]))
+    """The second picture laid over the first, its detail, and where either shows a defect, if that is known."""
+    pictures = b.descriptor.reshape(1, SIDE, SIDE)
+    way = int(np.argmax([float(turn(pictures, o).ravel() @ a.descriptor) for o in range(8)]))
     height, width = a.grey.shape
 
     def laid(picture: np.ndarray, how: int) -> np.ndarray:
@@ -190,22 +203,20 @@ def _registered(a: Surface, b: Surface) -> tuple[np.ndarray, np.ndarray, np.ndar
 
     grey = laid(b.grey, cv2.INTER_AREA)
     shown = None if b.defects is None else laid(b.defects.astype(np.uint8), cv2.INTER_NEAREST)
-    ours, theirs = _detail(a.grey), _detail(grey)
+    ours, theirs = a.detail, _detail(grey)
     window = cv2.createHanningWindow((width, height), cv2.CV_32F) if min(height, width) > 1 else None
     if window is not None:
         (x, y), _ = cv2.phaseCorrelate(theirs, ours, window)
         move = np.array([[1, 0, x], [0, 1, y]], dtype=np.float32)
         moved = _warped(grey, move, cv2.INTER_LINEAR)
+        detail = _detail(moved)
         # Noise alone has no place of its own; a shift that does not help is none.
-        if (
-            max(abs(x) / width, abs(y) / height) < 1 / 16
-            and (ours * _detail(moved)).sum() > (ours * theirs).sum()
-        ):
-            grey = moved
+        if max(abs(x) / width, abs(y) / height) < 1 / 16 and (ours * detail).sum() > (ours * theirs).sum():
+            grey, theirs = moved, detail
             shown = None if shown is None else _warped(shown, move, cv2.INTER_NEAREST)
     if a.defects is None or shown is None:
-        return a.grey, grey, None
-    return a.grey, grey, a.defects | (shown > 0)
+        return grey, theirs, None
+    return grey, theirs, a.defects | (shown > 0)
 
 
 def _warped(picture: np.ndarray, move: np.ndarray, how: int) -> np.ndarray:
@@ -215,6 +226,10 @@ def _warped(picture: np.ndarray, move: np.ndarray, how: int) -> np.ndarray:
 
 def _blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
     return cv2.GaussianBlur(picture, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+
+
+def _fine(grey: np.ndarray) -> np.ndarray:
+    return grey - _blurred(grey, 1.5)
 
 
 def _detail(grey: np.ndarray) -> np.ndarray:
