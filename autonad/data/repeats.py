@@ -192,7 +192,7 @@ def confirm(
 
 
 def _registered(a: Surface, b: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """The second picture laid over the first, its detail, and where either shows a defect, if that is known."""
+    """The second picture laid over the first, its detail, and where either shows a defect, if known."""
     pictures = b.descriptor.reshape(1, SIDE, SIDE)
     way = int(np.argmax([float(turn(pictures, o).ravel() @ a.descriptor) for o in range(8)]))
     height, width = a.grey.shape
@@ -206,7 +206,8 @@ def _registered(a: Surface, b: Surface) -> tuple[np.ndarray, np.ndarray, np.ndar
     ours, theirs = a.detail, _detail(grey)
     window = cv2.createHanningWindow((width, height), cv2.CV_32F) if min(height, width) > 1 else None
     if window is not None:
-        (x, y), _ = cv2.phaseCorrelate(theirs, ours, window)
+        # It multiplies what it is given by the window, in place.
+        (x, y), _ = cv2.phaseCorrelate(theirs.copy(), ours.copy(), window)
         move = np.array([[1, 0, x], [0, 1, y]], dtype=np.float32)
         moved = _warped(grey, move, cv2.INTER_LINEAR)
         detail = _detail(moved)
