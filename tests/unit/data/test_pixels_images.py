@@ -219,6 +219,19 @@ def test_transparent_pixels_become_black_and_that_is_said_once(tmp_path: Path) -
     assert np.array_equal(report.dataset.read_image("images/5.png"), make.texture(5))
 
 
+def test_transparent_pixels_of_16_bits_become_black(tmp_path: Path) -> None:
+    def write(number: int, image: np.ndarray, place: Path) -> None:
+        alpha = np.full(image.shape[:2], 65535, np.uint16)
+        alpha[:4] = 0 if number < 3 else 65535
+        deep = image[..., ::-1].astype(np.uint16) * 257
+        cv2.imwrite(str(place / f"{number}.png"), np.dstack([deep, alpha]))
+
+    report = imported(tmp_path, write)
+    assert found(report, "transparent")[0].startswith("s: 3 images")
+    assert not report.dataset.read_image("images/0.png")[:4].any()
+    assert np.array_equal(report.dataset.read_image("images/0.png")[4:], make.texture(0)[4:])
+
+
 @pytest.mark.parametrize("mode", ["CMYK", "L", "LA", "P", "1", "YCbCr"])
 def test_every_usual_kind_of_sample_is_read(tmp_path: Path, mode: str) -> None:
     def write(number: int, image: np.ndarray, place: Path) -> None:
