@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from autonad.data.annotations.documents import shown
+from autonad.data.annotations.documents import end_of
+from autonad.data.layouts.pairing import normal
+from autonad.data.layouts.published_split import SPLIT_WORDS
 from autonad.errors import DatasetError
 
 # Label Studio puts eight digits before the name of a file that was uploaded.
@@ -31,7 +32,7 @@ class ImageIndex:
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         self._parts: dict[Path, tuple[str, ...]] = {}
         for path in self.images:
-            parts = tuple(_normal(part) for part in path.relative_to(source).parts)
+            parts = tuple(normal(part) for part in path.relative_to(source).parts)
             self._parts[path] = parts
             self._by_name[parts[-1]].append(path)
             self._by_stem[parts[-1].rpartition(".")[0]].append(path)
@@ -55,14 +56,14 @@ class ImageIndex:
         Raises:
             DatasetError: Several images fit equally well.
         """
-        parts = tuple(_normal(part) for part in re.split(r"[\\/]+", reference) if part not in ("", "."))
+        parts = tuple(normal(part) for part in re.split(r"[\\/]+", reference) if part not in ("", "."))
         if not parts:
             return None
         candidates = self._by_name.get(parts[-1], [])
         if not candidates and _UPLOADED.match(parts[-1]):
             parts = (*parts[:-1], _UPLOADED.sub("", parts[-1]))
             candidates = self._by_name.get(parts[-1], [])
-        return self._best(candidates, parts, tuple(_normal(part) for part in near), reference)
+        return self._best(candidates, parts, tuple(normal(part) for part in near), reference)
 
     def beside(self, path: Path) -> Path | None:
         """The image of the same name without suffix in the folder of a file.
@@ -70,7 +71,7 @@ class ImageIndex:
         Raises:
             DatasetError: There are several.
         """
-        parts = tuple(_normal(part) for part in path.relative_to(self.source).parts)
+        parts = tuple(normal(part) for part in path.relative_to(self.source).parts)
         found = [
             image
             for image in self._by_stem.get(parts[-1].rpartition(".")[0], ())
@@ -87,7 +88,7 @@ class ImageIndex:
         if self._rank(ranked[0], parts, near) == self._rank(ranked[1], parts, near):
             some = ", ".join(path.relative_to(self.source).as_posix() for path in sorted(ranked)[:3])
             raise DatasetError(
-                f"{shown(reference)} may mean any of {len(ranked)} images ({some}); write it with its folder"
+                f"{end_of(reference)} may mean any of {len(ranked)} images ({some}); write it with its folder"
             )
         return ranked[0]
 
@@ -115,13 +116,5 @@ def local_path(reference: str) -> str:
 
 def split_of(parts: Iterable[str]) -> str | None:
     """The split that folder or file names stand for: train, val or test."""
-    known = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
-    for part in parts:
-        for word in re.split(r"[^a-z]+", part.lower()):
-            if word in known or word == "test":
-                return known.get(word, "test")
-    return None
-
-
-def _normal(part: str) -> str:
-    return unicodedata.normalize("NFC", part)
+    words = (word for part in parts for word in re.split(r"[^a-z]+", part.lower()))
+    return next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), None)

@@ -52,29 +52,20 @@ def _is_never_told(tree: Tree) -> str | None:
     return None
 
 
-def _by(read: Callable[..., Layout]) -> Callable[[Tree, Wanted], Layout]:
-    """A reader of what a labelling tool writes, which takes the folder."""
-    return lambda tree, wanted: read(tree.root, classes=wanted.classes, known=wanted.known)
-
-
-def _of(told: Callable[[Path], str | None]) -> Recognise:
-    return lambda tree: told(tree.root)
-
-
 def _read_labelme(tree: Tree, wanted: Wanted) -> Layout:
     """What labelme wrote, or what labelme2voc made of it."""
-    return read_voc(tree, wanted) if is_voc(tree) is not None else _by(read_labelme)(tree, wanted)
+    return read_voc(tree, wanted) if is_voc(tree) is not None else read_labelme(tree, wanted)
 
 
 def _read_cvat(tree: Tree, wanted: Wanted) -> Layout:
     """CVAT's segmentation masks, or its shapes."""
-    read = read_cvat_masks if is_cvat_masks(tree) is not None else _by(read_cvat)
+    read = read_cvat_masks if is_cvat_masks(tree) is not None else read_cvat
     return read(tree, wanted)
 
 
 def _is_cvat(tree: Tree) -> str | None:
     told = is_cvat_masks(tree)
-    return recognise_cvat(tree.root) if told is None else told
+    return recognise_cvat(tree) if told is None else told
 
 
 READERS = {
@@ -85,11 +76,11 @@ READERS = {
     "mvtec": Format(read_mvtec, is_mvtec),
     "ksdd2": Format(read_beside, is_beside, names_classes=False),
     "severstal": Format(read_severstal, is_severstal),
-    "labelme": Format(_read_labelme, _of(recognise_labelme), names_classes=False),
-    "coco": Format(_by(read_coco), _of(recognise_coco), names_classes=False),
-    "yolo": Format(_by(read_yolo), _of(recognise_yolo), names_classes=False),
+    "labelme": Format(_read_labelme, recognise_labelme, names_classes=False),
+    "coco": Format(read_coco, recognise_coco, names_classes=False),
+    "yolo": Format(read_yolo, recognise_yolo, names_classes=False),
     "cvat": Format(_read_cvat, _is_cvat, names_classes=False),
-    "label-studio": Format(_by(read_label_studio), _of(recognise_label_studio), names_classes=False),
+    "label-studio": Format(read_label_studio, recognise_label_studio, names_classes=False),
     "supervisely": Format(read_supervisely, is_supervisely, names_classes=False),
     "voc": Format(read_voc, is_voc, names_classes=False),
     "table": Format(read_table, is_table, names_classes=False),
@@ -200,7 +191,7 @@ def list_layout(
         if classes is not None and READERS[format].names_classes:
             raise DatasetError(f"format {format!r} has classes of its own; leave them out")
         layout = replace(READERS[format].read(tree, wanted), recognised=evidence)
-    layout = with_published_split(replace(layout, max_pixels=pixels.max_pixels))
+    layout = with_published_split(replace(layout, max_pixels=pixels.max_pixels), tree)
     if max_bytes is None:
         return layout
     layout = kept_inside(layout, tree)

@@ -17,17 +17,10 @@ from autonad.data.faults import Fault
 from autonad.data.layouts.interpreting import interpret
 from autonad.data.layouts.layout import Layout, Record, Wanted
 from autonad.data.layouts.pairing import normal
+from autonad.data.layouts.published_split import SPLIT_WORDS
 from autonad.data.layouts.tree import Tree
 from autonad.errors import DatasetError
 
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-}
 _ANNOTATIONS = "image_anno.csv"  # of VisA, which `mvtec` reads
 _FREE = frozenset({"", "normal", "good", "ok"})
 Row = Mapping[str, str]
@@ -113,8 +106,8 @@ def table_of(tree: Tree, table: str, wanted: Wanted) -> Layout:
             continue
         if row.get("group"):
             groups[item] = row["group"]
-        if row.get("split", "").lower() in _SPLITS:
-            splits[image] = _SPLITS[row["split"].lower()]
+        if row.get("split", "").lower() in SPLIT_WORDS:
+            splits[image] = SPLIT_WORDS[row["split"].lower()]
     classes, records = _records(tree, masks, splits, wanted, faults)
     items = [record.item for record in records]
     stated = {item: groups.get(item) or f"alone:{item}" for item in items} if groups else None

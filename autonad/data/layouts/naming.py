@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+
+from autonad.data.layouts.pairing import normal
 
 
 def path_key(text: str) -> str:
     """A path as names are compared: NFC, forward slashes, no blanks around it, no "./" before it."""
-    key = unicodedata.normalize("NFC", text.strip()).replace("\\", "/")
+    key = normal(text.strip()).replace("\\", "/")
     while key.startswith("./"):
         key = key[2:]
     return key
