@@ -192,7 +192,7 @@ def confirm(
 
 
 def _registered(a: Surface, b: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """The second picture laid over the first, its detail, and where either shows a defect, if known."""
+    """The second picture laid over the first, its detail, and where either shows a defect, where known."""
     pictures = b.descriptor.reshape(1, SIDE, SIDE)
     way = int(np.argmax([float(turn(pictures, o).ravel() @ a.descriptor) for o in range(8)]))
     height, width = a.grey.shape

@@ -19,10 +19,12 @@ from autonad.data.pixels.mask_files import MaskFile, read_mask_file
 from autonad.data.pixels.pixel_options import shown_key
 from autonad.errors import DatasetError
 
+SOFT_EDGES = "soft-edges"
 # What is said of an image whose file is peculiar; `said_once` says it once of all.
 PECULIAR = {
     DAMAGED_EXIF: "damaged EXIF was left out; the pixels are as stored",
     TRANSPARENT: "transparent pixels were laid on black",
+    SOFT_EDGES: "soft edges in its mask, between two values that mean something, are ignored",
     STORED: "its EXIF turns it, but its mask fits the pixels as stored; both are kept so",
 }
 
@@ -128,6 +130,8 @@ def _labelled(layout: Layout, result: Decoded, masks: list[MaskFile], found: lis
             )
         labels = label(file, layout.reading.masks, meaning_of(layout), index, path.name)
         found += _strange(record, labels, path.name)
+        if labels.has_soft_edges:
+            found.append(Fault("warning", SOFT_EDGES, record.item, PECULIAR[SOFT_EDGES]))
         grey |= labels.is_grey
         if index is None or len(masks) == 1:
             own = labels.indices is file.samples and file.is_plain

@@ -17,6 +17,8 @@ from autonad.errors import DatasetError
 
 _START = 4096  # bytes of a file, among which most headers end
 _DEPTHS = (8, 10, 12, 14, 16)
+_STRAYS = 4  # samples of an image that may lie far from all others
+_STRAY_SHARE = 1e-5  # or this share of them
 _BYTES_FROM = (
     128.0  # floats up to 255 that reach this are grey levels; smaller ones have a range of their own
 )
@@ -31,9 +33,14 @@ class _Depth:
     high: float = -np.inf
     highest: dict[int, int] = field(default_factory=dict)
     example: str = ""
+    strays: list[str] = field(default_factory=list)
 
-    def add(self, item: str, low: float, high: float) -> None:
+    def add(self, item: str, samples: np.ndarray) -> None:
+        """Count an image, given its samples, all of them finite."""
         self.images += 1
+        low, high, has_strays = usual_range(samples)
+        if has_strays:
+            self.strays.append(item)
         self.low = min(self.low, low)
         depth = bits_for(high)
         self.highest[depth] = self.highest.get(depth, 0) + 1
@@ -83,7 +90,7 @@ def survey_images(images: Iterable[tuple[str, Path]], options: PixelOptions) -> 
                 samples, _ = opened.samples(page=options.page, turned=False)
                 finite = samples[np.isfinite(samples)] if header.kind == "floats" else samples
                 if finite.size:
-                    depth.add(item, float(finite.min()), float(finite.max()))
+                    depth.add(item, finite)
         except (DatasetError, OSError):
             continue
     return survey
@@ -129,13 +136,32 @@ def scale_of(
         said.append(
             f"images: {depth.images} of {survey.images} hold {_NAMES[kind]} from {_number(depth.low)} to "
             f"{_number(depth.high)}; {_number(scale[0])} to {_number(scale[1])} become 0 to 255 ({why}), "
-            "stored with 8 bits; --bit-depth says otherwise"
+            f"stored with 8 bits; --bit-depth says otherwise{_cut_off(depth)}"
         )
     page = options.page if options.page is not None else known.page
     return ImageReading(chosen["integers"], chosen["floats"], page, known.turned), said
 
 
 _NAMES: dict[Kind, str] = {"integers": "integers of more than 8 bits", "floats": "floats"}
+
+
+def usual_range(samples: np.ndarray) -> tuple[float, float, bool]:
+    """Smallest and largest sample without a few far away, as a sensor's faults; and whether there are any.
+
+    Args:
+        samples: Of one image, any shape, finite.
+    """
+    flat = samples.ravel()
+    low, high = float(flat.min()), float(flat.max())
+    few = min(max(_STRAYS, int(_STRAY_SHARE * flat.size)), flat.size - 1)
+    middle = (low + high) / 2
+    far_up, far_down = flat > middle, flat < middle
+    # Only where half of the range holds hardly a sample can one end of it be a stray's.
+    if 0 < np.count_nonzero(far_up) <= few:
+        return low, float(flat[~far_up].max()), True
+    if low < 0 and 0 < np.count_nonzero(far_down) <= few:
+        return float(flat[~far_down].min()), high, True
+    return low, high, False
 
 
 def bits_for(high: float) -> int:
@@ -149,7 +175,7 @@ def _integer_range(depth: _Depth) -> tuple[Range, str]:
         return _spread(depth.low, depth.high), "the set's own range"
     why = f"the set uses {bits} bits"
     fewer = sum(count for other, count in depth.highest.items() if other < bits)
-    if fewer > depth.images / 2:
+    if fewer >= depth.images / 4:
         below = max(other for other in depth.highest if other < bits)
         why += f", though {fewer} of {depth.images} need only {below}; the brightest is {depth.example}"
     return (0.0, 2.0**bits - 1), why
@@ -161,6 +187,13 @@ def _float_range(depth: _Depth) -> tuple[Range, str]:
     if depth.low >= 0 and _BYTES_FROM <= depth.high <= 255:
         return (0.0, 255.0), "grey levels"
     return _spread(depth.low, depth.high), "the set's own range"
+
+
+def _cut_off(depth: _Depth) -> str:
+    if not depth.strays:
+        return ""
+    more = " …" if len(depth.strays) > 1 else ""
+    return f"; a few samples of {depth.strays[0]}{more} lie far outside and are cut off"
 
 
 def _spread(low: float, high: float) -> Range:

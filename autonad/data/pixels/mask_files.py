@@ -15,6 +15,7 @@ from autonad.errors import DatasetError
 
 # A mask of two values, the larger of which is white in one of the usual depths, is a mask of 0 and 255.
 _WHITES = frozenset({1023, 4095, 16383, 32767, 32768, 65280, 65535})
+_TINGE = 16  # difference between channels that lossy compression may have made
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,18 @@ def read_mask_file(
         return _planes(header, picture)
 
 
+def _is_nearly_grey(picture: Image.Image) -> bool:
+    """Whether a picture has only the colours that lossy compression makes of greys."""
+    planes = np.asarray(picture).astype(np.int16)
+    return int(np.ptp(planes, axis=2).max(initial=0)) <= _TINGE
+
+
 def _planes(header: Header, picture: Image.Image) -> MaskFile:
     transparency = picture.info.get("transparency")
     if transparency is not None and picture.mode not in {"P", "PA"}:
         picture = picture.convert("RGBA")
+    if header.is_lossy and picture.mode == "RGB" and _is_nearly_grey(picture):
+        picture = picture.convert("L")
     if picture.mode in {"L", "1"}:
         return MaskFile(header, np.array(picture).astype(np.uint8))
     if picture.mode in {"P", "PA"}:

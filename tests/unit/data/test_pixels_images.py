@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -394,3 +395,48 @@ def test_the_same_folder_gives_the_same_dataset(tmp_path: Path) -> None:
     source = folder(tmp_path / "s", integers(4095))
     first, second = (import_dataset(source, tmp_path / name, IngestSettings()).dataset for name in "ab")
     pd.testing.assert_frame_equal(first.manifest, second.manifest)
+
+
+def test_a_few_stray_samples_do_not_darken_a_set(tmp_path: Path) -> None:
+    def write(number: int, texture: np.ndarray, folder: Path) -> None:
+        samples = texture[..., 0].astype(np.uint16) * 16
+        if number == 2:
+            samples[3, 3] = 65535
+        cv2.imwrite(str(folder / f"{number}.png"), samples)
+
+    report = imported(tmp_path, write)
+    told = " ".join(report.faults["message"])
+    assert "0 to 4095 become 0 to 255" in told
+    assert "a few samples of images/2.png lie far outside and are cut off" in told
+    whole = [report.dataset.read_image(row) for row in report.dataset.manifest.itertuples()]
+    assert all(image.std() > 0.9 * make.texture(0)[..., 0].std() for image in whole)
+
+
+def half_precision(samples: np.ndarray, order: str) -> bytes:
+    """A TIFF of floats of 16 bits, of (H, W) samples; `order` is "<" or ">"."""
+    data = samples.astype(np.dtype(np.float16).newbyteorder(order)).tobytes()  # type: ignore[arg-type]
+    height, width = samples.shape
+    short, long = 3, 4
+    rows = [(256, long, width), (257, long, height), (258, short, 16), (259, short, 1), (262, short, 1)]
+    rows += [(273, long, 134), (277, short, 1), (278, long, height), (279, long, len(data)), (339, short, 3)]
+    entries = b"".join(
+        struct.pack(order + "HHI", tag, kind, 1)
+        + (struct.pack(order + "HH", value, 0) if kind == short else struct.pack(order + "I", value))
+        for tag, kind, value in rows
+    )
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, len(rows))
+    return head + entries + bytes(4) + data
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_half_precision_is_read(tmp_path: Path, order: str) -> None:
+    def write(number: int, texture: np.ndarray, folder: Path) -> None:
+        (folder / f"{number}.tif").write_bytes(half_precision(texture[..., 0] / 255.0, order))
+
+    report = imported(tmp_path, write)
+    assert "floats from 0 to 1" in " ".join(report.faults["message"])
+    shown = [row for row in report.dataset.manifest.itertuples()]
+    assert len(shown) == COUNT
+    for row in shown:
+        texture = make.texture(int(Path(row.image).stem))[..., :1]
+        assert np.abs(report.dataset.read_image(row).astype(int) - texture).max() <= 1
