@@ -55,7 +55,7 @@ class _Source:
 
 
 def read_masks(tree: Tree, wanted: Wanted) -> Layout:
-    """List a folder of images and one of masks; both may have the same sub-folders, or lie in folders of splits.
+    """List a folder of images and one of masks; both may have the same sub-folders, or lie inside splits.
 
     The defects are called by `wanted.classes`; else by classes.txt (one per line), else by the sub-folders of
     `masks/`, else "defect" for 0/255 masks. With `wanted.known`, classes that index masks mean where nothing
