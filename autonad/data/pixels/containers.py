@@ -13,7 +13,7 @@ from PIL import Image, TiffImagePlugin
 
 from autonad.data.images import check_size, damages_named, decode, probe_image
 from autonad.data.pixels.deep_samples import PNG, Kind, decode_deep, tiff_samples
-from autonad.data.pixels.half_floats import half_floats
+from autonad.data.pixels.half_floats import read_half_floats
 from autonad.data.pixels.orientation import as_stored, orientation_of, upright
 from autonad.errors import DatasetError
 
@@ -149,7 +149,7 @@ class Opened:
                 return np.asarray(self.picture(page=page, turned=turned)), None
         frame = self.header.frame(page)
         with damages_named(self.content, self.name, self.what):
-            half = half_floats(self.content, frame) if self.content.startswith(_TIFF[:2]) else None
+            half = read_half_floats(self.content, frame) if self.content.startswith(_TIFF[:2]) else None
             samples, alpha = decode_deep(self.content, frame) if half is None else (half, None)
         check_size((samples.shape[1], samples.shape[0]), self.name, self.what, self._max_pixels)
         return samples, alpha

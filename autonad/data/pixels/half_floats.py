@@ -16,7 +16,7 @@ _IS_FLOAT = 3
 _STORED, _DEFLATED = 1, (8, 32946)
 
 
-def half_floats(content: bytes, frame: int) -> np.ndarray | None:
+def read_half_floats(content: bytes, frame: int) -> np.ndarray | None:
     """Samples of a TIFF, float32 (H, W) or (H, W, 3); None if they are no floats of 16 bits.
 
     Args:

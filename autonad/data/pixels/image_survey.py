@@ -17,6 +17,8 @@ from autonad.errors import DatasetError
 
 _START = 4096  # bytes of a file, among which most headers end
 _DEPTHS = (8, 10, 12, 14, 16)
+_BEYOND = 2  # times a dataset's range that images may reach, which is cut off
+_BELOW = 8  # times darker than its range that they may be
 _STRAYS = 4  # samples of an image that may lie far from all others
 _STRAY_SHARE = 1e-5  # or this share of them
 _BYTES_FROM = (
@@ -114,6 +116,9 @@ def scale_of(
         survey: Of the set.
         options: What a user states.
         known: How the images were read that the set is added to.
+
+    Raises:
+        DatasetError: They are of another depth than those images, so that their scale would spoil them.
     """
     known = known or ImageReading()
     chosen: dict[Kind, Range | None] = {"integers": known.integers, "floats": known.floats}
@@ -127,6 +132,7 @@ def scale_of(
             scale = (0.0, 1.0) if is_float else (0.0, 2.0 ** int(options.bit_depth) - 1)
             why = f"as --bit-depth {options.bit_depth} says"
         elif before is not None:
+            _refuse_other_scale(kind, depth, before)
             scale, why = before, "as the dataset's"
             if depth.low < scale[0] or depth.high > scale[1]:
                 why += f", which these exceed, as {depth.example} does: they are cut off"
@@ -162,6 +168,22 @@ def usual_range(samples: np.ndarray) -> tuple[float, float, bool]:
     if low < 0 and 0 < np.count_nonzero(far_down) <= few:
         return float(flat[~far_down].min()), high, True
     return low, high, False
+
+
+def _refuse_other_scale(kind: Kind, depth: _Depth, before: Range) -> None:
+    """Make sure that the range of a dataset's images neither cuts off nor darkens these."""
+    low, high = before
+    deeper = sum(n for bits, n in depth.highest.items() if 2**bits - 1 > high) if kind == "integers" else 0
+    is_beyond = depth.high - low > _BEYOND * (high - low) and (kind == "floats" or 2 * deeper >= depth.images)
+    is_below = kind == "integers" and depth.high * _BELOW < high
+    if is_beyond or is_below:
+        fit = FLOAT if kind == "floats" else str(bits_for(depth.high))
+        raise DatasetError(
+            f"images such as {depth.example} hold {_NAMES[kind]} up to {_number(depth.high)}, those of the "
+            f"dataset were read from {_number(low)} to {_number(high)}, which would "
+            f"{'cut these off' if is_beyond else 'turn these nearly black'}; state their depth with "
+            f"--bit-depth, such as {fit}, or convert them"
+        )
 
 
 def bits_for(high: float) -> int:

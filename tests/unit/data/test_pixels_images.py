@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from autonad.data.ingest.settings import IngestSettings
 from autonad.data.pixels.containers import Opened
 from autonad.data.pixels.drawn_on import are_turned
 from autonad.data.pixels.image_files import read_image_file
+from autonad.data.pixels.image_survey import scale_of, survey_images
 from autonad.data.pixels.orientation import parse_orientation
 from autonad.data.pixels.pixel_options import PixelOptions
 from autonad.data.pixels.pixel_reading import READING, Reading
@@ -440,3 +442,25 @@ def test_half_precision_is_read(tmp_path: Path, order: str) -> None:
     for row in shown:
         texture = make.texture(int(Path(row.image).stem))[..., :1]
         assert np.abs(report.dataset.read_image(row).astype(int) - texture).max() <= 1
+
+
+@pytest.mark.parametrize(("first", "then", "words"), [(16, 257, "cut these off"), (257, 16, "nearly black")])
+def test_a_batch_of_another_depth_is_not_read_by_the_scale_of_the_dataset(
+    tmp_path: Path, first: int, then: int, words: str
+) -> None:
+    def write(factor: int) -> Writer:
+        return lambda number, texture, folder: cv2.imwrite(
+            str(folder / f"{number}.png"), texture[..., 0].astype(np.uint16) * factor
+        )
+
+    before = imported(tmp_path, write(first)).dataset
+    known = Reading.from_dict(json.loads((before.root / "classes.json").read_text())[READING])
+    assert known is not None
+    batch = folder(tmp_path / "batch", write(then))
+    survey = survey_images([(p.name, p) for p in sorted((batch / "images").iterdir())], PixelOptions())
+
+    with pytest.raises(DatasetError, match=words) as caught:
+        scale_of(survey, PixelOptions(), known.images)
+    assert f"--bit-depth, such as {16 if then > first else 12}" in str(caught.value)
+    depth = "16" if then > first else "12"
+    scale_of(survey, PixelOptions(bit_depth=depth), known.images)
