@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +49,11 @@ def shown(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """The first of perhaps many names, for a message that stays one line."""
+    return ", ".join(names[:most]) + (" …" if len(names) > most else "")
 
 
 def _escaped(character: str) -> str:

@@ -52,9 +52,10 @@ class ColourMask:
         if colours.ndim == 2 and int(colours.max()) < len(self.order):
             return np.array(self.order, dtype=np.uint8)[colours], []
         stray = ",".join(str(value) for value in np.broadcast_to(colours[unknown][0], 3))
+        count = int(unknown.sum())
         raise DatasetError(
-            f"mask {self.mask.name} holds the colour {stray} in {int(unknown.sum())} pixels, which stands for no class; add it to the list of classes, or save "
-            "the mask without smoothing"
+            f"mask {self.mask.name} holds the colour {stray} in {count} pixels, which stands for no class; "
+            "add it to the list of classes, or save the mask without smoothing"
         )
 
 
