@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +60,11 @@ def abridged(text: str, most: int = 1000) -> str:
 def printable(message: str) -> str:
     """A message of several lines as the command line prints it."""
     return "\n".join(abridged(line) for line in message.split("\n"))
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """The first of perhaps many names, for a message that stays one line."""
+    return ", ".join(names[:most]) + (" …" if len(names) > most else "")
 
 
 def _escaped(character: str) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from autonad.console import abridged
+from autonad.console import abridged, some
 from autonad.errors import DatasetError
 
 Severity = Literal["error", "warning"]
@@ -33,14 +33,15 @@ class Fault:
 
 
 class NothingUsable(DatasetError):
-    """All images were read, and none can be used.
+    """None of the images can be used.
 
     Attributes:
         faults: Why: severity, kind, item, message.
     """
 
     def __init__(self, message: str, faults: pd.DataFrame) -> None:
-        super().__init__(message)
+        first = [f"{row.item}: {row.message}" for row in faults.head(1).itertuples()]
+        super().__init__("; ".join([message, *first]))
         self.faults = faults
 
 
@@ -59,7 +60,7 @@ def said_once(faults: Iterable[Fault], kinds: Collection[str], name: str) -> lis
         else:
             rest.append(fault)
     for (severity, kind, message), found in items.items():
-        named = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
+        named = some(found)
         count = f"{len(found)} image{'s' * (len(found) > 1)} ({named})"
         rest.append(Fault(severity, kind, name, f"{count}: {message}"))
     return rest

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autonad.console import some
 from autonad.data.faults import Fault
 from autonad.data.ingest.joins import Join, Parts
 from autonad.data.repeats import Surface, confirm
@@ -152,7 +153,7 @@ def _joined(
             message = (
                 f"their images repeat: {pairs}; they count as one group (--trust-groups keeps them apart)"
             )
-            faults.append(Fault("warning", "joined-groups", f"groups {', '.join(stated)}", message))
+            faults.append(Fault("warning", "joined-groups", f"groups {some(stated)}", message))
         else:
             message = f"its images count as one part: {pairs}"
             faults.append(Fault("warning", "joined-images", f"group {group}", message))

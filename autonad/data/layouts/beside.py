@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autonad.console import as_text
+from autonad.console import as_text, some
 from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
 from autonad.data.layouts.layout import Layout, Record, Wanted
@@ -23,7 +23,7 @@ def read_beside(tree: Tree, wanted: Wanted) -> Layout:
     found = pair(images, masks)
     classes = check_classes(wanted.classes if wanted.classes is not None else ["defect"])
     if len(classes) > 2:
-        raise DatasetError(f"masks beside images show one class; got {', '.join(classes[1:])}: name one")
+        raise DatasetError(f"masks beside images show one class; got {some(classes[1:])}: name one")
     records: list[Record] = []
     faults: list[Fault] = []
     for key in images:

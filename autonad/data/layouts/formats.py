@@ -11,6 +11,7 @@ from autonad.data.annotations.cvat import read_cvat, recognise_cvat
 from autonad.data.annotations.label_studio import read_label_studio, recognise_label_studio
 from autonad.data.annotations.labelme import read_labelme, recognise_labelme
 from autonad.data.annotations.yolo import read_yolo, recognise_yolo
+from autonad.data.faults import NothingUsable, fault_table
 from autonad.data.layouts.accounting import account, kept_inside
 from autonad.data.layouts.beside import is_beside, read_beside
 from autonad.data.layouts.groups_table import GROUPS, stated_groups
@@ -115,8 +116,9 @@ def read_layout(
         pixels: What a user states about pixels.
 
     Raises:
-        DatasetError: The format is unknown or not recognised, a folder is missing, the layout is empty or
-            groups.csv is malformed.
+        NothingUsable: The layout lists no image that can be used.
+        DatasetError: The format is unknown or not recognised, a folder is missing, or groups.csv is
+            malformed.
     """
     if not 0 <= threshold <= 254:
         raise DatasetError(f"the mask threshold is {threshold}; it must lie between 0 and 254")
@@ -127,9 +129,9 @@ def read_layout(
     layout = replace(layout, faults=(*layout.faults, *tree.faults))
     layout = replace(layout, faults=(*layout.faults, *account(layout, tree)))
     if not layout.records:
-        errors = [fault for fault in layout.faults if fault.severity == "error"] or layout.faults
-        named = "".join(f"\n{fault.item}: {fault.message}" for fault in errors[:3])
-        raise DatasetError(f"{source} holds no usable image in the layout {layout.format!r}{named}")
+        raise NothingUsable(
+            f"{source} holds no usable image in the layout {layout.format!r}", fault_table(layout.faults)
+        )
     layout = replace(layout, threshold=threshold)
     if groups_csv is None and tree.has(GROUPS):
         groups_csv = tree.path(GROUPS)

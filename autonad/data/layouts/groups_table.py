@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from autonad.console import abridged
+from autonad.console import abridged, some
 from autonad.data.faults import Fault
 from autonad.data.images import IMAGE_SUFFIXES
 from autonad.data.layouts.layout import Layout
@@ -191,5 +191,5 @@ def _column(header: Sequence[str], words: Sequence[str], path: Path) -> int | No
 
 
 def _some(names: Sequence[str], what: str) -> str:
-    shown = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+    shown = some(names)
     return f"{len(names)} {what}{'s' if len(names) > 1 else ''} ({shown})"

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from autonad.console import abridged, as_text
+from autonad.console import abridged, as_text, some
 from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
 from autonad.data.layouts.groups_table import without_group
@@ -155,7 +155,7 @@ def _records(
         item = as_text(image)
         unknown = [label for _, label in found if shown and label not in index]
         if unknown:
-            message = f"its class {unknown[0]!r:.40} is none of {', '.join(classes[1:])}; mend the row"
+            message = f"its class {unknown[0]!r:.40} is none of {some(classes[1:], 8)}; mend the row"
             faults.append(Fault("error", "unknown-class", item, message))
             continue
         if not shown and len(found) > 1 and not index:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autonad.console import some
 from autonad.data.dataset import check_classes
 from autonad.data.images import IGNORE
 from autonad.data.layouts.layout import Layout
@@ -180,7 +181,7 @@ def _stated(
     if classes is not None and unknown:
         raise DatasetError(
             f"--mask-values names {', '.join(unknown)}, which is none of the classes "
-            f"{', '.join(classes[1:])}; give both the same names"
+            f"{some(classes[1:], 8)}; give both the same names"
         )
     meanings = dict(options.mask_values)
     if NOTHING not in meanings.values() and 0 not in meanings:

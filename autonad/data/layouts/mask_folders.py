@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autonad.console import as_text
+from autonad.console import as_text, some
 from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
 from autonad.data.layouts.interpreting import Masks, interpret
@@ -164,7 +164,7 @@ def _per_class(
         if index and name in places:
             inside = [key[len(places[name]) + 1 :] for key in tree.images(places[name], recursive=True)]
             sources.append(_Source(places[name], pair(keys, inside), index))
-    message = f"it is none of the classes {', '.join(names[1:])}"
+    message = f"it is none of the classes {some(names[1:], 8)}"
     unknown = sorted(places.keys() - set(names))
     faults = [Fault("warning", "unknown-class", f"{masks}/{name}", message) for name in unknown]
     return names, sources, faults

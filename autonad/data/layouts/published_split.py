@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from autonad.console import some
 from autonad.data.faults import Fault
 from autonad.data.layouts.layout import Layout
 from autonad.data.layouts.naming import Names
@@ -63,7 +64,7 @@ def _listed(layout: Layout, tree: Tree) -> tuple[dict[str, str], list[Fault]]:
                 twice.append(found[0])
     if not twice:
         return listed, []
-    shown = ", ".join(twice[:3]) + (" ..." if len(twice) > 3 else "")
+    shown = some(twice)
     message = f"{len(twice)} images are in several lists ({shown}); the first list counts"
     return listed, [Fault("warning", "listed-twice", files[0][0], message)]
 

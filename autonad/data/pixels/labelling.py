@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autonad.console import some
 from autonad.data.images import IGNORE
 from autonad.data.pixels.drawn_on import grown
 from autonad.data.pixels.lossy_masks import snapped
@@ -202,6 +203,6 @@ def _refuse_many(
     last = len(meaning.classes) - 1
     raise MaskFault(
         "unknown-value",
-        f"mask {name} holds the values {', '.join(values[:8])}; the classes {', '.join(meaning.classes)} "
+        f"mask {name} holds the values {some(values, 8)}; the classes {some(meaning.classes, 8)} "
         f"have the indices 0 to {last}, and 255 is ignored; {_SAVE}",
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from autonad.console import some
 from autonad.data.dataset import SPLITS, UNLABELLED
 from autonad.data.faults import Fault
 
@@ -29,7 +30,7 @@ def check_splits(
     splits = rows.groupby("group")["split"].nunique()
     divided = list(splits.index[splits > 1])
     if divided and own:
-        shown = ", ".join(divided[:3]) + (" ..." if len(divided) > 3 else "")
+        shown = some(divided)
         message = (
             f"{len(divided)} groups lie in several splits ({shown}), so the test is too easy; leave out "
             "--split own to make a new split"

@@ -38,6 +38,19 @@ def take(source: Path, output: Path, **settings) -> ImportReport:
     return import_dataset(source, output, IngestSettings(format="masks", **settings))
 
 
+def test_lists_and_groups_are_no_links_out_of_the_source(tmp_path: Path) -> None:
+    source = make.masks(tmp_path / "s", [255])
+    names = [f"images/{n}.png" for n in range(9)]
+    (tmp_path / "groups.csv").write_text("image,group\n" + "".join(f"{name},secret\n" for name in names))
+    (tmp_path / "train.txt").write_text("\n".join(names))
+    for name in ("groups.csv", "train.txt"):
+        (source / name).symlink_to(tmp_path / name)
+    report = take(source, tmp_path / "d")
+    assert "secret" not in set(report.dataset.manifest["group"])
+    assert "own-split" not in set(report.faults["kind"])
+    assert errors(report).keys() == {"groups.csv", "train.txt"}
+
+
 def errors(report: ImportReport) -> dict[str, str]:
     rows = report.faults[report.faults["severity"] == "error"]
     return dict(zip(rows["item"], rows["message"], strict=True))
