@@ -104,6 +104,7 @@ def audit(
     groups: Groups = None,
     classes: Classes = None,
     pixels: PixelsRead,
+    parts: Parts,
     call: Call,
 ) -> None:
     """Look for faults in a dataset, or in a layout before it is imported."""
@@ -120,6 +121,7 @@ def audit(
             groups_csv=groups,
             classes=_names(classes),
             pixels=pixels.options,
+            parts=parts.wanted,
         )
     faults = result.faults
     _print_reading(result.reading)
@@ -191,7 +193,7 @@ def ingest(
     print_faults(result.faults, result.listed)
     print(f"{dataset}: {result.text}")
     if result.num_errors:
-        raise FaultyItems(_faulty(result.num_errors, result.batch.quarantined, dataset))
+        raise FaultyItems(_faulty(result.num_errors, result.quarantined, dataset))
 
 
 def publish(

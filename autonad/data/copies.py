@@ -13,7 +13,7 @@ from autonad.data.repeats import Surface, confirm
 from autonad.data.similarity import find_candidates
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """An image among others: what it is known by, and where it belongs.
 

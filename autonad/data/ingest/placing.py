@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,11 +70,8 @@ def place_all(merge: Merge, stated: Mapping[str, str], settings: IngestSettings)
     table = pd.DataFrame(list(merge.rows.values()), columns=list(COLUMNS))
     table = table.sort_values("image", kind="stable").reset_index(drop=True)
     labelled = (table["mask"] != "").to_numpy()
-    if settings.parts.split == "own":
-        table, found = complete(table, labelled, merge.new.keys(), settings.fractions, settings.seed)
-        faults += found
-    if (table.loc[labelled, "split"] == "").any():
-        table.loc[labelled, "split"] = extend_split(table[labelled], settings.fractions, settings.seed)
+    table, found = assign(table, labelled, merge.new.keys(), settings)
+    faults += found
     table.loc[~labelled, "split"] = UNLABELLED
     quarantine = merge.quarantine
     changes = Changes(
@@ -84,6 +81,31 @@ def place_all(merge: Merge, stated: Mapping[str, str], settings: IngestSettings)
         reasons=quarantine.reasons,
     )
     return Placement(changes, tuple(joins), tuple(faults))
+
+
+def assign(
+    table: pd.DataFrame, labelled: np.ndarray, new: Collection[str], settings: IngestSettings
+) -> tuple[pd.DataFrame, list[Fault]]:
+    """Give rows that have no split one.
+
+    Args:
+        table: Rows of the manifest: `image`, `group`, `pixels`, and `split`, "" where there is none yet.
+        labelled: bool (N,), rows that take part.
+        new: Images that are new.
+        settings: Whose split it is to be, and the shares.
+
+    Returns:
+        The table with splits, and what was found.
+
+    Raises:
+        DatasetError: The images show too few parts to be split.
+    """
+    faults: list[Fault] = []
+    if settings.parts.split == "own":
+        table, faults = complete(table, labelled, new, settings.fractions, settings.seed)
+    if (table.loc[labelled, "split"] == "").any():
+        table.loc[labelled, "split"] = extend_split(table[labelled], settings.fractions, settings.seed)
+    return table, faults
 
 
 def _group(
@@ -118,7 +140,8 @@ def _group(
         path = merge.added.get(mask, merge.dataset.root / mask)
         return Surface.of(read_image(files[index]), read_mask(path) if mask else None)
 
-    joining = Joining(settings.parts.trust_groups, settings.parts.near_duplicates, merge.rules.prefix)
+    parts = settings.parts
+    joining = Joining(parts.trust_groups, parts.near_duplicates, merge.rules.prefix, settings.workers)
     grouping = place(members, newcomers, descriptors, surface, joining)
     for image, group in zip(images, (*grouping.members, *grouping.newcomers), strict=True):
         rows[image]["group"] = group

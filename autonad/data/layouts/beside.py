@@ -11,8 +11,6 @@ from autonad.data.layouts.pairing import beside, missing_mask, pair
 from autonad.data.layouts.tree import Tree, split_stem
 from autonad.errors import DatasetError
 
-_SPLITS = ("train", "val", "test")
-
 
 def read_beside(tree: Tree, wanted: Wanted) -> Layout:
     """Masks beside their images, one class; folders called train, val and test are the published split."""
@@ -32,8 +30,7 @@ def read_beside(tree: Tree, wanted: Wanted) -> Layout:
         item = as_text(key)
         fault = found.fault(key, item)
         if fault is None and key in found.masks:
-            split = next((part for part in key.lower().split("/")[:-1] if part in _SPLITS), None)
-            records.append(Record(tree.path(key), item, ((tree.path(found.masks[key]), 1),), None, split))
+            records.append(Record(tree.path(key), item, ((tree.path(found.masks[key]), 1),)))
         else:
             faults.append(fault or missing_mask(item, split_stem(key)))
     return Layout("ksdd2", tree.root, classes, tuple(records), tuple(faults))

@@ -88,7 +88,8 @@ def _masks(layout: Layout, record: Record, header: Header) -> tuple[bool, list[M
 
     def read(turned: bool) -> list[MaskFile]:
         return [
-            read_mask_file(path, page=reading.page, turned=turned, max_pixels=layout.max_pixels)
+            layout.kept.take(path)
+            or read_mask_file(path, page=reading.page, turned=turned, max_pixels=layout.max_pixels)
             for path, _ in record.masks
         ]
 
@@ -117,9 +118,7 @@ def _labelled(layout: Layout, result: Decoded, masks: list[MaskFile], found: lis
     """The record with its masks, understood and laid over each other."""
     assert result.image is not None
     record, shape = result.record, result.image.shape[:2]
-    mask = np.zeros(shape, dtype=np.uint8)
-    claims = np.zeros(shape, dtype=np.uint8)
-    ignored = np.zeros(shape, dtype=bool)
+    mask, claims, ignored = (np.zeros(shape, dtype=kind) for kind in (np.uint8, np.uint8, bool))
     grey, own = False, False
     for file, (path, index) in zip(masks, record.masks, strict=True):
         size = file.samples.shape[:2]
@@ -134,7 +133,7 @@ def _labelled(layout: Layout, result: Decoded, masks: list[MaskFile], found: lis
         if labels.has_soft_edges:
             found.append(Fault("warning", SOFT_EDGES, record.item, PECULIAR[SOFT_EDGES]))
         grey |= labels.is_grey
-        if index is None:
+        if index is None or len(masks) == 1:
             own = labels.indices is file.samples and file.is_plain
             mask = labels.indices
             continue

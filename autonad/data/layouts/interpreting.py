@@ -13,6 +13,7 @@ from autonad.data.images import IGNORE
 from autonad.data.layouts.layout import Layout
 from autonad.data.layouts.turning import settle_turns
 from autonad.data.pixels.image_survey import scale_of, survey_images
+from autonad.data.pixels.kept_masks import KeptMasks
 from autonad.data.pixels.mask_decision import Decision, decide, strays
 from autonad.data.pixels.mask_reading import MaskReading
 from autonad.data.pixels.mask_survey import MaskSurvey, ValueTable, survey_masks
@@ -33,16 +34,19 @@ class Masks:
         is_index: Whether they are index masks rather than masks of the one class.
         reading: How they are read.
         said: That, in a sentence.
+        kept: The masks that need not be decoded again.
     """
 
     classes: tuple[str, ...]
     is_index: bool
     reading: MaskReading
     said: Said
+    kept: KeptMasks
 
     def explain(self, layout: Layout) -> Layout:
         """The layout with this reading of its masks."""
-        return replace(layout, reading=replace(layout.reading, masks=self.reading), said=(self.said,))
+        reading = replace(layout.reading, masks=self.reading)
+        return replace(layout, reading=reading, said=(self.said,), kept=self.kept)
 
 
 def interpret(
@@ -68,13 +72,14 @@ def interpret(
     if options.mask_values is not None:
         assert names is not None
         stated, said = _stated(survey, options, names)
-        return Masks(names, True, stated, said)
+        return Masks(names, True, stated, said, survey.kept)
     known = None if names is None else len(names) - 1
     found = decide(survey, num_classes=known, index=None)
     if known is not None and known > 1:
         refuse_binary(survey, found, known, folder)
     names = names or _names_of(found, survey, folder)
-    return Masks(names, found.is_index, _named(found.reading, names), Said(found.said, found.is_plain))
+    said = Said(found.said, found.is_plain)
+    return Masks(names, found.is_index, _named(found.reading, names), said, survey.kept)
 
 
 def settle(layout: Layout, options: PixelOptions, known: Reading | None = None) -> Layout:
@@ -129,6 +134,7 @@ def _masks_settled(layout: Layout, options: PixelOptions, known: MaskReading) ->
     num_classes = len(layout.classes) - 1
     is_open = layout.assumed and num_classes == 1
     survey = survey_masks(files, options, is_open=is_open)
+    layout = replace(layout, kept=survey.kept)
     if not survey.total:
         return replace(layout, reading=Reading(layout.reading.images, known))
     if options.mask_values is not None:

@@ -12,9 +12,10 @@ from autonad.data.pixels.containers import Header, Opened, read_header
 from autonad.data.pixels.deep_samples import Kind
 from autonad.data.pixels.pixel_options import FLOAT, PixelOptions
 from autonad.data.pixels.scaling import ImageReading, Range
+from autonad.data.pixels.usual_files import is_usual
 from autonad.errors import DatasetError
 
-_BMP = b"BM"
+_START = 4096  # bytes of a file, among which most headers end
 _DEPTHS = (8, 10, 12, 14, 16)
 _BEYOND = 2  # times a dataset's range that images may reach, which is cut off
 _BELOW = 8  # times darker than its range that they may be
@@ -88,7 +89,7 @@ def survey_images(images: Iterable[tuple[str, Path]], options: PixelOptions) -> 
             if header is not None and header.kind != "bytes":
                 depth = survey.depths.setdefault(header.kind, _Depth())
                 opened = Opened.of(path.read_bytes(), Path(item), "image", options.max_pixels)
-                samples = opened.samples(page=options.page, turned=False)
+                samples, _ = opened.samples(page=options.page, turned=False)
                 finite = samples[np.isfinite(samples)] if header.kind == "floats" else samples
                 if finite.size:
                     depth.add(item, finite)
@@ -98,9 +99,9 @@ def survey_images(images: Iterable[tuple[str, Path]], options: PixelOptions) -> 
 
 
 def _header(path: Path, item: str, max_pixels: int) -> Header | None:
-    """What a file says of itself; None for a BMP, which has 8 bits, one page and no EXIF."""
+    """What a file says of itself; None for one that can have 8 bits, one page and no EXIF only."""
     with path.open("rb") as stream:
-        if stream.read(len(_BMP)) == _BMP:
+        if is_usual(stream.read(_START)):
             return None
         stream.seek(0)
         return read_header(stream, Path(item), "image", max_pixels)

@@ -127,10 +127,11 @@ def _one_class(
     if not reading.is_binary or mask.header.is_lossy:
         counts = np.bincount(numbers.ravel(), minlength=256)
         return Labels((numbers > threshold) * np.uint8(index), int((counts > 0).sum()) > 2)
-    labels = (numbers == IGNORE) * np.uint8(index)
-    strange = _strange(numbers, (numbers != 0) & (numbers != IGNORE), 0)
-    if not strange:
+    white = numbers == IGNORE
+    labels = white * np.uint8(index)
+    if np.count_nonzero(numbers) == np.count_nonzero(white):
         return Labels(labels)
+    strange = _strange(numbers, (numbers != 0) & (numbers != IGNORE), 0)
     if _is_edge(numbers, strange, {0, IGNORE}, numbers == IGNORE):
         return Labels((numbers > threshold) * np.uint8(index), is_grey=True)
     if not few_pixels(sum(n for _, n in strange), numbers.size):

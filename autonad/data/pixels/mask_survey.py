@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from autonad.data.pixels.kept_masks import KeptMasks
 from autonad.data.pixels.lossy_masks import flat_pixels
 from autonad.data.pixels.mask_files import MaskFile, read_mask_file
 from autonad.data.pixels.pixel_options import PixelOptions, colour_key
+from autonad.data.runs import Runs
 from autonad.errors import DatasetError
 
 WHITE = 255
@@ -92,6 +94,7 @@ class MaskSurvey:
         lossy: Names of masks that lossy compression may have changed.
         flat: Pixels by value, int64 (256,), within the areas of lossy and of soft masks.
         crowded: Masks with more colours than classes can have.
+        kept: Those that need not be decoded again.
         smooth: Open masks of more greys than one class needs.
         solid: Pixels whose neighbours equal them, by value or colour, of open masks of a few odd values.
         unread: What is wrong with the first masks that could not be read.
@@ -112,18 +115,20 @@ class MaskSurvey:
     lossy: list[str] = field(default_factory=list)
     flat: np.ndarray = field(default_factory=lambda: np.zeros(256, dtype=np.int64))
     crowded: list[str] = field(default_factory=list)
+    kept: KeptMasks = field(default_factory=KeptMasks)
     smooth: int = 0
     solid: Counter[int] = field(default_factory=Counter)
     unread: list[str] = field(default_factory=list)
 
-    def add(self, name: str, mask: MaskFile) -> None:
-        """Count a mask."""
+    def add(self, path: Path, mask: MaskFile) -> None:
+        """Count a mask, and keep it while that is cheap."""
+        name = path.name
         if mask.header.is_lossy:
             self.lossy.append(name)
             if mask.samples.ndim == 2:
                 self.flat += flat_pixels(mask.samples)
             return
-        samples = _counts(mask.samples)
+        samples = self._count(path, mask)
         if samples is None:
             self.crowded.append(name)
             return
@@ -151,6 +156,14 @@ class MaskSurvey:
     def total(self) -> int:
         """Masks that could be read."""
         return self.tables["values"].total + len(self.lossy) + len(self.crowded)
+
+    def _count(self, path: Path, mask: MaskFile) -> dict[int, int] | None:
+        if mask.samples.ndim == 3:
+            return _counts(mask.samples)
+        runs = Runs.of(mask.samples)
+        self.kept.keep(path, mask, runs)
+        counts = runs.counts()
+        return {v: int(counts[v]) for v in np.flatnonzero(counts).tolist()}
 
     def _palette(self, palette: np.ndarray, indices: dict[int, int]) -> dict[int, int]:
         self.palettes += 1
@@ -191,7 +204,7 @@ def survey_masks(masks: Iterable[Path], options: PixelOptions, *, is_open: bool)
     for path in masks:
         try:
             mask = read_mask_file(path, page=options.page, max_pixels=options.max_pixels)
-            survey.add(path.name, mask)
+            survey.add(path, mask)
         except DatasetError as error:
             if len(survey.unread) < _NAMED:
                 survey.unread.append(str(error))

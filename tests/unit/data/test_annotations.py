@@ -447,6 +447,18 @@ def test_rows_are_fractions_of_the_image(tmp_path: Path) -> None:
     assert filled(yolo(tmp_path, "0 0.1 0.1 0.5 0.1 0.5 0.5 0.1 0.5\n\n")) == [2, 3, 9, 14]
 
 
+def test_one_damaged_text_file_does_not_stop_the_others(tmp_path: Path) -> None:
+    yolo(tmp_path, "0 0.1 0.1 0.5 0.1 0.5 0.5 0.1 0.5")
+    save(tmp_path / "images" / "q.png", texture(1, 20, 30))
+    (tmp_path / "labels" / "q.txt").write_bytes("0 0.1 0.1 \xe9".encode("latin-1"))
+    layout = listed("yolo", tmp_path)
+    found = [decode_record(layout, record) for record in layout.records]
+    assert [[fault.message for fault in one.faults] for one in found] == [
+        [],
+        ["q.txt is no text in UTF-8; save it in UTF-8"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -180,11 +180,18 @@ def test_a_page_is_chosen(tmp_path: Path) -> None:
     assert np.array_equal(report.dataset.read_image("images/1.png"), make.texture(1)[::-1])
 
 
-def test_a_page_that_a_file_lacks_is_named(tmp_path: Path) -> None:
+def test_a_page_is_asked_for_in_files_with_several(tmp_path: Path) -> None:
     report = imported(tmp_path, pages, page=2)
     assert np.array_equal(report.dataset.read_image("images/1.png"), make.texture(1))
-    assert len(found(report, "unreadable")) == COUNT - 3
-    assert all("--page asks for 2" in message for message in found(report, "unreadable"))
+    assert not found(report, "unreadable")
+    assert len(report.dataset.manifest) == COUNT
+
+
+def test_a_page_that_a_file_lacks_is_named(tmp_path: Path) -> None:
+    report = imported(tmp_path, pages, page=9)
+    assert found(report, "unreadable")
+    assert all("--page asks for 9" in message for message in found(report, "unreadable"))
+    assert len(report.dataset.manifest) == COUNT - len(found(report, "unreadable"))
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp"])
