@@ -135,7 +135,7 @@ def audit_dataset(
         row = known[images[index].item]
         return Surface.of(dataset.read_image(row), dataset.read_mask(row))
 
-    faults += straddling_near(images, straddling_pairs(images, surface))
+    faults += straddling_near(images, straddling_pairs(images, surface, workers))
     faults += mixed_groups(images)
     table, classes = dataset.manifest[["group", "split", "pixels"]], dataset.classes
     return AuditReport(fault_table(faults), len(table), tuple(shown), table, classes, dataset=dataset)

@@ -8,14 +8,14 @@ from typing import Literal
 
 import pandas as pd
 
-from autonad.console import shown, some
+from autonad.console import abridged, some
 from autonad.errors import DatasetError
 
 Severity = Literal["error", "warning"]
 FAULT_COLUMNS = ("severity", "kind", "item", "message")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fault:
     """One finding.
 
@@ -69,10 +69,10 @@ def said_once(faults: Iterable[Fault], kinds: Collection[str], name: str) -> lis
 def fault_table(faults: Iterable[Fault]) -> pd.DataFrame:
     """Faults as a table (severity, kind, item, message), errors first, in a stable order.
 
-    Items and messages hold names of strangers' files: what cannot be printed is escaped.
+    Items and messages hold names of strangers' files: what cannot be printed is escaped, and none is endless.
     """
     rows = sorted(
-        ({name: shown(value) for name, value in asdict(fault).items()} for fault in set(faults)),
+        ({name: abridged(value) for name, value in asdict(fault).items()} for fault in set(faults)),
         key=lambda row: tuple(row[c] for c in FAULT_COLUMNS),
     )
     return pd.DataFrame(rows, columns=list(FAULT_COLUMNS))

@@ -56,11 +56,13 @@ class Joining:
         trust: Nothing is joined to a stated group.
         search: Near-duplicates are searched for.
         prefix: Begins the names of new groups that nobody stated; may be empty.
+        workers: Threads that compare images.
     """
 
     trust: bool = False
     search: bool = True
     prefix: str = ""
+    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def place(
     faults: list[Fault] = []
     if joining.search:
         candidates = find_candidates(descriptors, start=count)
-        found, different = confirm(candidates, known, surface)
+        found, different = confirm(candidates, known, surface, joining.workers)
         for i, j, correlation, repeats in sorted(found, key=lambda pair: -pair[2]):
             parts.join(i, j, correlation, "repeats" if repeats else "resembles")
         if different:

@@ -140,7 +140,8 @@ def _group(
         path = merge.added.get(mask, merge.dataset.root / mask)
         return Surface.of(read_image(files[index]), read_mask(path) if mask else None)
 
-    joining = Joining(settings.parts.trust_groups, settings.parts.near_duplicates, merge.rules.prefix)
+    parts = settings.parts
+    joining = Joining(parts.trust_groups, parts.near_duplicates, merge.rules.prefix, settings.workers)
     grouping = place(members, newcomers, descriptors, surface, joining)
     for image, group in zip(images, (*grouping.members, *grouping.newcomers), strict=True):
         rows[image]["group"] = group

@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from autonad.console import some
+from autonad.console import abridged, some
 from autonad.data.faults import Fault
 from autonad.data.images import IMAGE_SUFFIXES
 from autonad.data.layouts.layout import Layout
@@ -174,7 +174,9 @@ def _columns(
             return rows, 0, 1
         if len(header) > len(widest):
             widest = header
-    raise DatasetError(f"groups file {path} has the columns {widest}; it needs image and group")
+    raise DatasetError(
+        f"groups file {path} has the columns {abridged(', '.join(widest), 100)}; it needs image and group"
+    )
 
 
 def _column(header: Sequence[str], words: Sequence[str], path: Path) -> int | None:

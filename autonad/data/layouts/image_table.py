@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from autonad.console import as_text, some
+from autonad.console import abridged, as_text, some
 from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
 from autonad.data.layouts.groups_table import without_group
@@ -200,7 +200,8 @@ def rows_of(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         names = [(name or "").strip().lower() for name in reader.fieldnames or ()]
         if not {"image", "mask"} <= set(names):
-            raise DatasetError(f"{path} has the columns {', '.join(names)}; it needs image and mask")
+            found = abridged(", ".join(names), 100)
+            raise DatasetError(f"{path} has the columns {found}; it needs image and mask")
         reader.fieldnames = names
         for row in reader:
             yield reader.line_num, {name: (row.get(name) or "").strip() for name in names}

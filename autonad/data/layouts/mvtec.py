@@ -18,11 +18,10 @@ from autonad.data.faults import Fault
 from autonad.data.layouts.colour_masks import mask_of_size
 from autonad.data.layouts.image_table import rows_of
 from autonad.data.layouts.layout import Layout, Record, Wanted
-from autonad.data.layouts.pairing import class_name, paired
+from autonad.data.layouts.pairing import FREE, class_name, paired
 from autonad.data.layouts.tree import Tree
 from autonad.errors import DatasetError
 
-_GOOD = frozenset({"good", "ok"})
 _SPLIT_TABLE = "split_csv/1cls.csv"
 _VISA = "Data/Images/Anomaly"
 
@@ -74,7 +73,7 @@ def _mvtec(tree: Tree) -> Layout:
     faults: list[Fault] = []
     for split in ("train", "test"):
         for name in tree.inner(split):
-            if name.lower() in _GOOD:
+            if name.lower() in FREE:
                 records += [
                     Record(tree.path(key), as_text(key), (), published_split=split)
                     for key in tree.images(f"{split}/{name}", recursive=True)
@@ -91,7 +90,7 @@ def _mvtec(tree: Tree) -> Layout:
 
 
 def _types(tree: Tree) -> list[str]:
-    return [name for name in tree.inner("test") if name.lower() not in _GOOD]
+    return [name for name in tree.inner("test") if name.lower() not in FREE]
 
 
 def _visa_objects(tree: Tree) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autonad.console import as_text
+from autonad.console import abridged, as_text
 from autonad.data.annotations.rle import decode_runs
 from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
@@ -124,9 +124,9 @@ def _rows(tree: Tree) -> Iterator[tuple[int, str, str, str]]:
         columns = set(rows.fieldnames or ())
         joined = "ImageId_ClassId" in columns
         if "EncodedPixels" not in columns or not (joined or {"ImageId", "ClassId"} <= columns):
+            named = abridged(", ".join(map(str, columns)), 100)
             raise DatasetError(
-                f"{tree.root / _TABLE} has the columns {', '.join(map(str, columns))}; it needs ImageId, "
-                "ClassId and EncodedPixels"
+                f"{tree.root / _TABLE} has the columns {named}; it needs ImageId, ClassId and EncodedPixels"
             )
         for row in rows:
             cells = {

@@ -61,9 +61,13 @@ class Tree:
         files = [key[len(prefix) :] for key in self.files if key.startswith(prefix)]
         return Tree(self.root / folder, files, frozenset(inner))
 
+    def real(self, key: str) -> str:
+        """A file's key in the source; another one only where a source is seen rearranged."""
+        return key
+
     def path(self, key: str) -> Path:
         """Where a file lies."""
-        return self.root / key
+        return self.root / self.real(key)
 
     def has(self, key: str) -> bool:
         """Whether there is such a file."""
