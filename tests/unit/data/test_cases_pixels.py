@@ -48,7 +48,7 @@ def contrast(dataset: Dataset) -> float:
         ("05-rgba-black-paint", "alpha decides"),
         ("08-exif-180", "their masks fit the pixels as stored"),
         ("20b-noisy-png", "1 of 12 has other values: p04.png (3)"),
-        ("41-bad-exif", "8 images (images/p01.jpg, images/p02.png, images/p04.jpg, …): damaged EXIF"),
+        ("41-bad-exif", "8 images (images/p01.jpg, images/p02.png, images/p04.jpg …): damaged EXIF"),
     ],
 )
 def test_all_images_are_read_and_the_peculiarity_is_said(tmp_path: Path, case: str, words: str) -> None:
