@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +49,22 @@ def shown(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def abridged(text: str, most: int = 1000) -> str:
+    """A text with names in it, safe to print (see `shown`), without its middle where it is longer."""
+    safe = shown(text[: 2 * most] + text[-2 * most :] if len(text) > 4 * most else text)
+    return safe if len(safe) <= most else f"{safe[: most // 2]} … {safe[-most // 2 :]}"
+
+
+def printable(message: str) -> str:
+    """A message of several lines as the command line prints it."""
+    return "\n".join(abridged(line) for line in message.split("\n"))
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """The first of perhaps many names, for a message that stays one line."""
+    return ", ".join(names[:most]) + (" …" if len(names) > most else "")
 
 
 def _escaped(character: str) -> str:

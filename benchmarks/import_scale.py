@@ -11,7 +11,6 @@ import argparse
 import json
 import multiprocessing
 import resource
-import shutil
 import sys
 import tempfile
 import time
@@ -36,8 +35,9 @@ def main() -> None:
         source, rows = Path(folder, "source"), []
         for images in sorted(options.images):
             generate(source, images, options.side, options.suffix)
-            unavoidable = _alone(decode_and_write, source, Path(folder, "copy"), options.suffix)
-            done = _alone(import_all, source, Path(folder, "dataset"), options.workers)
+            # Both stay until the end: a file system searches long for a place where files were just deleted.
+            unavoidable = _alone(decode_and_write, source, Path(folder, f"copy{images}"), options.suffix)
+            done = _alone(import_all, source, Path(folder, f"dataset{images}"), options.workers)
             row = {"images": images, **unavoidable, **done}
             row["beyond_s"] = row["cpu_s"] - row["placing_s"] - row["decode_s"] - row["write_s"]
             row["beyond"] = row["beyond_s"] / (row["decode_s"] + row["write_s"])
@@ -49,7 +49,6 @@ def main() -> None:
                 f"{row['peak_mib']:.0f} MiB",
                 flush=True,
             )
-            shutil.rmtree(Path(folder, "dataset"))
     growth = None
     if len(rows) > 1:
         added = rows[-1]["images"] - rows[0]["images"]
@@ -114,7 +113,6 @@ def decode_and_write(source: Path, copy: Path, suffix: str) -> dict[str, float]:
         (copy / f"{name}.mask.png").write_bytes(encode_png(labels))
         decode_s += decoded - begun
         write_s += time.process_time() - decoded
-    shutil.rmtree(copy)
     return {"decode_s": decode_s, "write_s": write_s}
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from autonad.cli.fault_lines import print_faults
+from autonad.cli.fault_lines import causes_printed, print_faults
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import (
     Call,
@@ -56,24 +56,19 @@ def import_data(
 ) -> None:
     """Import images with their annotations as a dataset, split by physical part."""
     from autonad import steps
-    from autonad.data.faults import NothingUsable
 
-    try:
-        with call.context() as context:
-            result = steps.import_data(
-                context,
-                format=format,
-                source=source,
-                output=output,
-                replace=replace,
-                groups_csv=groups,
-                classes=_names(classes),
-                pixels=pixels.options,
-                parts=parts.wanted,
-            )
-    except NothingUsable as error:
-        print_faults(error.faults)
-        raise
+    with causes_printed(), call.context() as context:
+        result = steps.import_data(
+            context,
+            format=format,
+            source=source,
+            output=output,
+            replace=replace,
+            groups_csv=groups,
+            classes=_names(classes),
+            pixels=pixels.options,
+            parts=parts.wanted,
+        )
     _print_reading(result.reading)
     print_faults(result.faults, result.listed)
     print(f"{output}: {result.text}; open {output / 'audit.html'}")
@@ -104,12 +99,13 @@ def audit(
     groups: Groups = None,
     classes: Classes = None,
     pixels: PixelsRead,
+    parts: Parts,
     call: Call,
 ) -> None:
     """Look for faults in a dataset, or in a layout before it is imported."""
     from autonad import steps
 
-    with call.context() as context:
+    with causes_printed(), call.context() as context:
         result = steps.audit(
             context,
             dataset=dataset,
@@ -120,6 +116,7 @@ def audit(
             groups_csv=groups,
             classes=_names(classes),
             pixels=pixels.options,
+            parts=parts.wanted,
         )
     faults = result.faults
     _print_reading(result.reading)
@@ -191,7 +188,7 @@ def ingest(
     print_faults(result.faults, result.listed)
     print(f"{dataset}: {result.text}")
     if result.num_errors:
-        raise FaultyItems(_faulty(result.num_errors, result.batch.quarantined, dataset))
+        raise FaultyItems(_faulty(result.num_errors, result.quarantined, dataset))
 
 
 def publish(

@@ -9,7 +9,7 @@ from typing import NoReturn
 import typer
 
 from autonad.cli import datasets, design, line, memory, pipelines
-from autonad.console import shown
+from autonad.console import printable
 from autonad.errors import AutonadError, FaultyItems
 
 INTERRUPTED = 130
@@ -36,8 +36,10 @@ def main() -> None:
         # Typer turns an interrupt (130) or an `Exit` of a verb into a returned code; verbs return nothing.
         code = app(standalone_mode=False)
     except AutonadError as error:
-        lines = "\n".join(shown(line) for line in str(error).split("\n"))
-        print(f"{'note' if isinstance(error, FaultyItems) else 'error'}: {lines}", file=sys.stderr)
+        print(
+            f"{'note' if isinstance(error, FaultyItems) else 'error'}: {printable(str(error))}",
+            file=sys.stderr,
+        )
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED

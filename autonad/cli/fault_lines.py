@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 MOST_OF_A_KIND = 5  # findings of one kind and severity that a terminal shows
+
+
+@contextmanager
+def causes_printed() -> Iterator[None]:
+    """Print why nothing could be used, before that ends the command."""
+    from autonad.data.faults import NothingUsable
+
+    try:
+        yield
+    except NothingUsable as error:
+        print_faults(error.faults)
+        raise
 
 
 def print_faults(faults: Any, listed: Path | None = None) -> None:

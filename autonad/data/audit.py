@@ -41,10 +41,12 @@ from autonad.data.ingest.findings import (
     summarise,
 )
 from autonad.data.ingest.grouping import Grouping, Joining, Newcomer, place
-from autonad.data.ingest.opening import open_layout
 from autonad.data.ingest.ordering import in_order
+from autonad.data.ingest.own_split import found_split
+from autonad.data.ingest.placing import Shown, assign
 from autonad.data.ingest.reading import Advance
 from autonad.data.ingest.settings import IngestSettings, PartOptions
+from autonad.data.ingest.sources import open_layout
 from autonad.data.layouts.decoding import PECULIAR, decode_record
 from autonad.data.layouts.layout import Layout
 from autonad.data.repeats import Surface
@@ -62,12 +64,13 @@ class AuditReport:
         faults: Findings (severity, kind, item, message), errors first.
         num_images: Images that were looked at.
         images: What those that can be used look like, in figures.
-        rows: Group, split ("" if it has none) and pixels of each class of these images.
+        rows: Group, split (as an import would make it; "" if it cannot) and pixels of each class of these.
         classes: Names by index, background first.
         dataset: What was looked at, if it is a dataset.
         layout: What was looked at, if it is a layout.
         reading: How the pixels of a layout are read, in sentences; what is unusual is among the findings.
         recognised: The format and by what it was told, where nobody named it.
+        joins: Images of a layout that show one part.
     """
 
     faults: pd.DataFrame
@@ -79,6 +82,7 @@ class AuditReport:
     layout: Layout | None = None
     reading: tuple[str, ...] = ()
     recognised: str = ""
+    joins: tuple[Shown, ...] = ()
 
     @property
     def has_errors(self) -> bool:
@@ -131,7 +135,7 @@ def audit_dataset(
         row = known[images[index].item]
         return Surface.of(dataset.read_image(row), dataset.read_mask(row))
 
-    faults += straddling_near(images, straddling_pairs(images, surface))
+    faults += straddling_near(images, straddling_pairs(images, surface, workers))
     faults += mixed_groups(images)
     table, classes = dataset.manifest[["group", "split", "pixels"]], dataset.classes
     return AuditReport(fault_table(faults), len(table), tuple(shown), table, classes, dataset=dataset)
@@ -142,7 +146,8 @@ def audit_layout(
 ) -> AuditReport:
     """Look for faults in a layout before it is imported.
 
-    Copies across the published splits are warnings, because the import splits anew, by group.
+    It is grouped and split as an import would do it. Copies across the published splits are warnings, because
+    the import splits anew, by group, unless their user keeps them.
 
     Args:
         source: Its folder.
@@ -154,34 +159,32 @@ def audit_layout(
     """
     layout = open_layout(Path(source), settings)
     faults, grey = list(layout.faults), 0
-    images, shown, rows = list[Seen](), list[Looked](), list[tuple[str, str, Sequence[int]]]()
+    images, shown, pixels, free = list[Seen](), list[Looked](), list[Sequence[int]](), list[str]()
     digester = Digester.of_layout(layout, None)
     with ThreadPoolExecutor(settings.workers) as pool:
         for done, digest in enumerate(in_order(pool, digester.digest, layout.records), start=1):
             grey += digest.grey
             fault = rejection(digest)
             faults += [*digest.faults] if fault is None else [*digest.faults, fault]
-            if fault is None:
+            if fault is None and digest.empty:
+                free.append(digest.item)
+            if fault is None and (settings.include_defect_free or not digest.empty):
                 images.append(seen(digest, layout, split=digest.record.published_split or ""))
                 shown.append(looked(digest, images[-1].group))
-                rows.append((images[-1].group or digest.item, images[-1].split, digest.pixels))
+                pixels.append(digest.pixels)
             advance(done, len(layout.records), "images read")
     if not any(image.measures.areas for image in shown):
-        faults += no_defects(layout, [image.item for image in shown])
+        faults += no_defects(layout, free)
     faults = said_once(faults, PECULIAR, layout.source.name)
     faults += reading_findings(layout.said, layout.source.name)
-    faults += summarise(layout, layout.source.name, grey=grey, images=len(layout.records))
+    left_out = 0 if settings.include_defect_free else len(free)
+    faults += summarise(
+        layout, layout.source.name, grey=grey, images=len(layout.records), defect_free=left_out
+    )
     faults += compare(layout, images)
     faults += judge(shown, settings.expected(layout.source.name))
-    grouping = _grouped(layout, images, settings.parts)
-    faults += grouping.faults
-    near = [join for join in grouping.joins if join.reason != "equal"]
-    crossing = sum(images[join.a].split != images[join.b].split for join in near)
-    if crossing:
-        message = f"{crossing} pairs of near-duplicates cross the published splits; the import makes new ones"
-        faults.append(Fault("warning", "near-duplicate", layout.source.name, message))
-    table = pd.DataFrame(rows, columns=["group", "split", "pixels"])
-    found, plain = fault_table(faults), tuple(one.text for one in layout.said if one.is_plain)
+    table, joins, more = _as_imported(layout, images, pixels, settings)
+    found, plain = fault_table([*faults, *more]), tuple(one.text for one in layout.said if one.is_plain)
     return AuditReport(
         found,
         len(layout.records),
@@ -191,6 +194,7 @@ def audit_layout(
         layout=layout,
         reading=plain,
         recognised=layout.told,
+        joins=joins,
     )
 
 
@@ -221,6 +225,38 @@ def _changes(dataset: Dataset, row: Any, counts: Sequence[int]) -> Iterator[Faul
         yield Fault("error", "changed", row.mask, message)
 
 
+def _as_imported(
+    layout: Layout, images: Sequence[Seen], pixels: Sequence[Sequence[int]], settings: IngestSettings
+) -> tuple[pd.DataFrame, tuple[Shown, ...], list[Fault]]:
+    """Groups and splits as an import would make them: image, group, split and pixels; joins; faults."""
+    is_own = settings.parts.split == "own"
+    grouping = _grouped(layout, images, settings.parts)
+    joins = tuple(
+        Shown(images[join.a].item, images[join.b].item, join.correlation, join.reason, not join.refused)
+        for join in grouping.joins
+    )
+    faults = [*found_split(layout.records, asked=settings.parts.split), *grouping.faults]
+    near = [join for join in grouping.joins if join.reason != "equal"]
+    crossing = sum(images[join.a].split != images[join.b].split for join in near)
+    if crossing and not is_own:
+        message = f"{crossing} pairs of near-duplicates cross the published splits; the import makes new ones"
+        faults.append(Fault("warning", "near-duplicate", layout.source.name, message))
+    table = pd.DataFrame(
+        {
+            "image": [image.item for image in images],
+            "group": grouping.newcomers,
+            "split": [image.split if is_own else "" for image in images],
+            "pixels": pixels,
+        }
+    )
+    try:
+        table, found = assign(table, np.ones(len(table), dtype=bool), table["image"].tolist(), settings)
+    except DatasetError as error:
+        return table, joins, [*faults, Fault("error", "too-few-parts", layout.source.name, str(error))]
+    shares = None if is_own else settings.fractions
+    return table, joins, [*faults, *found, *judge_splits(table, layout.classes, shares, own=is_own)]
+
+
 def _grouped(layout: Layout, images: Sequence[Seen], parts: PartOptions) -> Grouping:
     """Which images of a layout show one part."""
     records = {record.item: record for record in layout.records}
@@ -231,7 +267,12 @@ def _grouped(layout: Layout, images: Sequence[Seen], parts: PartOptions) -> Grou
         return Surface.of(decoded.image, decoded.mask)
 
     joining = Joining(parts.trust_groups, parts.near_duplicates)
-    newcomers = [Newcomer(image.item, image.group, image.fingerprint.content) for image in images]
+    newcomers = [
+        Newcomer(
+            image.item, image.group, image.fingerprint.content, image.split if parts.split == "own" else ""
+        )
+        for image in images
+    ]
     blank = np.zeros((0, 1), dtype=np.float16)
     descriptors = np.stack([image.fingerprint.descriptor for image in images]) if images else blank
     return place([], newcomers, descriptors, surface, joining)

@@ -13,7 +13,7 @@ from autonad.data.repeats import Surface, confirm
 from autonad.data.similarity import find_candidates
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """An image among others: what it is known by, and where it belongs.
 
@@ -37,17 +37,20 @@ def shown_classes(pixels: Sequence[int], classes: Sequence[str]) -> frozenset[st
     return frozenset(name for name, n in list(zip(classes, pixels, strict=True))[1:] if n)
 
 
-def straddling_pairs(seen: Sequence[Seen], surface: Callable[[int], Surface]) -> list[tuple[int, int, float]]:
+def straddling_pairs(
+    seen: Sequence[Seen], surface: Callable[[int], Surface], workers: int = 1
+) -> list[tuple[int, int, float]]:
     """Pairs (i, j, correlation) in different splits whose pixels repeat; equal images are left out.
 
     Args:
         seen: The images.
-        surface: Reads one of them by its position.
+        surface: Reads one of them by its position; called by several threads.
+        workers: Threads that compare images.
     """
     if not seen:
         return []
     candidates = find_candidates(np.stack([image.fingerprint.descriptor for image in seen]))
-    pairs, _ = confirm(candidates, [image.split for image in seen], surface)
+    pairs, _ = confirm(candidates, [image.split for image in seen], surface, workers)
     content = [image.fingerprint.content for image in seen]
     return [(i, j, value) for i, j, value, _ in pairs if content[i] != content[j]]
 

@@ -8,14 +8,14 @@ from typing import Literal
 
 import pandas as pd
 
-from autonad.console import shown
+from autonad.console import abridged, some
 from autonad.errors import DatasetError
 
 Severity = Literal["error", "warning"]
 FAULT_COLUMNS = ("severity", "kind", "item", "message")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fault:
     """One finding.
 
@@ -33,14 +33,15 @@ class Fault:
 
 
 class NothingUsable(DatasetError):
-    """All images were read, and none can be used.
+    """None of the images can be used.
 
     Attributes:
         faults: Why: severity, kind, item, message.
     """
 
     def __init__(self, message: str, faults: pd.DataFrame) -> None:
-        super().__init__(message)
+        first = [f"{row.item}: {row.message}" for row in faults.head(1).itertuples()]
+        super().__init__("; ".join([message, *first]))
         self.faults = faults
 
 
@@ -59,7 +60,7 @@ def said_once(faults: Iterable[Fault], kinds: Collection[str], name: str) -> lis
         else:
             rest.append(fault)
     for (severity, kind, message), found in items.items():
-        named = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
+        named = some(found)
         count = f"{len(found)} image{'s' * (len(found) > 1)} ({named})"
         rest.append(Fault(severity, kind, name, f"{count}: {message}"))
     return rest
@@ -68,10 +69,10 @@ def said_once(faults: Iterable[Fault], kinds: Collection[str], name: str) -> lis
 def fault_table(faults: Iterable[Fault]) -> pd.DataFrame:
     """Faults as a table (severity, kind, item, message), errors first, in a stable order.
 
-    Items and messages hold names of strangers' files: what cannot be printed is escaped.
+    Items and messages hold names of strangers' files: what cannot be printed is escaped, and none is endless.
     """
     rows = sorted(
-        ({name: shown(value) for name, value in asdict(fault).items()} for fault in set(faults)),
+        ({name: abridged(value) for name, value in asdict(fault).items()} for fault in set(faults)),
         key=lambda row: tuple(row[c] for c in FAULT_COLUMNS),
     )
     return pd.DataFrame(rows, columns=list(FAULT_COLUMNS))

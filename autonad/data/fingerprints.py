@@ -2,7 +2,8 @@
 
 `fingerprints.parquet` has one row per image: `sha256` and `mask_sha256` of the files it was made of,
 `content` (sha256 of the pixels), `labels` (sha256 of the mask's pixels; "" without a mask), and `descriptor`
-(half precision, see `similarity.describe`). A row whose files have changed is made anew.
+(half precision, see `similarity.describe`). A row whose files have changed is made anew, and so is one of
+another `scheme`, which says how the others are computed.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ import numpy as np
 import pandas as pd
 
 from autonad.data.dataset import UNLABELLED, Dataset
+from autonad.data.runs import Runs
 from autonad.data.similarity import describe
 
 FINGERPRINTS = "fingerprints.parquet"
 _PRECISION = np.float16
-_COLUMNS = ("image", "sha256", "mask_sha256", "content", "labels", "descriptor")
+_SCHEME = 2  # 1, which is not written: all channels of grey images, masks pixel by pixel
+_COLUMNS = ("image", "sha256", "mask_sha256", "content", "labels", "descriptor", "scheme")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fingerprint:
     """What one image and its mask are known by: enough to compare them with all others.
 
@@ -41,9 +44,10 @@ class Fingerprint:
     @classmethod
     def of(cls, image: np.ndarray, mask: np.ndarray | None) -> Fingerprint:
         """Fingerprint of an image uint8 (H, W, 3) with its index mask uint8 (H, W)."""
-        content = hashlib.sha256(repr(image.shape).encode())
-        content.update(np.ascontiguousarray(image).data)
-        labels = "" if mask is None else hashlib.sha256(np.ascontiguousarray(mask).data).hexdigest()
+        pixels = np.ascontiguousarray(image[..., 0] if _is_grey(image) else image)
+        content = hashlib.sha256(repr(pixels.shape).encode())
+        content.update(pixels.data)
+        labels = "" if mask is None else hashlib.sha256(Runs.of(mask).content()).hexdigest()
         return cls(content.hexdigest(), labels, describe(image).astype(_PRECISION))
 
 
@@ -84,6 +88,7 @@ def fingerprint_table(manifest: pd.DataFrame, fingerprints: dict[str, Fingerprin
             "content": [one.content for one in found],
             "labels": [one.labels for one in found],
             "descriptor": [one.descriptor.tobytes() for one in found],
+            "scheme": np.full(len(found), _SCHEME, dtype=np.int64),
         }
     )
 
@@ -101,8 +106,21 @@ def _read(dataset: Dataset) -> dict[tuple[str, str, str], Fingerprint]:
         (row.image, row.sha256, row.mask_sha256): Fingerprint(
             row.content, row.labels, np.frombuffer(row.descriptor, dtype=_PRECISION)
         )
-        for row in _rows(table)
+        for row in _rows(table[table["scheme"] == _SCHEME])
     }
+
+
+def _is_grey(image: np.ndarray) -> bool:
+    """Whether the channels of an image uint8 (H, W, 3) are equal."""
+    if image.strides[2] == 0:
+        return True
+    first, second, third = image[..., 0], image[..., 1], image[..., 2]
+    # Colour shows in the first row of most images that have any.
+    return all(
+        bool((a[rows] == b[rows]).all())
+        for rows in (slice(1), slice(1, None))
+        for a, b in ((first, second), (first, third))
+    )
 
 
 def _rows(table: pd.DataFrame) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 # Images of steel and of magnetic tiles, turned, exposed differently and compressed again at JPEG quality 60,
@@ -33,3 +34,17 @@ def most_similar(pairs: np.ndarray, most: int = MOST) -> np.ndarray:
     rank = np.empty(2 * count, dtype=np.int64)
     rank[order] = np.arange(2 * count) - np.repeat(first, np.diff(np.r_[first, 2 * count]))
     return pairs[(rank[:count] < most) | (rank[count:] < most)]
+
+
+def grey_of(image: np.ndarray) -> np.ndarray:
+    """The grey levels uint8 (H, W) of an image uint8 (H, W, 3); nothing is copied if its channels are one."""
+    return image[..., 0] if image.strides[2] == 0 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+
+
+def halved(picture: np.ndarray, side: int) -> np.ndarray:
+    """A picture uint8 (H, W), halved as long as its shorter side stays at least so long; quick and smooth."""
+    while min(picture.shape) >= 2 * side:
+        height, width = picture.shape[0] // 2, picture.shape[1] // 2
+        even = picture[: 2 * height, : 2 * width]
+        picture = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
+    return picture

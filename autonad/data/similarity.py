@@ -19,7 +19,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from autonad.data.crowds import Crowd, find_crowds, pairs_in
-from autonad.data.pictures import CROWD, NEAR, SIDE, most_similar, turn
+from autonad.data.pictures import CROWD, NEAR, SIDE, grey_of, halved, most_similar, turn
 
 _BLOCK = 512
 _WAVES = 8
@@ -52,7 +52,7 @@ def describe(image: np.ndarray) -> np.ndarray:
         float32 (1024,) of zero mean and unit length; all zero for an image without any detail, which then
         resembles nothing.
     """
-    return describe_grey(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+    return describe_grey(halved(grey_of(image), 2 * SIDE))
 
 
 def describe_grey(grey: np.ndarray) -> np.ndarray:

@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 
 MOST_LISTED = 5  # findings of a kind on the page; faults.csv has all of them
 MOST_JOINS = 12
+_REASONS = {
+    "equal": "the same pixels",
+    "repeats": "one picture or one surface, twice",
+    "resembles": "they look alike",
+}
 SIDE = 200  # longest side of a picture, pixels
 
 
 class Join(Protocol):
-    """Two images that were put into one group."""
+    """Two images that show one part."""
 
     @property
     def a(self) -> str:
@@ -45,7 +50,11 @@ class Join(Protocol):
 
     @property
     def reason(self) -> str:
-        """Why, in words."""
+        """Why: "equal", "repeats" or "resembles"."""
+
+    @property
+    def joined(self) -> bool:
+        """Whether they are in one group; else what is stated of them keeps them apart."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ class AuditContent:
         classes: Names by index, background first.
         rows: One row per image: `group`, `split` ("" if it has none), `pixels` (of each class).
         notes: How the images and masks were read, in sentences.
-        joins: Images that were put into one group.
+        joins: Images that show one part.
     """
 
     name: str
@@ -170,12 +179,18 @@ def _class_table(content: AuditContent) -> Table:
     return Table(header, body, "An image that shows several classes counts for each")
 
 
+def _reason(join: Join) -> str:
+    words = _REASONS.get(join.reason, join.reason)
+    apart = "" if join.joined else "; kept apart, as stated"
+    return f"{words} (correlation {join.correlation:.3f}){apart}"
+
+
 def _joins(content: AuditContent) -> Iterator[dict[str, Any]]:
     for join in content.joins[:MOST_JOINS]:
         shown = [(item, content.look(item)) for item in (join.a, join.b)]
         yield {
             "items": (join.a, join.b),
-            "reason": f"{join.reason} (correlation {join.correlation:.3f})",
+            "reason": _reason(join),
             "pictures": [
                 jpeg(thumbnail(found[0], SIDE), f"Image {item}", item)
                 for item, found in shown

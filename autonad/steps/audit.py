@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from autonad.data.audit import AuditReport
-    from autonad.data.ingest.settings import IngestSettings
+    from autonad.data.ingest.settings import IngestSettings, PartOptions
     from autonad.data.pixels.pixel_options import PixelOptions
 
 
@@ -51,6 +51,7 @@ def audit(
     groups_csv: Path | None = None,
     classes: tuple[str, ...] | None = None,
     pixels: PixelOptions | None = None,
+    parts: PartOptions | None = None,
 ) -> AuditResult:
     """Look for faults in a dataset, or in a layout before it is imported.
 
@@ -64,22 +65,36 @@ def audit(
         groups_csv: Which images show the same part; None looks for `groups.csv` in the source.
         classes: Class names, for layouts that do not carry them.
         pixels: What the user states about pixels.
+        parts: How an import would find and split parts; the defaults if not given.
 
     Raises:
-        ConfigError: Neither or both of a dataset and a layout are given, or the output holds another audit.
+        ConfigError: Neither or both of a dataset and a layout are given, a dataset with what only a layout
+            needs, or the output holds another audit.
     """
     config = context.config
     from autonad.data.audit import audit_dataset, audit_layout
-    from autonad.data.ingest.settings import IngestSettings
+    from autonad.data.ingest.settings import IngestSettings, PartOptions
+    from autonad.data.pixels.pixel_options import PixelOptions
 
     if (dataset is None) == (source is None) or (dataset is not None and format is not None):
         raise ConfigError(
             "give either --dataset DIR, or --source DIR, with --format NAME if it is not recognised"
         )
+    pixels, parts = pixels or PixelOptions(), parts or PartOptions()
+    if dataset is not None and (groups_csv, classes, pixels, parts) != (
+        None,
+        None,
+        PixelOptions(),
+        PartOptions(),
+    ):
+        raise ConfigError(
+            "--dataset was read and split when it was imported; leave out --groups, --classes, --split and "
+            "the options about pixels and parts, or give --source DIR"
+        )
     if output is not None:
         require_no_audit(output, replace=replace)
     settings = IngestSettings.of(
-        config, format=format or "auto", classes=classes, groups_csv=groups_csv, pixels=pixels
+        config, format=format or "auto", classes=classes, groups_csv=groups_csv, pixels=pixels, parts=parts
     )
     params: dict[str, Any] = {"data": config.data.model_dump(), "format": format}
     with begin("audit", context, params=params, learns=False) as step:
@@ -113,6 +128,14 @@ def _write(step: Step, output: Path, settings: IngestSettings, report: AuditRepo
         name, look = report.dataset.root.resolve().name, look_into_dataset(report.dataset)
         notes = []
     content = AuditContent(
-        name, report.faults, report.images, settings.expected(name), look, report.classes, report.rows, notes
+        name,
+        report.faults,
+        report.images,
+        settings.expected(name),
+        look,
+        report.classes,
+        report.rows,
+        notes,
+        report.joins,
     )
     return write_audit(step, output, content)

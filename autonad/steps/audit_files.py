@@ -82,12 +82,12 @@ def look_into_dataset(dataset: Dataset, places: Mapping[str, str] | None = None)
 
     Args:
         dataset: The dataset.
-        places: Image in the dataset by item; None if they are called the same.
+        places: Image in the dataset by item, where it is called otherwise.
     """
     rows = dataset.manifest.set_index("image", drop=False)
 
     def look(item: str) -> tuple[np.ndarray, np.ndarray | None] | None:
-        image = item if places is None else places.get(item, "")
+        image = item if places is None else places.get(item, item)
         if image not in rows.index:
             return None
         row = rows.loc[image]

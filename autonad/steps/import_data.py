@@ -62,6 +62,7 @@ def import_data(
             report.dataset.classes,
             report.dataset.manifest,
             notes=how_read(report.layout),
+            joins=report.joins,
         )
         listed = write_audit(step, output, content)
         result = dataset_result(report.dataset, report.faults, report.quarantined, listed, report.reading)

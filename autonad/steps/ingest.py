@@ -37,6 +37,7 @@ class IngestResult:
         faults: Table of severity, kind, item, message; empty when nothing was found.
         listed: The file with that table, if something was committed.
         reading: How the batch's pixels were read, in sentences.
+        quarantined: Items of the batch that are kept in the dataset's quarantine.
     """
 
     batch: Batch
@@ -48,6 +49,7 @@ class IngestResult:
     faults: pd.DataFrame
     listed: Path | None
     reading: tuple[str, ...] = ()
+    quarantined: int = 0
 
     @property
     def num_errors(self) -> int:
@@ -126,6 +128,7 @@ def ingest(
             report.faults,
             _write_audit(step, dataset, settings, report) if report.is_new else None,
             report.reading,
+            report.quarantined,
         )
         step.run.tag(FINGERPRINT, result.fingerprint)
         step.run.tag(FINGERPRINT_BEFORE, result.before)
@@ -147,6 +150,8 @@ def _write_audit(step: Step, folder: Path, settings: IngestSettings, report: Ing
         look_into_dataset(report.dataset, report.places),
         report.dataset.classes,
         manifest[manifest["batch"] == report.batch.name],
+        notes=report.reading,
+        joins=report.joins,
     )
     return write_audit(step, folder, content)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -54,6 +55,30 @@ def test_the_glossary_explains_ten_words_in_a_sentence_each() -> None:
 
     assert len(entries) == 10
     assert [meaning for _, meaning in entries if not re.fullmatch(r"[^.]+\.", meaning)] == []
+
+
+# -- findings ---------------------------------------------------------------------------------------------
+
+
+def finding_kinds() -> Iterator[str]:
+    """Kinds of findings as the code writes them: the second argument of a `Fault`, the first of a mask's."""
+    position = {"Fault": 1, "MaskFault": 0, "each_or_all": 0, "_faulty": 1, "warn": 0}
+    for file in (ROOT / "autonad" / "data").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            for kind in node.args[position[name] : position[name] + 1] if name in position else ():
+                either = [kind.body, kind.orelse] if isinstance(kind, ast.IfExp) else [kind]
+                yield from (str(one.value) for one in either if isinstance(one, ast.Constant))
+
+
+def test_every_finding_is_explained() -> None:
+    explained = set(re.findall(r"`([a-z-]+)`", section(ROOT / "docs" / "data.md", "Findings")))
+    found = set(finding_kinds())
+
+    assert len(found) > 40
+    assert found - explained == set()
 
 
 # -- commands and settings --------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from autonad.config import load_config
+from autonad.console import printable
 from autonad.data.audit import audit_layout
 from autonad.data.ingest.importing import ImportReport, import_dataset
 from autonad.data.ingest.settings import IngestSettings
@@ -20,7 +21,8 @@ from autonad.data.layouts.formats import FORMATS
 from autonad.errors import AutonadError
 
 from .mutations import mutate
-from .sources import CONFIGURATION, SOURCES, Source, Target
+from .source import CONFIGURATION, Source, Target
+from .sources import SOURCES
 
 LONGEST = 2000  # characters of a message: a name and what is quoted may be long, a dump of the file may not
 
@@ -59,7 +61,7 @@ def try_one(kind: str, seed: int, scratch: Path) -> list[str]:
         try:
             wrong += _outcome(source, target, folder, output, audits=seed % 4 == 0)
         except AutonadError as error:
-            wrong += _refusal(target, str(error))
+            wrong += _refusal(target, printable(str(error)))
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise

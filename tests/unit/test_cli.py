@@ -403,6 +403,29 @@ def test_an_import_of_nothing_says_why(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "made").exists()
 
 
+@pytest.mark.parametrize("verb", ["import-data", "audit"])
+def test_a_source_without_a_usable_image_lists_why(run: Run, tmp_path: Path, verb: str) -> None:
+    source = layout(tmp_path / "parts", 3)
+    for number in range(3):
+        (source / f"masks/{number}.png").rename(source / f"masks/other{number}.png")
+
+    ended = run(verb, "--format", "masks", "--source", source, "--output", "made")
+
+    assert ended.code == 2
+    assert ended.out.count("missing-mask") == 3
+    assert "no usable image" in ended.err
+
+
+@pytest.mark.parametrize(
+    "option", [("--split", "own"), ("--trust-groups",), ("--page", "1"), ("--classes", "a")]
+)
+def test_an_audit_of_a_dataset_takes_nothing_about_reading(run: Run, option: tuple[str, ...]) -> None:
+    ended = run("audit", "--dataset", "made", *option)
+
+    assert ended.code == 2
+    assert "leave out" in ended.err
+
+
 def test_many_findings_of_a_kind_are_summed_and_listed_in_a_file(run: Run, tmp_path: Path) -> None:
     source = layout(tmp_path / "parts", 20)
     for number in range(9):

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autonad.data.annotations.documents import shown
+from autonad.console import as_text
+from autonad.data.annotations.documents import end_of
 from autonad.data.annotations.matching import ImageIndex
 from autonad.data.annotations.sketch import Notes, Sketch, class_names
 from autonad.data.faults import Fault
-from autonad.data.images import list_images
-from autonad.data.layouts.layout import Layout, Record
+from autonad.data.layouts.layout import Layout, Record, Wanted
+from autonad.data.layouts.tree import Tree, suffix_of
 from autonad.errors import DatasetError
 
 
@@ -43,8 +44,8 @@ class Collection:
 
     Attributes:
         format: Name of the reader.
-        source: Its folder.
-        index: The images in it.
+        tree: Its files.
+        index: The images among them.
         files: How many annotation files were read.
         found: The images that they describe.
         labels: The labels that they use, in the order that gives the class indices.
@@ -52,7 +53,7 @@ class Collection:
     """
 
     format: str
-    source: Path
+    tree: Tree
     index: ImageIndex
     files: int = 0
     found: list[Found] = field(default_factory=list)
@@ -60,13 +61,18 @@ class Collection:
     faults: list[Fault] = field(default_factory=list)
 
     @classmethod
-    def of(cls, format: str, source: Path) -> Collection:
-        """An empty one, of all images in a folder."""
-        return cls(format, source, ImageIndex(source, list_images(source, recursive=True)))
+    def of(cls, format: str, tree: Tree) -> Collection:
+        """An empty one, of all images in a source."""
+        return cls(format, tree, ImageIndex(tree.root, map(tree.path, tree.images(recursive=True))))
+
+    @property
+    def source(self) -> Path:
+        """The folder that holds the files."""
+        return self.tree.root
 
     def item(self, path: Path) -> str:
         """What a file is called in messages."""
-        return path.relative_to(self.source).as_posix()
+        return as_text(path.relative_to(self.source).as_posix())
 
     def folders(self, path: Path | None) -> tuple[str, ...]:
         """The folders below the source in which a file lies."""
@@ -79,7 +85,7 @@ class Collection:
     def fault_within(self, path: Path, reference: str, error: DatasetError) -> None:
         """Note that what an annotation file says about one image cannot be used."""
         self.faults.append(
-            Fault("error", "annotation", shown(reference, 300) or "?", f"{self.item(path)}: {error}")
+            Fault("error", "annotation", end_of(reference, 300) or "?", f"{self.item(path)}: {error}")
         )
 
     def warn(self, kind: str, item: str, message: str) -> None:
@@ -87,36 +93,34 @@ class Collection:
         self.faults.append(Fault("warning", kind, item, message))
 
     def add(self, found: Found, reference: str) -> None:
-        """Add an image, unless its file is missing (`found.image` is then the annotation file's folder)."""
-        if found.image.is_dir():
+        """Add an image, unless its file is missing (`found.image` is then the source folder)."""
+        if found.image == self.source:
             message = f"{self.item(found.file)} describes it, but it is not there; put it back or take it out"
-            self.faults.append(Fault("error", "missing-image", shown(reference, 300) or "?", message))
+            self.faults.append(Fault("error", "missing-image", end_of(reference, 300) or "?", message))
         else:
             self.found.append(found)
 
-    def layout(
-        self, *, looked_for: str, expected: str, classes: Sequence[str] | None, known: Sequence[str] | None
-    ) -> Layout:
+    def layout(self, wanted: Wanted, *, looked_for: str, expected: str) -> Layout:
         """The records of the source.
 
         Args:
+            wanted: Names that the user gives, and names to fall back to; with these a source without
+                annotations has only unlabelled images.
             looked_for: Which annotation files the format has, for the message when there are none.
             expected: What an image lacks that none of them describes.
-            classes: Names that the user gives.
-            known: Names to fall back to; with these a source without annotations has only unlabelled images.
 
         Raises:
             DatasetError: There are no annotation files, or the classes cannot be told.
         """
-        if not self.files and known is None:
+        if not self.files and wanted.known is None:
             said = f" ({self.faults[0].item}: {self.faults[0].message})" if self.faults else ""
             raise DatasetError(
                 f"{self.source} is not in the format {self.format}: it holds no {looked_for}{said}"
             )
-        if not self.found and known is None and self.faults:
+        if not self.found and wanted.known is None and self.faults:
             fault = self.faults[0]
             raise DatasetError(f"{self.source} holds no annotated image; {fault.item}: {fault.message}")
-        names = class_names(self.labels, classes, known, self.source)
+        names = class_names(self.labels, wanted.classes, wanted.known, self.source)
         by_image = defaultdict(list)
         for one in self.found:
             by_image[one.image].append(one)
@@ -150,22 +154,9 @@ class Collection:
         return faults
 
 
-def annotation_files(source: Path, *suffixes: str) -> list[Path]:
-    """Files below a folder with one of these suffixes (lower case) in a stable order, hidden ones left out.
-
-    Raises:
-        DatasetError: The folder cannot be listed.
-    """
-    try:
-        return sorted(
-            path
-            for path in source.rglob("*")
-            if path.suffix.lower() in suffixes
-            and not any(part.startswith(".") for part in path.relative_to(source).parts)
-            and path.is_file()
-        )
-    except OSError as error:
-        raise DatasetError(f"{source} cannot be listed: {error.strerror}; check its permissions") from error
+def annotation_files(tree: Tree, *suffixes: str) -> list[Path]:
+    """Files of a source with one of these suffixes (lower case), in a stable order."""
+    return [tree.path(key) for key in tree.files if suffix_of(key) in suffixes]
 
 
 def mentions(path: Path, *words: bytes, limit: int = 2**26) -> bool:
@@ -178,12 +169,12 @@ def mentions(path: Path, *words: bytes, limit: int = 2**26) -> bool:
     return all(word in content for word in words)
 
 
-def evidence(source: Path, suffix: str, words: Sequence[bytes], what: str) -> str | None:
+def evidence(tree: Tree, suffix: str, words: Sequence[bytes], what: str) -> str | None:
     """What a look at the first files of a suffix shows: how many look right; None if none does."""
-    files = annotation_files(source, suffix)
+    files = annotation_files(tree, suffix)
     looked = files[:20]
     matching = sum(mentions(path, *words) for path in looked)
     if not matching:
         return None
     count = str(matching) if len(files) == len(looked) else f"{len(files)}"
-    return f"{count} {what}, such as {next(p for p in looked if mentions(p, *words)).relative_to(source)}"
+    return f"{count} {what}, such as {next(p for p in looked if mentions(p, *words)).relative_to(tree.root)}"

@@ -7,7 +7,6 @@ ignored (255) where no other annotation lies.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +18,26 @@ from autonad.data.annotations.marks import Mark, Polygon, Runs, Shape, flat_ring
 from autonad.data.annotations.matching import split_of
 from autonad.data.annotations.rle import unpack_coco
 from autonad.data.annotations.sketch import IGNORED, Notes, Told, label_of
-from autonad.data.layouts.layout import Layout
+from autonad.data.layouts.layout import Layout, Wanted
+from autonad.data.layouts.tree import Tree
 from autonad.errors import DatasetError
 
 _KEYS = ("images", "annotations", "categories")
 
 
-def read_coco(source: Path, *, classes: Sequence[str] | None, known: Sequence[str] | None = None) -> Layout:
+def read_coco(tree: Tree, wanted: Wanted) -> Layout:
     """List the images of COCO's JSON files, one for all or one per split.
 
     Args:
-        source: Folder with these and the images, in whatever folders.
-        classes: Names of the defects; else the categories in the order of their ids.
-        known: See `Collection.layout`.
+        tree: Source with these and the images, in whatever folders.
+        wanted: Names of the defects; else the categories in the order of their ids.
 
     Raises:
         DatasetError: There are no such files, or no class can be told.
     """
-    collection = Collection.of("coco", source)
+    collection = Collection.of("coco", tree)
     categories: dict[int, str] = {}
-    for file in annotation_files(source, ".json"):
+    for file in annotation_files(tree, ".json"):
         try:
             document = _document(file)
             collection.files += 1
@@ -51,16 +50,15 @@ def read_coco(source: Path, *, classes: Sequence[str] | None, known: Sequence[st
             collection.fault(file, error)
     collection.labels = [categories[number] for number in sorted(categories)]
     return collection.layout(
+        wanted,
         looked_for=f"JSON file with {', '.join(_KEYS)}; export it as COCO with the images",
         expected="an entry in `images` of a JSON file",
-        classes=classes,
-        known=known,
     )
 
 
-def recognise_coco(source: Path) -> str | None:
+def recognise_coco(tree: Tree) -> str | None:
     """What speaks for this format, if anything does."""
-    return evidence(source, ".json", (b'"images"', b'"categories"'), "JSON files with images and categories")
+    return evidence(tree, ".json", (b'"images"', b'"categories"'), "JSON files with images and categories")
 
 
 def _document(file: Path) -> dict[str, Any]:

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from autonad.data.annotations.assembling import Collection, Found, annotation_files, evidence
-from autonad.data.annotations.documents import read_xml_file, shown
+from autonad.data.annotations.documents import end_of, read_xml_file
 from autonad.data.annotations.marks import Ellipse, Mark, Polygon, Runs, Shape, number, rectangle, ring
 from autonad.data.annotations.matching import split_of
 from autonad.data.annotations.sketch import Notes, Told, label_of
 from autonad.data.images import MAX_PIXELS
-from autonad.data.layouts.layout import Layout
+from autonad.data.layouts.layout import Layout, Wanted
+from autonad.data.layouts.tree import Tree
 from autonad.errors import DatasetError
 
 _DRAWN = frozenset({"polygon", "box", "ellipse", "mask"})
 _NO_AREA = frozenset({"polyline", "points", "cuboid", "skeleton"})
 
 
-def read_cvat(source: Path, *, classes: Sequence[str] | None, known: Sequence[str] | None = None) -> Layout:
+def read_cvat(tree: Tree, wanted: Wanted) -> Layout:
     """List the images of CVAT's XML files.
 
     Args:
-        source: Folder with annotations.xml and the images, in whatever folders.
-        classes: Names of the defects; else the labels of the task in their order, then the others.
-        known: See `Collection.layout`.
+        tree: Source with annotations.xml and the images, in whatever folders.
+        wanted: Names of the defects; else the labels of the task in their order, then the others.
 
     Raises:
         DatasetError: There are no such files, or no class can be told.
     """
-    collection = Collection.of("cvat", source)
+    collection = Collection.of("cvat", tree)
     defined: list[str] = []
     used: set[str] = set()
-    for file in annotation_files(source, ".xml"):
+    for file in annotation_files(tree, ".xml"):
         walk = _Walk()
         try:
             read_xml_file(file, walk.start, walk.end)
@@ -43,7 +43,7 @@ def read_cvat(source: Path, *, classes: Sequence[str] | None, known: Sequence[st
                 raise DatasetError(
                     "it is a CVAT file for video; export it as `CVAT for images 1.1`"
                     if walk.tracks
-                    else f"it is no CVAT file, its root is <{shown(walk.root, 40)}>; take it out"
+                    else f"it is no CVAT file, its root is <{end_of(walk.root, 40)}>; take it out"
                 )
         except DatasetError as error:
             collection.fault(file, error)
@@ -55,16 +55,15 @@ def read_cvat(source: Path, *, classes: Sequence[str] | None, known: Sequence[st
             _add(collection, file, image)
     collection.labels = [*defined, *sorted(used)]
     return collection.layout(
+        wanted,
         looked_for="XML file with the root <annotations>; export it as `CVAT for images 1.1`",
         expected="an <image> in the XML file",
-        classes=classes,
-        known=known,
     )
 
 
-def recognise_cvat(source: Path) -> str | None:
+def recognise_cvat(tree: Tree) -> str | None:
     """What speaks for this format, if anything does."""
-    return evidence(source, ".xml", (b"<annotations", b"<image"), "XML files of CVAT for images")
+    return evidence(tree, ".xml", (b"<annotations", b"<image"), "XML files of CVAT for images")
 
 
 @dataclass
@@ -102,7 +101,7 @@ class _Walk:
         self._path.pop()
 
     def _add_shape(self, image: _Image, kind: str, attributes: Mapping[str, str]) -> None:
-        label, name = attributes.get("label", ""), shown(attributes.get("label", ""))
+        label, name = attributes.get("label", ""), end_of(attributes.get("label", ""))
         if kind in _NO_AREA:
             image.undrawable.append(f"a {kind} ({name})")
         elif kind in _DRAWN:

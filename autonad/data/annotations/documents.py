@@ -13,15 +13,15 @@ from xml.parsers import expat
 
 import yaml
 
+from autonad.console import shown
 from autonad.errors import DatasetError
 
-MAX_BYTES = 512 * 2**20  # annotations of 100,000 images have about 100 MiB
 _SMALL_BYTES = 2**20  # lists of classes, settings
 _MAX_DEPTH = 32
 
 
-def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
-    """The bytes of an annotation file.
+def read_bytes(path: Path, limit: int | None = None) -> bytes:
+    """The bytes of an annotation file; the limit of all files was kept when the source was walked.
 
     Raises:
         DatasetError: It cannot be read, or is larger than `limit` bytes.
@@ -30,7 +30,7 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
         if not path.is_file():
             raise DatasetError(f"{path.name} is not there; put it back")
         size = path.stat().st_size
-        if size > limit:
+        if limit is not None and size > limit:
             raise DatasetError(
                 f"{path.name} has {size / 2**20:.0f} MiB, at most {limit / 2**20:g} are read; split it"
             )
@@ -39,7 +39,7 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
         raise DatasetError(f"{path.name} cannot be read: {error.strerror}; check its permissions") from error
 
 
-def read_text(path: Path, limit: int = _SMALL_BYTES) -> str:
+def read_text(path: Path, limit: int | None = _SMALL_BYTES) -> str:
     """Text in UTF-8, with or without a byte order mark.
 
     Raises:
@@ -129,10 +129,9 @@ def read_xml_file(
         raise DatasetError(f"{path.name} is no usable XML: {_reason(error)}; export it again") from error
 
 
-def shown(text: str, limit: int = 100) -> str:
+def end_of(text: str, limit: int = 100) -> str:
     """The end of a text that somebody else wrote, in one line without control codes."""
-    end = text[-limit:]
-    return end if end.isprintable() else ascii(end)[1:-1]
+    return shown(text[-limit:])
 
 
 def _no_constant(name: str) -> NoReturn:

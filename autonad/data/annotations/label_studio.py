@@ -6,7 +6,6 @@ one that was changed last counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +17,26 @@ from autonad.data.annotations.marks import Brush, Ellipse, Mark, Polygon, Shape,
 from autonad.data.annotations.matching import local_path, split_of
 from autonad.data.annotations.sketch import Notes, Told, label_of
 from autonad.data.images import MAX_PIXELS
-from autonad.data.layouts.layout import Layout
+from autonad.data.layouts.layout import Layout, Wanted
+from autonad.data.layouts.tree import Tree
 from autonad.errors import DatasetError
 
 _NO_AREA = ("keypoint", "vector", "video", "textarea")
 
 
-def read_label_studio(
-    source: Path, *, classes: Sequence[str] | None, known: Sequence[str] | None = None
-) -> Layout:
+def read_label_studio(tree: Tree, wanted: Wanted) -> Layout:
     """List the tasks of Label Studio's JSON exports.
 
     Args:
-        source: Folder with the export and the images, found by the names that the export calls them.
-        classes: Names of the defects; else the labels in sorted order.
-        known: See `Collection.layout`.
+        tree: Source with the export and the images, found by the names that the export calls them.
+        wanted: Names of the defects; else the labels in sorted order.
 
     Raises:
         DatasetError: There are no such files, or no class can be told.
     """
-    collection = Collection.of("label-studio", source)
+    collection = Collection.of("label-studio", tree)
     labels: set[str] = set()
-    for file in annotation_files(source, ".json"):
+    for file in annotation_files(tree, ".json"):
         try:
             tasks = _tasks(file)
         except DatasetError as error:
@@ -53,16 +50,15 @@ def read_label_studio(
                 collection.fault_within(file, f"task {task.get('id', '?')!r:.40}", error)
     collection.labels = sorted(labels)
     return collection.layout(
+        wanted,
         looked_for="JSON export, a list of tasks; export it as JSON with the images",
         expected="a task in the JSON export",
-        classes=classes,
-        known=known,
     )
 
 
-def recognise_label_studio(source: Path) -> str | None:
+def recognise_label_studio(tree: Tree) -> str | None:
     """What speaks for this format, if anything does."""
-    return evidence(source, ".json", (b'"original_width"', b"labels"), "JSON exports with labelled regions")
+    return evidence(tree, ".json", (b'"original_width"', b"labels"), "JSON exports with labelled regions")
 
 
 def _tasks(file: Path) -> list[dict[str, Any]]:

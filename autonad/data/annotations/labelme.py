@@ -11,7 +11,6 @@ import io
 import math
 import os
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,47 +19,44 @@ import numpy as np
 from PIL import Image
 
 from autonad.data.annotations.assembling import Collection, Found, annotation_files, evidence
-from autonad.data.annotations.documents import read_json_file, read_lines, shown
+from autonad.data.annotations.documents import end_of, read_json_file, read_lines
 from autonad.data.annotations.marks import Ellipse, Mark, Polygon, Shape, Stamp, number, rectangle, ring
 from autonad.data.annotations.sketch import Notes, label_of
 from autonad.data.images import MAX_PIXELS
-from autonad.data.layouts.layout import Layout
+from autonad.data.layouts.layout import Layout, Wanted
+from autonad.data.layouts.tree import Tree
 from autonad.errors import DatasetError
 
 _LISTS = ("labels.txt", "classes.txt")
 _NO_AREA = frozenset({"line", "linestrip", "point", "points"})
 
 
-def read_labelme(
-    source: Path, *, classes: Sequence[str] | None, known: Sequence[str] | None = None
-) -> Layout:
+def read_labelme(tree: Tree, wanted: Wanted) -> Layout:
     """List images and labelme's JSON files.
 
     Args:
-        source: Folder with both; a file's `imagePath` may lead into another folder of it.
-        classes: Names of the defects; else labels.txt or classes.txt, else the labels in sorted order.
-        known: See `Collection.layout`.
+        tree: Source with both; a file's `imagePath` may lead into another folder of it.
+        wanted: Names of the defects; else labels.txt or classes.txt, else the labels in sorted order.
 
     Raises:
         DatasetError: There are no such files, or no class can be told.
     """
-    collection = Collection.of("labelme", source)
+    collection = Collection.of("labelme", tree)
     labels: set[str] = set()
-    for file in annotation_files(source, ".json"):
+    for file in annotation_files(tree, ".json"):
         _list(collection, file, labels)
-    listed = next((source / name for name in _LISTS if (source / name).is_file()), None)
+    listed = next((tree.path(name) for name in _LISTS if tree.has(name)), None)
     collection.labels = sorted(labels) if listed is None else read_lines(listed)
     return collection.layout(
+        wanted,
         looked_for="JSON files with `shapes`; save them with labelme beside the images",
         expected="a JSON file of the same name beside it, without shapes if it shows no defect",
-        classes=classes,
-        known=known,
     )
 
 
-def recognise_labelme(source: Path) -> str | None:
+def recognise_labelme(tree: Tree) -> str | None:
     """What speaks for this format, if anything does."""
-    return evidence(source, ".json", (b'"shapes"', b'"imagePath"'), "JSON files with shapes")
+    return evidence(tree, ".json", (b'"shapes"', b'"imagePath"'), "JSON files with shapes")
 
 
 def _list(collection: Collection, file: Path, labels: set[str]) -> None:
@@ -136,7 +132,7 @@ def _notes(file: Path, document: dict[str, Any]) -> Notes:
             if not isinstance(kind, str):
                 raise DatasetError(f"{kind!r:.40} is no kind of shape")
             if kind in _NO_AREA:
-                undrawable.append(f"shape {position} ({shown(label)}) is a {kind}")
+                undrawable.append(f"shape {position} ({end_of(label)}) is a {kind}")
                 continue
             marks.append(Mark(_shape(kind, shape), label))
         except DatasetError as error:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from autonad.data.annotations.documents import shown
+from autonad.data.annotations.documents import end_of
+from autonad.data.layouts.naming import endings
+from autonad.data.layouts.pairing import normal
+from autonad.data.layouts.published_split import SPLIT_WORDS
+from autonad.data.layouts.tree import split_stem
 from autonad.errors import DatasetError
 
 # Label Studio puts eight digits before the name of a file that was uploaded.
@@ -26,18 +29,23 @@ class ImageIndex:
 
     def __init__(self, source: Path, images: Iterable[Path]) -> None:
         self.source = source
-        self.images = tuple(images)
-        self._by_name: dict[str, list[Path]] = defaultdict(list)
+        self._keys: dict[Path, str] = {}
+        self._by_end: dict[str, list[Path]] = defaultdict(list)
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
-        self._parts: dict[Path, tuple[str, ...]] = {}
-        for path in self.images:
-            parts = tuple(_normal(part) for part in path.relative_to(source).parts)
-            self._parts[path] = parts
-            self._by_name[parts[-1]].append(path)
-            self._by_stem[parts[-1].rpartition(".")[0]].append(path)
+        for path in images:
+            key = normal(path.relative_to(source).as_posix())
+            self._keys[path] = key
+            self._by_stem[split_stem(key)].append(path)
+            for end in endings(key):
+                self._by_end[end].append(path)
+
+    @property
+    def images(self) -> Collection[Path]:
+        """The files."""
+        return self._keys.keys()
 
     def __contains__(self, path: Path) -> bool:
-        return path in self._parts
+        return path in self._keys
 
     def find(self, reference: str, *, near: Sequence[str] = ()) -> Path | None:
         """The image that a reference means.
@@ -55,14 +63,12 @@ class ImageIndex:
         Raises:
             DatasetError: Several images fit equally well.
         """
-        parts = tuple(_normal(part) for part in re.split(r"[\\/]+", reference) if part not in ("", "."))
-        if not parts:
-            return None
-        candidates = self._by_name.get(parts[-1], [])
-        if not candidates and _UPLOADED.match(parts[-1]):
-            parts = (*parts[:-1], _UPLOADED.sub("", parts[-1]))
-            candidates = self._by_name.get(parts[-1], [])
-        return self._best(candidates, parts, tuple(_normal(part) for part in near), reference)
+        parts = [normal(part) for part in re.split(r"[\\/]+", reference) if part not in ("", ".")]
+        if parts and parts[-1] not in self._by_end and _UPLOADED.match(parts[-1]):
+            parts[-1] = _UPLOADED.sub("", parts[-1])
+        key = "/".join(parts)
+        candidates = next((self._by_end[end] for end in endings(key) if end in self._by_end), [])
+        return self._best(candidates, key, [normal(part) for part in near], reference)
 
     def beside(self, path: Path) -> Path | None:
         """The image of the same name without suffix in the folder of a file.
@@ -70,36 +76,27 @@ class ImageIndex:
         Raises:
             DatasetError: There are several.
         """
-        parts = tuple(_normal(part) for part in path.relative_to(self.source).parts)
-        found = [
-            image
-            for image in self._by_stem.get(parts[-1].rpartition(".")[0], ())
-            if self._parts[image][:-1] == parts[:-1]
-        ]
-        return self._best(found, parts, (), path.name)
+        key = normal(path.relative_to(self.source).as_posix())
+        return self._best(self._by_stem.get(split_stem(key), []), key, [], path.name)
 
-    def _best(
-        self, candidates: Sequence[Path], parts: tuple[str, ...], near: tuple[str, ...], reference: str
-    ) -> Path | None:
+    def _best(self, candidates: Sequence[Path], key: str, near: Sequence[str], reference: str) -> Path | None:
+        """The candidate whose path is the key, else the one with the best folders."""
         if len(candidates) < 2:
             return candidates[0] if candidates else None
-        ranked = sorted(candidates, key=lambda path: self._rank(path, parts, near), reverse=True)
-        if self._rank(ranked[0], parts, near) == self._rank(ranked[1], parts, near):
-            some = ", ".join(path.relative_to(self.source).as_posix() for path in sorted(ranked)[:3])
-            raise DatasetError(
-                f"{shown(reference)} may mean any of {len(ranked)} images ({some}); write it with its folder"
-            )
-        return ranked[0]
 
-    def _rank(self, path: Path, parts: tuple[str, ...], near: tuple[str, ...]) -> tuple[int, ...]:
-        own = self._parts[path]
-        common = 0
-        for mine, theirs in zip(reversed(own), reversed(parts), strict=False):
-            if mine != theirs:
-                break
-            common += 1
-        is_exact = int(own == parts)
-        return (is_exact, common, *(int(folder in own[:-1]) for folder in near))
+        def rank(path: Path) -> tuple[bool, ...]:
+            own = self._keys[path]
+            folders = own.split("/")[:-1]
+            return (own == key, *(folder in folders for folder in near))
+
+        best, second = sorted(candidates, key=rank, reverse=True)[:2]
+        if rank(best) == rank(second):
+            some = ", ".join(self._keys[path] for path in sorted(candidates)[:3])
+            raise DatasetError(
+                f"{end_of(reference)} may mean any of {len(candidates)} images ({some}); write it with its "
+                "folder"
+            )
+        return best
 
 
 def local_path(reference: str) -> str:
@@ -115,13 +112,5 @@ def local_path(reference: str) -> str:
 
 def split_of(parts: Iterable[str]) -> str | None:
     """The split that folder or file names stand for: train, val or test."""
-    known = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
-    for part in parts:
-        for word in re.split(r"[^a-z]+", part.lower()):
-            if word in known or word == "test":
-                return known.get(word, "test")
-    return None
-
-
-def _normal(part: str) -> str:
-    return unicodedata.normalize("NFC", part)
+    words = (word for part in parts for word in re.split(r"[^a-z]+", part.lower()))
+    return next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), None)

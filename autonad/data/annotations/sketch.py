@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autonad.console import some
 from autonad.data.annotations.marks import Mark
 from autonad.data.annotations.raster import paint
 from autonad.data.dataset import BACKGROUND, check_classes
@@ -109,7 +110,7 @@ def class_index(label: str, classes: Sequence[str]) -> int:
     if label in _BACKGROUND:
         return 0
     if label not in classes:
-        raise DatasetError(f"the label {label!r:.60} is none of the classes {', '.join(classes[1:])[:200]}")
+        raise DatasetError(f"the label {label!r:.60} is none of the classes {some(classes[1:], 8)}")
     return classes.index(label)
 
 

@@ -5,17 +5,18 @@ Corners are fractions of the image's width and height. A row of four numbers is 
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autonad.data.annotations.assembling import Collection, Found, annotation_files, mentions
-from autonad.data.annotations.documents import MAX_BYTES, read_bytes, read_lines, read_text, read_yaml_file
+from autonad.console import as_text
+from autonad.data.annotations.assembling import Collection, Found, mentions
+from autonad.data.annotations.documents import read_bytes, read_lines, read_text, read_yaml_file
 from autonad.data.annotations.marks import Mark, Polygon, flat_ring, number
 from autonad.data.annotations.matching import split_of
 from autonad.data.annotations.sketch import Notes, label_of
-from autonad.data.layouts.layout import Layout
+from autonad.data.layouts.layout import Layout, Wanted
+from autonad.data.layouts.pairing import normal
+from autonad.data.layouts.tree import Tree, split_stem, suffix_of
 from autonad.errors import DatasetError
 
 _LISTS = ("classes.txt", "obj.names", "labels.txt", "labels/classes.txt")
@@ -24,7 +25,7 @@ _OTHER_TEXTS = ("train", "val", "test", "readme")
 _FARTHEST = 2.0
 
 
-def read_yolo(source: Path, *, classes: Sequence[str] | None, known: Sequence[str] | None = None) -> Layout:
+def read_yolo(tree: Tree, wanted: Wanted) -> Layout:
     """List images and YOLO's text files.
 
     The file of `images/train/p.png` is `labels/train/p.txt`, that of `train/images/p.png` is
@@ -32,39 +33,33 @@ def read_yolo(source: Path, *, classes: Sequence[str] | None, known: Sequence[st
     convention, where its folder has a counterpart of labels.
 
     Args:
-        source: Folder of data.yaml, images and labels.
-        classes: Names by index, without a background; else `names` of data.yaml, else classes.txt.
-        known: See `Collection.layout`; the indices mean these where nothing else names them.
+        tree: Source of data.yaml, images and labels.
+        wanted: Names by index, without a background; else `names` of data.yaml, else classes.txt.
 
     Raises:
         DatasetError: There are no such files, or nothing names the classes.
     """
-    collection = Collection.of("yolo", source)
-    lists = {source / name for name in _LISTS}
-    files = {
-        _normal(path.relative_to(source).with_suffix("").parts): path
-        for path in annotation_files(source, ".txt")
-        if path not in lists
-    }
-    names = list(classes) if classes is not None else _names(source)
-    if names is None:
-        names = list(known[1:]) if known is not None else None
+    collection = Collection.of("yolo", tree)
+    files = {split_stem(normal(key)): tree.path(key) for key in _texts(tree)}
+    names = list(wanted.classes) if wanted.classes is not None else _names(tree)
+    if names is None and wanted.known is not None:
+        names = list(wanted.known[1:])
     if names is None and files:
         raise DatasetError(
-            f"{source} does not name its classes; write `names` into data.yaml, or pass the classes "
+            f"{tree.root} does not name its classes; write `names` into data.yaml, or pass the classes "
             "in the order of their indices"
         )
-    folders = {parts[:-1] for parts in files}
+    folders = {stem.rpartition("/")[0] for stem in files}
     used = set[Path]()
-    for image in collection.index.images:
-        parts = _normal(image.relative_to(source).with_suffix("").parts)
-        place = _place(parts)
-        file = files.get(place) or files.get(parts)
-        if file is not None or place[:-1] in folders:
+    for key in tree.images(recursive=True):
+        stem, image = split_stem(normal(key)), tree.path(key)
+        place = _place(stem)
+        file = files.get(place) or files.get(stem)
+        if file is not None or place.rpartition("/")[0] in folders:
             used |= {file} if file is not None else set()
             notes = YoloNotes(file, tuple(names or ()))
-            is_empty = file is None or not read_text(file, MAX_BYTES).strip()
-            found = Found(file or image, image, notes, split_of(parts[:-1]), is_empty)
+            split = split_of(key.split("/")[:-1])
+            found = Found(file or image, image, notes, split, _is_empty(file))
             collection.add(found, image.name)
     collection.files = len(used)
     collection.labels = names or []
@@ -72,20 +67,19 @@ def read_yolo(source: Path, *, classes: Sequence[str] | None, known: Sequence[st
         if not path.stem.lower().startswith(_OTHER_TEXTS):
             collection.warn("no-image", collection.item(path), "it belongs to no image; it is left alone")
     return collection.layout(
+        wanted,
         looked_for="labels/NAME.txt for an image images/NAME; export it as YOLO segmentation",
         expected="labels/NAME.txt, empty if it shows no defect",
-        classes=classes,
-        known=known,
     )
 
 
-def recognise_yolo(source: Path) -> str | None:
+def recognise_yolo(tree: Tree) -> str | None:
     """What speaks for this format, if anything does."""
-    if any(mentions(path, b"names") for path in (*source.glob("*.yaml"), *source.glob("*.yml"))):
+    if any(mentions(tree.path(key), b"names") for key in tree.with_suffix(".yaml", ".yml")):
         return "a YAML file with names"
-    folders = [path for path in source.rglob("labels") if path.is_dir()][:20]
-    with_text = [path for path in folders if next(path.rglob("*.txt"), None) is not None]
-    return f"text files in {with_text[0].relative_to(source)}" if with_text else None
+    folders = (key.split("/")[:-1] for key in _texts(tree))
+    found = next(("/".join(parts) for parts in folders if "labels" in parts), None)
+    return None if found is None else f"text files in {as_text(found)}"
 
 
 @dataclass(frozen=True)
@@ -100,7 +94,7 @@ class YoloNotes:
         if self.file is None:
             return Notes(())
         marks, undrawable = list[Mark](), list[str]()
-        for row, line in enumerate(read_text(self.file, MAX_BYTES).splitlines(), start=1):
+        for row, line in enumerate(read_text(self.file, None).splitlines(), start=1):
             fields = line.split()
             if len(fields) == 5:
                 undrawable.append(f"row {row} is a box")
@@ -123,35 +117,37 @@ class YoloNotes:
 def _is_empty(file: Path | None) -> bool:
     """Whether a text file lists no shape; one that cannot be read is named when its image is drawn."""
     try:
-        return file is None or not read_bytes(file, MAX_BYTES).strip()
+        return file is None or not read_bytes(file).strip()
     except DatasetError:
         return False
 
 
-def _place(parts: tuple[str, ...]) -> tuple[str, ...]:
+def _texts(tree: Tree) -> list[str]:
+    """Text files that are no list of classes."""
+    return [key for key in tree.files if suffix_of(key) == ".txt" and key not in _LISTS]
+
+
+def _place(stem: str) -> str:
     """Where the text file of an image lies: in the last folder `images`, put `labels`."""
+    parts = stem.split("/")
     for position in range(len(parts) - 2, -1, -1):
         if parts[position].lower() == "images":
-            return (*parts[:position], "labels", *parts[position + 1 :])
-    return parts
+            return "/".join((*parts[:position], "labels", *parts[position + 1 :]))
+    return stem
 
 
-def _normal(parts: Sequence[str]) -> tuple[str, ...]:
-    return tuple(unicodedata.normalize("NFC", part) for part in parts)
-
-
-def _names(source: Path) -> list[str] | None:
+def _names(tree: Tree) -> list[str] | None:
     """Names by index from a YAML file beside the folders, else from a list of classes."""
-    for path in annotation_files(source, ".yaml", ".yml"):
-        content = read_yaml_file(path) if path.parent == source else None
+    for key in tree.with_suffix(".yaml", ".yml"):
+        content = read_yaml_file(tree.path(key))
         names = content.get("names") if isinstance(content, dict) else None
         if isinstance(names, dict):
             if sorted(names, key=str) != sorted(range(len(names)), key=str):
-                raise DatasetError(f"`names` of {path.name} must have the indices 0, 1, 2 …; number them so")
+                raise DatasetError(f"`names` of {key} must have the indices 0, 1, 2 …; number them so")
             names = [names[index] for index in range(len(names))]
         if isinstance(names, list):
             return [label_of(name) for name in names]
     for name in _LISTS:
-        if (source / name).is_file():
-            return read_lines(source / name)
+        if tree.has(name):
+            return read_lines(tree.path(name))
     return None

@@ -55,6 +55,12 @@ class Changes:
     retired: dict[str, str] = field(default_factory=dict)
     reasons: list[dict[str, str]] = field(default_factory=list)
 
+    @property
+    def num_kept_apart(self) -> int:
+        """Faulty items whose files go to quarantine; masks that were only replaced do not count."""
+        replaced = {Path(place).name for place in self.retired.values()}
+        return len({row["item"] for row in self.reasons if row["file"] and row["file"] not in replaced})
+
 
 def commit(root: Path, changes: Changes) -> None:
     """Carry out changes.

@@ -21,7 +21,7 @@ from autonad.errors import StorageError
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Digest:
     """One record, read. After a fault of severity "error" only the first two and `grey` mean something.
 

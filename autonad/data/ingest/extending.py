@@ -62,9 +62,9 @@ class IngestReport:
         faults: Findings (severity, kind, item, message).
         images: What the new images look like, in figures.
         places: Where they are in the dataset, by item.
-        faults: Findings (severity, kind, item, message); errors name what went to quarantine.
         reading: How the batch's pixels were read, in sentences; what is unusual is among the findings.
         joins: Images that show one part.
+        quarantined: Items of the batch that are kept in the dataset's quarantine.
     """
 
     dataset: Dataset
@@ -77,6 +77,7 @@ class IngestReport:
     places: Mapping[str, str] = field(default_factory=dict)
     reading: tuple[str, ...] = ()
     joins: tuple[Shown, ...] = ()
+    quarantined: int = 0
 
 
 def ingest_batch(
@@ -157,14 +158,25 @@ class _Ingest:
         if not merge.deliveries.known:  # no file could be read, which says nothing about the next time
             return IngestReport(dataset, batch, False, fetched, dataset.fingerprint, faults)
         done = replace(merge.batch, new_classes=_new_classes(merge))
-        changes = replace(placement.changes, about=_reading_of(dataset, layout))
+        about = {**_reading_of(dataset, layout), **({"split": "own"} if is_own else {})}
+        changes = replace(placement.changes, about=about)
         commit(self.root, _with_companions(changes, merge, [*batches, done]))
         staging.clear()
         places = {digest.item: image for image, digest in merge.new.items()}
         after = Dataset.open(self.root)
         plain = tuple(one.text for one in layout.said if one.is_plain)
         return IngestReport(
-            after, done, True, fetched, dataset.fingerprint, faults, shown, places, plain, placement.joins
+            after,
+            done,
+            True,
+            fetched,
+            dataset.fingerprint,
+            faults,
+            shown,
+            places,
+            plain,
+            placement.joins,
+            changes.num_kept_apart,
         )
 
     def _decide(

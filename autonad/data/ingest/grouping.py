@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autonad.console import some
 from autonad.data.faults import Fault
 from autonad.data.ingest.joins import Join, Parts
 from autonad.data.repeats import Surface, confirm
@@ -55,11 +56,13 @@ class Joining:
         trust: Nothing is joined to a stated group.
         search: Near-duplicates are searched for.
         prefix: Begins the names of new groups that nobody stated; may be empty.
+        workers: Threads that compare images.
     """
 
     trust: bool = False
     search: bool = True
     prefix: str = ""
+    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def place(
     faults: list[Fault] = []
     if joining.search:
         candidates = find_candidates(descriptors, start=count)
-        found, different = confirm(candidates, known, surface)
+        found, different = confirm(candidates, known, surface, joining.workers)
         for i, j, correlation, repeats in sorted(found, key=lambda pair: -pair[2]):
             parts.join(i, j, correlation, "repeats" if repeats else "resembles")
         if different:
@@ -150,7 +153,7 @@ def _joined(
             message = (
                 f"their images repeat: {pairs}; they count as one group (--trust-groups keeps them apart)"
             )
-            faults.append(Fault("warning", "joined-groups", f"groups {', '.join(stated)}", message))
+            faults.append(Fault("warning", "joined-groups", f"groups {some(stated)}", message))
         else:
             message = f"its images count as one part: {pairs}"
             faults.append(Fault("warning", "joined-images", f"group {group}", message))

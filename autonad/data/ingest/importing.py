@@ -24,12 +24,12 @@ from autonad.data.ingest.findings import (
 )
 from autonad.data.ingest.ledger import Batch, Ledger
 from autonad.data.ingest.merge import Merge
-from autonad.data.ingest.opening import open_layout
 from autonad.data.ingest.ordering import in_order
 from autonad.data.ingest.own_split import found_split
 from autonad.data.ingest.placing import Shown, place_all
 from autonad.data.ingest.reading import Advance
 from autonad.data.ingest.settings import IngestSettings, Rules
+from autonad.data.ingest.sources import open_layout
 from autonad.data.layouts.decoding import PECULIAR
 from autonad.data.layouts.layout import Layout
 from autonad.data.pixels.pixel_reading import READING
@@ -48,7 +48,6 @@ class ImportReport:
         quarantined: Items that are kept in its quarantine.
         images: What its images look like, in figures.
         layout: What they were read from.
-        faults: Findings (severity, kind, item, message); errors name what went to quarantine.
         reading: How its pixels were read, in sentences; what is unusual is among the findings.
         joins: Images that show one part.
         recognised: The format and by what it was told, where nobody named it.
@@ -88,7 +87,7 @@ def import_dataset(
     Args:
         source: Folder of the layout.
         output: Folder of the dataset.
-        settings: How to read and split it; the limit of a batch (`max_bytes`) does not count.
+        settings: How to read and split it.
         replace: A dataset at `output` is replaced; else it is refused.
         advance: Told how many of how many images were read.
 
@@ -128,11 +127,9 @@ def import_dataset(
         doubts += judge_splits(changes.manifest, layout.classes, shares, own=is_own)
         faults = fault_table([*known, *doubts])
         writer.put(changes.manifest, changes.added, changes.reasons, about)
-    kept = {reason["item"] for reason in changes.reasons if reason["file"]}
     plain = tuple(one.text for one in layout.said if one.is_plain)
-    return ImportReport(
-        Dataset.open(output), faults, len(kept), shown, layout, plain, placement.joins, layout.told
-    )
+    dataset, quarantined = Dataset.open(output), changes.num_kept_apart
+    return ImportReport(dataset, faults, quarantined, shown, layout, plain, placement.joins, layout.told)
 
 
 def _require_defects(layout: Layout, merge: Merge) -> None:

@@ -13,11 +13,11 @@ from autonad.data.images import IMAGE_SUFFIXES
 from autonad.data.ingest.ledger import Ledger
 from autonad.data.ingest.settings import IngestSettings
 from autonad.data.ingest.staging import Staging
-from autonad.data.layouts.accounting import ANNOTATIONS, FOREIGN_PICTURES, suffix_of, unread
+from autonad.data.layouts.accounting import ANNOTATIONS, FOREIGN_PICTURES, unread
 from autonad.data.layouts.formats import list_layout
-from autonad.data.layouts.groups_table import stated_groups
+from autonad.data.layouts.groups_table import GROUPS, stated_groups
 from autonad.data.layouts.layout import Layout, Record
-from autonad.data.layouts.tree import too_large
+from autonad.data.layouts.tree import suffix_of, too_large
 from autonad.errors import DatasetError
 from autonad.storage.source import BatchSource, Entry, unsafe_key
 
@@ -103,7 +103,9 @@ def plan(
         return not ledger.has(entry, listed, include_defect_free=settings.include_defect_free)
 
     new = tuple(record for record in records if any(is_new(entry_at[path]) for path in record.files))
-    groups, found = stated_groups(replace(layout, source=staging.batch, records=records), settings.groups_csv)
+    own = staging.batch / GROUPS
+    table = settings.groups_csv or (own if own.is_file() else None)
+    groups, found = stated_groups(replace(layout, source=staging.batch, records=records), table)
     faults += found
     return Plan(
         replace(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,15 +26,15 @@ class Shown:
     """Two images that show one part.
 
     Attributes:
-        a: File of the first image.
-        b: File of the second.
+        a: Item of the first image; of one that the dataset had, its place there.
+        b: Of the second.
         correlation: Of their small pictures; 1 if they are equal.
         reason: "equal", "repeats" (copies, or pictures of one surface) or "resembles".
         joined: Whether they are in one group now; else their groups or splits keep them apart.
     """
 
-    a: Path
-    b: Path
+    a: str
+    b: str
     correlation: float
     reason: str
     joined: bool
@@ -71,11 +70,8 @@ def place_all(merge: Merge, stated: Mapping[str, str], settings: IngestSettings)
     table = pd.DataFrame(list(merge.rows.values()), columns=list(COLUMNS))
     table = table.sort_values("image", kind="stable").reset_index(drop=True)
     labelled = (table["mask"] != "").to_numpy()
-    if settings.parts.split == "own":
-        table, found = complete(table, labelled, merge.new.keys(), settings.fractions, settings.seed)
-        faults += found
-    if (table.loc[labelled, "split"] == "").any():
-        table.loc[labelled, "split"] = extend_split(table[labelled], settings.fractions, settings.seed)
+    table, found = assign(table, labelled, merge.new.keys(), settings)
+    faults += found
     table.loc[~labelled, "split"] = UNLABELLED
     quarantine = merge.quarantine
     changes = Changes(
@@ -85,6 +81,31 @@ def place_all(merge: Merge, stated: Mapping[str, str], settings: IngestSettings)
         reasons=quarantine.reasons,
     )
     return Placement(changes, tuple(joins), tuple(faults))
+
+
+def assign(
+    table: pd.DataFrame, labelled: np.ndarray, new: Collection[str], settings: IngestSettings
+) -> tuple[pd.DataFrame, list[Fault]]:
+    """Give rows that have no split one.
+
+    Args:
+        table: Rows of the manifest: `image`, `group`, `pixels`, and `split`, "" where there is none yet.
+        labelled: bool (N,), rows that take part.
+        new: Images that are new.
+        settings: Whose split it is to be, and the shares.
+
+    Returns:
+        The table with splits, and what was found.
+
+    Raises:
+        DatasetError: The images show too few parts to be split.
+    """
+    faults: list[Fault] = []
+    if settings.parts.split == "own":
+        table, faults = complete(table, labelled, new, settings.fractions, settings.seed)
+    if (table.loc[labelled, "split"] == "").any():
+        table.loc[labelled, "split"] = extend_split(table[labelled], settings.fractions, settings.seed)
+    return table, faults
 
 
 def _group(
@@ -119,15 +140,17 @@ def _group(
         path = merge.added.get(mask, merge.dataset.root / mask)
         return Surface.of(read_image(files[index]), read_mask(path) if mask else None)
 
-    joining = Joining(settings.parts.trust_groups, settings.parts.near_duplicates, merge.rules.prefix)
+    parts = settings.parts
+    joining = Joining(parts.trust_groups, parts.near_duplicates, merge.rules.prefix, settings.workers)
     grouping = place(members, newcomers, descriptors, surface, joining)
     for image, group in zip(images, (*grouping.members, *grouping.newcomers), strict=True):
         rows[image]["group"] = group
     for image, one in zip(new, newcomers, strict=True):
         if one.split and rows[image]["mask"] and one.stated not in split_of:
             rows[image]["split"] = one.split
+    names = [*old, *(digest.item for digest in new.values())]
     joins = [
-        Shown(files[join.a], files[join.b], join.correlation, join.reason, not join.refused)
+        Shown(names[join.a], names[join.b], join.correlation, join.reason, not join.refused)
         for join in grouping.joins
     ]
     return joins, [*faults, *grouping.faults]

@@ -14,7 +14,10 @@ supervisely     DATASET/img and DATASET/masks_machine
 pairing         which mask belongs to which image
 colour_masks    masks whose colours a list explains
 interpreting    what the values in masks mean
+turning         which way up images are, told by their masks
 groups_table    groups.csv
+published_split the split that a source has already
+naming          names in tables and lists, and the images that they mean
 accounting      what becomes of the files that no record uses
 decoding        records, read
 """

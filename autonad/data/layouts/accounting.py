@@ -9,7 +9,7 @@ from pathlib import Path
 from autonad.console import as_text
 from autonad.data.faults import Fault, Severity
 from autonad.data.layouts.layout import Layout
-from autonad.data.layouts.tree import Tree, is_image
+from autonad.data.layouts.tree import Tree, is_image, suffix_of
 
 # Pictures that are not read: somebody may have meant them to be.
 FOREIGN_PICTURES = frozenset(
@@ -94,13 +94,6 @@ def unread(keys: Iterable[str], name: str) -> list[Fault]:
         for severity, kind, files, remedy in found
         if files
     ]
-
-
-def suffix_of(key: str) -> str:
-    """Suffix of a file's name in lower case, with its dot; "" if it has none."""
-    name = key.rpartition("/")[2]
-    dot = name.rfind(".")
-    return name[dot:].lower() if dot > 0 else ""
 
 
 def _some(keys: Sequence[str]) -> str:

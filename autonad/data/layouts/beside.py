@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autonad.console import as_text
+from autonad.console import as_text, some
 from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
 from autonad.data.layouts.layout import Layout, Record, Wanted
@@ -10,8 +10,6 @@ from autonad.data.layouts.mask_folders import is_masks
 from autonad.data.layouts.pairing import beside, missing_mask, pair
 from autonad.data.layouts.tree import Tree, split_stem
 from autonad.errors import DatasetError
-
-_SPLITS = ("train", "val", "test")
 
 
 def read_beside(tree: Tree, wanted: Wanted) -> Layout:
@@ -25,15 +23,14 @@ def read_beside(tree: Tree, wanted: Wanted) -> Layout:
     found = pair(images, masks)
     classes = check_classes(wanted.classes if wanted.classes is not None else ["defect"])
     if len(classes) > 2:
-        raise DatasetError(f"masks beside images show one class; got {', '.join(classes[1:])}: name one")
+        raise DatasetError(f"masks beside images show one class; got {some(classes[1:])}: name one")
     records: list[Record] = []
     faults: list[Fault] = []
     for key in images:
         item = as_text(key)
         fault = found.fault(key, item)
         if fault is None and key in found.masks:
-            split = next((part for part in key.lower().split("/")[:-1] if part in _SPLITS), None)
-            records.append(Record(tree.path(key), item, ((tree.path(found.masks[key]), 1),), None, split))
+            records.append(Record(tree.path(key), item, ((tree.path(found.masks[key]), 1),)))
         else:
             faults.append(fault or missing_mask(item, split_stem(key)))
     return Layout("ksdd2", tree.root, classes, tuple(records), tuple(faults))

@@ -19,10 +19,12 @@ from autonad.data.pixels.mask_files import MaskFile, read_mask_file
 from autonad.data.pixels.pixel_options import shown_key
 from autonad.errors import DatasetError
 
+SOFT_EDGES = "soft-edges"
 # What is said of an image whose file is peculiar; `said_once` says it once of all.
 PECULIAR = {
     DAMAGED_EXIF: "damaged EXIF was left out; the pixels are as stored",
     TRANSPARENT: "transparent pixels were laid on black",
+    SOFT_EDGES: "soft edges in its mask, between two values that mean something, are ignored",
     STORED: "its EXIF turns it, but its mask fits the pixels as stored; both are kept so",
 }
 
@@ -86,7 +88,8 @@ def _masks(layout: Layout, record: Record, header: Header) -> tuple[bool, list[M
 
     def read(turned: bool) -> list[MaskFile]:
         return [
-            read_mask_file(path, page=reading.page, turned=turned, max_pixels=layout.max_pixels)
+            layout.kept.take(path)
+            or read_mask_file(path, page=reading.page, turned=turned, max_pixels=layout.max_pixels)
             for path, _ in record.masks
         ]
 
@@ -115,9 +118,7 @@ def _labelled(layout: Layout, result: Decoded, masks: list[MaskFile], found: lis
     """The record with its masks, understood and laid over each other."""
     assert result.image is not None
     record, shape = result.record, result.image.shape[:2]
-    mask = np.zeros(shape, dtype=np.uint8)
-    claims = np.zeros(shape, dtype=np.uint8)
-    ignored = np.zeros(shape, dtype=bool)
+    mask, claims, ignored = (np.zeros(shape, dtype=kind) for kind in (np.uint8, np.uint8, bool))
     grey, own = False, False
     for file, (path, index) in zip(masks, record.masks, strict=True):
         size = file.samples.shape[:2]
@@ -129,8 +130,10 @@ def _labelled(layout: Layout, result: Decoded, masks: list[MaskFile], found: lis
             )
         labels = label(file, layout.reading.masks, meaning_of(layout), index, path.name)
         found += _strange(record, labels, path.name)
+        if labels.has_soft_edges:
+            found.append(Fault("warning", SOFT_EDGES, record.item, PECULIAR[SOFT_EDGES]))
         grey |= labels.is_grey
-        if index is None:
+        if index is None or len(masks) == 1:
             own = labels.indices is file.samples and file.is_plain
             mask = labels.indices
             continue

@@ -11,9 +11,10 @@ from autonad.data.annotations.cvat import read_cvat, recognise_cvat
 from autonad.data.annotations.label_studio import read_label_studio, recognise_label_studio
 from autonad.data.annotations.labelme import read_labelme, recognise_labelme
 from autonad.data.annotations.yolo import read_yolo, recognise_yolo
+from autonad.data.faults import NothingUsable, fault_table
 from autonad.data.layouts.accounting import account, kept_inside
 from autonad.data.layouts.beside import is_beside, read_beside
-from autonad.data.layouts.groups_table import stated_groups
+from autonad.data.layouts.groups_table import GROUPS, stated_groups
 from autonad.data.layouts.image_table import is_table, read_table, root_of, table_of
 from autonad.data.layouts.interpreting import settle
 from autonad.data.layouts.layout import Layout, Wanted
@@ -52,29 +53,20 @@ def _is_never_told(tree: Tree) -> str | None:
     return None
 
 
-def _by(read: Callable[..., Layout]) -> Callable[[Tree, Wanted], Layout]:
-    """A reader of what a labelling tool writes, which takes the folder."""
-    return lambda tree, wanted: read(tree.root, classes=wanted.classes, known=wanted.known)
-
-
-def _of(told: Callable[[Path], str | None]) -> Recognise:
-    return lambda tree: told(tree.root)
-
-
 def _read_labelme(tree: Tree, wanted: Wanted) -> Layout:
     """What labelme wrote, or what labelme2voc made of it."""
-    return read_voc(tree, wanted) if is_voc(tree) is not None else _by(read_labelme)(tree, wanted)
+    return read_voc(tree, wanted) if is_voc(tree) is not None else read_labelme(tree, wanted)
 
 
 def _read_cvat(tree: Tree, wanted: Wanted) -> Layout:
     """CVAT's segmentation masks, or its shapes."""
-    read = read_cvat_masks if is_cvat_masks(tree) is not None else _by(read_cvat)
+    read = read_cvat_masks if is_cvat_masks(tree) is not None else read_cvat
     return read(tree, wanted)
 
 
 def _is_cvat(tree: Tree) -> str | None:
     told = is_cvat_masks(tree)
-    return recognise_cvat(tree.root) if told is None else told
+    return recognise_cvat(tree) if told is None else told
 
 
 READERS = {
@@ -85,11 +77,11 @@ READERS = {
     "mvtec": Format(read_mvtec, is_mvtec),
     "ksdd2": Format(read_beside, is_beside, names_classes=False),
     "severstal": Format(read_severstal, is_severstal),
-    "labelme": Format(_read_labelme, _of(recognise_labelme), names_classes=False),
-    "coco": Format(_by(read_coco), _of(recognise_coco), names_classes=False),
-    "yolo": Format(_by(read_yolo), _of(recognise_yolo), names_classes=False),
+    "labelme": Format(_read_labelme, recognise_labelme, names_classes=False),
+    "coco": Format(read_coco, recognise_coco, names_classes=False),
+    "yolo": Format(read_yolo, recognise_yolo, names_classes=False),
     "cvat": Format(_read_cvat, _is_cvat, names_classes=False),
-    "label-studio": Format(_by(read_label_studio), _of(recognise_label_studio), names_classes=False),
+    "label-studio": Format(read_label_studio, recognise_label_studio, names_classes=False),
     "supervisely": Format(read_supervisely, is_supervisely, names_classes=False),
     "voc": Format(read_voc, is_voc, names_classes=False),
     "table": Format(read_table, is_table, names_classes=False),
@@ -124,26 +116,26 @@ def read_layout(
         pixels: What a user states about pixels.
 
     Raises:
-        DatasetError: The format is unknown or not recognised, a folder is missing, the layout is empty or
-            groups.csv is malformed.
+        NothingUsable: The layout lists no image that can be used.
+        DatasetError: The format is unknown or not recognised, a folder is missing, or groups.csv is
+            malformed.
     """
     if not 0 <= threshold <= 254:
         raise DatasetError(f"the mask threshold is {threshold}; it must lie between 0 and 254")
     pixels = pixels or PixelOptions()
-    layout = list_layout(
-        format,
-        source,
-        include_defect_free=include_defect_free,
-        classes=classes,
-        max_bytes=max_bytes,
-        pixels=pixels,
-    )
+    wanted = _wanted(include_defect_free, classes, None, pixels)
+    layout, tree = _list(format, source, wanted, max_bytes)
+    layout = kept_inside(layout, tree)
+    layout = replace(layout, faults=(*layout.faults, *tree.faults))
+    layout = replace(layout, faults=(*layout.faults, *account(layout, tree)))
     if not layout.records:
-        errors = [fault for fault in layout.faults if fault.severity == "error"] or layout.faults
-        named = "".join(f"\n{fault.item}: {fault.message}" for fault in errors[:3])
-        raise DatasetError(f"{source} holds no usable image in the layout {layout.format!r}{named}")
+        raise NothingUsable(
+            f"{source} holds no usable image in the layout {layout.format!r}", fault_table(layout.faults)
+        )
     layout = replace(layout, threshold=threshold)
-    if layout.groups is None or groups_csv is not None:
+    if groups_csv is None and tree.has(GROUPS):
+        groups_csv = tree.path(GROUPS)
+    if groups_csv is not None:
         groups, faults = stated_groups(layout, groups_csv)
         layout = replace(layout, faults=(*layout.faults, *faults), groups=groups)
     return settle(layout, pixels)
@@ -156,35 +148,45 @@ def list_layout(
     include_defect_free: bool,
     classes: Sequence[str] | None,
     known: Sequence[str] | None = None,
-    max_bytes: int | None = None,
     pixels: PixelOptions | None = None,
 ) -> Layout:
-    """List the records of a layout, of which there may be none, without groups.
+    """List the records of a batch, of which there may be none, without groups.
 
     Args:
         format: One of `FORMATS`, or "auto".
-        source: Its folder; for the format table also its csv file.
+        source: The folder in which it was laid out, whose files were looked at before.
         include_defect_free: See `read_layout`.
         classes: See `read_layout`.
-        known: See `read_masks`; of no effect in other formats.
-        max_bytes: Larger files are faults. None for a folder of our own making, whose files were looked at
-            before.
+        known: Classes of the dataset; see `read_masks`.
         pixels: See `read_layout`; mask values may name the classes.
 
     Raises:
         DatasetError: The format is unknown or not recognised, or a folder is missing.
     """
-    if format not in FORMATS:
-        raise DatasetError(f"format {format!r} is unknown; use one of {', '.join(FORMATS)}")
-    if classes is not None and format in READERS and READERS[format].names_classes:
-        raise DatasetError(f"format {format!r} has classes of its own; leave them out")
-    pixels = pixels or PixelOptions()
-    wanted = Wanted(
+    return _list(
+        format, source, _wanted(include_defect_free, classes, known, pixels or PixelOptions()), None
+    )[0]
+
+
+def _wanted(
+    include_defect_free: bool,
+    classes: Sequence[str] | None,
+    known: Sequence[str] | None,
+    pixels: PixelOptions,
+) -> Wanted:
+    return Wanted(
         include_defect_free,
         None if classes is None else tuple(classes),
         None if known is None else tuple(known),
         pixels,
     )
+
+
+def _list(format: str, source: Path, wanted: Wanted, max_bytes: int | None) -> tuple[Layout, Tree]:
+    """The records of a layout, and the files that they were listed from; see `Tree.of` for `max_bytes`."""
+    if format not in FORMATS:
+        raise DatasetError(f"format {format!r} is unknown; use one of {', '.join(FORMATS)}")
+    _require_no_names(format, wanted)
     if source.is_file() and source.suffix.lower() == ".csv":
         if format not in {AUTO, "table"}:
             raise DatasetError(
@@ -197,15 +199,14 @@ def list_layout(
         evidence = ""
         if format == AUTO:
             format, evidence = recognise(tree)
-        if classes is not None and READERS[format].names_classes:
-            raise DatasetError(f"format {format!r} has classes of its own; leave them out")
+            _require_no_names(format, wanted)
         layout = replace(READERS[format].read(tree, wanted), recognised=evidence)
-    layout = with_published_split(replace(layout, max_pixels=pixels.max_pixels))
-    if max_bytes is None:
-        return layout
-    layout = kept_inside(layout, tree)
-    layout = replace(layout, faults=(*layout.faults, *tree.faults))
-    return replace(layout, faults=(*layout.faults, *account(layout, tree)))
+    return with_published_split(replace(layout, max_pixels=wanted.pixels.max_pixels), tree), tree
+
+
+def _require_no_names(format: str, wanted: Wanted) -> None:
+    if wanted.classes is not None and format != AUTO and READERS[format].names_classes:
+        raise DatasetError(f"format {format!r} has classes of its own; leave them out")
 
 
 def recognise(tree: Tree) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from autonad.console import abridged, some
 from autonad.data.faults import Fault
 from autonad.data.images import IMAGE_SUFFIXES
 from autonad.data.layouts.layout import Layout
@@ -16,6 +17,7 @@ from autonad.errors import DatasetError
 # Words for the two columns, without case, blanks, "_" and "-".
 _IMAGE = ("image", "file", "filename", "imagename", "imagepath", "imagefile", "filepath", "path", "img")
 _GROUP = ("group", "groupid", "part", "partid", "partno", "partnumber", "piece", "specimen", "serial", "id")
+GROUPS = "groups.csv"
 _SEPARATORS = (",", ";", "\t", "|")
 
 
@@ -97,23 +99,35 @@ def match_groups(
     if lost:
         message = f"{_some(lost, 'row')} name no usable image; correct or remove them"
         faults.append(Fault("warning", "unknown-row", table, message))
-    alone = [item for item in items if not groups[item]]
-    if alone:
-        message = f"it gives no group to {_some(alone, 'image')}; near-duplicates among them are searched for"
-        faults.append(Fault("warning", "no-group", table, message))
-    return groups, faults
+    return groups, [*faults, *without_group(groups, table)]
+
+
+def without_group(groups: Mapping[str, str], table: str) -> list[Fault]:
+    """A warning if a table leaves images without a group.
+
+    Args:
+        groups: Group by item, empty where the table names none.
+        table: Name of the file in messages.
+    """
+    alone = [item for item, group in groups.items() if not group]
+    if not alone:
+        return []
+    message = f"it gives no group to {_some(alone, 'image')}; near-duplicates among them are searched for"
+    return [Fault("warning", "no-group", table, message)]
 
 
 def stated_groups(layout: Layout, groups_csv: Path | None) -> tuple[Mapping[str, str] | None, list[Fault]]:
     """Group of every record, or None when they have to be found by similarity.
 
     What the layout itself states counts where there is no table.
+
+    Raises:
+        DatasetError: See `read_groups` and `match_groups`.
     """
-    path = groups_csv if groups_csv is not None else layout.source / "groups.csv"
-    if groups_csv is None and not path.is_file():
+    if groups_csv is None:
         return layout.groups, []
     items = [record.item for record in layout.records]
-    return match_groups(read_groups(path), items, layout.source, path.name)
+    return match_groups(read_groups(groups_csv), items, layout.source, groups_csv.name)
 
 
 def _is_file(path: Path) -> bool:
@@ -160,7 +174,9 @@ def _columns(
             return rows, 0, 1
         if len(header) > len(widest):
             widest = header
-    raise DatasetError(f"groups file {path} has the columns {widest}; it needs image and group")
+    raise DatasetError(
+        f"groups file {path} has the columns {abridged(', '.join(widest), 100)}; it needs image and group"
+    )
 
 
 def _column(header: Sequence[str], words: Sequence[str], path: Path) -> int | None:
@@ -175,5 +191,5 @@ def _column(header: Sequence[str], words: Sequence[str], path: Path) -> int | No
 
 
 def _some(names: Sequence[str], what: str) -> str:
-    shown = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+    shown = some(names)
     return f"{len(names)} {what}{'s' if len(names) > 1 else ''} ({shown})"

@@ -11,23 +11,17 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from autonad.console import as_text
+from autonad.console import abridged, as_text, some
 from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
+from autonad.data.layouts.groups_table import without_group
 from autonad.data.layouts.interpreting import interpret
 from autonad.data.layouts.layout import Layout, Record, Wanted
 from autonad.data.layouts.pairing import normal
+from autonad.data.layouts.published_split import SPLIT_WORDS
 from autonad.data.layouts.tree import Tree
 from autonad.errors import DatasetError
 
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-}
 _ANNOTATIONS = "image_anno.csv"  # of VisA, which `mvtec` reads
 _FREE = frozenset({"", "normal", "good", "ok"})
 Row = Mapping[str, str]
@@ -81,8 +75,8 @@ def table_of(tree: Tree, table: str, wanted: Wanted) -> Layout:
     masks: dict[str, list[tuple[str, str]]] = {}
     groups: dict[str, str] = {}
     splits: dict[str, str] = {}
-    labels: dict[str, str] = {}
     faults: list[Fault] = []
+    unknown: dict[str, int] = {}
     for number, row in rows_of(tree.text(table), tree.path(table)):
         image = known.get(_key(row["image"], tree))
         mask = known.get(_key(row["mask"], tree)) if row["mask"] else None
@@ -102,7 +96,6 @@ def table_of(tree: Tree, table: str, wanted: Wanted) -> Layout:
             continue
         item = as_text(image)
         label = row.get("class") or row.get("label") or ""
-        labels[image] = label
         if mask is not None:
             masks.setdefault(image, []).append((mask, label))
         elif label.lower() in _FREE:
@@ -111,13 +104,28 @@ def table_of(tree: Tree, table: str, wanted: Wanted) -> Layout:
             message = f"{table}, line {number}: it shows {label} and names no mask; add one"
             faults.append(Fault("error", "missing-mask", item, message))
             continue
-        if row.get("group"):
-            groups[item] = row["group"]
-        if row.get("split", "").lower() in _SPLITS:
-            splits[image] = _SPLITS[row["split"].lower()]
+        group, word = row.get("group", ""), row.get("split", "").casefold()
+        split = SPLIT_WORDS.get(word, "")
+        for value, known_values, key in ((group, groups, item), (split, splits, image)):
+            if value and known_values.setdefault(key, value) != value:
+                raise DatasetError(
+                    f"{tree.path(table)}, line {number}: {item} is in {known_values[key]} and in {value}; "
+                    "choose one"
+                )
+        if word and not split:
+            unknown[word] = unknown.get(word, 0) + 1
     classes, records = _records(tree, masks, splits, wanted, faults)
-    items = [record.item for record in records]
-    stated = {item: groups.get(item) or f"alone:{item}" for item in items} if groups else None
+    if unknown:
+        named = ", ".join(list(unknown)[:3])
+        message = (
+            f"{sum(unknown.values())} rows have a split that is none of train, val and test ({named}); it "
+            "is not kept: rename it"
+        )
+        faults.append(Fault("warning", "unknown-split", as_text(table), message))
+    stated = None
+    if groups:
+        stated = {record.item: groups.get(record.item, "") for record in records}
+        faults += without_group(stated, as_text(table))
     return Layout("table", tree.root, classes, tuple(records), tuple(faults), groups=stated)
 
 
@@ -147,7 +155,7 @@ def _records(
         item = as_text(image)
         unknown = [label for _, label in found if shown and label not in index]
         if unknown:
-            message = f"its class {unknown[0]!r:.40} is none of {', '.join(classes[1:])}; mend the row"
+            message = f"its class {unknown[0]!r:.40} is none of {some(classes[1:], 8)}; mend the row"
             faults.append(Fault("error", "unknown-class", item, message))
             continue
         if not shown and len(found) > 1 and not index:
@@ -192,7 +200,8 @@ def rows_of(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         names = [(name or "").strip().lower() for name in reader.fieldnames or ()]
         if not {"image", "mask"} <= set(names):
-            raise DatasetError(f"{path} has the columns {', '.join(names)}; it needs image and mask")
+            found = abridged(", ".join(names), 100)
+            raise DatasetError(f"{path} has the columns {found}; it needs image and mask")
         reader.fieldnames = names
         for row in reader:
             yield reader.line_num, {name: (row.get(name) or "").strip() for name in names}

@@ -8,18 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
+from autonad.console import some
 from autonad.data.dataset import check_classes
 from autonad.data.images import IGNORE
 from autonad.data.layouts.layout import Layout
 from autonad.data.layouts.turning import settle_turns
 from autonad.data.pixels.image_survey import scale_of, survey_images
+from autonad.data.pixels.kept_masks import KeptMasks
 from autonad.data.pixels.mask_decision import Decision, decide, strays
 from autonad.data.pixels.mask_reading import MaskReading
-from autonad.data.pixels.mask_survey import MaskSurvey, survey_masks
+from autonad.data.pixels.mask_survey import MaskSurvey, ValueTable, survey_masks
 from autonad.data.pixels.pixel_options import COLOUR, NOTHING, UNKNOWN, PixelOptions, shown_key
 from autonad.data.pixels.pixel_reading import Reading, Said
 from autonad.errors import DatasetError
 
+_LISTED = 8  # values that are named of many
 _FEW_MASKS = 5  # so few do not change how a dataset's masks are read
 
 
@@ -32,16 +35,19 @@ class Masks:
         is_index: Whether they are index masks rather than masks of the one class.
         reading: How they are read.
         said: That, in a sentence.
+        kept: The masks that need not be decoded again.
     """
 
     classes: tuple[str, ...]
     is_index: bool
     reading: MaskReading
     said: Said
+    kept: KeptMasks
 
     def explain(self, layout: Layout) -> Layout:
         """The layout with this reading of its masks."""
-        return replace(layout, reading=replace(layout.reading, masks=self.reading), said=(self.said,))
+        reading = replace(layout.reading, masks=self.reading)
+        return replace(layout, reading=reading, said=(self.said,), kept=self.kept)
 
 
 def interpret(
@@ -60,19 +66,21 @@ def interpret(
     """
     survey = survey_masks(masks.values(), options, is_open=True)
     if not survey.total:
-        raise DatasetError(f"{folder} holds no readable masks; save one mask per image as PNG")
+        why = "".join(f"\n{text}" for text in survey.unread)
+        raise DatasetError(f"{folder} holds no readable masks; save one mask per image as PNG{why}")
     classes = classes if classes is not None else options.classes
     names = None if classes is None else check_classes(classes)
     if options.mask_values is not None:
         assert names is not None
         stated, said = _stated(survey, options, names)
-        return Masks(names, True, stated, said)
+        return Masks(names, True, stated, said, survey.kept)
     known = None if names is None else len(names) - 1
     found = decide(survey, num_classes=known, index=None)
     if known is not None and known > 1:
         refuse_binary(survey, found, known, folder)
     names = names or _names_of(found, survey, folder)
-    return Masks(names, found.is_index, _named(found.reading, names), Said(found.said, found.is_plain))
+    said = Said(found.said, found.is_plain)
+    return Masks(names, found.is_index, _named(found.reading, names), said, survey.kept)
 
 
 def settle(layout: Layout, options: PixelOptions, known: Reading | None = None) -> Layout:
@@ -127,6 +135,7 @@ def _masks_settled(layout: Layout, options: PixelOptions, known: MaskReading) ->
     num_classes = len(layout.classes) - 1
     is_open = layout.assumed and num_classes == 1
     survey = survey_masks(files, options, is_open=is_open)
+    layout = replace(layout, kept=survey.kept)
     if not survey.total:
         return replace(layout, reading=Reading(layout.reading.images, known))
     if options.mask_values is not None:
@@ -172,7 +181,7 @@ def _stated(
     if classes is not None and unknown:
         raise DatasetError(
             f"--mask-values names {', '.join(unknown)}, which is none of the classes "
-            f"{', '.join(classes[1:])}; give both the same names"
+            f"{some(classes[1:], 8)}; give both the same names"
         )
     meanings = dict(options.mask_values)
     if NOTHING not in meanings.values() and 0 not in meanings:
@@ -180,7 +189,9 @@ def _stated(
     is_coloured = any(key >= COLOUR for key in meanings)
     found = decide(survey, num_classes=None, index=None).reading.channel
     text = ", ".join(f"{shown_key(key)}={name}" for key, name in sorted(meanings.items()))
-    reading = MaskReading("colours" if is_coloured else found, False, meanings)
+    # What compression has blurred is the nearest of the values that are stated.
+    centres = tuple(sorted(meanings)) if survey.lossy and not is_coloured and len(meanings) > 1 else ()
+    reading = MaskReading("colours" if is_coloured else found, False, meanings, centres)
     return reading, Said(f"masks: {text}, as --mask-values says")
 
 
@@ -188,23 +199,42 @@ def _names_of(found: Decision, survey: MaskSurvey, folder: Path) -> tuple[str, .
     """Names for classes that nobody names."""
     table = survey.tables[found.reading.channel]
     values = [v for v in table.values if v not in strays(table)]
-    if survey.lossy and not table.total and not found.reading.meanings and found.is_index is not False:
-        values = np.flatnonzero(survey.flat).tolist()
+    if survey.lossy and not table.total and not found.reading.meanings and found.is_index:
+        levels = np.flatnonzero(survey.flat)
         raise DatasetError(
             f"{len(survey.lossy)} of {survey.total} masks in {folder} are JPEG or lossy WebP "
-            f"({survey.lossy[0]} …), which is lossy and blurs class indices: they hold {len(values)} values "
-            f"from {values[0]} to {values[-1]}; save them as PNG, or name their values with --mask-values"
+            f"({survey.lossy[0]} …), which is lossy and blurs class indices: they hold "
+            + (f"{len(levels)} values from {levels[0]} to {levels[-1]}" if levels.size else "many colours")
+            + "; save them as PNG, or name their values with --mask-values"
+        )
+    coloured = len(survey.crowded) + max((table.masks[v] for v in values if v >= COLOUR), default=0)
+    if not found.reading.meanings and coloured >= survey.total / 2:
+        raise DatasetError(
+            f"{coloured} of {survey.total} masks in {folder} are coloured{_most(table, values)}; say what "
+            "their colours mean with --mask-values, such as #ff0000=crack, or save one index per pixel"
         )
     if not found.is_index:
         return check_classes(["defect"])
     highest = max((v for v in values if v not in {0, IGNORE}), default=0)
+    if found.num_classes and not found.reading.meanings and 0 not in values and table.total:
+        listed = ", ".join(shown_key(v) for v in values[:8])
+        raise DatasetError(
+            f"the masks in {folder} hold {listed} and nowhere 0, so their background cannot be told; say "
+            f"what the values mean with --mask-values, such as {values[0]}=background, or name the classes"
+        )
     if found.num_classes and (found.reading.meanings or highest < COLOUR):
         return check_classes([f"class{i}" for i in range(1, found.num_classes + 1)])
     raise DatasetError(
-        f"the masks in {folder} hold {len(values)} values from {shown_key(values[0])} to "
-        f"{shown_key(values[-1])}, so their classes cannot be told; name them (one class means: larger than "
-        "the threshold), say what the values mean with --mask-values, or save one index per pixel"
+        f"the masks in {folder} hold {len(values)} values{_most(table, values)}, so their classes cannot be "
+        "told; name them (one class means: larger than the threshold), say what the values mean with "
+        "--mask-values, or save one index per pixel"
     )
+
+
+def _most(table: ValueTable, values: Sequence[int]) -> str:
+    """The most frequent of the values, in words; "" if there is none."""
+    listed = sorted(sorted(values, key=lambda v: -table.pixels[v])[:_LISTED])
+    return f", most often {', '.join(shown_key(v) for v in listed)}" if listed else ""
 
 
 def _named(reading: MaskReading, classes: tuple[str, ...]) -> MaskReading:

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from autonad.data.faults import Fault
+from autonad.data.pixels.kept_masks import KeptMasks
 from autonad.data.pixels.pixel_options import PixelOptions
 from autonad.data.pixels.pixel_reading import Reading, Said
 
@@ -35,7 +36,7 @@ class Drawing(Protocol):
         """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One image of a layout, not yet read.
 
@@ -90,6 +91,7 @@ class Layout:
         companions: Folders of the layout whose files are of no use here, and known not to be.
         max_pixels: Larger images are refused before they are decoded; None takes the usual limit.
         recognised: By what the format was told, where nobody named it.
+        kept: Masks that were decoded already to decide that.
     """
 
     format: str
@@ -106,6 +108,7 @@ class Layout:
     companions: tuple[str, ...] = ()
     max_pixels: int | None = None
     recognised: str = ""
+    kept: KeptMasks = field(default_factory=KeptMasks, repr=False, compare=False)
 
     @property
     def told(self) -> str:

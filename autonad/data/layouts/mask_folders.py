@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autonad.console import as_text
+from autonad.console import as_text, some
 from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
 from autonad.data.layouts.interpreting import Masks, interpret
 from autonad.data.layouts.layout import Layout, Record, Wanted
-from autonad.data.layouts.pairing import Pairing, class_name, missing_mask, pair
+from autonad.data.layouts.pairing import FREE, Pairing, class_name, is_free, missing_mask, pair
+from autonad.data.layouts.split_folders import by_split
 from autonad.data.layouts.tree import Tree, split_stem
 from autonad.errors import DatasetError
 
@@ -54,16 +55,17 @@ class _Source:
 
 
 def read_masks(tree: Tree, wanted: Wanted) -> Layout:
-    """List a folder of images and one of masks; both may have the same sub-folders.
+    """List a folder of images and one of masks; both may have the same sub-folders, or lie inside splits.
 
     The defects are called by `wanted.classes`; else by classes.txt (one per line), else by the sub-folders of
     `masks/`, else "defect" for 0/255 masks. With `wanted.known`, classes that index masks mean where nothing
     else names them, no mask is read, those of a single class are listed as binary ones (see `is_index`), and
-    there need be no masks.
+    there need be no masks. Images in a folder `good/` (see `pairing.FREE`) show no defect and need no masks.
 
     Raises:
         DatasetError: A folder is missing, or the classes cannot be told from the masks.
     """
+    tree = by_split(tree, IMAGE_FOLDERS, MASK_FOLDERS)
     images, masks, faults = _folders(tree, wanted)
     keys = [key[len(images) + 1 :] for key in tree.images(images, recursive=True)]
     if not keys:
@@ -80,7 +82,7 @@ def read_masks(tree: Tree, wanted: Wanted) -> Layout:
         names, sources, meant = _single(tree, masks, classes, wanted, keys)
     records = []
     for key in keys:
-        item = as_text(f"{images}/{key}")
+        item = as_text(tree.real(f"{images}/{key}"))
         ambiguous = next((f for s in sources if (f := s.pairing.fault(key, item)) is not None), None)
         own = [(s.folder, s.pairing.masks[key], s.index) for s in sources if key in s.pairing.masks]
         if ambiguous is not None:
@@ -88,9 +90,15 @@ def read_masks(tree: Tree, wanted: Wanted) -> Layout:
         elif own:
             paths = tuple((tree.path(f"{folder}/{mask}"), index) for folder, mask, index in own)
             records.append(Record(tree.path(f"{images}/{key}"), item, paths))
+        elif is_free(key):
+            records.append(Record(tree.path(f"{images}/{key}"), item, ()))
         else:
             place = f"{masks}/{{{','.join(folders)}}}" if folders else masks
-            faults.append(missing_mask(item, f"{place}/{split_stem(key)}"))
+            faults.append(missing_mask(item, tree.real(f"{place}/{split_stem(key)}")))
+    for folder in tree.inner():
+        if folder.casefold() in FREE:
+            free = tree.images(folder, recursive=True)
+            records += [Record(tree.path(key), as_text(key), ()) for key in free]
     assumed = wanted.known is not None and not folders
     layout = Layout("masks", tree.root, names, tuple(records), tuple(faults), assumed=assumed)
     return layout if meant is None else meant.explain(layout)
@@ -98,6 +106,7 @@ def read_masks(tree: Tree, wanted: Wanted) -> Layout:
 
 def is_masks(tree: Tree) -> str | None:
     """By what the layout of `read_masks` is told."""
+    tree = by_split(tree, IMAGE_FOLDERS, MASK_FOLDERS)
     images, masks = _candidates(tree, IMAGE_FOLDERS), _candidates(tree, MASK_FOLDERS)
     if len(images) != 1 or len(masks) != 1 or not tree.images(masks[0], recursive=True):
         return None
@@ -155,7 +164,7 @@ def _per_class(
         if index and name in places:
             inside = [key[len(places[name]) + 1 :] for key in tree.images(places[name], recursive=True)]
             sources.append(_Source(places[name], pair(keys, inside), index))
-    message = f"it is none of the classes {', '.join(names[1:])}"
+    message = f"it is none of the classes {some(names[1:], 8)}"
     unknown = sorted(places.keys() - set(names))
     faults = [Fault("warning", "unknown-class", f"{masks}/{name}", message) for name in unknown]
     return names, sources, faults

@@ -15,14 +15,13 @@ import numpy as np
 from autonad.console import as_text
 from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
-from autonad.data.images import MAX_PIXELS, read_mask
+from autonad.data.layouts.colour_masks import mask_of_size
 from autonad.data.layouts.image_table import rows_of
 from autonad.data.layouts.layout import Layout, Record, Wanted
-from autonad.data.layouts.pairing import class_name, paired
+from autonad.data.layouts.pairing import FREE, class_name, paired
 from autonad.data.layouts.tree import Tree
 from autonad.errors import DatasetError
 
-_GOOD = frozenset({"good", "ok"})
 _SPLIT_TABLE = "split_csv/1cls.csv"
 _VISA = "Data/Images/Anomaly"
 
@@ -41,12 +40,7 @@ class NonZero:
 
     def draw(self, size: tuple[int, int]) -> tuple[np.ndarray, list[Fault]]:
         """The index mask of an image of this height and width, pixels: uint8 (H, W)."""
-        values = read_mask(self.mask, max_pixels=max(MAX_PIXELS, size[0] * size[1]))
-        if values.shape[:2] != size:
-            raise DatasetError(
-                f"the image is {size[0]} × {size[1]} pixels, its mask {self.mask.name} {values.shape[0]} × "
-                f"{values.shape[1]}; give both the same size"
-            )
+        values = mask_of_size(self.mask, size).samples
         defect = values.any(axis=2) if values.ndim == 3 else values > 0
         return np.where(defect, self.index, 0).astype(np.uint8), []
 
@@ -79,7 +73,7 @@ def _mvtec(tree: Tree) -> Layout:
     faults: list[Fault] = []
     for split in ("train", "test"):
         for name in tree.inner(split):
-            if name.lower() in _GOOD:
+            if name.lower() in FREE:
                 records += [
                     Record(tree.path(key), as_text(key), (), published_split=split)
                     for key in tree.images(f"{split}/{name}", recursive=True)
@@ -96,7 +90,7 @@ def _mvtec(tree: Tree) -> Layout:
 
 
 def _types(tree: Tree) -> list[str]:
-    return [name for name in tree.inner("test") if name.lower() not in _GOOD]
+    return [name for name in tree.inner("test") if name.lower() not in FREE]
 
 
 def _visa_objects(tree: Tree) -> list[str]:

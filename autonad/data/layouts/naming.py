@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+
+from autonad.data.layouts.pairing import normal
 
 
 def path_key(text: str) -> str:
     """A path as names are compared: NFC, forward slashes, no blanks around it, no "./" before it."""
-    key = unicodedata.normalize("NFC", text.strip()).replace("\\", "/")
+    key = normal(text.strip()).replace("\\", "/")
     while key.startswith("./"):
         key = key[2:]
     return key
@@ -22,8 +23,7 @@ class Names:
         """Index the items, paths relative to `root`."""
         self._root = path_key(str(root)).rstrip("/") + "/"
         self._exact = {path_key(item): item for item in items}
-        self._by_name, self._by_stem = _index(items, str), _index(items, _without_suffix)
-        self._by_folded = _index(items, str.casefold)
+        self._indices: dict[Callable[[str], str], _Index] = {}
 
     def find(self, name: str) -> list[str]:
         """Items that the name means: none, one, or several that it does not tell apart."""
@@ -31,23 +31,42 @@ class Names:
         key = key.removeprefix(self._root)
         if key in self._exact:
             return [self._exact[key]]
-        for index, form in ((self._by_name, str), (self._by_stem, str), (self._by_folded, str.casefold)):
-            wanted = form(key)
-            ends = [
-                (own, item) for own, item in index.get(wanted.rsplit("/", 1)[-1], ()) if _agree(own, wanted)
-            ]
-            # A long path may end in "images/a.png" and in "a.png": the longer is meant.
-            longest = max((own.count("/") for own, _ in ends if wanted.endswith(own)), default=-1)
-            if longest >= 0:
-                ends = [end for end in ends if end[0].count("/") == longest and wanted.endswith(end[0])]
-            if ends:
-                return [item for _, item in ends]
-        return []
+        return next((found for form in _FORMS if (found := self._in(form).find(form(key)))), [])
+
+    def _in(self, form: Callable[[str], str]) -> _Index:
+        """The items in one form; most tables need but the first."""
+        if form not in self._indices:
+            self._indices[form] = _Index((form(key), item) for key, item in self._exact.items())
+        return self._indices[form]
 
 
-def _agree(a: str, b: str) -> bool:
-    """Whether one path is the end of the other."""
-    return f"/{a}".endswith(f"/{b}") or f"/{b}".endswith(f"/{a}")
+class _Index:
+    """Items by their keys in one form, and by every ending of these."""
+
+    def __init__(self, keys: Iterable[tuple[str, str]]) -> None:
+        self._whole: dict[str, list[str]] = {}
+        self._ends: dict[str, list[str]] = {}
+        for key, item in keys:
+            self._whole.setdefault(key, []).append(item)
+            for end in endings(key):
+                self._ends.setdefault(end, []).append(item)
+
+    def find(self, wanted: str) -> list[str]:
+        # A long path may end in "images/a.png" and in "a.png": the longer is meant.
+        whole = (self._whole[end] for end in endings(wanted) if end in self._whole)
+        return next(whole, None) or self._ends.get(wanted, [])
+
+
+def endings(path: str) -> Iterator[str]:
+    """A path, and what is left of it without its first folders, the longest first."""
+    yield path
+    while "/" in path:
+        path = path.partition("/")[2]
+        yield path
+
+
+def _folded(key: str) -> str:
+    return key.casefold()
 
 
 def _without_suffix(key: str) -> str:
@@ -55,10 +74,4 @@ def _without_suffix(key: str) -> str:
     return folder + slash + (name.rpartition(".")[0] or name)
 
 
-def _index(items: Iterable[str], form: Callable[[str], str]) -> dict[str, list[tuple[str, str]]]:
-    """Items by the last part of their key in one form."""
-    index: dict[str, list[tuple[str, str]]] = {}
-    for item in items:
-        key = form(path_key(item))
-        index.setdefault(key.rsplit("/", 1)[-1], []).append((key, item))
-    return index
+_FORMS = (str, _without_suffix, _folded)

@@ -1,9 +1,10 @@
 """Which mask belongs to which image, by their names.
 
-A mask is called as its image, apart from the suffix of the file; or like it with a word behind (`p_mask`,
-`p_GT`); or like the image's whole file name (`p.jpg.png`). Unicode's two ways to write an accent are one. A
-mask that is called exactly as one image is no other's: `p_mask` beside the images `p` and `p_mask` belongs to
-the latter.
+A mask is called as its image, apart from the suffix of the file; or like it with a word behind or before it
+(`p_mask`, `p-GT`, `mask_p`); or like the image's whole file name (`p.jpg.png`). Unicode's two ways to write
+an accent are one. A mask that is called exactly as one image is no other's: `p_mask` beside the images `p`
+and `p_mask` belongs to the latter. What is left is compared without regard to case, and to a word of the
+image's own (`p_image`, `img_p`).
 """
 
 from __future__ import annotations
@@ -16,9 +17,19 @@ from autonad.console import as_text, shown
 from autonad.data.faults import Fault
 from autonad.data.layouts.tree import Tree, is_image, split_stem
 
-# In lower case; they count in any.
-MASK_WORDS = ("_mask", "_gt", "_label", "_labels", "-mask", ".mask")
-LOOKED_FOR = "also with _mask, _GT, _label, _labels, -mask or .mask behind it, or behind the whole file name"
+# In any case, behind a name or before it, with one of the separators between.
+MASK_WORDS = (
+    *("mask", "masks", "gt", "label", "labels", "seg", "segmentation", "ground_truth", "groundtruth"),
+    *("annotation", "annotations"),
+)
+IMAGE_WORDS = ("image", "img", "photo", "picture", "rgb", "orig", "original")
+LOOKED_FOR = (
+    "also with mask, GT, label, seg, segmentation, ground_truth or annotation behind or before it (_mask, "
+    "_GT, mask_, -mask, .mask), or behind the whole file name"
+)
+# Folders, in any case, whose images show no defect and need no masks.
+FREE = frozenset({"good", "ok", "normal", "defect_free", "defect-free", "no_defect", "no-defect", "nodefect"})
+_SEPARATORS = "_-. "
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,7 @@ def pair(images: Sequence[str], masks: Sequence[str]) -> Pairing:
             owned.setdefault(owner, []).append(mask)
         if not owners:
             left.append(mask)
+    left = _loosely(left, [image for image in images if image not in owned], owned)
     orphans = _by_bare_name(left, [image for image in images if image not in owned], owned)
     several = {image: tuple(found) for image, found in owned.items() if len(found) > 1}
     single = {image: found[0] for image, found in owned.items() if len(found) == 1}
@@ -115,7 +127,7 @@ def missing_mask(item: str, looked_for: str) -> Fault:
     """
     message = (
         f"it has no mask; looked for {as_text(looked_for)}.png (or .jpg, .bmp, .tif, .webp), {LOOKED_FOR}; "
-        "save one there, all zero if the image shows no defect"
+        "save one there, all zero if the image shows no defect, or put such images into a folder good/"
     )
     return Fault("error", "missing-mask", item, message)
 
@@ -130,12 +142,21 @@ def class_name(folder: str) -> str:
     return shown(normal(folder))
 
 
-def without_word(stem: str) -> str | None:
-    """What stands before `_mask` and the like at the end of a mask's name; None without such an end."""
-    lower = stem.lower()
-    for word in MASK_WORDS:
-        if lower.endswith(word) and len(stem) > len(word):
-            return stem[: -len(word)]
+def is_free(key: str) -> bool:
+    """Whether an image lies in a folder of images without defects."""
+    return any(part.casefold() in FREE for part in key.split("/")[:-1])
+
+
+def without_word(stem: str, words: Sequence[str] = MASK_WORDS) -> str | None:
+    """A mask's name without `_mask` behind it, `mask_` before it, and the like; None without such a word."""
+    folder, slash, name = stem.rpartition("/")
+    lower = name.lower()
+    for word in words:
+        rest = len(name) - len(word) - 1
+        if rest > 0 and lower.endswith(word) and name[rest] in _SEPARATORS:
+            return folder + slash + name[:rest]
+        if rest > 0 and lower.startswith(word) and name[len(word)] in _SEPARATORS:
+            return folder + slash + name[len(word) + 1 :]
     return None
 
 
@@ -156,6 +177,26 @@ def _by_word(stem: str, by_stem: dict[str, list[str]], by_name: dict[str, list[s
     if image is None:
         return []
     return by_stem.get(image) or by_name.get(image) or []
+
+
+def _loosely(masks: list[str], images: list[str], owned: dict[str, list[str]]) -> list[str]:
+    """Pair what differs in case, or in a word of the image's own; what masks are left."""
+    if not masks or not images:
+        return masks
+    places: dict[str, list[str]] = {}
+    for image in images:
+        stem = split_stem(normal(image))
+        for name in {stem, without_word(stem, IMAGE_WORDS) or stem}:
+            places.setdefault(name.casefold(), []).append(image)
+    left = []
+    for mask in masks:
+        stem = split_stem(normal(mask))
+        owners = places.get(stem.casefold()) or places.get((without_word(stem) or stem).casefold()) or []
+        for owner in owners:
+            owned.setdefault(owner, []).append(mask)
+        if not owners:
+            left.append(mask)
+    return left
 
 
 def _by_bare_name(masks: list[str], images: list[str], owned: dict[str, list[str]]) -> list[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
+from autonad.console import some
 from autonad.data.faults import Fault
 from autonad.data.layouts.layout import Layout
 from autonad.data.layouts.naming import Names
+from autonad.data.layouts.tree import Tree
 
 SPLIT_WORDS: Mapping[str, str] = {
     "train": "train",
@@ -22,14 +23,18 @@ SPLIT_WORDS: Mapping[str, str] = {
 _LIST_FOLDERS = ("", "splits", "split", "lists", "ImageSets", "ImageSets/Segmentation", "ImageSets/Main")
 
 
-def with_published_split(layout: Layout) -> Layout:
+def with_published_split(layout: Layout, tree: Tree) -> Layout:
     """A layout whose records know the split that the source gives them, where the reader did not tell.
 
     Lists (train.txt, val.txt, test.txt) go before folders named so.
+
+    Args:
+        layout: What was listed.
+        tree: The files that it was listed from.
     """
     if any(record.published_split for record in layout.records):
         return layout
-    listed, faults = _listed(layout)
+    listed, faults = _listed(layout, tree)
     records = tuple(
         replace(record, published_split=split)
         if (split := listed.get(record.item) or _of_folder(record.item))
@@ -45,33 +50,29 @@ def _of_folder(item: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _listed(layout: Layout) -> tuple[dict[str, str], list[Fault]]:
+def _listed(layout: Layout, tree: Tree) -> tuple[dict[str, str], list[Fault]]:
     """Split by item of the lists that the source holds, and the images that are in several."""
-    files = _lists(layout.source)
+    files = _lists(tree)
     if not files:
         return {}, []
     names = Names([record.item for record in layout.records], layout.source)
     listed, twice = dict[str, str](), list[str]()
-    for path, split in files:
-        for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+    for key, split in files:
+        for line in tree.text(key).splitlines():
             found = names.find(line) if line.strip() else []
             if len(found) == 1 and listed.setdefault(found[0], split) != split:
                 twice.append(found[0])
     if not twice:
         return listed, []
-    shown = ", ".join(twice[:3]) + (" ..." if len(twice) > 3 else "")
+    shown = some(twice)
     message = f"{len(twice)} images are in several lists ({shown}); the first list counts"
-    return listed, [Fault("warning", "listed-twice", files[0][0].name, message)]
+    return listed, [Fault("warning", "listed-twice", files[0][0], message)]
 
 
-def _lists(source: Path) -> list[tuple[Path, str]]:
+def _lists(tree: Tree) -> list[tuple[str, str]]:
     """The lists of a source and their splits: those of the first folder that has some."""
     for folder in _LIST_FOLDERS:
-        files = [
-            (path, split)
-            for word, split in SPLIT_WORDS.items()
-            if (path := source / folder / f"{word}.txt").is_file()
-        ]
-        if files:
-            return files
+        keys = [(f"{folder}/{word}.txt".lstrip("/"), split) for word, split in SPLIT_WORDS.items()]
+        if found := [(key, split) for key, split in keys if tree.has(key)]:
+            return found
     return []

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from autonad.console import as_text
+from autonad.console import abridged, as_text
+from autonad.data.annotations.rle import decode_runs
 from autonad.data.dataset import check_classes
 from autonad.data.faults import Fault
 from autonad.data.images import IGNORE
@@ -43,28 +44,31 @@ class Runs:
 
     def draw(self, size: tuple[int, int]) -> tuple[np.ndarray, list[Fault]]:
         """The index mask of an image of this height and width, pixels: uint8 (H, W); of two classes 255."""
-        flat = np.zeros(size[0] * size[1], dtype=np.uint8)
+        mask = np.zeros(size, dtype=np.uint8)
         for index, text in self.runs:
-            for first, length in self._numbers(text, flat.size):
-                part = flat[first - 1 : first - 1 + length]
-                part[(part != 0) & (part != index)] = IGNORE
-                part[part != IGNORE] = index
-        return np.ascontiguousarray(flat.reshape(size[1], size[0]).T), []
+            numbers = self._numbers(text, mask.size)
+            inside = decode_runs(numbers[:, 0] - 1, numbers[:, 1], size, by_column=True)
+            mask[inside & (mask != 0) & (mask != index)] = IGNORE
+            mask[inside & (mask != IGNORE)] = index
+        return mask, []
 
-    def _numbers(self, text: str, pixels: int) -> Iterator[tuple[int, int]]:
+    def _numbers(self, text: str, pixels: int) -> np.ndarray:
+        """First pixel, from 1, and length of each run: int64 (N, 2)."""
         words = text.split()
         if len(words) % 2 or not all(word.isdecimal() and len(word) < 12 for word in words):
             raise DatasetError(
                 f"{self.table.name}: its runs {text!r:.40} are no pairs of first pixel and length; mend the "
                 "row"
             )
-        for first, length in zip(map(int, words[::2]), map(int, words[1::2]), strict=True):
-            if first < 1 or length < 1 or first + length - 1 > pixels:
-                raise DatasetError(
-                    f"{self.table.name}: the run {first} {length} leaves the image, whose pixels count from "
-                    f"1 to {pixels}; mend the row"
-                )
-            yield first, length
+        numbers = np.array(words, dtype=np.int64).reshape(-1, 2)
+        wrong = (numbers < 1).any(axis=1) | (numbers.sum(axis=1) - 1 > pixels)
+        if wrong.any():
+            first, length = numbers[wrong][0].tolist()
+            raise DatasetError(
+                f"{self.table.name}: the run {first} {length} leaves the image, whose pixels count from 1 to "
+                f"{pixels}; mend the row"
+            )
+        return numbers
 
 
 def read_severstal(tree: Tree, wanted: Wanted) -> Layout:
@@ -120,9 +124,9 @@ def _rows(tree: Tree) -> Iterator[tuple[int, str, str, str]]:
         columns = set(rows.fieldnames or ())
         joined = "ImageId_ClassId" in columns
         if "EncodedPixels" not in columns or not (joined or {"ImageId", "ClassId"} <= columns):
+            named = abridged(", ".join(map(str, columns)), 100)
             raise DatasetError(
-                f"{tree.root / _TABLE} has the columns {', '.join(map(str, columns))}; it needs ImageId, "
-                "ClassId and EncodedPixels"
+                f"{tree.root / _TABLE} has the columns {named}; it needs ImageId, ClassId and EncodedPixels"
             )
         for row in rows:
             cells = {

@@ -61,9 +61,13 @@ class Tree:
         files = [key[len(prefix) :] for key in self.files if key.startswith(prefix)]
         return Tree(self.root / folder, files, frozenset(inner))
 
+    def real(self, key: str) -> str:
+        """A file's key in the source; another one only where a source is seen rearranged."""
+        return key
+
     def path(self, key: str) -> Path:
         """Where a file lies."""
-        return self.root / key
+        return self.root / self.real(key)
 
     def has(self, key: str) -> bool:
         """Whether there is such a file."""
@@ -151,8 +155,14 @@ class Tree:
 
 def is_image(name: str) -> bool:
     """Whether a file's name is one of an image that can be read."""
+    return suffix_of(name) in IMAGE_SUFFIXES
+
+
+def suffix_of(key: str) -> str:
+    """Suffix of a file's name in lower case, with its dot; "" if it has none."""
+    name = key.rpartition("/")[2]
     dot = name.rfind(".")
-    return dot > 0 and name[dot:].lower() in IMAGE_SUFFIXES
+    return name[dot:].lower() if dot > 0 else ""
 
 
 def too_large(key: str, size: int, max_bytes: int) -> Fault:

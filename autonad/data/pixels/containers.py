@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,9 +13,11 @@ from PIL import Image, TiffImagePlugin
 
 from autonad.data.images import check_size, damages_named, decode, probe_image
 from autonad.data.pixels.deep_samples import PNG, Kind, decode_deep, tiff_samples
+from autonad.data.pixels.half_floats import read_half_floats
 from autonad.data.pixels.orientation import as_stored, orientation_of, upright
 from autonad.errors import DatasetError
 
+logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what it says names no file
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _SUBFILE = 254
 _WIDTH, _HEIGHT = 256, 257
@@ -57,22 +60,24 @@ class Header:
         """Number of the frame to read, from 0.
 
         Args:
-            page: Which page a user asks for, from 1; None if they do not.
+            page: Which page of files with several a user asks for, from 1; None if they do not.
 
         Raises:
             DatasetError: There are several and none is asked for, or there are fewer.
         """
-        if page is None and len(self.pages) > 1:
+        if len(self.pages) == 1:
+            return self.pages[0]
+        if page is None:
             raise DatasetError(
                 f"it holds {len(self.pages)} pages or frames; choose one with --page 1 to "
                 f"{len(self.pages)}, or save each as a file"
             )
-        if page is not None and page > len(self.pages):
+        if page > len(self.pages):
             raise DatasetError(
-                f"it has {len(self.pages)} page{'s' * (len(self.pages) > 1)}, --page asks for {page}; leave "
-                "the file out, or choose another page"
+                f"it has {len(self.pages)} pages, --page asks for {page}; leave the file out, or choose "
+                "another page"
             )
-        return self.pages[(page or 1) - 1]
+        return self.pages[page - 1]
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ class Opened:
             decode(self._image, self.name, self.what, page=frame, max_pixels=self._max_pixels)
             return upright(self._image) if turned else as_stored(self._image, self.header.orientation)
 
-    def samples(self, *, page: int | None, turned: bool) -> np.ndarray:
+    def samples(self, *, page: int | None, turned: bool) -> tuple[np.ndarray, np.ndarray | None]:
         """Decode samples of more than 8 bits.
 
         Args:
@@ -134,19 +139,20 @@ class Opened:
             turned: Whether its EXIF orientation is applied.
 
         Returns:
-            (H, W) or (H, W, 3), integers or floats as stored.
+            (H, W) or (H, W, 3), integers or floats as stored; and their alpha uint8 (H, W), if they have any.
 
         Raises:
             DatasetError: It is damaged, or its page cannot be told.
         """
         if self.header.by_pillow:
             with damages_named(self.content, self.name, self.what):
-                return np.asarray(self.picture(page=page, turned=turned))
+                return np.asarray(self.picture(page=page, turned=turned)), None
         frame = self.header.frame(page)
         with damages_named(self.content, self.name, self.what):
-            samples = decode_deep(self.content, frame)
+            half = read_half_floats(self.content, frame) if self.content.startswith(_TIFF[:2]) else None
+            samples, alpha = decode_deep(self.content, frame) if half is None else (half, None)
         check_size((samples.shape[1], samples.shape[0]), self.name, self.what, self._max_pixels)
-        return samples
+        return samples, alpha
 
 
 def read_header(stream: BinaryIO, name: Path, what: str, max_pixels: int | None = None) -> Header:

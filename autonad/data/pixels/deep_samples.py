@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import Any, Literal
 
 import numpy as np
@@ -28,19 +29,28 @@ def _numbers(value: Any) -> tuple[int, ...]:
 
 
 def _check_chunks(content: bytes) -> None:
-    """Make sure that no chunk of a PNG claims more bytes than there are, which OpenCV would allocate."""
+    """Make sure that a PNG is whole: OpenCV allocates what a chunk claims, and speaks of what is wrong."""
     at = len(PNG)
     while at < len(content):
         length, kind = struct.unpack_from(">I4s", content, at)
         at += 12 + length
         if at > len(content):
             raise ValueError("a chunk is longer than the file")
+        data = content[at - 8 - length : at - 4]
+        if zlib.crc32(data) != int.from_bytes(content[at - 4 : at], "big"):
+            raise ValueError("a chunk is damaged")
+        if kind == b"IHDR" and (any(data[14:16]) or data[16] > 1):
+            raise ValueError("no known compression, filter or interlacing")
         if kind == b"IEND":
             return
 
 
-def decode_deep(content: bytes, frame: int) -> np.ndarray:
-    """Samples of several channels with more than 8 bits, which Pillow would cut to 8: (H, W) or (H, W, 3)."""
+def decode_deep(content: bytes, frame: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Samples of several channels with more than 8 bits, which Pillow would cut to 8.
+
+    Returns:
+        (H, W) or (H, W, 3); and their alpha uint8 (H, W), if they have any.
+    """
     import cv2  # only files of this kind need it
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what it says names no file
@@ -58,7 +68,14 @@ def decode_deep(content: bytes, frame: int) -> np.ndarray:
     if samples is None or samples.ndim not in {2, 3} or not samples.size:
         raise struct.error("not decoded")
     if samples.ndim == 2:
-        return samples
+        return samples, None
+    alpha = _alpha(samples[..., -1]) if samples.shape[2] in {2, 4} else None
     if samples.shape[2] < 3:
-        return np.ascontiguousarray(samples[..., 0])
-    return np.ascontiguousarray(samples[..., 2::-1])
+        return np.ascontiguousarray(samples[..., 0]), alpha
+    return np.ascontiguousarray(samples[..., 2::-1]), alpha
+
+
+def _alpha(samples: np.ndarray) -> np.ndarray:
+    """Alpha of any depth as uint8; of floats, 1 is opaque."""
+    whole = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max)
+    return np.nan_to_num(np.clip(samples.astype(np.float64) / whole, 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -26,7 +26,7 @@ def fit(image: np.ndarray, defect: np.ndarray) -> float | None:
     grey = image.mean(axis=2)
     ring = defect
     for _ in range(_RING):
-        ring = _grown(ring)
+        ring = grown(ring)
     ring = ring & ~defect
     spread = float(grey.std())
     if not defect.any() or not ring.any() or spread == 0:
@@ -53,6 +53,7 @@ def are_turned(fits: Sequence[tuple[float | None, float | None]]) -> bool | None
     return mean > 0 if is_certain and mean else None
 
 
-def _grown(region: np.ndarray) -> np.ndarray:
+def grown(region: np.ndarray) -> np.ndarray:
+    """A region, bool (H, W), with the four neighbours of its pixels."""
     wide = np.pad(region, 1)
     return wide[1:-1, 1:-1] | wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from autonad.data.pixels.containers import Opened
-from autonad.data.pixels.scaling import ImageReading, to_uint8
+from autonad.data.pixels.scaling import ImageReading, coloured, to_uint8
 from autonad.errors import DatasetError
 
 DAMAGED_EXIF, TRANSPARENT, STORED = "damaged-exif", "transparent", "stored-pixels"
@@ -19,7 +19,7 @@ class ImageFile:
     """An image, read.
 
     Attributes:
-        pixels: uint8 (H, W, 3).
+        pixels: uint8 (H, W, 3), not to be written to: the channels of a grey image are one.
         notes: What was peculiar: `DAMAGED_EXIF`, `TRANSPARENT`, `STORED`.
         is_plain: Whether every reader sees these pixels in the file, so that it may be kept as it is.
     """
@@ -51,8 +51,11 @@ def read_image_file(opened: Opened, reading: ImageReading, *, turned: bool) -> I
             if is_transparent:
                 notes.append(TRANSPARENT)
         else:
-            samples = opened.samples(page=reading.page, turned=turned)
+            samples, alpha = opened.samples(page=reading.page, turned=turned)
             pixels = to_uint8(samples, reading, inverted=header.is_inverted)
+            if alpha is not None and alpha.min() < 255:
+                pixels = _on_black(Image.fromarray(pixels), Image.fromarray(alpha))
+                notes.append(TRANSPARENT)
     except DatasetError as error:
         raise _with_name(opened, error) from error
     is_plain = not notes and header.kind == "bytes" and len(header.pages) == 1
@@ -61,17 +64,24 @@ def read_image_file(opened: Opened, reading: ImageReading, *, turned: bool) -> I
 
 def _colours(picture: Image.Image) -> tuple[np.ndarray, bool]:
     """Uint8 (H, W, 3), and whether something was transparent; transparent pixels become black."""
-    if picture.mode == "RGB" and "transparency" not in picture.info:
-        return np.array(picture), False
+    if "transparency" not in picture.info:
+        if picture.mode == "RGB":
+            return np.asarray(picture), False
+        if picture.mode == "L":
+            return coloured(np.asarray(picture)), False
     if picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info:
         whole = picture.convert("RGBA")
         alpha = whole.getchannel("A")
         if alpha.getextrema()[0] == 255:
             return np.array(whole.convert("RGB")), False
-        black = Image.new("RGB", whole.size)
-        black.paste(whole.convert("RGB"), mask=alpha)
-        return np.array(black), True
+        return _on_black(whole.convert("RGB"), alpha), True
     return np.array(picture.convert("RGB")), False
+
+
+def _on_black(picture: Image.Image, alpha: Image.Image) -> np.ndarray:
+    black = Image.new("RGB", picture.size)
+    black.paste(picture, mask=alpha)
+    return np.array(black)
 
 
 def _with_name(opened: Opened, error: DatasetError) -> DatasetError:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from autonad.console import some
 from autonad.data.images import IGNORE
+from autonad.data.pixels.drawn_on import grown
 from autonad.data.pixels.lossy_masks import snapped
 from autonad.data.pixels.mask_decision import few_pixels
 from autonad.data.pixels.mask_files import MaskFile
 from autonad.data.pixels.mask_reading import MaskReading
 from autonad.data.pixels.mask_survey import packed
+from autonad.data.pixels.painted_masks import inner, is_between
 from autonad.data.pixels.pixel_options import NOTHING, UNKNOWN, colour_key, shown_key
 
+_INSIDE = 0.1  # share of the pixels of an edge that may lie among others of it
+_AWAY = 0.3  # share of them that may lie apart from a defect
+_SOFT = 3  # pixels that an edge may be wide
 _SAVE = "save one class index per pixel, or say what it means with --mask-values"
 
 
@@ -53,11 +59,13 @@ class Labels:
         indices: uint8 (H, W) of class indices, 255 = ignore.
         is_grey: Whether a mask of one class held more than two values.
         strange: Pixels with values of no meaning, which are ignored, by value.
+        has_soft_edges: Whether blends of two values on their edges are ignored.
     """
 
     indices: np.ndarray
     is_grey: bool = False
     strange: tuple[tuple[int, int], ...] = ()
+    has_soft_edges: bool = False
 
 
 def label(mask: MaskFile, reading: MaskReading, meaning: Meaning, index: int | None, name: str) -> Labels:
@@ -120,10 +128,13 @@ def _one_class(
     if not reading.is_binary or mask.header.is_lossy:
         counts = np.bincount(numbers.ravel(), minlength=256)
         return Labels((numbers > threshold) * np.uint8(index), int((counts > 0).sum()) > 2)
-    labels = (numbers == IGNORE) * np.uint8(index)
-    strange = _strange(numbers, (numbers != 0) & (numbers != IGNORE), 0)
-    if not strange:
+    white = numbers == IGNORE
+    labels = white * np.uint8(index)
+    if np.count_nonzero(numbers) == np.count_nonzero(white):
         return Labels(labels)
+    strange = _strange(numbers, (numbers != 0) & (numbers != IGNORE), 0)
+    if _is_edge(numbers, strange, {0, IGNORE}, numbers == IGNORE):
+        return Labels((numbers > threshold) * np.uint8(index), is_grey=True)
     if not few_pixels(sum(n for _, n in strange), numbers.size):
         raise MaskFault(
             "other-values",
@@ -158,8 +169,23 @@ def _by_key(keys: np.ndarray, known: Mapping[int, int], meaning: Meaning, name: 
             result[keys == key] = known[key]
         else:
             strange.append((key, count))
+    if _is_edge(keys, strange, known, (result != 0) & (result != IGNORE)):
+        return Labels(result, has_soft_edges=True)
     _refuse_many(strange, keys.size, meaning, name)
     return Labels(result, False, tuple(strange))
+
+
+def _is_edge(
+    keys: np.ndarray, strange: Sequence[tuple[int, int]], known: Collection[int], defect: np.ndarray
+) -> bool:
+    """Whether strange pixels are soft edges: thin, of blends of two known values, along what is defect."""
+    count = sum(n for _, n in strange)
+    if few_pixels(count, keys.size) or not all(is_between(key, known) for key, _ in strange):
+        return False
+    unknown = np.isin(keys, [key for key, _ in strange])
+    for _ in range(_SOFT):
+        defect = grown(defect)
+    return int(inner(unknown).sum()) <= _INSIDE * count and int((unknown & ~defect).sum()) <= _AWAY * count
 
 
 def _strange(numbers: np.ndarray, among: np.ndarray, first: int) -> tuple[tuple[int, int], ...]:
@@ -177,6 +203,6 @@ def _refuse_many(
     last = len(meaning.classes) - 1
     raise MaskFault(
         "unknown-value",
-        f"mask {name} holds the values {', '.join(values[:8])}; the classes {', '.join(meaning.classes)} "
+        f"mask {name} holds the values {some(values, 8)}; the classes {some(meaning.classes, 8)} "
         f"have the indices 0 to {last}, and 255 is ignored; {_SAVE}",
     )

@@ -9,16 +9,17 @@ import numpy as np
 _NEAR = 8  # a blurred value keeps most of its pixels this close to itself
 _APART = 24  # centres that lie closer cannot be told from each other's blur
 _LEAST = 0.05  # share of all pixels off the background that a centre must gather
-_GATHERED = 0.6  # share of these that all centres must gather; the others lie on edges
+_GATHERED = 0.8  # share of these that all centres must gather; the others lie on edges
+_FLAT = 4  # spread of a dark pixel and its neighbours where compression does not ring on the background
 
 
 def flat_pixels(samples: np.ndarray) -> np.ndarray:
-    """Pixels by value, int (256,), of a mask uint8 (H, W), without edges, where blur makes values."""
+    """Pixels by value, int (256,), of a mask uint8 (H, W), without edges, where compression rings."""
     height, width = samples.shape
     wide = np.pad(samples.astype(np.int16), 1, mode="edge")
     shifted = [wide[y : y + height, x : x + width] for y in range(3) for x in range(3)]
     spread = np.maximum.reduce(shifted) - np.minimum.reduce(shifted)
-    return np.bincount(samples[spread <= 2 * _NEAR], minlength=256)
+    return np.bincount(samples[spread <= np.where(samples < _APART, _FLAT, 2 * _NEAR)], minlength=256)
 
 
 def centres_of(pixels: np.ndarray) -> tuple[int, ...]:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from autonad.data.pixels.lossy_masks import centres_of
 from autonad.data.pixels.mask_reading import DEFECT, Channel, MaskReading
 from autonad.data.pixels.mask_survey import WHITE, MaskSurvey, ValueTable
+from autonad.data.pixels.painted_masks import edges_only, painted
 from autonad.data.pixels.pixel_options import COLOUR, NOTHING, colour_key, shown_key
 
 _ENOUGH = 5  # masks of which one can be the exception
 _RARE = 0.02  # share of the masks that may hold a value by accident
 _MIDDLE = 127  # below it, the brighter of two blurred values is none that a threshold would tell
+_BRIGHT = 248  # a blurred value from here on was white
 _FEW = 0.001  # share of a mask's pixels that may be an accident
 _ODD = 0.2  # share of masks with other values, above which a set is grey
 _MOST_CLASSES = 32
@@ -55,7 +57,7 @@ def decide(survey: MaskSurvey, *, num_classes: int | None, index: bool | None) -
     blurred = _blurred(survey, num_classes, index)
     if blurred is not None:
         return blurred
-    coloured = _one_colour(table, channel, index, num_classes, why)
+    coloured = _painted(survey, channel, index, num_classes, why)
     if coloured is not None:
         return coloured
     if index is None:
@@ -82,7 +84,7 @@ def strays(table: ValueTable) -> set[int]:
 
 def _channel(survey: MaskSurvey) -> tuple[Channel, str]:
     """What decides in these masks, and the words for it."""
-    if survey.with_alpha and survey.painted == survey.with_alpha >= survey.total / 2:
+    if survey.shaped and survey.painted == survey.with_alpha >= survey.total / 2:
         return "alpha", "alpha decides, as their colour is the same wherever they are painted"
     if survey.palettes and _colours_decide(survey):
         return "colours", "the colours of their palettes decide, not the order of these"
@@ -107,6 +109,8 @@ def _is_index(table: ValueTable, num_classes: int | None) -> bool:
     """Whether values are class indices rather than one class."""
     values = set(table.values) - strays(table)
     highest = max((v for v in values if v not in {0, WHITE} and v < COLOUR), default=0)
+    if highest == 1 and not table.white_among and table.white_only > _ODD * table.ones:
+        highest = 0  # no mask tells 1 from 255
     if highest == 0 or table.white_only > table.white_among + table.others:
         return num_classes is not None and num_classes > 1
     return num_classes is None or num_classes > 1 or highest == 1
@@ -154,19 +158,34 @@ def _single(table: ValueTable, channel: Channel, why: str) -> Decision:
     return Decision(MaskReading(channel, is_binary), False, 1, "; ".join(parts), not why)
 
 
-def _one_colour(
-    table: ValueTable, channel: Channel, index: bool | None, num_classes: int | None, why: str
+def _painted(
+    survey: MaskSurvey, channel: Channel, index: bool | None, num_classes: int | None, why: str
 ) -> Decision | None:
-    """Masks of one class in which one colour lies on black or on white; None if they are no such masks."""
-    colours = [v for v in table.values if v >= COLOUR]
-    ground = [v for v in table.values if v < COLOUR]
-    if index or (num_classes or 1) > 1 or len(colours) != 1 or ground not in ([0], [WHITE]):
+    """Masks of a few values or colours that are no indices: each is a class. None if these are not."""
+    table = survey.tables[channel]
+    if index is not None and (index or num_classes != 1):
         return None
-    meanings = {ground[0]: NOTHING, colours[0]: DEFECT}
-    said = f"masks: {shown_key(colours[0])} on {shown_key(ground[0])}, one class; the colour is the defect"
-    return Decision(
-        MaskReading(channel, False, meanings), False, 1, "; ".join(filter(None, (said, why))), False
-    )
+    values = set(table.values) - strays(table)
+    soft = edges_only(survey, table, values)
+    if soft and values - soft == {0, WHITE} and (num_classes or 1) == 1:
+        return _single(table, channel, why)
+    found = painted(survey, table, values)
+    if found is None or (num_classes or len(found[1])) != len(found[1]):
+        return None
+    ground, classes = found
+    one = len(classes) == 1
+    if not one and num_classes is not None:
+        return None  # which name belongs to which value only a user can say
+    names = [DEFECT] if one else [f"class{i}" for i in range(1, len(classes) + 1)]
+    meanings = {ground: NOTHING, **dict(zip(classes, names, strict=True))}
+    if one:
+        words = f"{shown_key(classes[0])} on {shown_key(ground)}, one class"
+    else:
+        words = ", ".join(f"{shown_key(key)}={name}" for key, name in meanings.items())
+        words += f"; {len(classes)} classes in this order, --mask-values names them"
+    parts = [f"masks: {words}", *(["what lies on soft edges between is ignored"] if soft else []), why]
+    said = "; ".join(filter(None, parts))
+    return Decision(MaskReading(channel, False, meanings), not one, len(classes), said, False)
 
 
 def _blurred(survey: MaskSurvey, num_classes: int | None, index: bool | None) -> Decision | None:
@@ -174,7 +193,7 @@ def _blurred(survey: MaskSurvey, num_classes: int | None, index: bool | None) ->
     table = survey.tables["values"]
     if survey.lossy and len(survey.lossy) >= survey.total / 2:
         cause = f"{len(survey.lossy)} of {survey.total} are JPEG or lossy WebP"
-    elif not survey.lossy and index is None and table.total == table.white_among + table.empty:
+    elif not survey.lossy and index is None and survey.smooth > _ODD * table.total:
         cause = "they have soft edges"
     else:
         return None
@@ -182,7 +201,7 @@ def _blurred(survey: MaskSurvey, num_classes: int | None, index: bool | None) ->
     known = len(centres) - 1
     if known < 1 or (index is None and known != (num_classes or known)) or (index and known != num_classes):
         return None
-    if known > 1 and (index is False or not survey.lossy):
+    if (known > 1 and index is False) or (not survey.lossy and (known > 1 or centres[1] < _BRIGHT)):
         return None
     if known == 1 and centres[1] > _MIDDLE and not index:
         said = (

@@ -15,6 +15,7 @@ from autonad.errors import DatasetError
 
 # A mask of two values, the larger of which is white in one of the usual depths, is a mask of 0 and 255.
 _WHITES = frozenset({1023, 4095, 16383, 32767, 32768, 65280, 65535})
+_TINGE = 16  # difference between channels that lossy compression may have made
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,10 @@ def read_mask_file(
         ) from error
     opened = Opened.of(content, Path(path.name), "mask", max_pixels)
     header = opened.header
-    page = page if len(header.pages) > 1 else None
     try:
         if header.kind != "bytes":
-            return MaskFile(header, _eight_bits(opened.samples(page=page, turned=turned), path.name))
+            samples, alpha = opened.samples(page=page, turned=turned)
+            return MaskFile(header, _eight_bits(samples, path.name), None, alpha)
         picture = opened.picture(page=page, turned=turned)
     except DatasetError as error:
         text = str(error)
@@ -86,7 +87,18 @@ def read_mask_file(
         return _planes(header, picture)
 
 
+def _is_nearly_grey(picture: Image.Image) -> bool:
+    """Whether a picture has only the colours that lossy compression makes of greys."""
+    planes = np.asarray(picture).astype(np.int16)
+    return int(np.ptp(planes, axis=2).max(initial=0)) <= _TINGE
+
+
 def _planes(header: Header, picture: Image.Image) -> MaskFile:
+    transparency = picture.info.get("transparency")
+    if transparency is not None and picture.mode not in {"P", "PA"}:
+        picture = picture.convert("RGBA")
+    if header.is_lossy and picture.mode == "RGB" and _is_nearly_grey(picture):
+        picture = picture.convert("L")
     if picture.mode in {"L", "1"}:
         return MaskFile(header, np.array(picture).astype(np.uint8))
     if picture.mode in {"P", "PA"}:
@@ -94,6 +106,8 @@ def _planes(header: Header, picture: Image.Image) -> MaskFile:
         alpha = None
         if indices.ndim == 3:
             indices, alpha = np.ascontiguousarray(indices[..., 0]), np.ascontiguousarray(indices[..., 1])
+        elif transparency is not None:
+            alpha = _alphas(transparency)[indices]
         palette = np.zeros((256, 3), dtype=np.uint8)
         colours = np.array(picture.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)[:256]
         palette[: len(colours)] = colours
@@ -102,6 +116,16 @@ def _planes(header: Header, picture: Image.Image) -> MaskFile:
         planes = np.array(picture.convert("RGBA"))
         return MaskFile(header, grey_where_equal(planes[..., :3]), None, np.ascontiguousarray(planes[..., 3]))
     return MaskFile(header, grey_where_equal(np.array(picture.convert("RGB"))))
+
+
+def _alphas(transparency: bytes | int) -> np.ndarray:
+    """Alpha by palette index, uint8 (256,): of the first indices, or the one index that is transparent."""
+    alphas = np.full(256, 255, dtype=np.uint8)
+    if isinstance(transparency, int):
+        alphas[transparency] = 0
+    else:
+        alphas[: len(transparency)] = np.frombuffer(transparency[:256], dtype=np.uint8)
+    return alphas
 
 
 def _eight_bits(values: np.ndarray, name: str) -> np.ndarray:

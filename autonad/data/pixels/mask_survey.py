@@ -9,14 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from autonad.data.pixels.kept_masks import KeptMasks
 from autonad.data.pixels.lossy_masks import flat_pixels
 from autonad.data.pixels.mask_files import MaskFile, read_mask_file
 from autonad.data.pixels.pixel_options import PixelOptions, colour_key
+from autonad.data.runs import Runs
 from autonad.errors import DatasetError
 
 WHITE = 255
 SOFT_LEVELS = 8  # a mask of one class with more values was smoothed
 _NAMED = 3  # masks that are named of many
+_OUR_CLASSES = 10  # from this value on, values of one set may be grey levels that somebody painted
 _MOST_COLOURS = 256  # a mask of more is a photograph
 
 
@@ -83,13 +86,18 @@ class MaskSurvey:
         palettes: Masks with a palette.
         index_colours: Colours that each palette index stands for.
         colour_indices: Palette indices that each colour has.
-        with_alpha: Masks whose alpha varies.
+        with_alpha: Masks whose alpha hides something.
+        shaped: Masks whose alpha varies.
         painted: Masks with alpha whose visible pixels have one colour.
         opaque: Masks with an alpha that does not vary.
         is_finer: Whether a mask tells pixels of one colour apart by their indices.
         lossy: Names of masks that lossy compression may have changed.
         flat: Pixels by value, int64 (256,), within the areas of lossy and of soft masks.
         crowded: Masks with more colours than classes can have.
+        kept: Those that need not be decoded again.
+        smooth: Open masks of more greys than one class needs.
+        solid: Pixels whose neighbours equal them, by value or colour, of open masks of a few odd values.
+        unread: What is wrong with the first masks that could not be read.
     """
 
     is_open: bool = False
@@ -100,35 +108,62 @@ class MaskSurvey:
     index_colours: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     colour_indices: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     with_alpha: int = 0
+    shaped: int = 0
     painted: int = 0
     opaque: int = 0
     is_finer: bool = False
     lossy: list[str] = field(default_factory=list)
     flat: np.ndarray = field(default_factory=lambda: np.zeros(256, dtype=np.int64))
     crowded: list[str] = field(default_factory=list)
+    kept: KeptMasks = field(default_factory=KeptMasks)
+    smooth: int = 0
+    solid: Counter[int] = field(default_factory=Counter)
+    unread: list[str] = field(default_factory=list)
 
-    def add(self, name: str, mask: MaskFile) -> None:
-        """Count a mask."""
+    def add(self, path: Path, mask: MaskFile) -> None:
+        """Count a mask, and keep it while that is cheap."""
+        name = path.name
         if mask.header.is_lossy:
             self.lossy.append(name)
             if mask.samples.ndim == 2:
                 self.flat += flat_pixels(mask.samples)
             return
-        samples = _counts(mask.samples)
+        samples = self._count(path, mask)
         if samples is None:
             self.crowded.append(name)
             return
         if self.is_open and mask.samples.ndim == 2 and len(samples) > SOFT_LEVELS:
             self.flat += flat_pixels(mask.samples)
+            self.smooth += 1
+        if self.is_open and any(_OUR_CLASSES <= key != WHITE for key in samples):
+            self._count_solid(mask)
         colours = samples if mask.palette is None else self._palette(mask.palette, samples)
         alpha = self._alpha(mask, samples)
         for channel, counts in (("values", samples), ("colours", colours), ("alpha", alpha)):
             self.tables[channel].add(name, counts)
 
+    def _count_solid(self, mask: MaskFile) -> None:
+        keys = packed(mask.colours) if mask.colours.ndim == 3 else mask.colours
+        centre = keys[1:-1, 1:-1]
+        height, width = centre.shape
+        is_solid = np.ones(centre.shape, dtype=bool)
+        for y, x in np.ndindex(3, 3):
+            is_solid &= centre == keys[y : y + height, x : x + width]
+        values, pixels = np.unique(centre[is_solid], return_counts=True)
+        self.solid.update(dict(zip(values.tolist(), pixels.tolist(), strict=True)))
+
     @property
     def total(self) -> int:
         """Masks that could be read."""
         return self.tables["values"].total + len(self.lossy) + len(self.crowded)
+
+    def _count(self, path: Path, mask: MaskFile) -> dict[int, int] | None:
+        if mask.samples.ndim == 3:
+            return _counts(mask.samples)
+        runs = Runs.of(mask.samples)
+        self.kept.keep(path, mask, runs)
+        counts = runs.counts()
+        return {v: int(counts[v]) for v in np.flatnonzero(counts).tolist()}
 
     def _palette(self, palette: np.ndarray, indices: dict[int, int]) -> dict[int, int]:
         self.palettes += 1
@@ -151,6 +186,7 @@ class MaskSurvey:
             self.opaque += 1
             return samples
         self.with_alpha += 1
+        self.shaped += len(counts) > 1
         visible = mask.samples[mask.alpha > 0]
         self.painted += not visible.size or bool((visible == visible[:1]).all())
         return counts
@@ -168,9 +204,10 @@ def survey_masks(masks: Iterable[Path], options: PixelOptions, *, is_open: bool)
     for path in masks:
         try:
             mask = read_mask_file(path, page=options.page, max_pixels=options.max_pixels)
-            survey.add(path.name, mask)
-        except DatasetError:
-            continue
+            survey.add(path, mask)
+        except DatasetError as error:
+            if len(survey.unread) < _NAMED:
+                survey.unread.append(str(error))
     return survey
 
 

@@ -40,7 +40,7 @@ def to_uint8(samples: np.ndarray, reading: ImageReading, *, inverted: bool = Fal
         inverted: Whether the largest sample is black.
 
     Returns:
-        uint8 (H, W, 3); a grey image has three equal channels.
+        uint8 (H, W, 3), not to be written to: the channels of a grey image are one.
 
     Raises:
         DatasetError: A sample is no finite number.
@@ -63,4 +63,9 @@ def to_uint8(samples: np.ndarray, reading: ImageReading, *, inverted: bool = Fal
             rows = slice(start, start + _ROWS)
             grey = (samples[rows].astype(np.float64) - low) * (255.0 / (high - low))
             scaled[rows] = np.clip((255.0 - grey if inverted else grey) + 0.5, 0, 255)
-    return scaled if scaled.ndim == 3 else np.repeat(scaled[..., None], 3, axis=2)
+    return scaled if scaled.ndim == 3 else coloured(scaled)
+
+
+def coloured(grey: np.ndarray) -> np.ndarray:
+    """Grey levels (H, W) as an image (H, W, 3) whose channels are one and the same memory."""
+    return np.broadcast_to(grey[..., None], (*grey.shape, 3))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from autonad.data.pictures import halved
+
 SIDE = 160  # images are compared at this longest side, pixels
 # Where the borders are put for comparison, in shares of height and width; they wrap around.
 _SHIFTS = ((0.31, 0.17), (0.5, 0.5), (0.17, 0.69), (0.69, 0.31), (0.83, 0.53), (0.43, 0.87))
@@ -34,24 +36,19 @@ def edge_scores(image: np.ndarray, defect: np.ndarray) -> tuple[float, ...] | No
     change = cv2.magnitude(across, down)
     h, w = border.shape
     floor = 0.05 * float(change.mean()) + 1e-3
-    elsewhere = np.mean(
-        [change[(rows + int(y * h)) % h, (columns + int(x * w)) % w].mean() for y, x in _SHIFTS]
-    )
-    places = (
-        (rows, columns),
-        (h - 1 - rows, w - 1 - columns),
-        (rows, w - 1 - columns),
-        (h - 1 - rows, columns),
-    )
-    return tuple(float(np.log2((change[place].mean() + floor) / (elsewhere + floor))) for place in places)
+    down_by, across_by = (np.array(_SHIFTS) * (h, w)).astype(int).T[..., None]
+    upturned, mirrored = h - 1 - rows, w - 1 - columns
+    here = change[[rows, upturned, rows, upturned], [columns, mirrored, mirrored, columns]].mean(axis=1)
+    elsewhere = change[(rows + down_by) % h, (columns + across_by) % w].mean()
+    return tuple(np.log2((here + floor) / (elsewhere + floor)).tolist())
 
 
 def _shrunk(image: np.ndarray) -> np.ndarray:
-    """A picture uint8 (H, W) at `SIDE`; of large ones some rows and columns are taken, which is quick."""
-    step = max(1, max(image.shape) // (2 * SIDE))
-    image = image[::step, ::step]
+    """A picture uint8 (H, W) at `SIDE`."""
+    while max(image.shape) >= 2 * SIDE and min(image.shape) > 1:
+        image = halved(image, min(image.shape) // 2)
     scale = SIDE / max(image.shape)
     if scale >= 1:
         return image
     size = (max(3, round(image.shape[1] * scale)), max(3, round(image.shape[0] * scale)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)

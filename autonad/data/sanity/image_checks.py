@@ -8,9 +8,8 @@ import numpy as np
 
 from autonad.data.faults import Fault
 from autonad.data.sanity.looked import Expected, Looked, each_or_all
-from autonad.data.sanity.measures import side_at_input
+from autonad.data.sanity.measures import FEW_LEVELS, side_at_input
 
-FEW_LEVELS = 16
 FEWEST = 20  # images of which it can be said what is usual
 OUTLIER = 6.0  # robust standard deviations
 _LEAST_SPREAD = 4.0  # grey levels; a fixed camera's images differ by less, and that is no alarm

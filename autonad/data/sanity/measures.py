@@ -9,8 +9,11 @@ import cv2
 import numpy as np
 
 from autonad.data.images import IGNORE
+from autonad.data.pictures import grey_of
 from autonad.data.sanity.edges import edge_scores
 
+FEW_LEVELS = 16  # fewer grey levels are suspicious
+_SAMPLED = 128  # rows and columns of which grey levels are counted first
 MOST_DEFECTS = 8  # of one image whose areas are kept, the largest first
 
 
@@ -20,7 +23,7 @@ class Measures:
 
     Attributes:
         size: Height and width, pixels.
-        levels: Grey levels that occur, of 256.
+        levels: Grey levels that occur, of 256; of large images, of some of the pixels if these have enough.
         brightness: Mean grey level.
         counted: Pixels that are not ignored.
         defect: Share of these that are defect; 0 where there are none.
@@ -43,14 +46,13 @@ class Measures:
     @classmethod
     def of(cls, image: np.ndarray, mask: np.ndarray | None) -> Measures:
         """Measure an image uint8 (H, W, 3) with its index mask uint8 (H, W), 255 = ignore."""
-        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        histogram = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()
-        brightness = float(histogram @ np.arange(256) / grey.size)
-        levels, size = int(np.count_nonzero(histogram)), (image.shape[0], image.shape[1])
+        grey = grey_of(image)
+        levels, brightness, size = _levels(grey), cv2.mean(grey)[0], (image.shape[0], image.shape[1])
         if mask is None:
             return cls(size, levels, brightness, 0, 0.0, 0.0, (), 0, None)
-        defect = (mask != 0) & (mask != IGNORE)
-        counted = mask.size - int(np.count_nonzero(mask == IGNORE))
+        ignored = mask == IGNORE
+        defect = (mask != 0) > ignored
+        counted = mask.size - int(np.count_nonzero(ignored))
         pixels = int(np.count_nonzero(defect))
         if not pixels:
             return cls(size, levels, brightness, counted, 0.0, 0.0, (), 0, None)
@@ -75,6 +77,17 @@ def side_at_input(area: float, size: tuple[int, int], target: tuple[int, int], *
     if keep_aspect:
         down = across = min(down, across)
     return math.sqrt(area * down * across)
+
+
+def _levels(grey: np.ndarray) -> int:
+    """Grey levels that occur in an image uint8 (H, W), or in some of its pixels if that many are enough."""
+    step = max(1, min(grey.shape) // _SAMPLED)
+    for pixels in (grey[::step, ::step], grey):
+        histogram = cv2.calcHist([np.ascontiguousarray(pixels)], [0], None, [256], [0, 256])
+        levels = int(np.count_nonzero(histogram))
+        if levels >= FEW_LEVELS or step == 1:
+            break
+    return levels
 
 
 def _areas(defect: np.ndarray) -> list[int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from autonad.console import some
 from autonad.data.dataset import SPLITS, UNLABELLED
 from autonad.data.faults import Fault
 
@@ -27,10 +28,18 @@ def check_splits(
     """
     rows = manifest[manifest["split"] != UNLABELLED]
     splits = rows.groupby("group")["split"].nunique()
-    for group in splits.index[splits > 1]:
-        found = ", ".join(sorted(rows.loc[rows["group"] == group, "split"].unique()))
-        message = f"its images lie in {found}; a group shows one part, so import it again"
-        yield Fault("warning" if own else "error", "divided-group", f"group {group}", message)
+    divided = list(splits.index[splits > 1])
+    if divided and own:
+        shown = some(divided)
+        message = (
+            f"{len(divided)} groups lie in several splits ({shown}), so the test is too easy; leave out "
+            "--split own to make a new split"
+        )
+        yield Fault("warning", "divided-group", "split", message)
+    for group, found in rows[rows["group"].isin(divided)].groupby("group") if not own else ():
+        where = ", ".join(sorted(found["split"].unique()))
+        message = f"its images lie in {where}; a group shows one part, so import it again"
+        yield Fault("error", "divided-group", f"group {group}", message)
     for name in sorted(set(rows["split"]) - set(SPLITS)):
         yield Fault("error", "unknown-split", name, f"the manifest has it; splits are {', '.join(SPLITS)}")
     shares = np.ones(len(SPLITS)) if fractions is None else np.asarray(fractions, dtype=float)

@@ -20,12 +20,14 @@ from autonad.data.ingest.extending import ingest_batch
 from autonad.data.ingest.importing import import_dataset
 from autonad.data.ingest.settings import IngestSettings
 from autonad.data.layouts.decoding import Decoded, decode_record
-from autonad.data.layouts.formats import TOOL_FORMATS, list_layout
+from autonad.data.layouts.formats import READERS, list_layout
 from autonad.data.layouts.layout import Layout
+from autonad.data.layouts.tree import Tree
 from autonad.errors import DatasetError
 from autonad.storage.folder import FolderSource
 
 COUNT = 200
+TOOLS = ("labelme", "coco", "yolo", "cvat", "label-studio")
 SQUARE = [[2, 3], [12, 3], [12, 9], [2, 9]]
 
 
@@ -54,7 +56,7 @@ def masks() -> list[np.ndarray]:
 # -- round trips -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("format", TOOL_FORMATS)
+@pytest.mark.parametrize("format", TOOLS)
 def test_the_masks_that_were_annotated_come_back(
     format: str, masks: list[np.ndarray], tmp_path: Path
 ) -> None:
@@ -445,6 +447,18 @@ def test_rows_are_fractions_of_the_image(tmp_path: Path) -> None:
     assert filled(yolo(tmp_path, "0 0.1 0.1 0.5 0.1 0.5 0.5 0.1 0.5\n\n")) == [2, 3, 9, 14]
 
 
+def test_one_damaged_text_file_does_not_stop_the_others(tmp_path: Path) -> None:
+    yolo(tmp_path, "0 0.1 0.1 0.5 0.1 0.5 0.5 0.1 0.5")
+    save(tmp_path / "images" / "q.png", texture(1, 20, 30))
+    (tmp_path / "labels" / "q.txt").write_bytes("0 0.1 0.1 \xe9".encode("latin-1"))
+    layout = listed("yolo", tmp_path)
+    found = [decode_record(layout, record) for record in layout.records]
+    assert [[fault.message for fault in one.faults] for one in found] == [
+        [],
+        ["q.txt is no text in UTF-8; save it in UTF-8"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -676,22 +690,23 @@ def test_json_min_is_read_and_tasks_without_annotation_are_unlabelled(one: Path)
 # -- together ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("format", TOOL_FORMATS)
+@pytest.mark.parametrize("format", TOOLS)
 def test_each_format_recognises_its_own_and_no_other(
     format: str, masks: list[np.ndarray], tmp_path: Path
 ) -> None:
     source = annotated.FORMATS[format](tmp_path, [mask for mask in masks[:9] if (mask == 1).any()])
 
-    assert [name for name in TOOL_FORMATS if TOOL_FORMATS[name].recognise(source)] == [format]
+    tree = Tree.of(source, None)
+    assert [name for name in TOOLS if READERS[name].recognise(tree) is not None] == [format]
 
 
-@pytest.mark.parametrize("format", TOOL_FORMATS)
+@pytest.mark.parametrize("format", TOOLS)
 def test_a_folder_without_annotations_is_refused(format: str, one: Path) -> None:
     with pytest.raises(DatasetError, match=r"holds no|does not name"):
         listed(format, one)
 
 
-@pytest.mark.parametrize("format", TOOL_FORMATS)
+@pytest.mark.parametrize("format", TOOLS)
 def test_batches_are_ingested_once_and_changed_annotations_again(
     format: str, masks: list[np.ndarray], tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from PIL import Image
 from autonad.data.audit import AuditReport, audit_dataset, audit_layout
 from autonad.data.dataset import Dataset
 from autonad.data.ingest.importing import import_dataset
-from autonad.data.ingest.settings import IngestSettings
+from autonad.data.ingest.settings import IngestSettings, PartOptions
 from autonad.errors import DatasetError
 
 spec = importlib.util.spec_from_file_location("layouts", Path(__file__).with_name("layouts.py"))
@@ -136,12 +137,14 @@ def test_known_faults_of_published_sets_are_warnings(tmp_path: Path) -> None:
     table = pd.read_csv(source / "groups.csv").replace({"group": {"Break0": "Free0"}})
     table.to_csv(source / "groups.csv", index=False)
     report = audit_layout(source, IngestSettings(format="mt"))
-    assert kinds(report, "warning") == {"grey-masks": 1, "empty-mask": 1, "mixed-group": 1}
+    known = {"grey-masks": 1, "empty-mask": 1, "mixed-group": 1}
+    assert kinds(report, "warning") == {**known, "uneven-split": 1}
     assert item(report, "mixed-group") == "group Free0"
     assert report.num_images == 36
     assert not report.has_errors
-    imported = audit_dataset(import_dataset(source, tmp_path / "d", IngestSettings(format="mt")).dataset.root)
-    assert kinds(imported, "warning") == {"grey-masks": 1, "empty-mask": 1, "mixed-group": 1}
+    imported = import_dataset(source, tmp_path / "d", IngestSettings(format="mt"))
+    assert kinds(imported, "warning") == kinds(report, "warning")
+    assert kinds(audit_dataset(imported.dataset.root), "warning") == known
 
 
 def test_copies_across_published_splits_are_counted(tmp_path: Path) -> None:
@@ -151,13 +154,33 @@ def test_copies_across_published_splits_are_counted(tmp_path: Path) -> None:
     assert message.startswith("4 pairs")
 
 
+@pytest.mark.parametrize("split", ["new", "own"])
+def test_a_layout_is_split_as_its_import_will_be(tmp_path: Path, split: Literal["new", "own"]) -> None:
+    source = make.neu_seg(tmp_path / "s")
+    settings = IngestSettings(format="neu-seg", parts=PartOptions(split=split))
+    report, imported = audit_layout(source, settings), import_dataset(source, tmp_path / "d", settings)
+    assert report.rows["split"].value_counts().to_dict() == (
+        imported.dataset.manifest["split"].value_counts().to_dict()
+    )
+    about_splits = {"own-split", "divided-group", "empty-split", "missing-class", "uneven-split"}
+    assert [set(one.faults["kind"]) & about_splits for one in (report, imported)] == [
+        {"own-split"},
+        {"own-split"},
+    ]
+
+
+def test_too_few_parts_are_an_error_before_the_import(tmp_path: Path) -> None:
+    report = audit_layout(make.masks(tmp_path / "m", [1], 2), IngestSettings(format="masks"))
+    assert kinds(report, "error") == {"too-few-parts": 1}
+
+
 def test_a_layout_is_audited_without_being_changed(tmp_path: Path) -> None:
     source = make.masks(tmp_path / "m", [1, 2, 0])
     make.save(source / "masks" / "1.png", make.patch(1, 9, 9))
     before = {p: p.read_bytes() for p in source.rglob("*.png")}
     report = audit_layout(source, IngestSettings(format="masks"))
     assert kinds(report, "error") == {"size-mismatch": 1}
-    assert kinds(report, "warning") == {"no-groups": 1}
+    assert kinds(report, "warning") == {"no-groups": 1, "missing-class": 1}
     assert {p: p.read_bytes() for p in source.rglob("*.png")} == before
     assert list(tmp_path.iterdir()) == [source]
 

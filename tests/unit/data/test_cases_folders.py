@@ -45,7 +45,8 @@ def masks_of(dataset: Dataset) -> dict[str, np.ndarray]:
 
 
 def kinds(report: ImportReport) -> set[str]:
-    return set(report.faults["kind"]) - {"no-groups"}
+    """What was found, but for what is rightly said of toys: alike masks, and splits of their own."""
+    return set(report.faults["kind"]) - {"no-groups", "own-split", *make.TOY}
 
 
 # -- the layouts -----------------------------------------------------------------------------------------
@@ -316,6 +317,35 @@ def test_a_table_states_masks_groups_splits_and_classes(tmp_path: Path, separato
     assert report.dataset.manifest.groupby("group").size().tolist() == [2, 2, 2, 2]
     splits = {Path(record.item).stem: record.published_split for record in layout.records}
     assert splits == {str(n): ("train", "val", "test", "train")[n // 2] for n in range(8)}
+
+
+def test_a_table_says_which_rows_lack_a_group_and_have_a_strange_split(tmp_path: Path) -> None:
+    source = make.masks(tmp_path / "s", [255])
+    rows = [
+        f"images/{n}.png,masks/{n}.png,{'g' if n < 2 else ''},{'hold-out' if n else 'train'}"
+        for n in range(9)
+    ]
+    (source / "all.csv").write_text("\n".join(["image,mask,group,split", *rows]))
+    report = take("table", source, tmp_path / "d")
+    said = report.faults.set_index("kind")["message"]
+    assert "no group to 7 images" in said["no-group"]
+    assert "8 rows have a split that is none of train, val and test (hold-out)" in said["unknown-split"]
+    groups = report.dataset.manifest["group"]
+    assert (groups == "g").sum() == 2
+    assert not groups.str.contains("images/").any()
+
+
+@pytest.mark.parametrize(("column", "values"), [("group", "gh"), ("split", ("train", "test"))])
+def test_a_table_that_contradicts_itself_is_refused(
+    tmp_path: Path, column: str, values: str | tuple[str, str]
+) -> None:
+    source = make.masks(tmp_path / "s", [255])
+    rows = [f"images/0.png,masks/0.png,{value}" for value in values]
+    (source / "all.csv").write_text("\n".join([f"image,mask,{column}", *rows]))
+    with pytest.raises(
+        DatasetError, match=f"line 3: images/0.png is in {values[0]} and in {values[1]}; choose"
+    ):
+        read_layout("table", source)
 
 
 def test_a_table_reaches_no_file_outside_of_its_folder(tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ from fuzz.verdict import damaged, kinds, try_one
 from fuzz.worker import try_all
 
 from autonad.data.images import read_image
+from autonad.data.pixels.labelling import Labels, Meaning
+from autonad.data.pixels.mask_files import MaskFile
+from autonad.data.pixels.mask_reading import MaskReading
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +36,14 @@ def test_a_seed_is_a_file() -> None:
 
 
 def test_what_should_not_happen_is_seen(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(path: Path) -> np.ndarray:
-        raise ZeroDivisionError(path.name)
+    def broken(
+        mask: MaskFile, reading: MaskReading, meaning: Meaning, index: int | None, name: str
+    ) -> Labels:
+        raise ZeroDivisionError(name)
 
-    monkeypatch.setattr("autonad.data.layouts.decoding.read_mask", broken)
+    monkeypatch.setattr("autonad.data.layouts.decoding.label", broken)
     (found,) = try_one("mask-png", 0, scratch)
-    assert found.startswith("traceback: ZeroDivisionError: p0.png at")
+    assert found.startswith("traceback: ZeroDivisionError: p1.png at")
 
 
 @pytest.mark.slow

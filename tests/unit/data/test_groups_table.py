@@ -102,7 +102,7 @@ def test_rows_that_fit_none_or_several_images_are_counted_and_named() -> None:
     ]
     assert "a/0.png and b/0.png" in faults[0].message
     assert "2 rows (gone.png, gone2.png)" in faults[1].message
-    assert "6 images (a/0.png, a/2.png, b/0.png ...)" in faults[2].message
+    assert "6 images (a/0.png, a/2.png, b/0.png …)" in faults[2].message
 
 
 def test_the_longer_path_that_a_name_ends_in_is_meant() -> None:

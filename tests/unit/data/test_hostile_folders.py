@@ -17,7 +17,8 @@ from autonad.data.dataset import Dataset
 from autonad.data.ingest.extending import IngestReport, ingest_batch
 from autonad.data.ingest.importing import ImportReport, import_dataset
 from autonad.data.ingest.settings import IngestSettings
-from autonad.data.layouts.formats import read_layout
+from autonad.data.layouts.formats import list_layout
+from autonad.data.pixels.pixel_options import PixelOptions
 from autonad.storage.folder import FolderSource
 
 
@@ -35,6 +36,19 @@ make = load("layouts")
 
 def take(source: Path, output: Path, **settings) -> ImportReport:
     return import_dataset(source, output, IngestSettings(format="masks", **settings))
+
+
+def test_lists_and_groups_are_no_links_out_of_the_source(tmp_path: Path) -> None:
+    source = make.masks(tmp_path / "s", [255])
+    names = [f"images/{n}.png" for n in range(9)]
+    (tmp_path / "groups.csv").write_text("image,group\n" + "".join(f"{name},secret\n" for name in names))
+    (tmp_path / "train.txt").write_text("\n".join(names))
+    for name in ("groups.csv", "train.txt"):
+        (source / name).symlink_to(tmp_path / name)
+    report = take(source, tmp_path / "d")
+    assert "secret" not in set(report.dataset.manifest["group"])
+    assert "own-split" not in set(report.faults["kind"])
+    assert errors(report).keys() == {"groups.csv", "train.txt"}
 
 
 def errors(report: ImportReport) -> dict[str, str]:
@@ -113,7 +127,7 @@ def test_names_that_cannot_be_shown_are_escaped_and_their_images_imported(tmp_pa
         assert value.isprintable()
         value.encode()
     assert all(image.isprintable() for image in Dataset.open(tmp_path / "d").manifest["image"])
-    audit_layout("masks", source)
+    audit_layout(source, IngestSettings())
 
 
 def test_broken_files_of_odd_names_are_quarantined_with_readable_reasons(tmp_path: Path) -> None:
@@ -154,7 +168,7 @@ def test_one_size_limit_for_import_and_audit(tmp_path: Path) -> None:
 
     named = errors(take(source, tmp_path / "d", max_bytes=10 * 2**20))
     assert "3072 MiB, at most 10 are read; raise data.max_megabytes" in named["images/0.png"]
-    faults = audit_layout("masks", source, max_bytes=10 * 2**20).faults
+    faults = audit_layout(source, IngestSettings(max_bytes=10 * 2**20)).faults
     assert "too-large" in set(faults["kind"])
 
 
@@ -163,10 +177,10 @@ def test_the_limit_of_pixels_can_be_set(tmp_path: Path) -> None:
     make.save(source / "images" / "large.png", make.texture(70, 60, 60))
     make.save(source / "masks" / "large.png", make.patch(255, 60, 60))
 
-    named = errors(take(source, tmp_path / "d", max_pixels=50 * 50))
+    named = errors(take(source, tmp_path / "d", pixels=PixelOptions(max_pixels=50 * 50)))
     assert list(named) == ["images/large.png"]
     assert "raise data.max_megapixels" in named["images/large.png"]
-    assert errors(take(source, tmp_path / "e", max_pixels=60 * 60)) == {}
+    assert errors(take(source, tmp_path / "e", pixels=PixelOptions(max_pixels=60 * 60))) == {}
 
 
 def test_an_imported_image_stays_readable_whatever_the_usual_limit(
@@ -174,7 +188,9 @@ def test_an_imported_image_stays_readable_whatever_the_usual_limit(
 ) -> None:
     monkeypatch.setattr("autonad.data.images.MAX_PIXELS", 1000)
     monkeypatch.setattr("autonad.data.dataset.MAX_PIXELS", 1000)
-    dataset = take(make.masks(tmp_path / "m", [255]), tmp_path / "d", max_pixels=48 * 48).dataset
+    dataset = take(
+        make.masks(tmp_path / "m", [255]), tmp_path / "d", pixels=PixelOptions(max_pixels=48 * 48)
+    ).dataset
 
     for row in dataset.manifest.itertuples():
         assert dataset.read_image(row).shape == (48, 48, 3)
@@ -191,11 +207,9 @@ def test_listing_is_linear_and_opens_nothing(tmp_path: Path, monkeypatch: pytest
     scanned: list[str] = []
     scandir = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: scanned.append(str(path)) or scandir(path))
-    monkeypatch.setattr(
-        "autonad.data.layouts.mask_folders.interpret", lambda *a, **b: (("background", "a"), True)
-    )
 
-    assert len(read_layout("masks", source).records) == 300
+    layout = list_layout("masks", source, include_defect_free=True, classes=None, known=["background", "a"])
+    assert len(layout.records) == 300
     assert len(scanned) == 3
 
 

@@ -194,13 +194,13 @@ def test_binary_masks_of_one_class_and_class_folders(
 
 @pytest.mark.parametrize(
     ("values", "expected"),
-    [([255], 1), ([1], 1), ([1, 255], 255), ([200, 255], 1)],
-    ids=["binary", "index", "index with ignore", "grey"],
+    [([255], 1), ([1], 1), ([1, 255], 1), ([200, 255], 1)],
+    ids=["binary", "index", "ones in some, 255 in others", "grey"],
 )
 def test_what_masks_of_a_single_class_mean_is_told_from_all_of_them(
     tmp_path: Path, batch: Batch, make_texture: Texture, values: list[int], expected: int
 ) -> None:
-    """As import-data reads them: 255 is "ignore" beside ones, and the defect otherwise."""
+    """As import-data reads them: 255 is "ignore" only beside ones in one mask."""
     root = tmp_path / "single"
     with DatasetWriter(root, classes=["defect"]) as writer:
         for number in range(6):

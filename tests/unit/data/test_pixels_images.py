@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from autonad.data.ingest.settings import IngestSettings
 from autonad.data.pixels.containers import Opened
 from autonad.data.pixels.drawn_on import are_turned
 from autonad.data.pixels.image_files import read_image_file
+from autonad.data.pixels.image_survey import scale_of, survey_images
 from autonad.data.pixels.orientation import parse_orientation
 from autonad.data.pixels.pixel_options import PixelOptions
 from autonad.data.pixels.pixel_reading import READING, Reading
@@ -177,11 +180,18 @@ def test_a_page_is_chosen(tmp_path: Path) -> None:
     assert np.array_equal(report.dataset.read_image("images/1.png"), make.texture(1)[::-1])
 
 
-def test_a_page_that_a_file_lacks_is_named(tmp_path: Path) -> None:
+def test_a_page_is_asked_for_in_files_with_several(tmp_path: Path) -> None:
     report = imported(tmp_path, pages, page=2)
     assert np.array_equal(report.dataset.read_image("images/1.png"), make.texture(1))
-    assert len(found(report, "unreadable")) == COUNT - 3
-    assert all("--page asks for 2" in message for message in found(report, "unreadable"))
+    assert not found(report, "unreadable")
+    assert len(report.dataset.manifest) == COUNT
+
+
+def test_a_page_that_a_file_lacks_is_named(tmp_path: Path) -> None:
+    report = imported(tmp_path, pages, page=9)
+    assert found(report, "unreadable")
+    assert all("--page asks for 9" in message for message in found(report, "unreadable"))
+    assert len(report.dataset.manifest) == COUNT - len(found(report, "unreadable"))
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp"])
@@ -210,6 +220,19 @@ def test_transparent_pixels_become_black_and_that_is_said_once(tmp_path: Path) -
     assert not report.dataset.read_image("images/0.png")[:4].any()
     assert np.array_equal(report.dataset.read_image("images/0.png")[4:], make.texture(0)[4:])
     assert np.array_equal(report.dataset.read_image("images/5.png"), make.texture(5))
+
+
+def test_transparent_pixels_of_16_bits_become_black(tmp_path: Path) -> None:
+    def write(number: int, image: np.ndarray, place: Path) -> None:
+        alpha = np.full(image.shape[:2], 65535, np.uint16)
+        alpha[:4] = 0 if number < 3 else 65535
+        deep = image[..., ::-1].astype(np.uint16) * 257
+        cv2.imwrite(str(place / f"{number}.png"), np.dstack([deep, alpha]))
+
+    report = imported(tmp_path, write)
+    assert found(report, "transparent")[0].startswith("s: 3 images")
+    assert not report.dataset.read_image("images/0.png")[:4].any()
+    assert np.array_equal(report.dataset.read_image("images/0.png")[4:], make.texture(0)[4:])
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "L", "LA", "P", "1", "YCbCr"])
@@ -374,3 +397,70 @@ def test_the_same_folder_gives_the_same_dataset(tmp_path: Path) -> None:
     source = folder(tmp_path / "s", integers(4095))
     first, second = (import_dataset(source, tmp_path / name, IngestSettings()).dataset for name in "ab")
     pd.testing.assert_frame_equal(first.manifest, second.manifest)
+
+
+def test_a_few_stray_samples_do_not_darken_a_set(tmp_path: Path) -> None:
+    def write(number: int, texture: np.ndarray, folder: Path) -> None:
+        samples = texture[..., 0].astype(np.uint16) * 16
+        if number == 2:
+            samples[3, 3] = 65535
+        cv2.imwrite(str(folder / f"{number}.png"), samples)
+
+    report = imported(tmp_path, write)
+    told = " ".join(report.faults["message"])
+    assert "0 to 4095 become 0 to 255" in told
+    assert "a few samples of images/2.png lie far outside and are cut off" in told
+    whole = [report.dataset.read_image(row) for row in report.dataset.manifest.itertuples()]
+    assert all(image.std() > 0.9 * make.texture(0)[..., 0].std() for image in whole)
+
+
+def half_precision(samples: np.ndarray, order: str) -> bytes:
+    """A TIFF of floats of 16 bits, of (H, W) samples; `order` is "<" or ">"."""
+    data = samples.astype(np.dtype(np.float16).newbyteorder(order)).tobytes()  # type: ignore[arg-type]
+    height, width = samples.shape
+    short, long = 3, 4
+    rows = [(256, long, width), (257, long, height), (258, short, 16), (259, short, 1), (262, short, 1)]
+    rows += [(273, long, 134), (277, short, 1), (278, long, height), (279, long, len(data)), (339, short, 3)]
+    entries = b"".join(
+        struct.pack(order + "HHI", tag, kind, 1)
+        + (struct.pack(order + "HH", value, 0) if kind == short else struct.pack(order + "I", value))
+        for tag, kind, value in rows
+    )
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, len(rows))
+    return head + entries + bytes(4) + data
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_half_precision_is_read(tmp_path: Path, order: str) -> None:
+    def write(number: int, texture: np.ndarray, folder: Path) -> None:
+        (folder / f"{number}.tif").write_bytes(half_precision(texture[..., 0] / 255.0, order))
+
+    report = imported(tmp_path, write)
+    assert "floats from 0 to 1" in " ".join(report.faults["message"])
+    shown = [row for row in report.dataset.manifest.itertuples()]
+    assert len(shown) == COUNT
+    for row in shown:
+        texture = make.texture(int(Path(row.image).stem))[..., :1]
+        assert np.abs(report.dataset.read_image(row).astype(int) - texture).max() <= 1
+
+
+@pytest.mark.parametrize(("first", "then", "words"), [(16, 257, "cut these off"), (257, 16, "nearly black")])
+def test_a_batch_of_another_depth_is_not_read_by_the_scale_of_the_dataset(
+    tmp_path: Path, first: int, then: int, words: str
+) -> None:
+    def write(factor: int) -> Writer:
+        return lambda number, texture, folder: cv2.imwrite(
+            str(folder / f"{number}.png"), texture[..., 0].astype(np.uint16) * factor
+        )
+
+    before = imported(tmp_path, write(first)).dataset
+    known = Reading.from_dict(json.loads((before.root / "classes.json").read_text())[READING])
+    assert known is not None
+    batch = folder(tmp_path / "batch", write(then))
+    survey = survey_images([(p.name, p) for p in sorted((batch / "images").iterdir())], PixelOptions())
+
+    with pytest.raises(DatasetError, match=words) as caught:
+        scale_of(survey, PixelOptions(), known.images)
+    assert f"--bit-depth, such as {16 if then > first else 12}" in str(caught.value)
+    depth = "16" if then > first else "12"
+    scale_of(survey, PixelOptions(bit_depth=depth), known.images)

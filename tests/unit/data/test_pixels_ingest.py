@@ -16,6 +16,7 @@ from autonad.data.ingest.extending import IngestReport, ingest_batch
 from autonad.data.ingest.importing import import_dataset
 from autonad.data.ingest.settings import IngestSettings
 from autonad.data.pixels.pixel_options import PixelOptions
+from autonad.errors import DatasetError
 from autonad.storage.folder import FolderSource
 
 spec = importlib.util.spec_from_file_location("layouts", Path(__file__).with_name("layouts.py"))
@@ -60,11 +61,17 @@ def test_a_dark_batch_is_scaled_as_the_dataset_was(tmp_path: Path, dataset: Path
 
 
 def test_a_batch_that_exceeds_the_dataset_is_named(tmp_path: Path, dataset: Path) -> None:
-    report = extended(dataset, source(tmp_path / "bright", range(10, 12), 60000))
+    report = extended(dataset, source(tmp_path / "bright", range(10, 12), 6000))
 
     message = " ".join(report.faults[report.faults["kind"] == "reading"]["message"])
     assert "which these exceed" in message
     assert "images/1" in message
+
+
+def test_a_batch_that_the_scale_of_the_dataset_cuts_off_is_refused(tmp_path: Path, dataset: Path) -> None:
+    with pytest.raises(DatasetError, match=r"images/1\d\.png .*cut these off.*--bit-depth, such as 16"):
+        extended(dataset, source(tmp_path / "bright", range(10, 12), 60000))
+    assert len(Dataset.open(dataset).manifest) == 6
 
 
 def test_a_first_batch_without_a_reading_decides_for_itself(tmp_path: Path) -> None:
@@ -108,7 +115,7 @@ def test_an_audit_says_what_an_import_says(tmp_path: Path) -> None:
     folder = source(tmp_path / "s", range(6), 4095)
     (folder / "images" / "2.png").write_bytes(b"broken")
     report = import_dataset(folder, tmp_path / "d", IngestSettings())
-    audit = audit_layout("masks", folder)
+    audit = audit_layout(folder, IngestSettings())
 
     def shown(kind: str, faults: object) -> list[str]:
         table = faults[faults["kind"] == kind]  # type: ignore[index]

@@ -27,6 +27,7 @@ class Joined:
     b: str
     correlation: float
     reason: str
+    joined: bool = True
 
 
 def picture(number: int, side: int = 6) -> tuple[np.ndarray, np.ndarray]:
