@@ -17,6 +17,7 @@ from autonad.cli.options import OutputDir
 from autonad.errors import FaultyItems
 
 if TYPE_CHECKING:
+    from autonad.detector.keeping import KeepSettings
     from autonad.detector.working import Tally
 
 
@@ -35,6 +36,35 @@ class Judging:
     )
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """Which images are kept for labelling."""
+
+    keep: Annotated[
+        str | None,
+        typer.Option("--keep", help="Folder or s3://… that REVIEW and NG images go to, for labelling."),
+    ] = None
+    keep_ok: Annotated[
+        float, typer.Option("--keep-ok", help="Share of the OK images that is kept too.", min=0, max=1)
+    ] = 0.01
+    keep_most: Annotated[
+        int,
+        typer.Option("--keep-most", help="Images kept at most; the surest ones are given up first.", min=1),
+    ] = 10_000
+    keep_gb: Annotated[
+        float, typer.Option("--keep-gb", help="Gigabytes kept at most, images and masks.", min=1e-6)
+    ] = 20.0
+
+    @property
+    def settings(self) -> KeepSettings | None:
+        """What is kept; None without a place."""
+        from autonad.detector.keeping import KeepSettings
+
+        if self.keep is None:
+            return None
+        return KeepSettings(self.keep, self.keep_ok, self.keep_most, int(self.keep_gb * 1e9))
+
+
 def add_to(app: typer.Typer) -> None:
     """Add these verbs to the command line."""
     app.command("detect")(grouped(detect))
@@ -46,6 +76,7 @@ def detect(
     source: Annotated[str, typer.Option("--source", help="Image, folder, or s3://bucket/prefix.")],
     output: OutputDir,
     judging: Judging,
+    keeping: Keeping,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write a map of probabilities per image.")
     ] = False,
@@ -55,13 +86,17 @@ def detect(
     from autonad.console import open_console
     from autonad.steps.detect import DetectSettings, detect
 
-    settings = DetectSettings(judging.rules, judging.scale, probabilities, watch, judging.provider)
+    settings = DetectSettings(
+        judging.rules, judging.scale, probabilities, watch, judging.provider, keeping.settings
+    )
     with open_console() as screen, _stopped_by_signals(watch) as stop:
         tally = detect(screen, model=model, source=source, output=output, settings=settings, stop=stop)
     print(_summary(tally, output))
     if tally.unreadable:
         shown = "; ".join(tally.problems[:3]) + ("; …" if tally.unreadable > 3 else "")
         raise FaultyItems(f"{tally.unreadable} images could not be read: {shown}")
+    if tally.lost:
+        raise FaultyItems(f"{tally.lost} images could not be kept in {keeping.keep}: {tally.not_kept}")
 
 
 @contextmanager
@@ -92,6 +127,8 @@ def _summary(tally: Tally, output: Path) -> str:
     ]
     if tally.known:
         lines[0] += f"; {tally.known} were done before"
+    if tally.kept:
+        lines[0] += f"; {tally.kept} kept for labelling"
     names = sorted({name for name, _ in tally.defects})
     for name in names:
         review, sure = tally.defects[name, "REVIEW"], tally.defects[name, "NG"]

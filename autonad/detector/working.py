@@ -23,6 +23,7 @@ from autonad.detector.csv_files import UNREADABLE, CsvFiles
 from autonad.detector.engine import Detector
 from autonad.detector.finished import Finished
 from autonad.detector.image_sources import Found, ImageSource
+from autonad.detector.keeping import Keeper
 from autonad.detector.outputs import Outputs
 from autonad.errors import DatasetError
 
@@ -43,6 +44,9 @@ class Tally:
         unreadable: How many could not be read.
         known: Images that were done before.
         seconds: Wall time.
+        kept: Images that were kept for labelling.
+        lost: Images that should have been.
+        not_kept: Why they were not, the last one.
     """
 
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -51,6 +55,9 @@ class Tally:
     unreadable: int = 0
     known: int = 0
     seconds: float = 0.0
+    kept: int = 0
+    lost: int = 0
+    not_kept: str = ""
 
     @property
     def images(self) -> int:
@@ -78,6 +85,7 @@ class Line:
         outputs: Where their results go.
         read: Reads an image file, uint8 (h, w, 3); raises DatasetError.
         workers: Images at the same time.
+        keeper: Keeps what a person should see; None keeps nothing.
     """
 
     detector: Detector
@@ -85,6 +93,7 @@ class Line:
     outputs: Outputs
     read: Callable[[Path], np.ndarray]
     workers: int
+    keeper: Keeper | None = None
 
     def process(self, found: Found, output: str) -> dict[str, Any]:
         """Detect one image and write what is seen.
@@ -107,6 +116,8 @@ class Line:
             return {**entry, **nothing, "verdict": UNREADABLE, "problem": str(error)}
         detection = self.detector.detect(image)
         self.outputs.write(output, image, detection)
+        if self.keeper is not None:
+            self.keeper.offer(found.key, image, detection)
         judged = detection.judgement
         return {
             **entry,

@@ -36,6 +36,8 @@ MASK_FOLDERS = (
     "segmentation",
     "segmentations",
 )
+# Where `detect --keep` puts what the detector saw beside the images that it keeps.
+_PREDICTED = "predicted"
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,9 @@ def read_masks(tree: Tree, wanted: Wanted) -> Layout:
             place = f"{masks}/{{{','.join(folders)}}}" if folders else masks
             faults.append(missing_mask(item, f"{place}/{split_stem(key)}"))
     assumed = wanted.known is not None and not folders
-    layout = Layout("masks", tree.root, names, tuple(records), tuple(faults), assumed=assumed)
+    layout = Layout(
+        "masks", tree.root, names, tuple(records), tuple(faults), assumed=assumed, companions=(_PREDICTED,)
+    )
     return layout if meant is None else meant.explain(layout)
 
 
