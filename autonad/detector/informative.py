@@ -13,7 +13,7 @@ _NOTICED = 0.2
 # Fewer noticed pixels than this count as so many: a speck is not an unsure image.
 _LEAST_PIXELS = 64
 # The most unsure images among which different ones are looked for, per image that is wanted.
-_POOL = 4
+CANDIDATES = 4
 
 
 def uncertainty(pixels: Pixels, thresholds: tuple[float, ...]) -> float:
@@ -52,7 +52,7 @@ def most_informative(uncertainties: np.ndarray, vectors: np.ndarray, count: int)
     Returns:
         Positions, the most informative first; all of them if there are no more than `count`.
     """
-    order = np.lexsort((np.arange(uncertainties.size), -uncertainties))[: count * _POOL]
+    order = np.lexsort((np.arange(uncertainties.size), -uncertainties))[: count * CANDIDATES]
     if uncertainties.size == 0:
         return []
     spread = vectors.std(axis=0)

@@ -188,7 +188,8 @@ class Keeper:
 
     def _make_room(self, name: KeptName, size: int) -> list[str] | None:
         """Forget images until there is room for one more: which; None if it is not worth them."""
-        images, num_bytes, popped = len(self._sizes), self._bytes, []
+        images, num_bytes = len(self._sizes), self._bytes
+        popped: list[tuple[int, str]] = []
         while images >= self._settings.most_images or num_bytes + size > self._settings.most_bytes:
             if not self._surest or self._surest[0][0] >= name.unsure:
                 for one in popped:

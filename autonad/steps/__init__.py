@@ -28,6 +28,7 @@ from autonad.steps.register import register
 from autonad.steps.retrain import retrain
 from autonad.steps.rollback import rollback
 from autonad.steps.search import search
+from autonad.steps.select import select
 from autonad.steps.synthesize import synthesize
 from autonad.steps.train_supernet import train_supernet
 
@@ -69,6 +70,7 @@ __all__ = [
     "retrain",
     "rollback",
     "search",
+    "select",
     "synthesize",
     "train_supernet",
 ]
