@@ -28,6 +28,7 @@ from autonad.steps.register import register
 from autonad.steps.retrain import retrain
 from autonad.steps.rollback import rollback
 from autonad.steps.search import search
+from autonad.steps.serve import ServeSettings, serve
 from autonad.steps.synthesize import synthesize
 from autonad.steps.train_supernet import train_supernet
 
@@ -42,6 +43,7 @@ __all__ = [
     "Form",
     "PipelineInput",
     "Prepared",
+    "ServeSettings",
     "audit",
     "compare",
     "config_text",
@@ -69,6 +71,7 @@ __all__ = [
     "retrain",
     "rollback",
     "search",
+    "serve",
     "synthesize",
     "train_supernet",
 ]

@@ -117,19 +117,12 @@ def _read(path: Path) -> np.ndarray:
     Raises:
         DatasetError: It cannot be read, or holds several pictures.
     """
-    from PIL import Image
+    from autonad.data.single_image import decode_single
 
-    from autonad.data.images import read_image
-
-    image = read_image(path)
-    with Image.open(path) as opened:
-        frames = getattr(opened, "n_frames", 1)
-    if frames > 1:
-        raise DatasetError(
-            f"image {path} holds {frames} pictures (an animation, or pages); save the one that is meant by "
-            "itself"
-        )
-    return image
+    try:
+        return decode_single(path.read_bytes(), path)
+    except OSError as error:
+        raise DatasetError(f"image {path} cannot be read: {error.strerror}; check its permissions") from error
 
 
 def _listed(images: ImageSource, suffixes: frozenset[str]) -> list[Found]:
