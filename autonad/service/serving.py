@@ -43,12 +43,11 @@ def address_of(listening: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def run_server(service: Service, listening: socket.socket, limits: Limits, token: str | None) -> None:
-    """Answer requests until a signal asks to end; then those that have begun are answered.
+def make_server(service: Service, limits: Limits, token: str | None = None) -> uvicorn.Server:
+    """The server; `run(sockets=[…])` answers until a signal asks to end, then what has begun is answered.
 
     Args:
         service: What answers.
-        listening: Where; closed at the end.
         limits: How long clients may take.
         token: What clients must send; None asks for nothing.
     """
@@ -63,5 +62,4 @@ def run_server(service: Service, listening: socket.socket, limits: Limits, token
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=round(limits.seconds) + SPARE_S,
     )
-    with listening:
-        uvicorn.Server(config).run(sockets=[listening])
+    return uvicorn.Server(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,8 +69,12 @@ def serve(
     from autonad.service.monitoring import Monitor
     from autonad.service.reloading import Reloading
     from autonad.service.served_model import Opening
-    from autonad.service.serving import address_of, listen, run_server
+    from autonad.service.serving import address_of, listen, make_server
 
+    if settings.token is not None and not re.fullmatch(r"[!-~]+", settings.token):
+        raise ConfigError(
+            "the token holds characters that no header can; use letters, digits and signs of ASCII"
+        )
     cores = available_cores()
     limits, monitor = _limits(settings, cores), Monitor()
     with listen(settings.host, settings.port) as listening:
@@ -84,7 +89,7 @@ def serve(
         reloading = Reloading(opening, monitor, context.console, seconds=settings.reload_seconds)
         service = Service(reloading, Examination(limits, monitor, sink), Workers(cores, limits), monitor)
         context.console.report(f"{model} is served at {address_of(listening)}; interrupt to end")
-        run_server(service, listening, limits, settings.token)
+        make_server(service, limits, settings.token).run(sockets=[listening])
 
 
 def _limits(settings: ServeSettings, cores: int) -> Limits:

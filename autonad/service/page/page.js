@@ -170,6 +170,7 @@ function showPicture() {
   const source = drawn ? `data:image/png;base64,${state.answer.overlay}` : state.plain;
   at("picture").hidden = !source || !at("camera").hidden;
   if (source) at("picture").src = source;
+  else at("picture").removeAttribute("src");
   at("picture").alt = state.answer ? `${state.answer.name}: ${state.answer.verdict}, ${state.answer.reason}` : "";
   at("stage").classList.toggle("full", Boolean(source) || !at("camera").hidden);
 }
@@ -222,11 +223,24 @@ async function startCamera() {
     return;
   }
   say("");
+  forget();
   at("camera").hidden = false;
   await at("camera").play();
   at("film").textContent = "Stop camera";
   at("shoot").hidden = false;
   showPicture();
+}
+
+// A verdict beside another picture would be taken for that one's.
+function forget() {
+  state.asked += 1;
+  state.image = state.answer = null;
+  if (state.plain) URL.revokeObjectURL(state.plain);
+  state.plain = null;
+  at("verdict").className = "none";
+  at("word").textContent = "Ready";
+  at("reason").textContent = "Take a picture.";
+  showDefects();
 }
 
 function stopCamera() {
