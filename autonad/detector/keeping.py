@@ -26,7 +26,6 @@ from autonad.detector.kept import (
 )
 from autonad.detector.looks import looks_of
 from autonad.detector.rules import Rules
-from autonad.detector.spec import DetectorSpec
 from autonad.errors import StorageError
 from autonad.storage.places import place_at
 
@@ -51,6 +50,27 @@ class KeepSettings:
     most_bytes: int = 20 * 2**30
 
 
+@dataclass(frozen=True)
+class Sighting:
+    """An image, and what a detector saw in it.
+
+    Attributes:
+        image: What its source calls it.
+        pixels: uint8 (h, w, 3).
+        detection: Of it.
+        classes: The detector's, background first.
+        rules: What it counts as a defect.
+        model: The model file's sha256.
+    """
+
+    image: str
+    pixels: np.ndarray
+    detection: Detection
+    classes: tuple[str, ...]
+    rules: Rules
+    model: str
+
+
 class Keeper:
     """Keeps REVIEW and NG images and a few OK ones, with the predicted masks.
 
@@ -61,9 +81,6 @@ class Keeper:
 
     Args:
         settings: What is kept.
-        model: First digits of the model file's sha256.
-        spec: The detector's.
-        rules: What it counts as a defect.
         warn: Told when the place takes nothing, once until it does again: the line goes on.
         now: The time, UTC.
 
@@ -80,16 +97,11 @@ class Keeper:
         self,
         settings: KeepSettings,
         *,
-        model: str,
-        spec: DetectorSpec,
-        rules: Rules,
         warn: Callable[[str], None] = lambda line: None,
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ) -> None:
         self.kept, self.lost, self.problem = 0, 0, ""
-        self._settings, self._model, self._spec, self._rules = settings, model, spec, rules
-        self._warn, self._now, self._warned = warn, now, False
-        self._thresholds = tuple(rules.classes[name].probability for name in spec.classes[1:])
+        self._settings, self._warn, self._now, self._warned = settings, warn, now, False
         self._place, self._lock = place_at(settings.location), threading.Lock()
         self._sizes: dict[str, int] = {}
         self._bytes = 0
@@ -108,40 +120,37 @@ class Keeper:
                 mask = stamps.get(f"{PREDICTED}/{known.name}")
                 self._enter(known, stamp.num_bytes + (mask.num_bytes if mask else 0))
 
-    def offer(self, image: str, pixels: np.ndarray, detection: Detection) -> bool:
+    def offer(self, seen: Sighting) -> bool:
         """Keep an image if it is worth it.
-
-        Args:
-            image: What its source calls it.
-            pixels: uint8 (h, w, 3).
-            detection: Of it.
 
         Returns:
             Whether it is kept. A place that refuses is no error: see `lost`.
         """
-        verdict, content = detection.judgement.verdict, content_of(pixels)
+        judged, content = seen.detection.judgement, content_of(seen.pixels)
+        verdict = judged.verdict
         if verdict == Verdict.OK and int(content, 16) >= self._settings.ok_share * 16 ** len(content):
             return False
-        unsure, now = uncertainty(detection.pixels, self._thresholds), self._now()
-        name = KeptName.of(now.date().isoformat(), unsure, verdict, content, image)
+        thresholds = tuple(seen.rules.classes[name].probability for name in seen.classes[1:])
+        unsure, now = uncertainty(seen.detection.pixels, thresholds), self._now()
+        name = KeptName.of(now.date().isoformat(), unsure, verdict, content, seen.image)
         with self._lock:
             if content in self._contents or not self._has_room(name):
                 return False
             self._contents.add(content)
         about = Remembered(
-            image=image,
+            image=seen.image,
             verdict=verdict,
-            reason=detection.judgement.reason,
+            reason=judged.reason,
             uncertainty=round(unsure, 4),
-            looks=looks_of(pixels),
-            classes=self._spec.classes,
-            defects=tuple(one.to_dict() for one in detection.judgement.defects[:MOST_DEFECTS]),
-            model=self._model,
-            rules=self._rules.to_dict(),
+            looks=looks_of(seen.pixels),
+            classes=seen.classes,
+            defects=tuple(one.to_dict() for one in judged.defects[:MOST_DEFECTS]),
+            model=seen.model[:12],
+            rules=seen.rules.to_dict(),
             time=now.isoformat(timespec="seconds"),
         )
         try:
-            is_kept = self._write(name, pixels, detection.mask, about)
+            is_kept = self._write(name, seen.pixels, seen.detection.mask, about)
         except (StorageError, OSError) as error:
             self._refused(name, str(error))
             return False

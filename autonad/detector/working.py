@@ -20,10 +20,9 @@ import numpy as np
 
 from autonad.console import Console
 from autonad.detector.csv_files import UNREADABLE, CsvFiles
-from autonad.detector.engine import Detector
+from autonad.detector.engine import Detection, Detector
 from autonad.detector.finished import Finished
 from autonad.detector.image_sources import Found, ImageSource
-from autonad.detector.keeping import Keeper
 from autonad.detector.outputs import Outputs
 from autonad.errors import DatasetError
 
@@ -85,7 +84,7 @@ class Line:
         outputs: Where their results go.
         read: Reads an image file, uint8 (h, w, 3); raises DatasetError.
         workers: Images at the same time.
-        keeper: Keeps what a person should see; None keeps nothing.
+        keep: Is offered each image, with what was seen in it, to be kept; None keeps nothing.
     """
 
     detector: Detector
@@ -93,7 +92,7 @@ class Line:
     outputs: Outputs
     read: Callable[[Path], np.ndarray]
     workers: int
-    keeper: Keeper | None = None
+    keep: Callable[[str, np.ndarray, Detection], object] | None = None
 
     def process(self, found: Found, output: str) -> dict[str, Any]:
         """Detect one image and write what is seen.
@@ -116,8 +115,8 @@ class Line:
             return {**entry, **nothing, "verdict": UNREADABLE, "problem": str(error)}
         detection = self.detector.detect(image)
         self.outputs.write(output, image, detection)
-        if self.keeper is not None:
-            self.keeper.offer(found.key, image, detection)
+        if self.keep is not None:
+            self.keep(found.key, image, detection)
         judged = detection.judgement
         return {
             **entry,

@@ -13,6 +13,7 @@ from autonad.errors import DatasetError
 if TYPE_CHECKING:
     import numpy as np
 
+    from autonad.detector.engine import Detection
     from autonad.detector.finished import Finished
     from autonad.detector.image_sources import Found, ImageSource
     from autonad.detector.keeping import KeepSettings
@@ -75,7 +76,7 @@ def detect(
     from autonad.detector.engine import Detector
     from autonad.detector.finished import Finished
     from autonad.detector.image_sources import BucketImages, open_source
-    from autonad.detector.keeping import Keeper
+    from autonad.detector.keeping import Keeper, Sighting
     from autonad.detector.outputs import Outputs
     from autonad.detector.rules import Rules
     from autonad.detector.session import OnnxNetwork
@@ -93,12 +94,15 @@ def detect(
     outputs = Outputs(output, settings.probabilities)
     digest = sha256_file(model)
     about = _about(images, digest, rules, settings)
-    keeper = None
-    if settings.keep is not None:
-        keeper = Keeper(settings.keep, model=digest[:12], spec=network.spec, rules=rules, warn=console.report)
+    keeper = None if settings.keep is None else Keeper(settings.keep, warn=console.report)
+
+    def keep(name: str, pixels: np.ndarray, detection: Detection) -> None:
+        if keeper is not None:
+            keeper.offer(Sighting(name, pixels, detection, network.spec.classes, rules, digest))
+
     # Workers of a bucket spend most of their time waiting for it.
     workers = cores * (4 if isinstance(images, BucketImages) else 1)
-    line = Line(Detector(network.forward, network.spec, rules), images, outputs, _read, workers, keeper)
+    line = Line(Detector(network.forward, network.spec, rules), images, outputs, _read, workers, keep)
     tally = Tally()
     with Finished(output / FINISHED, about) as finished:
         _clear(finished, outputs, console)
@@ -127,19 +131,12 @@ def _read(path: Path) -> np.ndarray:
     Raises:
         DatasetError: It cannot be read, or holds several pictures.
     """
-    from PIL import Image
+    from autonad.data.single_image import decode_single
 
-    from autonad.data.images import read_image
-
-    image = read_image(path)
-    with Image.open(path) as opened:
-        frames = getattr(opened, "n_frames", 1)
-    if frames > 1:
-        raise DatasetError(
-            f"image {path} holds {frames} pictures (an animation, or pages); save the one that is meant by "
-            "itself"
-        )
-    return image
+    try:
+        return decode_single(path.read_bytes(), path)
+    except OSError as error:
+        raise DatasetError(f"image {path} cannot be read: {error.strerror}; check its permissions") from error
 
 
 def _listed(images: ImageSource, suffixes: frozenset[str]) -> list[Found]:

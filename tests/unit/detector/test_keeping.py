@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pytest
 from dark_detector import CLASSES, dark_spec, forward, surface
 from PIL import Image
 
+from autonad.detector.backlog import MOST_WAITING, Backlog
 from autonad.detector.engine import Detection, Detector, Pixels
 from autonad.detector.informative import most_informative, uncertainty
-from autonad.detector.keeping import Keeper, KeepSettings
+from autonad.detector.keeping import Keeper, KeepSettings, Sighting
 from autonad.detector.kept import KeptName, content_of, read_predicted
 from autonad.detector.looks import LOOKS, looks_of
 from autonad.detector.rules import Rules
@@ -27,12 +29,13 @@ NOON = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
 def keeper(place: Path | str, said: list[str] | None = None, **settings: float) -> Keeper:
     return Keeper(
         KeepSettings(str(place), **settings),  # type: ignore[arg-type]
-        model="0123456789ab",
-        spec=dark_spec(),
-        rules=RULES,
         warn=(said if said is not None else []).append,
         now=lambda: NOON,
     )
+
+
+def seen(name: str, image: np.ndarray, detection: Detection) -> Sighting:
+    return Sighting(name, image, detection, CLASSES, RULES, "0123456789abcdef")
 
 
 def detected(image: np.ndarray) -> tuple[np.ndarray, Detection]:
@@ -51,7 +54,7 @@ def files(place: Path) -> list[str]:
 def test_a_defect_is_kept_with_its_mask_and_what_was_said(tmp_path: Path) -> None:
     image, detection = unsure(20)
 
-    assert keeper(tmp_path).offer("cam 1/part.bmp", image, detection)
+    assert keeper(tmp_path).offer(seen("cam 1/part.bmp", image, detection))
 
     picture, predicted = files(tmp_path)
     assert picture.removeprefix("images/") == predicted.removeprefix("predicted/")
@@ -76,7 +79,7 @@ def test_colours_come_back_as_they_are(tmp_path: Path) -> None:
     image, _ = unsure(20)
     image[..., 2] //= 2
 
-    keeper(tmp_path).offer("a.png", image, DETECTOR.detect(surface((5, 5, 30, 30))))
+    keeper(tmp_path).offer(seen("a.png", image, DETECTOR.detect(surface((5, 5, 30, 30)))))
 
     assert (np.asarray(Image.open(tmp_path / files(tmp_path)[0])) == image).all()
 
@@ -88,21 +91,21 @@ def test_the_share_of_ok_images_is_drawn_by_content_alone(tmp_path: Path) -> Non
     assert fine.judgement.verdict == "OK"
 
     first, second = keeper(tmp_path / "a", ok_share=0.1), keeper(tmp_path / "b", ok_share=0.1)
-    kept = [first.offer("a.png", image, fine) for image in images]
-    again = [second.offer("b.png", image, fine) for image in reversed(images)]
+    kept = [first.offer(seen("a.png", image, fine)) for image in images]
+    again = [second.offer(seen("b.png", image, fine)) for image in reversed(images)]
 
     assert kept == again[::-1]
     assert 15 <= sum(kept) <= 50
-    assert not any(keeper(tmp_path / "c", ok_share=0).offer("a.png", image, fine) for image in images)
+    assert not any(keeper(tmp_path / "c", ok_share=0).offer(seen("a.png", image, fine)) for image in images)
 
 
 def test_pixels_that_are_kept_are_not_kept_again(tmp_path: Path) -> None:
     image, detection = unsure(20)
     first = keeper(tmp_path)
 
-    assert first.offer("a.png", image, detection)
-    assert not first.offer("b.png", image, detection)
-    assert not keeper(tmp_path).offer("c.png", image, detection)
+    assert first.offer(seen("a.png", image, detection))
+    assert not first.offer(seen("b.png", image, detection))
+    assert not keeper(tmp_path).offer(seen("c.png", image, detection))
     assert len(files(tmp_path)) == 2
 
 
@@ -115,7 +118,7 @@ def test_a_full_place_gives_up_what_the_network_was_surest_about(tmp_path: Path)
     full = keeper(tmp_path, most_images=2)
 
     for image, detection in found.values():
-        full.offer("a.png", image, detection)
+        full.offer(seen("a.png", image, detection))
 
     names = [
         KeptName.parse(name.removeprefix("images/")) for name in files(tmp_path) if "predicted" not in name
@@ -131,12 +134,12 @@ def test_no_more_bytes_are_kept_than_allowed(tmp_path: Path) -> None:
 
     for number in range(30):
         noisy = surface((10, 10, 30, 50), level=20 + number) + rng.integers(0, 9, (64, 64, 3), dtype=np.uint8)
-        full.offer("a.png", *detected(noisy))
+        full.offer(seen("a.png", *detected(noisy)))
 
     size = sum((tmp_path / name).stat().st_size for name in files(tmp_path))
     assert 15_000 < size <= 30_000
     again = keeper(tmp_path, most_bytes=30_000)
-    again.offer("a.png", *detected(surface((10, 10, 60, 60), level=58)))
+    again.offer(seen("a.png", *detected(surface((10, 10, 60, 60), level=58))))
     assert sum((tmp_path / name).stat().st_size for name in files(tmp_path)) <= 30_000
 
 
@@ -145,7 +148,7 @@ def test_threads_keep_each_image_once(tmp_path: Path) -> None:
     shared = keeper(tmp_path)
 
     with ThreadPoolExecutor(8) as pool:
-        kept = list(pool.map(lambda one: shared.offer("a.png", *one), some * 4))
+        kept = list(pool.map(lambda one: shared.offer(seen("a.png", *one)), some * 4))
 
     assert sum(kept) == shared.kept == len(some)
     assert len(files(tmp_path)) == 2 * len(some)
@@ -157,14 +160,14 @@ def test_a_place_that_refuses_is_said_once_and_the_line_goes_on(tmp_path: Path) 
     refusing = keeper(blocked, said)
     blocked.write_text("a file where the folder should be")
 
-    kept = [refusing.offer("a.png", *unsure(level)) for level in (20, 30, 40)]
+    kept = [refusing.offer(seen("a.png", *unsure(level))) for level in (20, 30, 40)]
     blocked.unlink()
 
     assert kept == [False] * 3
     assert refusing.lost == 3
     assert len(said) == 1
     assert str(blocked) in said[0]
-    assert refusing.offer("a.png", *unsure(20)), "what was lost is tried again"
+    assert refusing.offer(seen("a.png", *unsure(20))), "what was lost is tried again"
 
 
 def test_a_bucket_keeps_and_gives_up_as_a_folder(bucket: str, tmp_path: Path) -> None:
@@ -173,11 +176,11 @@ def test_a_bucket_keeps_and_gives_up_as_a_folder(bucket: str, tmp_path: Path) ->
     place = f"s3://{bucket}/line"
     full = keeper(place, most_images=2)
     for level in (20, 50, 30, 55):
-        full.offer("a.png", *unsure(level))
+        full.offer(seen("a.png", *unsure(level)))
 
     names = place_at(place).names()
     assert len(names) == 4
-    assert not keeper(place, most_images=2).offer("a.png", *unsure(20))
+    assert not keeper(place, most_images=2).offer(seen("a.png", *unsure(20)))
     with pytest.raises(StorageError, match="no-such-bucket"):
         keeper("s3://no-such-bucket/line")
 
@@ -250,3 +253,25 @@ def test_a_foreign_picture_is_no_kept_one(tmp_path: Path) -> None:
 
     with pytest.raises(DatasetError, match=r"a\.png does not say what the detector saw"):
         read_predicted(tmp_path / "a.png")
+
+
+def test_a_slow_place_holds_up_nobody(tmp_path: Path) -> None:
+    shared, begun, go = keeper(tmp_path), threading.Event(), threading.Event()
+    put = shared.offer
+
+    def slow(one: Sighting) -> bool:
+        begun.set()
+        assert go.wait(60)
+        return put(one)
+
+    shared.offer = slow  # type: ignore[method-assign]
+    backlog, told = Backlog(shared), list[bool]()
+    for level in range(20, 20 + MOST_WAITING + 3):
+        backlog.offer(seen("a.png", *unsure(level)), told.append)
+    assert begun.wait(60)
+    assert told == [False] * 3, "those that find no room are lost at once"
+    go.set()
+    backlog.close()
+
+    assert told == [False] * 3 + [True] * MOST_WAITING
+    assert len(files(tmp_path)) == 2 * MOST_WAITING

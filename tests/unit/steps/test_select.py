@@ -18,7 +18,7 @@ from autonad.data.ingest.extending import ingest_batch
 from autonad.data.ingest.settings import IngestSettings
 from autonad.data.synthetic.generator import synthesize
 from autonad.detector.engine import Detector
-from autonad.detector.keeping import Keeper, KeepSettings
+from autonad.detector.keeping import Keeper, KeepSettings, Sighting
 from autonad.detector.kept import IMAGES, PREDICTED, KeptName
 from autonad.detector.rules import Rules
 from autonad.errors import DatasetError
@@ -33,10 +33,11 @@ def keep(place: Path | str, levels: tuple[int, ...] = LEVELS) -> None:
     """Images whose cracks are ever harder to see, the brighter the less sure."""
     rules, rng = Rules.default(CLASSES), np.random.default_rng(0)
     detector = Detector(forward, dark_spec(), rules)
-    keeper = Keeper(KeepSettings(str(place)), model="0123456789ab", spec=dark_spec(), rules=rules)
+    keeper = Keeper(KeepSettings(str(place)))
     for level in levels:
         image = surface((10, 10, 30, 50), level=level) + rng.integers(0, 5, (64, 64, 1), dtype=np.uint8)
-        assert keeper.offer(f"{level}.png", image, detector.detect(image))
+        seen = Sighting(f"{level}.png", image, detector.detect(image), CLASSES, rules, "0123456789abcdef")
+        assert keeper.offer(seen)
 
 
 def below(folder: Path) -> list[str]:
@@ -144,9 +145,10 @@ def test_models_of_other_classes_share_one_list_of_categories(tmp_path: Path) ->
         logits = forward(images)
         return np.concatenate([logits[:, :1], logits[:, :1] - 50, logits[:, :1] - 50, logits[:, 1:2]], axis=1)
 
-    keeper = Keeper(KeepSettings(str(tmp_path / "kept")), model="ba9876543210", spec=spec, rules=rules)
+    keeper = Keeper(KeepSettings(str(tmp_path / "kept")))
     image = surface((10, 10, 30, 50), level=40)
-    assert keeper.offer("b.png", image, Detector(four, spec, rules).detect(image))
+    seen = Sighting("b.png", image, Detector(four, spec, rules).detect(image), classes, rules, "ba9876543210")
+    assert keeper.offer(seen)
 
     select(SILENT, source=str(tmp_path / "kept"), output=tmp_path / "out", count=2)
 
