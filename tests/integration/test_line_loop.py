@@ -1,8 +1,8 @@
-"""The loop of the mission: the line sees a changed material, keeps it for people, and the next decision is to train."""
+"""From the line back: a changed material is seen, kept, ingested, and the next decision is to train."""
 
 from __future__ import annotations
 
-import io
+from collections import Counter
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from dark_detector import export_dark
-from live_service import service_of
-from PIL import Image
+from live_service import png, service_of
 from starlette.testclient import TestClient
 
 from autonad.config import parse_config
 from autonad.config.context import Context
+from autonad.console import SILENT
 from autonad.data.ingest.extending import ingest_batch
 from autonad.data.ingest.settings import IngestSettings
 from autonad.data.synthetic.generator import Appearance, synthesize
@@ -24,10 +24,10 @@ from autonad.files import write_json
 from autonad.latency.target import Target
 from autonad.service.app import create_app
 from autonad.steps.decide import DecideResult, decide
+from autonad.steps.select import select
 from autonad.storage.folder import FolderSource
 
 pytestmark = pytest.mark.slow
-CLASSES = ("crack", "hole")
 CONFIG = parse_config(
     "decide: {calibration_draws: 0, permutations: 500}\ntracking: {enabled: false}", source="the test"
 )
@@ -75,47 +75,66 @@ def line(root: Path, name: str, images: int, **settings: Any) -> list[np.ndarray
     return [batch.read_image(row) for row in batch.manifest.to_dict(orient="records")]
 
 
-def served(root: Path, pictures: list[np.ndarray], place: Path) -> dict[str, int]:
-    """The verdicts of the service, which keeps images in a place."""
-    keeper = Keeper(KeepSettings(str(place)))
-    verdicts: dict[str, int] = {}
-
-    def keep(seen: Any, told: Any) -> None:
-        told(keeper.offer(seen))
-
-    with TestClient(create_app(service_of(root / "model.onnx", sink=keep))) as client:
+def served(root: Path, pictures: list[np.ndarray], settings: KeepSettings) -> Counter[str]:
+    """The verdicts of the service, which keeps images."""
+    keeper = Keeper(settings)
+    verdicts: Counter[str] = Counter()
+    service = service_of(root / "model.onnx", sink=lambda seen, told: told(keeper.offer(seen)))
+    with TestClient(create_app(service)) as client:
         for number, picture in enumerate(pictures):
-            content = io.BytesIO()
-            Image.fromarray(picture).save(content, "PNG")
-            answer = client.post(
-                "/detect", files=[("image", (f"{number}.png", content.getvalue(), "image/png"))]
-            )
+            form = [("image", (f"{number}.png", png(picture), "image/png"))]
+            answer = client.post("/detect", files=form)
             assert answer.status_code == 200, answer.text
-            verdict = answer.json()["verdict"]
-            verdicts[verdict] = verdicts.get(verdict, 0) + 1
+            verdicts[answer.json()["verdict"]] += 1
     assert keeper.lost == 0
     return verdicts
 
 
+def ingested(root: Path, place: Path) -> int:
+    """Images that a batch of kept ones brings; none of them has a mask."""
+    done = ingest_batch(root / "data", FolderSource(place), IngestSettings(), date=date(2026, 3, 1))
+    assert done.batch.labelled == done.batch.quarantined == 0
+    return done.batch.images
+
+
 def test_a_changed_material_on_the_line_ends_in_training(factory: Path) -> None:
-    changed = line(
-        factory,
-        "other",
-        200,
-        materials=("fabric",),
-        seed=7,
-        appearance=Appearance(grain=2.0, brightness=-0.2),
-    )
+    look = Appearance(grain=2.0, brightness=-0.2)
     place = factory / "kept"
 
-    verdicts = served(factory, changed, place)
-    kept = verdicts.get("REVIEW", 0) + verdicts.get("NG", 0)
-    done = ingest_batch(
-        factory / "data", FolderSource(place), IngestSettings(near_duplicates=False), date=date(2026, 3, 1)
+    verdicts = served(
+        factory,
+        line(factory, "other", 200, materials=("fabric",), seed=7, appearance=look),
+        KeepSettings(str(place), ok_share=0),
+    )
+    chosen = select(SILENT, source=str(place), output=factory / "chosen", count=20)
+
+    assert verdicts["REVIEW"] + verdicts["NG"] == chosen.available > 40
+    assert len(chosen.chosen) == 20
+    assert 20 < ingested(factory, place) <= chosen.available
+    waiting = decided(factory)
+    assert (waiting.action, waiting.moved) == ("train", False), "a pin holds labelled images alone"
+    assert "differ in appearance" in waiting.reasons[0]
+
+    labelled = ingest_batch(
+        factory / "data",
+        FolderSource(factory / "chosen"),
+        IngestSettings(format="coco"),
+        date=date(2026, 3, 2),
+    )
+    assert labelled.batch.upgraded == 20
+    ready = decided(factory)
+    assert (ready.action, ready.moved) == ("train", True)
+
+
+def test_more_of_the_same_material_ends_in_reuse(factory: Path) -> None:
+    place = factory / "kept"
+
+    served(
+        factory,
+        line(factory, "same", 100, materials=("steel",), seed=8),
+        KeepSettings(str(place), ok_share=1),
     )
 
-    assert kept > 20
-    assert kept <= done.batch.images + done.batch.copies <= 200
-    assert done.batch.labelled == 0
+    assert ingested(factory, place) > 20
     found = decided(factory)
-    assert (found.action, found.moved) == ("train", True), found.reasons
+    assert (found.action, found.reasons) == ("reuse", ())
