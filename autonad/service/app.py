@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,11 +166,11 @@ def create_app(service: Service, token: str | None = None) -> ASGIApp:
     app.add_api_route("/health", service.health)
     app.add_api_route("/ready", service.ready, responses=_documented(503, "It is starting or ending."))
     app.add_api_route("/version", service.version, responses=refused, dependencies=guarded)
-    for path, call, kind in (
-        ("/rules", service.rules, "application/yaml"),
-        ("/metrics", service.metrics, "text/plain"),
+    for path, call, kind, form in (
+        ("/rules", service.rules, "application/yaml", "object"),
+        ("/metrics", service.metrics, "text/plain", "string"),
     ):
-        content: dict[int | str, dict[str, Any]] = {200: {"content": {kind: {"schema": {"type": "string"}}}}}
+        content: dict[int | str, dict[str, Any]] = {200: {"content": {kind: {"schema": {"type": form}}}}}
         app.add_api_route(
             path, call, response_class=Response, responses={**content, **refused}, dependencies=guarded
         )
@@ -185,19 +185,14 @@ def create_app(service: Service, token: str | None = None) -> ASGIApp:
 def _add_page(app: FastAPI) -> None:
     for path, (name, kind) in PAGE_FILES.items():
         content = (PAGE / name).read_bytes()
-
-        async def file(content: bytes = content, kind: str = kind) -> Response:
-            return Response(content, headers={"Content-Type": kind, "Cache-Control": "no-cache"})
-
-        app.router.add_route(path, _endpoint(file), methods=["GET"], include_in_schema=False)
+        app.add_route(path, _file(content, kind), methods=["GET"], include_in_schema=False)
 
 
-def _endpoint(call: Callable[[], Any]) -> Callable[[Request], Any]:
-    async def endpoint(request: Request) -> Response:
-        response: Response = await call()
-        return response
+def _file(content: bytes, kind: str) -> Callable[[Request], Awaitable[Response]]:
+    async def file(request: Request) -> Response:
+        return Response(content, headers={"Content-Type": kind, "Cache-Control": "no-cache"})
 
-    return endpoint
+    return file
 
 
 def _documented(status: int, text: str) -> dict[int | str, dict[str, Any]]:
