@@ -143,6 +143,19 @@ def test_no_more_bytes_are_kept_than_allowed(tmp_path: Path) -> None:
     assert sum((tmp_path / name).stat().st_size for name in files(tmp_path)) <= 30_000
 
 
+def test_a_large_image_that_is_sure_drives_out_none_that_is_unsure(tmp_path: Path) -> None:
+    first = keeper(tmp_path)
+    for level in (50, 55):
+        assert first.offer(seen("a.png", *unsure(level)))
+    before = files(tmp_path)
+    full = keeper(tmp_path, most_bytes=sum((tmp_path / name).stat().st_size for name in before) + 1)
+
+    assert not full.offer(seen("b.png", *unsure(20)))
+
+    assert files(tmp_path) == before
+    assert full.offer(seen("c.png", *unsure(58)))
+
+
 def test_threads_keep_each_image_once(tmp_path: Path) -> None:
     some = [unsure(level, length) for level in (20, 30) for length in range(10, 50, 4)]
     shared = keeper(tmp_path)
@@ -229,7 +242,7 @@ def test_equal_images_are_chosen_last() -> None:
     vectors = np.array([[0.0], [0.0], [0.0], [1.0]])
 
     assert most_informative(np.array([0.9, 0.8, 0.7, 0.1]), vectors, 2) == [0, 3]
-    assert len(most_informative(np.ones(5), np.zeros((5, 2)), 5)) == 5
+    assert sorted(most_informative(np.ones(5), np.zeros((5, 2)), 5)) == list(range(5))
 
 
 def test_looks_tell_brightness_detail_and_direction_apart() -> None:
