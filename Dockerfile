@@ -72,7 +72,7 @@ LABEL org.opencontainers.image.title="AutoNAD" \
 # /etc/passwd cannot know, is in the environment (DVC asks for it).
 RUN mkdir -p /app && chgrp 0 /app && chmod 2775 /app
 ENV PATH=/opt/autonad/bin:${PATH} HOME=/app USER=autonad LOGNAME=autonad GIT_PYTHON_REFRESH=quiet \
-    NO_ALBUMENTATIONS_UPDATE=1 MLFLOW_DISABLE_TELEMETRY=true DVC_NO_ANALYTICS=true \
+    NO_ALBUMENTATIONS_UPDATE=1 MLFLOW_DISABLE_TELEMETRY=true DVC_NO_ANALYTICS=true ORT_DISABLE_TELEMETRY=1 \
     MPLCONFIGDIR=/tmp/matplotlib
 WORKDIR /app
 
@@ -87,8 +87,12 @@ ARG VERSION=0
 ARG REVISION=unknown
 ENV AUTONAD_GIT_SHA=${REVISION}
 LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${REVISION}"
+EXPOSE 8080
+# Mount the model at /model, or name it: docker run … autonad-detector serve --model /elsewhere/model.onnx --host 0.0.0.0
+HEALTHCHECK --interval=10s --timeout=3s --start-period=15s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/ready', timeout=2)"]
 ENTRYPOINT ["autonad"]
-CMD ["--help"]
+CMD ["serve", "--model", "/model/model.onnx", "--host", "0.0.0.0", "--port", "8080"]
 
 FROM runtime AS full
 COPY --from=libraries-full /opt/autonad /opt/autonad

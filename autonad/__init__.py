@@ -4,4 +4,9 @@ Importing the package is cheap: torch and the other heavy libraries are imported
 need them (``autonad.network``, ``autonad.training``, …), never here.
 """
 
+import os as _os
+
 __version__ = "0.1.0"
+
+# From 1.29 on ONNX Runtime reports models to its maker by default, unless this is set before it is loaded.
+_os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -29,6 +29,7 @@ ORDER = (
     "report",
     "deploy",
     "tracking",
+    "service",
     "steps",
     "kubeflow",
     "cli",

@@ -7,26 +7,22 @@ looks different.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import cv2
 import numpy as np
 
+from autonad.appearance.levels import (
+    COLOUR,
+    FLOOR,
+    LEVELS,
+    describe_colour,
+    describe_levels,
+    grey_of,
+    octaves,
+    windows_of,
+)
+
 TEXTURE = {
-    "grey_p00": "darkest grey that one pixel in a thousand stays below, fraction of white",
-    "grey_p05": "5 % of the pixels are darker, fraction of white",
-    "grey_p25": "a quarter of the pixels is darker, fraction of white",
-    "grey_p50": "median grey, fraction of white",
-    "grey_p75": "three quarters of the pixels are darker, fraction of white",
-    "grey_p95": "95 % of the pixels are darker, fraction of white",
-    "grey_p100": "999 of 1,000 pixels are darker, fraction of white",
-    "brightness_log2": "mean grey, octaves",
-    "black_share": "share of pixels at or beside black",
-    "white_share": "share of pixels at or beside white",
-    "contrast_log2": "spread of the greys (standard deviation), octaves of a grey level",
-    "range_log2": "distance between the 5 % and the 95 % grey, octaves of a grey level",
-    "skewness": "asymmetry of the greys: (p95 + p05 − 2 p50) / (p95 − p05), −1 to 1",
-    "entropy_bits": "entropy of the histogram of 32 bins, bits",
+    **LEVELS,
     "gradient_log2": "mean steepness, octaves of a grey level per pixel",
     "edges_log2": "steepness of the steepest 5 % over the mean steepness, octaves",
     "band1_log2": "energy of details of about 1 pixel, octaves of a grey level",
@@ -43,15 +39,8 @@ TEXTURE = {
     "coherence": "how far one direction dominates the texture, 0 to 1",
     "orientation_cos": "coherence × cos 2θ of the dominating direction: 1 lines along x, −1 along y",
     "orientation_sin": "coherence × sin 2θ of the dominating direction",
-    "red_log2": "mean red over mean green, octaves",
-    "blue_log2": "mean blue over mean green, octaves",
-    "saturation": "mean difference between the largest and the smallest channel, fraction of white",
+    **COLOUR,
 }
-# Larger images are described by windows of their full resolution: time and memory stay bounded.
-MAX_WINDOW_PIXELS = 1024 * 1024
-WINDOW, WINDOWS_PER_SIDE = 256, 4
-# Energies below this many grey levels are no texture but rounding; it keeps logarithms of flat images finite.
-FLOOR = 0.05
 
 
 def describe_texture(image: np.ndarray) -> dict[str, float]:
@@ -63,54 +52,19 @@ def describe_texture(image: np.ndarray) -> dict[str, float]:
     Returns:
         A finite value for each name in `TEXTURE`.
     """
-    windows = [_window(window) for window in _windows(image)]
+    windows = [_window(window) for window in windows_of(image)]
     return {name: float(np.mean([each[name] for each in windows])) for name in TEXTURE}
-
-
-def _windows(image: np.ndarray) -> Iterator[np.ndarray]:
-    """The image itself, or an even grid of windows of a very large one."""
-    height, width = image.shape[:2]
-    if height * width <= MAX_WINDOW_PIXELS:
-        yield image
-        return
-    for top in np.linspace(0, max(0, height - WINDOW), WINDOWS_PER_SIDE).astype(int):
-        for left in np.linspace(0, max(0, width - WINDOW), WINDOWS_PER_SIDE).astype(int):
-            yield image[top : top + WINDOW, left : left + WINDOW]
 
 
 def _window(image: np.ndarray) -> dict[str, float]:
     """Texture statistics of a window, uint8 (H, W, 3)."""
-    channels = image.reshape(-1, 3).mean(axis=0, dtype=np.float64)
-    # The plain mean: no colour counts more, since cameras in production are no eyes.
-    grey = image.mean(axis=2, dtype=np.float32)  # (H, W), 0 to 255
+    grey = grey_of(image)
     return {
-        **_levels(grey),
+        **describe_levels(grey),
         **_bands(grey),
         **_residual(grey),
         **_direction(grey),
-        **_colour(image, channels),
-    }
-
-
-def _levels(grey: np.ndarray) -> dict[str, float]:
-    p0, p5, p25, p50, p75, p95, p100 = np.percentile(grey, [0.1, 5, 25, 50, 75, 95, 99.9]) / 255
-    histogram = np.bincount((grey / 8).astype(np.intp).ravel(), minlength=32) / grey.size
-    filled = histogram[histogram > 0]
-    return {
-        "grey_p00": p0,
-        "grey_p05": p5,
-        "grey_p25": p25,
-        "grey_p50": p50,
-        "grey_p75": p75,
-        "grey_p95": p95,
-        "grey_p100": p100,
-        "brightness_log2": _log2(float(grey.mean(dtype=np.float64)) + 1),
-        "black_share": float((grey <= 2).mean()),
-        "white_share": float((grey >= 253).mean()),
-        "contrast_log2": _log2(float(grey.std(dtype=np.float64))),
-        "range_log2": _log2(255 * (p95 - p5)),
-        "skewness": (p95 + p5 - 2 * p50) / max(p95 - p5, 1 / 255),
-        "entropy_bits": float(-(filled * np.log2(filled)).sum()),
+        **describe_colour(image),
     }
 
 
@@ -119,9 +73,9 @@ def _bands(grey: np.ndarray) -> dict[str, float]:
     energies, previous = [], grey
     for sigma in (0.8, 1.6, 3.2, 6.4):
         blurred = cv2.GaussianBlur(grey, (0, 0), sigmaX=sigma)
-        energies.append(_log2(float((previous - blurred).std(dtype=np.float64))))
+        energies.append(octaves(float((previous - blurred).std(dtype=np.float64))))
         previous = blurred
-    energies.append(_log2(float(previous.std(dtype=np.float64))))
+    energies.append(octaves(float(previous.std(dtype=np.float64))))
     names = ("band1_log2", "band2_log2", "band4_log2", "band8_log2", "band16_log2")
     return dict(zip(names, energies, strict=True)) | {"sharpness_log2": energies[0] - energies[1]}
 
@@ -142,7 +96,7 @@ def _residual(grey: np.ndarray) -> dict[str, float]:
     power = float((step * step).mean())
     lag = float((step[:, 1:] * step[:, :-1]).mean())
     return {
-        "noise_log2": _log2(noise),
+        "noise_log2": octaves(noise),
         "noise_correlation": lag / power if power > FLOOR**2 else 0.0,
         "residual_tails": float((np.abs(residual) > 3 * max(robust, FLOOR)).mean()),
         "smooth_share": float((deviations < 0.5).mean()),
@@ -159,7 +113,7 @@ def _blocks(grey: np.ndarray) -> float:
     for axis in (0, 1):
         steps = np.abs(np.diff(grey, axis=axis)).mean(axis=1 - axis, dtype=np.float64)
         phases = np.array([steps[start::8].mean() for start in range(8)])
-        found.append(_log2(float(phases.max()) + 0.1) - _log2(float(np.median(phases)) + 0.1))
+        found.append(octaves(float(phases.max()) + 0.1) - octaves(float(np.median(phases)) + 0.1))
     return float(np.mean(found))
 
 
@@ -174,23 +128,9 @@ def _direction(grey: np.ndarray) -> dict[str, float]:
     total = max(xx + yy, FLOOR**2)
     cosine, sine = (yy - xx) / total, -2 * xy / total  # lines run across the gradient
     return {
-        "gradient_log2": _log2(mean),
-        "edges_log2": _log2(float(np.quantile(steepness, 0.95))) - _log2(mean),
+        "gradient_log2": octaves(mean),
+        "edges_log2": octaves(float(np.quantile(steepness, 0.95))) - octaves(mean),
         "coherence": float(np.hypot(cosine, sine)),
         "orientation_cos": cosine,
         "orientation_sin": sine,
     }
-
-
-def _colour(image: np.ndarray, channels: np.ndarray) -> dict[str, float]:
-    red, green, blue = (_log2(float(value) + 1) for value in channels)
-    spread = image.max(axis=2).astype(np.int16) - image.min(axis=2)
-    return {
-        "red_log2": red - green,
-        "blue_log2": blue - green,
-        "saturation": float(spread.mean(dtype=np.float64)) / 255,
-    }
-
-
-def _log2(value: float) -> float:
-    return float(np.log2(max(value, FLOOR)))

@@ -33,6 +33,7 @@ def add_to(app: typer.Typer) -> None:
         "audit": audit,
         "export-data": export_data,
         "ingest": ingest,
+        "select": select,
         "publish": publish,
         "decide": decide,
     }
@@ -151,6 +152,26 @@ def export_data(
     without = f" and {done.unlabelled} without a mask" if done.unlabelled else ""
     shapes = f"; {done.shapes} shapes" if done.shapes else ""
     print(f"{output}: {done.images} images with masks{without} as {format}{shapes}")
+
+
+def select(
+    *,
+    source: Annotated[
+        str, typer.Option("--source", help="What `detect --keep` was given: a folder, or s3://…")
+    ],
+    output: OutputDir,
+    count: Annotated[int, typer.Option("--count", help="Images wanted.", min=1)],
+) -> None:
+    """Choose, of the images that the line kept, those whose labels teach most."""
+    from autonad import steps
+    from autonad.console import open_console
+
+    with open_console() as screen:
+        done = steps.select(screen, source=source, output=output, count=count)
+    print(f"{output}: {len(done.chosen)} of {done.available} images, the most informative first")
+    if done.problems:
+        shown = "; ".join(done.problems[:3]) + ("; …" if len(done.problems) > 3 else "")
+        raise FaultyItems(f"{len(done.problems)} kept images were left out: {shown}")
 
 
 def ingest(

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autonad.cli.option_groups import grouped
-from autonad.cli.options import OutputDir
+from autonad.cli.options import OutputDir, Settings
 from autonad.errors import FaultyItems
 
 if TYPE_CHECKING:
+    from autonad.detector.keeping import KeepSettings
     from autonad.detector.working import Tally
 
 
@@ -35,9 +36,93 @@ class Judging:
     )
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """Which images are kept for labelling."""
+
+    keep: Annotated[
+        str | None,
+        typer.Option("--keep", help="Folder or s3://… that REVIEW and NG images go to, for labelling."),
+    ] = None
+    keep_ok: Annotated[
+        float, typer.Option("--keep-ok", help="Share of the OK images that is kept too.", min=0, max=1)
+    ] = 0.01
+    keep_most: Annotated[
+        int,
+        typer.Option("--keep-most", help="Images kept at most; the surest ones are given up first.", min=1),
+    ] = 10_000
+    keep_gb: Annotated[
+        float, typer.Option("--keep-gb", help="Gigabytes kept at most, images and masks.", min=1e-6)
+    ] = 20.0
+
+    @property
+    def settings(self) -> KeepSettings | None:
+        """What is kept; None without a place."""
+        from autonad.detector.keeping import KeepSettings
+
+        if self.keep is None:
+            return None
+        return KeepSettings(self.keep, self.keep_ok, self.keep_most, int(self.keep_gb * 1e9))
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where requests are answered, and to whom."""
+
+    host: Annotated[str, typer.Option("--host", help="Name or address that is listened at.")] = "127.0.0.1"
+    port: Annotated[int, typer.Option("--port", help="Port; 0 for any that is free.", min=0, max=65535)] = (
+        8080
+    )
+    token: Annotated[
+        str | None,
+        typer.Option(
+            "--token",
+            envvar="AUTONAD_TOKEN",
+            help="What clients must send as `Authorization: Bearer`; better in the environment.",
+            show_envvar=True,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What one request may ask for, and how many there may be."""
+
+    max_megabytes: Annotated[
+        float | None, typer.Option("--max-megabytes", help="Largest body.", min=0.001, show_default="20")
+    ] = None
+    max_megapixels: Annotated[
+        float | None, typer.Option("--max-megapixels", help="Largest image.", min=0.001, show_default="50")
+    ] = None
+    max_in_flight: Annotated[
+        int | None,
+        typer.Option(
+            "--max-in-flight",
+            help="Requests at the same time; more are refused.",
+            min=1,
+            show_default="2 per core",
+        ),
+    ] = None
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", help="Longest time for one request, s.", min=0.1, show_default="30"),
+    ] = None
+
+    @property
+    def given(self) -> dict[str, float | None]:
+        """By their names in `Limits`."""
+        return {
+            "megabytes": self.max_megabytes,
+            "megapixels": self.max_megapixels,
+            "in_flight": self.max_in_flight,
+            "seconds": self.timeout,
+        }
+
+
 def add_to(app: typer.Typer) -> None:
     """Add these verbs to the command line."""
     app.command("detect")(grouped(detect))
+    app.command("serve")(grouped(serve))
 
 
 def detect(
@@ -46,6 +131,7 @@ def detect(
     source: Annotated[str, typer.Option("--source", help="Image, folder, or s3://bucket/prefix.")],
     output: OutputDir,
     judging: Judging,
+    keeping: Keeping,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write a map of probabilities per image.")
     ] = False,
@@ -55,13 +141,45 @@ def detect(
     from autonad.console import open_console
     from autonad.steps.detect import DetectSettings, detect
 
-    settings = DetectSettings(judging.rules, judging.scale, probabilities, watch, judging.provider)
+    settings = DetectSettings(
+        judging.rules, judging.scale, probabilities, watch, judging.provider, keeping.settings
+    )
     with open_console() as screen, _stopped_by_signals(watch) as stop:
         tally = detect(screen, model=model, source=source, output=output, settings=settings, stop=stop)
     print(_summary(tally, output))
     if tally.unreadable:
         shown = "; ".join(tally.problems[:3]) + ("; …" if tally.unreadable > 3 else "")
         raise FaultyItems(f"{tally.unreadable} images could not be read: {shown}")
+    if tally.lost:
+        raise FaultyItems(f"{tally.lost} images could not be kept in {keeping.keep}: {tally.not_kept}")
+
+
+def serve(
+    *,
+    model: Annotated[
+        str, typer.Option("--model", help="The model.onnx that `export` wrote, or models:/NAME@ALIAS.")
+    ],
+    judging: Judging,
+    keeping: Keeping,
+    address: Address,
+    bounds: Bounds,
+    settings: Settings,
+) -> None:
+    """Answer images over HTTP with verdicts and defects, and show a page for people at the line."""
+    from autonad import steps
+
+    wanted = steps.ServeSettings(
+        address.host,
+        address.port,
+        judging.rules,
+        judging.scale,
+        judging.provider,
+        address.token or None,
+        bounds.given,
+        keep=keeping.settings,
+    )
+    with settings.context() as context, _stopped_by_signals(True):
+        steps.serve(context, model=model, settings=wanted)
 
 
 @contextmanager
@@ -92,6 +210,8 @@ def _summary(tally: Tally, output: Path) -> str:
     ]
     if tally.known:
         lines[0] += f"; {tally.known} were done before"
+    if tally.kept:
+        lines[0] += f"; {tally.kept} kept for labelling"
     names = sorted({name for name, _ in tally.defects})
     for name in names:
         review, sure = tally.defects[name, "REVIEW"], tally.defects[name, "NG"]

@@ -16,7 +16,7 @@ from autonad.errors import ArchitectureError, ExportError
 from autonad.evaluation.predict import predict_native
 from autonad.space import Architecture
 
-__all__ = ["METADATA_KEY", "ShippedNetwork", "load_graph"]
+__all__ = ["METADATA_KEY", "ShippedNetwork"]
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,3 @@ class ShippedNetwork:
         fitted, placement = fit_image(image, size=spec.size, keep_aspect=spec.keep_aspect)
         normalised = Normalisation(spec.mean, spec.std).apply(fitted)
         return predict_native(self.forward(normalised[None])[0], placement)
-
-
-def load_graph(path: Path) -> Any:
-    """The file as an `onnx.ModelProto`, for tools that want one."""
-    import onnx
-
-    return onnx.load(path)

@@ -19,4 +19,9 @@ working         workers, and the thread that keeps the books; watching
 outputs         masks, overlays, probabilities
 csv_files       the two tables
 finished        what is done
+keeping         from the line back: what a person should see
+backlog         keeping that holds up nobody
+kept            how it lies there
+informative     what to label first
+looks           what an image looks like, in figures
 """

@@ -45,7 +45,7 @@ class CsvFiles:
         rows = [verdict_row(entry)], defect_rows(entry)
         for path, some in zip(self._paths, rows, strict=True):
             text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows(map(_guarded, some))
+            csv.writer(text, lineterminator="\n").writerows(map(guarded, some))
             try:
                 with path.open("a", encoding="utf-8", newline="") as handle:
                     handle.write(text.getvalue())
@@ -100,11 +100,11 @@ def _fill(verdicts: TextIO, defects: TextIO, entries: Iterable[dict[str, Any]]) 
     first.writerow(VERDICT_COLUMNS)
     second.writerow(DEFECT_COLUMNS)
     for entry in entries:
-        first.writerow(_guarded(verdict_row(entry)))
-        second.writerows(map(_guarded, defect_rows(entry)))
+        first.writerow(guarded(verdict_row(entry)))
+        second.writerows(map(guarded, defect_rows(entry)))
 
 
-def _guarded(row: Sequence[Any]) -> list[Any]:
+def guarded(row: Sequence[Any]) -> list[Any]:
     """A row whose texts no spreadsheet takes for formulas."""
     dangerous = ("=", "+", "-", "@", "\t", "\r")
     return [f"'{one}" if isinstance(one, str) and one.startswith(dangerous) else one for one in row]

@@ -20,7 +20,7 @@ import numpy as np
 
 from autonad.console import Console
 from autonad.detector.csv_files import UNREADABLE, CsvFiles
-from autonad.detector.engine import Detector
+from autonad.detector.engine import Detection, Detector
 from autonad.detector.finished import Finished
 from autonad.detector.image_sources import Found, ImageSource
 from autonad.detector.outputs import Outputs
@@ -43,6 +43,9 @@ class Tally:
         unreadable: How many could not be read.
         known: Images that were done before.
         seconds: Wall time.
+        kept: Images that were kept for labelling.
+        lost: Images that should have been.
+        not_kept: Why they were not, the last one.
     """
 
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -51,6 +54,9 @@ class Tally:
     unreadable: int = 0
     known: int = 0
     seconds: float = 0.0
+    kept: int = 0
+    lost: int = 0
+    not_kept: str = ""
 
     @property
     def images(self) -> int:
@@ -78,6 +84,7 @@ class Line:
         outputs: Where their results go.
         read: Reads an image file, uint8 (h, w, 3); raises DatasetError.
         workers: Images at the same time.
+        keep: Is offered each image, with what was seen in it, to be kept; None keeps nothing.
     """
 
     detector: Detector
@@ -85,6 +92,7 @@ class Line:
     outputs: Outputs
     read: Callable[[Path], np.ndarray]
     workers: int
+    keep: Callable[[str, np.ndarray, Detection], object] | None = None
 
     def process(self, found: Found, output: str) -> dict[str, Any]:
         """Detect one image and write what is seen.
@@ -107,6 +115,8 @@ class Line:
             return {**entry, **nothing, "verdict": UNREADABLE, "problem": str(error)}
         detection = self.detector.detect(image)
         self.outputs.write(output, image, detection)
+        if self.keep is not None:
+            self.keep(found.key, image, detection)
         judged = detection.judgement
         return {
             **entry,

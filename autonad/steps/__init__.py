@@ -28,6 +28,8 @@ from autonad.steps.register import register
 from autonad.steps.retrain import retrain
 from autonad.steps.rollback import rollback
 from autonad.steps.search import search
+from autonad.steps.select import select
+from autonad.steps.serve import ServeSettings, serve
 from autonad.steps.synthesize import synthesize
 from autonad.steps.train_supernet import train_supernet
 
@@ -42,6 +44,7 @@ __all__ = [
     "Form",
     "PipelineInput",
     "Prepared",
+    "ServeSettings",
     "audit",
     "compare",
     "config_text",
@@ -69,6 +72,8 @@ __all__ = [
     "retrain",
     "rollback",
     "search",
+    "select",
+    "serve",
     "synthesize",
     "train_supernet",
 ]

@@ -241,10 +241,12 @@ def _write(
 def _metrics(decision: Decision, num_newer: int) -> dict[str, float | None]:
     """The decision in MLflow's vocabulary; the smallest p-value stands for all batches."""
     drifts = [finding.drift for finding in decision.batches if finding.drift]
+    # Without masks, nobody knows which classes a batch shows.
+    mixes = [drift["class_mix"]["p"] for drift in drifts if drift["class_mix"] is not None]
     return {
         "drift/newer_images": float(num_newer),
         "drift/batches": float(len(decision.batches)),
         "drift/changed_batches": float(sum(finding.changed for finding in decision.batches)),
         "drift/p_value": min((drift["p_value"] for drift in drifts), default=None),
-        "drift/class_mix_p_value": min((drift["class_mix"]["p"] for drift in drifts), default=None),
+        "drift/class_mix_p_value": min(mixes, default=None),
     }

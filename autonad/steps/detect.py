@@ -13,8 +13,10 @@ from autonad.errors import DatasetError
 if TYPE_CHECKING:
     import numpy as np
 
+    from autonad.detector.engine import Detection
     from autonad.detector.finished import Finished
     from autonad.detector.image_sources import Found, ImageSource
+    from autonad.detector.keeping import KeepSettings
     from autonad.detector.outputs import Outputs
     from autonad.detector.rules import Rules
     from autonad.detector.working import Tally
@@ -32,6 +34,7 @@ class DetectSettings:
         probabilities: Also write maps of probabilities.
         watch: Wait for more images until `stop` is set.
         provider: "cpu", "cuda" or "tensorrt".
+        keep: What is kept for labelling; None keeps nothing.
     """
 
     rules: Path | None = None
@@ -39,6 +42,7 @@ class DetectSettings:
     probabilities: bool = False
     watch: bool = False
     provider: str = "cpu"
+    keep: KeepSettings | None = None
 
 
 def detect(
@@ -72,6 +76,7 @@ def detect(
     from autonad.detector.engine import Detector
     from autonad.detector.finished import Finished
     from autonad.detector.image_sources import BucketImages, open_source
+    from autonad.detector.keeping import Keeper, Sighting
     from autonad.detector.outputs import Outputs
     from autonad.detector.rules import Rules
     from autonad.detector.session import OnnxNetwork
@@ -87,10 +92,17 @@ def detect(
     rules = network.rules if settings.rules is None else Rules.load(settings.rules, network.spec.classes)
     rules = rules.scaled(settings.mm_per_pixel)
     outputs = Outputs(output, settings.probabilities)
-    about = _about(images, sha256_file(model), rules, settings)
+    digest = sha256_file(model)
+    about = _about(images, digest, rules, settings)
+    keeper = None if settings.keep is None else Keeper(settings.keep, warn=console.report)
+
+    def keep(name: str, pixels: np.ndarray, detection: Detection) -> None:
+        if keeper is not None:
+            keeper.offer(Sighting(name, pixels, detection, network.spec.classes, rules, digest))
+
     # Workers of a bucket spend most of their time waiting for it.
     workers = cores * (4 if isinstance(images, BucketImages) else 1)
-    line = Line(Detector(network.forward, network.spec, rules), images, outputs, _read, workers)
+    line = Line(Detector(network.forward, network.spec, rules), images, outputs, _read, workers, keep)
     tally = Tally()
     with Finished(output / FINISHED, about) as finished:
         _clear(finished, outputs, console)
@@ -108,6 +120,8 @@ def detect(
             waiting = [found for found in listed if not is_done(found)]
             tally.known = len(listed) - len(waiting)
             work_through(line, finished, waiting, tally, console)
+    if keeper is not None:
+        tally.kept, tally.lost, tally.not_kept = keeper.kept, keeper.lost, keeper.problem
     return tally
 
 
@@ -117,19 +131,12 @@ def _read(path: Path) -> np.ndarray:
     Raises:
         DatasetError: It cannot be read, or holds several pictures.
     """
-    from PIL import Image
+    from autonad.data.single_image import decode_single
 
-    from autonad.data.images import read_image
-
-    image = read_image(path)
-    with Image.open(path) as opened:
-        frames = getattr(opened, "n_frames", 1)
-    if frames > 1:
-        raise DatasetError(
-            f"image {path} holds {frames} pictures (an animation, or pages); save the one that is meant by "
-            "itself"
-        )
-    return image
+    try:
+        return decode_single(path.read_bytes(), path)
+    except OSError as error:
+        raise DatasetError(f"image {path} cannot be read: {error.strerror}; check its permissions") from error
 
 
 def _listed(images: ImageSource, suffixes: frozenset[str]) -> list[Found]:
@@ -144,12 +151,13 @@ def _listed(images: ImageSource, suffixes: frozenset[str]) -> list[Found]:
 
 def _about(images: ImageSource, model_sha256: str, rules: Rules, settings: DetectSettings) -> dict[str, Any]:
     """What results belong to."""
-    return {
+    about = {
         "source": images.name,
         "model_sha256": model_sha256,
         "rules": rules.to_dict(),
         "probabilities": settings.probabilities,
     }
+    return about if settings.keep is None else {**about, "keep": settings.keep.location}
 
 
 def _clear(finished: Finished, outputs: Outputs, console: Console) -> None:

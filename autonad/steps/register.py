@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from autonad.tracking.registry.model_versions import Version
     from autonad.tracking.registry.registry import Registry
 
+# Longest side of the image that is registered as an example, pixels.
+EXAMPLE_SIDE = 512
+
 
 @dataclass(frozen=True)
 class RegisterResult:
@@ -238,7 +241,6 @@ def _add(registry: Registry, entry: _Entry, temporary: Path, run_id: str | None)
     """Add the detector to the registry, with all that a later challenger needs."""
     from autonad.deploy.contest import IMAGES
     from autonad.files import write_text_atomic
-    from autonad.training.inputs import evaluation_data
 
     images = temporary / IMAGES
     entry.source.manifest[["image", "group", "sha256", "split"]].to_parquet(images, index=False)
@@ -250,15 +252,26 @@ def _add(registry: Registry, entry: _Entry, temporary: Path, run_id: str | None)
     missing = [name for name, path in files.items() if not path.is_file()]
     if missing:
         raise TrackingError(f"{entry.folder} lacks {', '.join(missing)}; run `autonad export` again")
-    example, _ = evaluation_data(entry.source, entry.network.spec, "test").batch([0])
     return registry.add(
         entry.name,
         files,
         run_id=run_id,
         tags={MODEL_NAME: entry.name, **entry.tags},
-        example=example,
-        classes=entry.network.spec.num_classes,
+        example=_example(entry.source),
     )
+
+
+def _example(source: Dataset) -> bytes:
+    """A test image as a file, small enough for a page."""
+    import io
+
+    from PIL import Image
+
+    picture = Image.fromarray(source.read_image(str(source.split("test")["image"].iloc[0])))
+    picture.thumbnail((EXAMPLE_SIDE, EXAMPLE_SIDE))
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    return content.getvalue()
 
 
 def _smaller(export: Path) -> list[str]:

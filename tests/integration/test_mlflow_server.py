@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import requests
 import yaml
@@ -253,9 +252,9 @@ class TestTheRunTree:
         assert version.description.startswith("In use.")
         assert version.tags["architecture.key"] == steps["search"].data.tags["architecture.key"]
         loaded = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
-        assert loaded.metadata.signature.inputs.to_dict()[0]["tensor-spec"]["shape"] == (-1, 3, 48, 48)
-        logits = loaded.predict({"image": np.zeros((1, 3, 48, 48), np.float32)})["logits"]
-        assert logits.shape == (1, 3, 48, 48)
+        assert loaded.metadata.signature.inputs.input_names() == ["image"]
+        (answer,) = loaded.predict(loaded.input_example)
+        assert answer["verdict"] in {"OK", "REVIEW", "NG"}
         assert "AWS_ACCESS_KEY_ID" not in os.environ, "the proxy has to fetch it"
 
 

@@ -58,10 +58,12 @@ def ran(*arguments: str, code: str = MAIN) -> subprocess.CompletedProcess[str]:
 def test_it_needs_the_base_install_alone(model: Path, tmp_path: Path) -> None:
     save(tmp_path / "images" / "a.png", surface((10, 20, 14, 50)))
 
-    done = ran(*command(model, tmp_path / "images", tmp_path / "out"), code=ALONE)
+    keep = ("--keep", str(tmp_path / "kept"))
+    done = ran(*command(model, tmp_path / "images", tmp_path / "out"), *keep, code=ALONE)
 
     assert done.returncode == 0, done.stderr
     assert "1 NG" in done.stdout
+    assert "1 kept for labelling" in done.stdout
     loaded = set(json.loads(done.stderr.splitlines()[-1]))
     assert "onnxruntime" in loaded
     assert not loaded & {

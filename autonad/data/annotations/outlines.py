@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 
@@ -28,6 +27,8 @@ class Piece:
 
 def pieces(mask: np.ndarray) -> Iterator[Piece]:
     """The pieces of an index mask, uint8 (H, W), by value and then from the top; 0 has none."""
+    import cv2  # the outlines themselves need it not, and are drawn where it is not installed
+
     for value in np.unique(mask[mask != 0]).tolist():
         found = cv2.connectedComponentsWithStats((mask == value).astype(np.uint8), connectivity=8)
         _, labels, boxes, _ = found

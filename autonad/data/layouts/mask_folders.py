@@ -37,6 +37,8 @@ MASK_FOLDERS = (
     "segmentation",
     "segmentations",
 )
+# Where `detect --keep` puts what the detector saw beside the images that it keeps.
+_PREDICTED = "predicted"
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,9 @@ def read_masks(tree: Tree, wanted: Wanted) -> Layout:
             free = tree.images(folder, recursive=True)
             records += [Record(tree.path(key), as_text(key), ()) for key in free]
     assumed = wanted.known is not None and not folders
-    layout = Layout("masks", tree.root, names, tuple(records), tuple(faults), assumed=assumed)
+    layout = Layout(
+        "masks", tree.root, names, tuple(records), tuple(faults), assumed=assumed, companions=(_PREDICTED,)
+    )
     return layout if meant is None else meant.explain(layout)
 
 

@@ -118,8 +118,7 @@ class ModelVersions:
         *,
         run_id: str | None,
         tags: Mapping[str, object],
-        example: Any,
-        classes: int,
+        example: bytes,
     ) -> Version:
         """Add a version; one with the same ONNX file that is there already is returned instead.
 
@@ -128,8 +127,7 @@ class ModelVersions:
             files: Name → local file; `model.onnx` is among them.
             run_id: The run that registers.
             tags: Of the version.
-            example: float32 (1, 3, H, W), normalised: the input example, which gives the signature.
-            classes: Classes of the output.
+            example: An image file, as the input example.
 
         Raises:
             TrackingError: The server refuses.
@@ -140,7 +138,7 @@ class ModelVersions:
             if known.onnx_sha256 == onnx:
                 return known
         with tempfile.TemporaryDirectory() as temporary, self._failures():
-            folder = model_folder(Path(temporary) / "model", files, example, classes)
+            folder = model_folder(Path(temporary) / "model", files, example)
             (folder / DIGESTS).write_text(text_)
             experiment = experiment_id(self._client, self._settings)
             model = self._client.create_logged_model(

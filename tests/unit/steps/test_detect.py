@@ -6,6 +6,7 @@ import csv
 import errno
 import os
 import threading
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,16 @@ from dark_detector import export_dark, save, surface
 from PIL import Image
 
 from autonad.console import SILENT, Console
+from autonad.data.images import read_image
+from autonad.data.ingest.extending import ingest_batch
+from autonad.data.ingest.settings import IngestSettings
+from autonad.data.synthetic.generator import synthesize
+from autonad.detector.keeping import KeepSettings
+from autonad.detector.kept import content_of
 from autonad.detector.working import Tally
 from autonad.errors import AutonadError, ConfigError, DatasetError, ExportError, StorageError
 from autonad.steps.detect import DetectSettings, detect
+from autonad.storage.folder import FolderSource
 from autonad.storage.store import Store
 
 
@@ -243,6 +251,38 @@ def test_a_full_disk_is_named_and_what_is_done_is_kept(
     tally = run(model, images, output)
     assert tally.images + tally.known == 3
     assert tally.images <= 2
+
+
+def test_what_is_kept_is_ingested_and_waits_for_labels(model: Path, images: Path, tmp_path: Path) -> None:
+    folder, root = tmp_path / "kept", tmp_path / "dataset"
+    synthesize(root, num_images=6, size=(64, 64), classes=("crack", "stain"), materials=("steel",))
+
+    tally = run(model, images, tmp_path / "out", keep=KeepSettings(str(folder), ok_share=0))
+    again = run(model, images, tmp_path / "out", keep=KeepSettings(str(folder), ok_share=0))
+    done = ingest_batch(root, FolderSource(folder), IngestSettings(), date=date(2026, 3, 1))
+
+    assert (tally.kept, tally.lost, again.kept) == (2, 0, 0)
+    assert not {"no-image", "other-files"} & set(done.faults["kind"]), (
+        "masks that were predicted are no labels"
+    )
+    assert "error" not in set(done.faults["severity"])
+    assert (done.batch.images, done.batch.labelled) == (2, 0)
+    waiting = done.dataset.split("unlabelled").to_dict(orient="records")
+    kept = {content_of(done.dataset.read_image(row)) for row in waiting}
+    assert kept == {content_of(read_image(images / name)) for name in ("a.png", "line 2/c.png")}
+
+
+def test_a_place_that_refuses_is_named_and_the_folder_is_done(
+    model: Path, images: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "kept"
+    (folder / "predicted").mkdir(parents=True)
+    (folder / "predicted" / datetime.now(UTC).date().isoformat()).write_text("no folder")
+
+    tally = run(model, images, tmp_path / "out", keep=KeepSettings(str(folder)))
+
+    assert (tally.kept, tally.lost, tally.images) == (0, 2, 3)
+    assert str(folder) in tally.not_kept
 
 
 def test_a_bucket_is_a_source(model: Path, images: Path, tmp_path: Path, bucket: str) -> None:

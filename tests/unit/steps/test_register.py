@@ -178,11 +178,10 @@ def test_the_version_can_be_loaded_by_mlflow_and_is_the_exported_file(
     assert {"MLmodel", "model.onnx", "MODEL_CARD.md", "architecture.json", "input_example.json"} <= names
     assert sha256_file(folder / "model.onnx") == sha256_file(shop.root / "good/model.onnx")
     info = mlflow.models.get_model_info(str(folder))
-    assert info.signature.inputs.to_dict()[0]["tensor-spec"]["shape"] == (-1, 3, 32, 32)
+    assert info.signature.inputs.input_names() == ["image"]
     loaded = mlflow.pyfunc.load_model(str(folder))
-    logits = loaded.predict({"image": np.zeros((2, 3, 32, 32), np.float32)})["logits"]
-    assert logits.shape == (2, 2, 32, 32)
-    assert (logits.argmax(1) == 0).all()
+    (answer,) = loaded.predict(loaded.input_example)
+    assert (answer["verdict"], answer["defects"]) == ("OK", [])
 
 
 def test_a_smaller_file_of_another_export_stays_behind(
