@@ -25,7 +25,7 @@ class Reloading:
 
     def __init__(self, opening: Opening, monitor: Monitor, console: Console, *, seconds: float) -> None:
         self._opening, self._monitor, self._console, self._seconds = opening, monitor, console, seconds
-        self._tried = opening.stamp()
+        self._opened = opening.stamp()
         self._said = ""
         self._current = opening.open()
         monitor.model(self._current.identity)
@@ -52,13 +52,12 @@ class Reloading:
         self._thread.join()
 
     def look(self) -> None:
-        """Open another model if one is meant; if it cannot be used, the old one stays."""
+        """Open another model if one is meant; until it can be used, the old one stays."""
         try:
             stamp = self._opening.stamp()
-            if stamp == self._tried:
+            if stamp == self._opened:
                 self._said = ""
                 return
-            self._tried = stamp
             opened = self._opening.open()
         except AutonadError as error:
             if str(error) != self._said:
@@ -66,7 +65,7 @@ class Reloading:
                 self._monitor.reloaded(False)
                 self._console.report(shown(f"the model in use stays: {error}"))
             return
-        self._current, self._said = opened, ""
+        self._current, self._opened, self._said = opened, stamp, ""
         self._monitor.model(opened.identity)
         self._monitor.reloaded(True)
         version = "" if opened.identity.version is None else f", version {opened.identity.version}"

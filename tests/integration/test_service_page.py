@@ -84,13 +84,9 @@ def show(page: Any, path: Path, verdict: str) -> None:
 
 def picture(page: Any, name: str) -> None:
     if folder := os.environ.get("SERVICE_PICTURES"):
-        width, scheme = (
-            page.viewport_size["width"],
-            page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches"),
-        )
-        page.screenshot(
-            path=Path(folder) / f"{width}-{'dark' if scheme else 'light'}-{name}.png", full_page=True
-        )
+        is_dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+        file = f"{page.viewport_size['width']}-{'dark' if is_dark else 'light'}-{name}.png"
+        page.screenshot(path=Path(folder) / file, full_page=True)
 
 
 def test_verdicts_are_seen_by_word_shape_and_colour(page: Any, images: Path) -> None:
@@ -98,10 +94,11 @@ def test_verdicts_are_seen_by_word_shape_and_colour(page: Any, images: Path) -> 
     for verdict in ("ok", "review", "ng"):
         show(page, images / f"{verdict}.png", verdict)
         picture(page, verdict)
-        (shape,) = page.evaluate(
-            "[...document.querySelectorAll('#verdict g')].filter((g) => getComputedStyle(g).display !== 'none')"
-            ".map((g) => g.className.baseVal)"
-        )
+        (shape,) = [
+            one.get_attribute("class")
+            for one in page.locator("#verdict g").all()
+            if one.evaluate("group => getComputedStyle(group).display") != "none"
+        ]
         style = "getComputedStyle(document.getElementById('verdict')).backgroundColor"
         seen.append((page.text_content("#word"), shape, page.evaluate(style)))
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -161,9 +158,10 @@ def test_a_picture_of_the_camera_is_judged(page: Any, images: Path) -> None:
     page.click("#film")
     page.wait_for_selector("#shoot:visible")
     assert page.text_content("#word") == "Ready"  # no verdict of another picture beside what is seen
-    page.wait_for_function("document.getElementById('camera').videoWidth > 0")
+    while not page.evaluate("document.getElementById('camera').videoWidth"):
+        page.wait_for_timeout(50)
     page.click("#shoot")
-    page.wait_for_function("['OK', 'REVIEW', 'NG'].includes(document.getElementById('word').textContent)")
+    page.wait_for_selector("#verdict:not(.none):not(.busy)")
 
     assert page.is_hidden("#camera")
     assert page.is_visible("#picture")

@@ -52,6 +52,8 @@ def test_no_modules_import_each_other(calls: bool) -> None:
         ("botocore", ("autonad.storage.",)),
         ("onnx", ("autonad.deploy.", "autonad.latency.pack")),
         ("kfp", ("autonad.kubeflow.",)),
+        ("fastapi", ("autonad.service.",)),
+        ("uvicorn", ("autonad.service.",)),
     ],
 )
 def test_a_library_is_imported_in_one_place(library: str, allowed: tuple[str, ...]) -> None:
@@ -120,19 +122,16 @@ def test_the_detector_alone_needs_no_torch() -> None:
     }
 
 
-def test_the_room_of_the_detector_imports_the_base_install_alone() -> None:
+@pytest.mark.parametrize("room", ["detector", "service"])
+def test_what_runs_on_the_line_imports_the_base_install_alone(room: str) -> None:
     distributions = packages_distributions()
     used = (
-        {
-            found.module.split(".")[0]
-            for found in IMPORTS
-            if rank(name_of(found.file)) == ORDER.index("detector")
-        }
+        {found.module.split(".")[0] for found in IMPORTS if rank(name_of(found.file)) == ORDER.index(room)}
         - sys.stdlib_module_names
         - {"autonad"}
     )
 
-    assert "onnxruntime" in used
+    assert {"detector": "onnxruntime", "service": "fastapi"}[room] in used
     assert {name for name in used if not {normal(d) for d in distributions[name]} & requirements()} == set()
 
 

@@ -12,7 +12,7 @@ from dark_detector import dark_spec, export_dark, surface
 from live_service import live, png, service_of
 
 from autonad.console import Console
-from autonad.errors import ConfigError, ExportError
+from autonad.errors import ConfigError, ExportError, TrackingError
 from autonad.service.monitoring import Monitor
 from autonad.service.reloading import Reloading
 from autonad.service.served_model import FileSource, Opening, RegisteredSource, parse_registered
@@ -49,8 +49,11 @@ def test_a_new_file_takes_over_and_the_old_model_goes_on(
     assert followed.current is old
     replace(model, other)
     followed.look()
+    new = followed.current
+    followed.look()
 
-    assert followed.current.identity.sha256 != old.identity.sha256
+    assert followed.current is new
+    assert new.identity.sha256 != old.identity.sha256
     assert followed.current.detector.spec.size == (32, 32)
     assert old.detector.detect(surface((10, 20, 14, 50))).judgement.verdict == "NG"
     assert said == [f"another model is in use: sha256 {followed.current.identity.sha256[:12]}"]
@@ -110,6 +113,27 @@ def test_an_alias_that_moves_is_another_model(dark_model: Path, other: Path) -> 
 
     assert followed.current.identity.version == "2"
     assert followed.current.detector.spec.size == (32, 32)
+
+
+def test_a_registry_that_fails_once_is_asked_again(dark_model: Path, other: Path) -> None:
+    files, version, up, said = {"1": dark_model, "2": other}, ["1"], [True], []
+
+    def fetch(number: str, folder: Path) -> Path:
+        if not up[0]:
+            raise TrackingError("MLflow cannot be reached")
+        return Path(shutil.copy(files[number], folder / "model.onnx"))
+
+    source = RegisteredSource("models:/steel@champion", lambda: version[0], fetch)
+    followed = Reloading(Opening(source), Monitor(), Console(said.append), seconds=60)
+    version[0], up[0] = "2", False
+    for _ in range(3):
+        followed.look()
+    assert followed.current.identity.version == "1"
+    assert said == ["the model in use stays: MLflow cannot be reached"]
+    up[0] = True
+    followed.look()
+
+    assert followed.current.identity.version == "2"
 
 
 def test_while_models_change_every_request_is_answered(dark_model: Path, other: Path, tmp_path: Path) -> None:
