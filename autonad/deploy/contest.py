@@ -104,6 +104,7 @@ def _matrices(
         size=spec.size,
         keep_aspect=spec.keep_aspect,
         normalisation=Normalisation(spec.mean, spec.std),
+        tiling=spec.tiles,
     )
     return evaluate_network(
         forward,
