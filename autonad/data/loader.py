@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # albumentations takes seconds to import and is not needed to
 class SegmentationData:
     """Fitted, augmented, normalised batches of some rows of a dataset.
 
-    A sample is an image, or a tile of one where images are cut into tiles. What sample `i` looks like in epoch `e` follows from (seed, e, i) alone: neither order, nor a resumed
-    run, nor the number of processes changes it.
+    A sample is an image, or a tile of one where images are cut. What sample `i` looks like in epoch `e`
+    follows from (seed, e, i) alone: neither order, nor a resumed run, nor the number of processes changes it.
 
     Args:
         dataset: Where the files are.

@@ -38,6 +38,8 @@ class SearchResult:
         miou: Its inherited validation mIoU, a fraction.
         predicted_ms: Its latency by the table.
         measured_ms: Its median latency on the target; None where the search ran on another machine.
+        tiles: Passes of the network that an image takes; None where images of several sizes take different
+            numbers.
         parameters: Scalars in its tensors.
         evaluations: Architectures that were evaluated.
         seconds: Wall time.
@@ -47,6 +49,7 @@ class SearchResult:
     miou: float
     predicted_ms: float
     measured_ms: float | None
+    tiles: int | None
     parameters: int
     evaluations: int
     seconds: float
@@ -75,6 +78,13 @@ class _Inputs:
     source: Dataset
     pin_key: str | None
     digests: dict[str, str]
+
+    @property
+    def tiles(self) -> int | None:
+        """Passes of the network that an image takes; None where that differs."""
+        from autonad.data.tile_choice import tiles_per_image
+
+        return tiles_per_image(self.source, self.spec.tiles)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -179,7 +189,7 @@ def search(
         found = _Found(evolution.table(), evolution.latency_weight, winner, network, rows)
         _write(output, config, inputs, found)
         log_search(step.run, {"supernet": supernet, "latency": latency, "search": output, "pin": pin})
-        result = _report(step, found, target.name)
+        result = _report(step, found, inputs)
     mirror.remove()
     return result
 
@@ -299,6 +309,7 @@ def _write(output: Path, config: Config, inputs: _Inputs, found: _Found) -> None
         "cautions": list(inputs.table.cautions),
         "hardware_key": inputs.target.hardware_key,
         "target": inputs.target.name,
+        "tiles_per_image": inputs.tiles,
         "pin_key": inputs.pin_key,
         "settings": {
             "latency_budget_ms": settings.latency_budget_ms,
@@ -316,9 +327,10 @@ def _write(output: Path, config: Config, inputs: _Inputs, found: _Found) -> None
     save_search(output, found.network, description)
 
 
-def _report(step: Step, found: _Found, target: str) -> SearchResult:
+def _report(step: Step, found: _Found, inputs: _Inputs) -> SearchResult:
     """Log what was found."""
     from autonad.report.front import Population, front_file
+    from autonad.report.units import per_image
 
     key, network = found.winner.architecture.key, found.network
     measured = next(row for row in found.finalists if row["key"] == key)
@@ -326,7 +338,8 @@ def _report(step: Step, found: _Found, target: str) -> SearchResult:
     predicted, median = f"{found.winner.latency_ms:.2f} ms predicted for", measured["measured_ms"]
     step.headline(
         f"architecture {key}, inherited mIoU {100 * found.winner.miou:.1f} %, "
-        f"{predicted if median is None else f'{median:.2f} ms on'} {target}"
+        f"{predicted if median is None else f'{median:.2f} ms on'} {inputs.target.name}"
+        f"{per_image(median or found.winner.latency_ms, inputs.tiles)}"
     )
     step.run.log(
         {
@@ -342,6 +355,7 @@ def _report(step: Step, found: _Found, target: str) -> SearchResult:
         miou=found.winner.miou,
         predicted_ms=found.winner.latency_ms,
         measured_ms=measured["measured_ms"],
+        tiles=inputs.tiles,
         parameters=network.num_parameters,
         evaluations=len(found.population),
         seconds=step.seconds,
