@@ -70,7 +70,6 @@ def retrain(
         DatasetError: The dataset has other classes than the search.
     """
     from autonad.data.dataset import Dataset
-    from autonad.data.tile_choice import describe_tiling
     from autonad.training.folders import load_architecture, save_model, searched_for
     from autonad.training.resumable import run_training
 
@@ -83,12 +82,7 @@ def retrain(
         "seed": config.seed,
         "retrain": settings.model_dump(),
         "architecture": architecture.key,
-        "input": {
-            "height": spec.height,
-            "width": spec.width,
-            "keep_aspect": spec.keep_aspect,
-            "tiles": describe_tiling(spec.tiles),
-        },
+        "input": _input(spec),
     }
     tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: architecture.key}
     with joined() as world, begin("retrain", context, params=params, tags=tags, world=world) as step:
@@ -139,6 +133,18 @@ def _spec(context: Context, source: Dataset, search: Path) -> DetectorSpec:
     spec = load_search_spec(search)
     check_classes(source, spec, "the supernet")
     return spec
+
+
+def _input(spec: DetectorSpec) -> dict[str, object]:
+    """Values of the input, for MLflow."""
+    from autonad.data.tile_choice import describe_tiling
+
+    return {
+        "height": spec.height,
+        "width": spec.width,
+        "keep_aspect": spec.keep_aspect,
+        "tiles": describe_tiling(spec.tiles),
+    }
 
 
 def _tell_input(console: Console, config: Config, spec: DetectorSpec) -> None:
