@@ -4,7 +4,7 @@
     python benchmarks/tiles.py --part small --folder runs/tiles
     python benchmarks/tiles.py --part memory --folder runs/tiles
 
-`same`: a network learns tiles of 128 pixels of images of 256, and is evaluated on whole images and on tiles
+`same`: a network learns tiles of 160 pixels of images of 384, and is evaluated on whole images and on tiles
 at the same scale; then with twice the overlap. `small`: images of 768 × 1024 with defects of a few pixels,
 learnt squashed to the input and in the tiles that `input.tile: auto` chooses, in as many steps. `memory`:
 the evaluation of one image of 4096 × 3000, whose peak is that of the whole process. Figures are of the test
@@ -51,7 +51,9 @@ CLASSES = ("background", "crack", "blowhole")
 DEFECT_SCALE = 64  # pixels; a crack is then 1.4 to 2.3 pixels thick
 
 
-def small_defects(folder: Path, parts: int, native: tuple[int, int]) -> Dataset:
+def small_defects(
+    folder: Path, parts: int, native: tuple[int, int], fractions: tuple[float, float, float]
+) -> Dataset:
     """Large surfaces with a few small defects each, one image per part."""
     with DatasetWriter(folder, classes=CLASSES, replace=True) as writer:
         for part in range(parts):
@@ -66,7 +68,7 @@ def small_defects(folder: Path, parts: int, native: tuple[int, int]) -> Dataset:
             image = np.clip(noisy * 255, 0, 255).astype(np.uint8)
             writer.add(image, labels, name=f"p{part:03d}", group=f"p{part:03d}")
         about = {"format": "synthetic", "faults": []}
-        writer.finish(lambda rows: split_by_group(rows, (0.6, 0.15, 0.25), 0), about=about)
+        writer.finish(lambda rows: split_by_group(rows, fractions, 0), about=about)
     return Dataset.open(folder)
 
 
@@ -133,19 +135,19 @@ def same(folder: Path, steps: int) -> dict[str, Any]:
     """Whole images and tiles at one scale."""
     dataset = synthesize(
         folder / "same",
-        num_images=150,
-        size=(256, 256),
+        num_images=120,
+        size=(384, 384),
         materials=("steel",),
         classes=CLASSES[1:],
-        appearance=Appearance(contrast=1.5, size=0.5),
+        appearance=Appearance(contrast=1.5, size=0.4),
         seed=3,
     )
-    spec = detector_spec(dataset, InputConfig(height=128, width=128, tile=128))
+    spec = detector_spec(dataset, InputConfig(height=160, width=160, tile=160))
     network, seconds = trained(dataset, spec, folder / "same-training", steps)
     specs = {
-        "whole": replace(spec, height=256, width=256, tiles=None),
+        "whole": replace(spec, height=384, width=384, tiles=None),
         "tiles": spec,
-        "twice the overlap": replace(spec, tiles=Tiling(128, 128, 64)),
+        "twice the overlap": replace(spec, tiles=Tiling(160, 160, 80)),
     }
     found = {name: figures(network, dataset, one) for name, one in specs.items()}
     shares = changed_pixels(network, dataset, spec, specs["twice the overlap"])
@@ -154,7 +156,7 @@ def same(folder: Path, steps: int) -> dict[str, Any]:
 
 def small(folder: Path, steps: int) -> dict[str, Any]:
     """Few-pixel defects, squashed and in tiles."""
-    dataset = small_defects(folder / "small", 80, (768, 1024))
+    dataset = small_defects(folder / "small", 80, (768, 1024), (0.6, 0.15, 0.25))
     found: dict[str, Any] = {}
     for tile in ("none", "auto"):
         reasons: list[str] = []
@@ -167,9 +169,8 @@ def small(folder: Path, steps: int) -> dict[str, Any]:
 def memory(folder: Path, steps: int) -> dict[str, Any]:
     """One image of 4096 × 3000 in tiles of 512; the network is not trained."""
     del steps
-    dataset = small_defects(folder / "memory", 1, (3000, 4096))
+    dataset = small_defects(folder / "memory", 1, (3000, 4096), (1, 0, 0))
     config = InputConfig(height=512, width=512, tile=512)
-    dataset.manifest["split"] = "train"
     spec = detector_spec(dataset, config)
     network = AutoNADNet(SearchSpace.preset("small").smallest(), spec.num_classes).eval()
     found = figures(network, dataset, spec, "train")
