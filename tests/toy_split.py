@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from autonad.detector.fitting import Placement, fit, place
+from autonad.detector.joining import native_logits
+from autonad.detector.tiles import Box, Strip
 
 CLASSES = ("background", "crack", "hole", "stain")
 
@@ -43,10 +46,23 @@ class ToyData:
                     "mask": f"masks/{n:02d}.png",
                     "group": f"part{n // 2}",
                     "number": n,
+                    "height": dataset.masks[n].shape[0],
+                    "width": dataset.masks[n].shape[1],
                 }
                 for n in range(len(dataset.images))
             ]
         )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def image_of(self, index: int) -> int:
+        return index
+
+    def native_logits(self, image: int, logits_of: Callable[[Box], np.ndarray]) -> Iterator[Strip]:
+        mask = self.dataset.masks[image]
+        native = (mask.shape[0], mask.shape[1])
+        return native_logits(logits_of, native, size=self.size, keep_aspect=self.keep_aspect, tiles=None)
 
     def placement(self, index: int) -> Placement:
         mask = self.dataset.masks[index]

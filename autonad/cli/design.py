@@ -213,6 +213,7 @@ def search(
 ) -> None:
     """Evolve the best architecture under the target's latency."""
     from autonad import steps
+    from autonad.report.units import per_image
 
     to.require_free("search")
     with call.context() as context:
@@ -228,6 +229,7 @@ def search(
     cost = f"{result.predicted_ms:.2f} ms predicted"
     if result.measured_ms is not None:
         cost = f"{result.measured_ms:.2f} ms measured ({cost})"
+    cost += per_image(result.measured_ms or result.predicted_ms, result.tiles)
     print(
         f"{to.output}: architecture {result.key}, {result.parameters:,} parameters, inherited validation "
         f"mIoU {percent(result.miou)}, {cost}, {result.evaluations} evaluated ({result.seconds:.0f} s)"

@@ -84,6 +84,16 @@ class InputConfig(Section):
     height: Annotated[int, Field(ge=32)] = Field(128, description="rows, pixels")
     width: Annotated[int, Field(ge=32)] = Field(128, description="columns, pixels")
     keep_aspect: bool = Field(True, description="pad with 'ignore' instead of stretching")
+    tile: Literal["none", "auto"] | Annotated[int, Field(ge=32)] = Field(
+        "none",
+        description="cut images into tiles of so many rows, pixels of the file; auto: where defects get lost",
+    )
+    tile_overlap: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.25, description="share of a tile that neighbours have in common at least"
+    )
+    tile_defect_px: Positive = Field(
+        3.0, description="auto: tiles in which nine tenths of the training defects are so thick, input pixels"
+    )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -128,6 +138,9 @@ class TrainingConfig(Section):
     )
     repeat_threshold: Fraction = Field(
         0.0, description="classes in less than this share of images are repeated (0: off)"
+    )
+    empty_tiles: Fraction = Field(
+        0.5, description="of images cut into tiles: largest share of samples without a defect"
     )
     ema_decay: Fraction | None = Field(
         0.998, description="decay of the averaged weights that are kept, per step"
@@ -217,7 +230,7 @@ class SearchConfig(Section):
         description="λ, mIoU fraction per ms; auto: σ(latency) costs half of σ(mIoU) in the first population",
     )
     latency_budget_ms: Positive | None = Field(
-        None, description="median latency that must not be exceeded, ms"
+        None, description="median latency of one pass (an image, or a tile) that must not be exceeded, ms"
     )
     finalists: Count = Field(
         3, description="best architectures whose latency is measured before one is returned"

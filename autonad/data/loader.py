@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from autonad.data.dataset import Dataset
-from autonad.detector.fitting import Placement, fit, place
+from autonad.data.tile_samples import TileSample, all_tiles
+from autonad.detector.fitting import fit
+from autonad.detector.joining import native_logits
 from autonad.detector.normalise import Normalisation
+from autonad.detector.tiles import Box, Strip, Tiling
 
 if TYPE_CHECKING:  # albumentations takes seconds to import and is not needed to evaluate
     from autonad.data.transforms import Augmentation
@@ -19,15 +22,17 @@ if TYPE_CHECKING:  # albumentations takes seconds to import and is not needed to
 class SegmentationData:
     """Fitted, augmented, normalised batches of some rows of a dataset.
 
-    What sample `i` looks like in epoch `e` follows from (seed, e, i) alone: neither order, nor a resumed
-    run, nor the number of processes changes it.
+    A sample is an image, or a tile of one where images are cut. What sample `i` looks like in epoch `e`
+    follows from (seed, e, i) alone: neither order, nor a resumed run, nor the number of processes changes it.
 
     Args:
         dataset: Where the files are.
-        rows: Manifest rows; sample `i` is the i-th of them.
+        rows: Manifest rows; without tiles, sample `i` is the i-th of them.
         size: Height and width of the network's input.
         keep_aspect: Pad instead of squashing; see `fit`.
         normalisation: Applied last.
+        tiling: How images are cut; None fits whole images.
+        samples: Tiles to show, those of an image behind one another; None shows all.
         augmentation: None for evaluation.
         seed: Of the augmentation.
         cache_mib: Memory for fitted images; what does not fit is decoded again each time.
@@ -41,6 +46,8 @@ class SegmentationData:
         size: tuple[int, int],
         keep_aspect: bool,
         normalisation: Normalisation,
+        tiling: Tiling | None = None,
+        samples: Sequence[TileSample] | None = None,
         augmentation: Augmentation | None = None,
         seed: int = 0,
         cache_mib: int = 1024,
@@ -48,24 +55,35 @@ class SegmentationData:
         self.dataset, self.rows = dataset, rows.reset_index(drop=True)
         self.size, self.keep_aspect = (int(size[0]), int(size[1])), keep_aspect
         self.normalisation, self.augmentation, self.seed = normalisation, augmentation, seed
+        self.tiling = tiling
         self._records: list[Any] = list(self.rows.itertuples())
+        self._tiles = [] if tiling is None else list(_tiles(self._records, tiling, samples))
         self._cache: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._room = cache_mib * 2**20 // (4 * self.size[0] * self.size[1])
+        self._opened: tuple[int, np.ndarray, np.ndarray] | None = None
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._records if self.tiling is None else self._tiles)
 
-    @property
-    def labels(self) -> np.ndarray:
-        """Whether sample i shows class c (beyond background): bool (N, C), column 0 always False."""
-        present = np.array([list(row.pixels) for row in self._records]).reshape(len(self), -1) > 0
-        present[:, 0] = False
-        return present
+    def image_of(self, index: int) -> int:
+        """Position among the rows of the image that sample `index` shows."""
+        return index if self.tiling is None else self._tiles[index].image
 
-    def placement(self, index: int) -> Placement:
-        """How sample `index` lies in the input."""
-        row = self._records[index]
-        return place((int(row.height), int(row.width)), self.size, keep_aspect=self.keep_aspect)
+    def spread(self, count: int) -> list[int]:
+        """At most so many samples, evenly spread."""
+        return np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int)).tolist()
+
+    def native_logits(self, image: int, logits_of: Callable[[Box], np.ndarray]) -> Iterator[Strip]:
+        """Logits of the image at a position among the rows, at its own size.
+
+        Args:
+            image: The position.
+            logits_of: (C, H, W) of the image's samples, at input size; called once for each, in their order.
+        """
+        native = (int(self._records[image].height), int(self._records[image].width))
+        return native_logits(
+            logits_of, native, size=self.size, keep_aspect=self.keep_aspect, tiles=self.tiling
+        )
 
     def fitted(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Image uint8 (H, W, 3) and mask uint8 (H, W) of a sample before augmentation; do not change them.
@@ -75,15 +93,35 @@ class SegmentationData:
         """
         if index in self._cache:
             return self._cache[index]
-        row = self._records[index]
-        image, mask, _ = fit(
-            self.dataset.read_image(row),
-            self.dataset.read_mask(row),
-            size=self.size,
-            keep_aspect=self.keep_aspect,
-        )
-        if len(self._cache) < self._room:
-            self._cache[index] = (image, mask)
+        image, mask = self._decoded(self.image_of(index))
+        self._remember(index, image, mask)
+        return self._cache[index] if index in self._cache else self._fit(index, image, mask)
+
+    def _decoded(self, position: int) -> tuple[np.ndarray, np.ndarray]:
+        """An image with its mask; the last one is kept where several tiles are cut from it."""
+        if self._opened is not None and self._opened[0] == position:
+            return self._opened[1:]
+        row = self._records[position]
+        image, mask = self.dataset.read_image(row), self.dataset.read_mask(row)
+        if self.tiling is not None:
+            self._opened = (position, image, mask)
+        return image, mask
+
+    def _remember(self, index: int, image: np.ndarray, mask: np.ndarray) -> None:
+        """Keep a sample, and with it all tiles of its image, which is decoded now."""
+        first = stop = index
+        while first > 0 and self.image_of(first - 1) == self.image_of(index):
+            first -= 1
+        while stop < len(self) and self.image_of(stop) == self.image_of(index):
+            stop += 1
+        for other in (index, *range(first, stop)):
+            if other not in self._cache and len(self._cache) < self._room:
+                self._cache[other] = self._fit(other, image, mask)
+
+    def _fit(self, index: int, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self.tiling is not None:
+            image, mask = self._tiles[index].cut(image, mask, self.tiling)
+        image, mask, _ = fit(image, mask, size=self.size, keep_aspect=self.keep_aspect)
         return image, mask
 
     def batch(self, indices: Sequence[int] | np.ndarray, epoch: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -105,3 +143,9 @@ class SegmentationData:
             self.normalisation.apply(image, out=images[position])
             masks[position] = mask
         return images, masks
+
+
+def _tiles(records: list[Any], tiling: Tiling, samples: Sequence[TileSample] | None) -> Sequence[TileSample]:
+    if samples is not None:
+        return samples
+    return all_tiles([(int(row.height), int(row.width)) for row in records], tiling)

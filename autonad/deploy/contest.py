@@ -11,11 +11,10 @@ import pandas as pd
 from autonad.config import RegisterConfig
 from autonad.console import Console
 from autonad.data.dataset import Dataset
-from autonad.data.loader import SegmentationData
 from autonad.deploy.shipped import ShippedNetwork
 from autonad.deploy.verdict import Verdict, comparable_images, judge
-from autonad.detector.normalise import Normalisation
 from autonad.evaluation.predict import evaluate_network
+from autonad.training.inputs import image_data
 
 IMAGES = "images.parquet"
 """What the table of a detector's images is called, beside its ONNX file in the registry."""
@@ -98,13 +97,7 @@ def _matrices(
         full[:, places] = logits
         return full
 
-    data = SegmentationData(
-        source,
-        rows,
-        size=spec.size,
-        keep_aspect=spec.keep_aspect,
-        normalisation=Normalisation(spec.mean, spec.std),
-    )
+    data = image_data(source, rows, spec)
     return evaluate_network(
         forward,
         data,

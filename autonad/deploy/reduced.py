@@ -112,7 +112,7 @@ def try_int8(exam: Examination, *, max_loss: float, min_speedup: float) -> Attem
         return Attempt(
             INT8, None, "not tried: it takes training images to calibrate, validation images to judge"
         )
-    images, _ = exam.calibration.batch(range(len(exam.calibration)))
+    images, _ = exam.calibration.batch(exam.calibration.spread(len(exam.calibration.rows)))
     wanted = exam.miou(exam.model, exam.validation)
     trials: list[dict[str, Any]] = []
     told: list[str] = []

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from autonad.detector.fitting import fit_image
-from autonad.detector.normalise import Normalisation
+from autonad.detector.engine import image_logits
+from autonad.detector.resample import likeliest
 from autonad.detector.session import METADATA_KEY, OnnxNetwork
 from autonad.detector.spec import DetectorSpec
 from autonad.errors import ArchitectureError, ExportError
-from autonad.evaluation.predict import predict_native
 from autonad.space import Architecture
 
 __all__ = ["METADATA_KEY", "ShippedNetwork"]
@@ -76,7 +75,5 @@ class ShippedNetwork:
 
     def mask(self, image: np.ndarray) -> np.ndarray:
         """Predicted classes of an image uint8 (h, w, 3) at its own size, uint8 (h, w)."""
-        spec = self.spec
-        fitted, placement = fit_image(image, size=spec.size, keep_aspect=spec.keep_aspect)
-        normalised = Normalisation(spec.mean, spec.std).apply(fitted)
-        return predict_native(self.forward(normalised[None])[0], placement)
+        native = (image.shape[0], image.shape[1])
+        return likeliest(image_logits(self.forward, image, self.spec), native)

@@ -7,7 +7,8 @@ fitting         an image in the network's input, and back
 scaling         to another size, as OpenCV does
 normalise       pixels as the network's numbers
 session         the network in ONNX Runtime, and what its file says
-resample        logits at the image's own size
+resample        logits at another size
+joining         logits of an image or its tiles, at the image's own size
 components      connected regions and their measures
 rules           what counts as a defect
 judging         OK, REVIEW or NG, with reasons

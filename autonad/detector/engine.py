@@ -9,12 +9,12 @@ import numpy as np
 
 from autonad.detector.components import Components, find_components
 from autonad.detector.fitting import fit_image
+from autonad.detector.joining import native_logits
 from autonad.detector.judging import Judgement, judge_defects
 from autonad.detector.normalise import Normalisation
-from autonad.detector.resample import upsampled
 from autonad.detector.rules import Rules
 from autonad.detector.spec import DetectorSpec
-from autonad.detector.tiles import Box, Strip, blended, cut
+from autonad.detector.tiles import Box, Strip, cut
 from autonad.errors import ExportError
 
 # Values of logits that become probabilities at a time.
@@ -93,21 +93,15 @@ def image_logits(forward: Forward, image: np.ndarray, spec: DetectorSpec) -> Ite
         image: uint8 (h, w, 3).
         spec: What the network needs.
     """
-    normalisation = Normalisation(spec.mean, spec.std)
+    normalisation, tiles = Normalisation(spec.mean, spec.std), spec.tiles
 
-    def fitted(part: np.ndarray) -> Iterator[Strip]:
-        small, at = fit_image(part, size=spec.size, keep_aspect=spec.keep_aspect)
-        logits = forward(normalisation.apply(small)[None])[0]
-        return upsampled(at.inside(logits), *at.native)
+    def logits_of(box: Box) -> np.ndarray:
+        part = image if tiles is None else cut(image, box, tiles)
+        fitted, _ = fit_image(part, size=spec.size, keep_aspect=spec.keep_aspect)
+        return forward(normalisation.apply(fitted)[None])[0]
 
-    tiles = spec.tiles
-    if tiles is None:
-        return fitted(image)
-
-    def tile(box: Box) -> np.ndarray:
-        return np.concatenate([values for _, values in fitted(cut(image, box, tiles))], axis=1)
-
-    return blended(tile, (image.shape[0], image.shape[1]), tiles)
+    native = (image.shape[0], image.shape[1])
+    return native_logits(logits_of, native, size=spec.size, keep_aspect=spec.keep_aspect, tiles=tiles)
 
 
 def classify(strips: Iterator[Strip], native: tuple[int, ...], thresholds: tuple[float, ...]) -> Pixels:

@@ -40,21 +40,18 @@ def upsampled(logits: np.ndarray, height: int, width: int) -> Iterator[tuple[int
         yield start, lines[:, :, left] * (1 - horizontal) + lines[:, :, right] * horizontal
 
 
-def native_classes(logits: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Upsample logits bilinearly and take the most likely class of each pixel.
-
-    Interpolating logits and not classes keeps edges smooth.
+def likeliest(strips: Iterator[tuple[int, np.ndarray]], native: tuple[int, int]) -> np.ndarray:
+    """The most likely class of each pixel; interpolating logits and not classes keeps edges smooth.
 
     Args:
-        logits: (C, h, w) over the resized image alone, padding already cut off.
-        height: Rows of the image.
-        width: Columns of the image.
+        strips: First rows, and logits (C, rows, width), from the top of the image to its end.
+        native: Height and width of the image.
 
     Returns:
         (height, width) uint8 classes.
     """
-    classes = np.empty((height, width), dtype=np.uint8)
-    for start, values in upsampled(logits, height, width):
+    classes = np.empty(native, dtype=np.uint8)
+    for start, values in strips:
         classes[start : start + values.shape[1]] = values.argmax(0)
     return classes
 

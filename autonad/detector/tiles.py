@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -68,6 +69,16 @@ def cut(image: np.ndarray, box: Box, tiling: Tiling) -> np.ndarray:
     return part[mirrored(part.shape[0], 0, below)[:, None], mirrored(part.shape[1], 0, beside)]
 
 
+def owned_parts(native: tuple[int, int], tiling: Tiling) -> list[tuple[slice, slice]]:
+    """Rows and columns of the image that belong to each tile of `tile_boxes`: each pixel to just one.
+
+    Two tiles part in the middle of their overlap, so that each keeps what it sees with surroundings.
+    """
+    rows = _shares(_starts(native[0], tiling.height, tiling.overlap), native[0], tiling.height)
+    columns = _shares(_starts(native[1], tiling.width, tiling.overlap), native[1], tiling.width)
+    return [(down, across) for down in rows for across in columns]
+
+
 def blended(
     values_of: Callable[[Box], np.ndarray], native: tuple[int, int], tiling: Tiling
 ) -> Iterator[Strip]:
@@ -107,6 +118,12 @@ def _starts(length: int, tile: int, overlap: int) -> list[int]:
         return [0]
     count = -(-(length - overlap) // (tile - overlap))
     return [round(index * (length - tile) / (count - 1)) for index in range(count)]
+
+
+def _shares(starts: list[int], length: int, tile: int) -> list[slice]:
+    """The stretch of an axis that is nearest to the middle of each tile."""
+    ends = [(start + tile + following) // 2 for start, following in pairwise(starts)]
+    return [slice(begin, end) for begin, end in zip([0, *ends], [*ends, length], strict=True)]
 
 
 def _weights(starts: list[int], length: int, tile: int) -> list[np.ndarray]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autonad.detector.resample import native_classes
+from autonad.detector.resample import likeliest
+from autonad.detector.tiles import Box
 from autonad.errors import CheckpointError, DatasetError
 from autonad.evaluation.image_level import NEAR_PX, ImageVerdict, judge_image
 from autonad.evaluation.metrics import confusion
@@ -16,10 +17,12 @@ from autonad.evaluation.result import EvaluationResult
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.data.loader import SegmentationData
-    from autonad.detector.fitting import Placement
 
 Forward = Callable[[np.ndarray], Any]
 """(B, 3, H, W) float32 images, normalised → (B, C, H, W) logits, as a numpy array or a torch tensor."""
+
+Sample = tuple[np.ndarray, np.ndarray]
+"""Logits (C, H, W) and labels (H, W) of an image, or of a tile of one, at input size."""
 
 
 def evaluate_network(
@@ -36,12 +39,13 @@ def evaluate_network(
 
     Args:
         forward: The network, in inference mode.
-        data: The split, without augmentation.
+        data: The split, without augmentation; all tiles of its images where they are cut.
         dataset: Where the masks at native size are.
-        batch_size: Images per call of `forward`.
+        batch_size: Images or tiles per call of `forward`.
         num_classes: Classes including background.
         progress: Called with (images done, images in all) after every batch.
-        observe: Called with (C, H, W) logits and (H, W) labels of every image, at input size.
+        observe: Called with (C, H, W) logits and (H, W) labels of every image, or of
+            every tile with "ignore" where another one counts, at input size.
 
     Raises:
         DatasetError: The split is empty, or model and dataset disagree on the classes.
@@ -59,22 +63,23 @@ def evaluate_network(
     matrices: dict[str, list[np.ndarray]] = {"input": [], "native": []}
     verdicts: list[ImageVerdict] = []
     sizes: list[tuple[int, int]] = []
-    for start in range(0, total, batch_size):
-        indices = list(range(start, min(start + batch_size, total)))
-        names = [str(records[index].image) for index in indices]
-        images, labels = data.batch(indices)
-        logits = _logits(forward, images, names, num_classes)
-        for index, label, image_logits in zip(indices, _numpy(labels), logits, strict=True):
-            native = dataset.read_mask(records[index])
-            prediction = predict_native(image_logits, data.placement(index))
+    samples = _samples(forward, data, range(len(data)), batch_size, num_classes)
+    for index, record in enumerate(records):
+        native = dataset.read_mask(record)
+        seen = np.zeros((num_classes, num_classes), dtype=np.int64)
+
+        def note(logits: np.ndarray, labels: np.ndarray, seen: np.ndarray = seen) -> None:
             if observe is not None:
-                observe(image_logits, label)
-            matrices["input"].append(confusion(label, image_logits.argmax(0), num_classes))
-            matrices["native"].append(confusion(native, prediction, num_classes))
-            verdicts.append(judge_image(native, prediction, num_classes))
-            sizes.append((native.shape[0], native.shape[1]))
-        if progress is not None:
-            progress(indices[-1] + 1, total)
+                observe(logits, labels)
+            seen += confusion(labels, logits.argmax(0), num_classes)
+
+        prediction = _predicted(samples, data, index, note)
+        matrices["input"].append(seen)
+        matrices["native"].append(confusion(native, prediction, num_classes))
+        verdicts.append(judge_image(native, prediction, num_classes))
+        sizes.append((native.shape[0], native.shape[1]))
+        if progress is not None and ((index + 1) % batch_size == 0 or index + 1 == total):
+            progress(index + 1, total)
     return EvaluationResult(
         classes=tuple(dataset.classes),
         images=tuple(map(str, rows["image"])),
@@ -87,36 +92,57 @@ def evaluate_network(
     )
 
 
-def predict_native(logits: np.ndarray, placement: Placement) -> np.ndarray:
-    """Classes at an image's own size from the logits of the padded network input.
+def predict_one(forward: Forward, data: SegmentationData, index: int, num_classes: int) -> np.ndarray:
+    """Classes of one image at its own size, (height, width) uint8; for panels and debugging.
 
     Args:
-        logits: (C, H, W) at the network's input size.
-        placement: Where the image lies in the input.
-
-    Returns:
-        (height, width) uint8 classes of the native image.
+        forward: The network.
+        data: The split, without augmentation.
+        index: Position of the image among its rows.
+        num_classes: Classes including background.
     """
-    return native_classes(placement.inside(logits), *placement.native)
+    own = [sample for sample in range(len(data)) if data.image_of(sample) == index]
+    return _predicted(_samples(forward, data, own, 1, num_classes), data, index, lambda logits, labels: None)
 
 
-def predict_one(forward: Forward, data: SegmentationData, index: int, num_classes: int) -> np.ndarray:
-    """Classes of one image at its own size, (height, width) uint8; for panels and debugging."""
-    images, _ = data.batch([index])
-    logits = _logits(forward, images, [str(data.rows["image"].iloc[index])], num_classes)
-    return predict_native(logits[0], data.placement(index))
+def _predicted(
+    samples: Iterator[Sample],
+    data: SegmentationData,
+    index: int,
+    note: Callable[[np.ndarray, np.ndarray], None],
+) -> np.ndarray:
+    """Classes of an image at its own size, from its samples, which are the next ones."""
+
+    def logits_of(box: Box) -> np.ndarray:
+        logits, labels = next(samples)
+        note(logits, labels)
+        return logits
+
+    native = (int(data.rows["height"].iloc[index]), int(data.rows["width"].iloc[index]))
+    return likeliest(data.native_logits(index, logits_of), native)
 
 
-def _logits(forward: Forward, images: Any, names: Sequence[str], num_classes: int) -> np.ndarray:
-    logits = _numpy(forward(_numpy(images).astype(np.float32, copy=False)))
-    assert logits.shape[:2] == (len(names), num_classes), f"logits are {logits.shape}"
-    for name, values in zip(names, logits, strict=True):
-        if not np.isfinite(values).all():
-            raise CheckpointError(
-                f"the network's output for {name} is not finite; its weights are damaged or its training "
-                "diverged: retrain with a lower learning rate"
-            )
-    return logits
+def _samples(
+    forward: Forward, data: SegmentationData, indices: Sequence[int], batch_size: int, num_classes: int
+) -> Iterator[Sample]:
+    """What the network says of some samples, one after the other, and what is true.
+
+    Raises:
+        CheckpointError: The network's output is not finite.
+    """
+    for start in range(0, len(indices), batch_size):
+        chosen = indices[start : start + batch_size]
+        images, labels = data.batch(chosen)
+        logits = _numpy(forward(_numpy(images).astype(np.float32, copy=False)))
+        assert logits.shape[:2] == (len(chosen), num_classes), f"logits are {logits.shape}"
+        for index, values, truth in zip(chosen, logits, _numpy(labels), strict=True):
+            if not np.isfinite(values).all():
+                raise CheckpointError(
+                    f"the network's output for {data.rows['image'].iloc[data.image_of(index)]} is not "
+                    "finite; its weights are damaged or its training diverged: retrain with a lower "
+                    "learning rate"
+                )
+            yield values, truth
 
 
 def _numpy(values: Any) -> np.ndarray:

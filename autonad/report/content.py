@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.errors import StorageError
-from autonad.report.units import milliseconds, whole
+from autonad.report.units import milliseconds, per_image, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,6 +93,7 @@ def report_content(
     """
     import pandas as pd
 
+    from autonad.data.tile_choice import describe_tiling, tiles_per_image
     from autonad.report.evaluation import ReportContent
 
     key = network.architecture.key
@@ -102,6 +103,7 @@ def report_content(
             "architecture": key,
             "input": f"{spec.height} × {spec.width} pixels",
             "keeps aspect": spec.keep_aspect,
+            "tiles": describe_tiling(spec.tiles),
             **provenance,
         },
         "Dataset": {"name": name, "fingerprint": dataset.fingerprint, "images": len(dataset.manifest)},
@@ -113,7 +115,8 @@ def report_content(
         measured, how = chosen["measured_ms"], "median on"
         if measured is None:
             measured, how = chosen["predicted_ms"], "predicted for"
-        highlights.append(("Latency", milliseconds(measured), f"{how} {found['target']}, batch 1"))
+        passes = per_image(measured, tiles_per_image(dataset, spec.tiles))
+        highlights.append(("Latency", milliseconds(measured), f"{how} {found['target']}, batch 1{passes}"))
         facts["Latency on the target"] = _latency(found, chosen)
     if inputs.target is not None:
         facts["Target"] = {name: value for name, value in inputs.target.items() if value is not None}

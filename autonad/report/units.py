@@ -22,6 +22,20 @@ def milliseconds(value: float) -> str:
     return f"{value:.2f} ms"
 
 
+def per_image(tile_ms: float, tiles: int | None) -> str:
+    """What the latency of one pass of the network means for an image that is cut into tiles; else nothing.
+
+    Args:
+        tile_ms: Of one pass, ms.
+        tiles: Passes for an image, 1 without tiles; None where that differs from image to image.
+    """
+    if tiles == 1:
+        return ""
+    return (
+        " a tile" if tiles is None else f" a tile, {milliseconds(tile_ms * tiles)} an image of {tiles} tiles"
+    )
+
+
 def duration(seconds: float) -> str:
     """A wall time, in its two largest units."""
     left = round(seconds)

@@ -82,7 +82,7 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
         for name in (INT8, FP16):
             (output / name).unlink(missing_ok=True)
         data = evaluation_data(source, spec, "test")
-        images, _ = data.batch(range(min(settings.parity_images, len(data))), 0)
+        images, _ = data.batch(data.spread(settings.parity_images), 0)
         path = output / MODEL
         limits = Limits(settings.tolerance, settings.max_disagreement)
         parity = export_checked(network, spec, path, provenance, images=images, limits=limits)
@@ -149,18 +149,12 @@ def _try_smaller(
 
 def _sample(source: Dataset, spec: DetectorSpec, count: int, seed: int) -> SegmentationData:
     """Some images of the training split, without augmentation."""
-    from autonad.data.loader import Normalisation, SegmentationData
+    from autonad.training.inputs import image_data
 
     rows = source.split("train")
     if len(rows) > count:
         rows = rows.sample(count, random_state=seed).sort_index()
-    return SegmentationData(
-        source,
-        rows,
-        size=spec.size,
-        keep_aspect=spec.keep_aspect,
-        normalisation=Normalisation(spec.mean, spec.std),
-    )
+    return image_data(source, rows, spec)
 
 
 def _logged(parities: dict[str, Any], latencies: dict[str, Any]) -> dict[str, float | None]:

@@ -77,12 +77,12 @@ def retrain(
     settings = config.retrain.resolved()
     source = Dataset.open(dataset)
     architecture = load_architecture(search / "architecture.json")
-    spec = _spec(config, source, search)
+    spec = _spec(context, source, search)
     params = {
         "seed": config.seed,
         "retrain": settings.model_dump(),
         "architecture": architecture.key,
-        "input": {"height": spec.height, "width": spec.width, "keep_aspect": spec.keep_aspect},
+        "input": _input(spec),
     }
     tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: architecture.key}
     with joined() as world, begin("retrain", context, params=params, tags=tags, world=world) as step:
@@ -122,24 +122,42 @@ def retrain(
     return result
 
 
-def _spec(config: Config, source: Dataset, search: Path) -> DetectorSpec:
+def _spec(context: Context, source: Dataset, search: Path) -> DetectorSpec:
     """Classes, input and normalisation: weights know their images as the supernet saw them."""
     from autonad.training.folders import load_search_spec
     from autonad.training.inputs import check_classes, detector_spec
 
+    config = context.config
     if config.retrain.weights == "scratch":
-        return detector_spec(source, config.input)
+        return detector_spec(source, config.input, context.console.report)
     spec = load_search_spec(search)
     check_classes(source, spec, "the supernet")
     return spec
 
 
+def _input(spec: DetectorSpec) -> dict[str, object]:
+    """Values of the input, for MLflow."""
+    from autonad.data.tile_choice import describe_tiling
+
+    return {
+        "height": spec.height,
+        "width": spec.width,
+        "keep_aspect": spec.keep_aspect,
+        "tiles": describe_tiling(spec.tiles),
+    }
+
+
 def _tell_input(console: Console, config: Config, spec: DetectorSpec) -> None:
     """Say so where the supernet's input takes the place of the configured one."""
-    if (*spec.size, spec.keep_aspect) != (*config.input.size, config.input.keep_aspect):
+    from autonad.data.tile_choice import describe_tiling
+
+    wanted = config.input
+    rows = "none" if spec.tiles is None else spec.tiles.height
+    other_tiles = wanted.tile not in ("auto", rows)
+    if other_tiles or (*spec.size, spec.keep_aspect) != (*wanted.size, wanted.keep_aspect):
         console.report(
             f"the supernet's input is kept: {spec.height} × {spec.width} pixels, keep_aspect "
-            f"{spec.keep_aspect}"
+            f"{spec.keep_aspect}, {describe_tiling(spec.tiles)}"
         )
 
 

@@ -9,20 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
+from autonad.steps.search_inputs import SearchInputs, read_inputs
 from autonad.steps.step import Step, begin
 from autonad.storage.checkpoints import Mirror, Resume
 from autonad.storage.journal import Journal
-from autonad.tracking.tags import FINGERPRINT, HARDWARE_KEY, PIN_KEY
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from autonad.config import Config
-    from autonad.data.dataset import Dataset
-    from autonad.detector.spec import DetectorSpec
-    from autonad.latency.table import LatencyTable
-    from autonad.latency.target import Target
-    from autonad.network import AutoNADNet, SuperNet
+    from autonad.network import AutoNADNet
     from autonad.search import Evaluation, Evolution
     from autonad.space import Architecture
 
@@ -38,6 +34,8 @@ class SearchResult:
         miou: Its inherited validation mIoU, a fraction.
         predicted_ms: Its latency by the table.
         measured_ms: Its median latency on the target; None where the search ran on another machine.
+        tiles: Passes of the network that an image takes; None where images of several sizes take different
+            numbers.
         parameters: Scalars in its tensors.
         evaluations: Architectures that were evaluated.
         seconds: Wall time.
@@ -47,41 +45,10 @@ class SearchResult:
     miou: float
     predicted_ms: float
     measured_ms: float | None
+    tiles: int | None
     parameters: int
     evaluations: int
     seconds: float
-
-
-@dataclass(frozen=True)
-class _Inputs:
-    """What a search reads.
-
-    Attributes:
-        net: The supernet; on the CPU until it is moved.
-        spec: Its classes, input and normalisation.
-        provenance: Where its weights come from.
-        table: Costs on the target.
-        target: What the network will run on.
-        source: The images that judge.
-        pin_key: Key of the pin that they were taken from; None without one.
-        digests: What must be equal for a search to be the same.
-    """
-
-    net: SuperNet
-    spec: DetectorSpec
-    provenance: dict[str, Any]
-    table: LatencyTable
-    target: Target
-    source: Dataset
-    pin_key: str | None
-    digests: dict[str, str]
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """Hexadecimal keys, for MLflow."""
-        tags = {HARDWARE_KEY: self.target.hardware_key}
-        tags[FINGERPRINT] = self.source.fingerprint
-        return tags | ({PIN_KEY: self.pin_key} if self.pin_key else {})
 
 
 @dataclass(frozen=True)
@@ -142,7 +109,7 @@ def search(
     from autonad.tracking import log_search
 
     config, settings = context.config, context.config.search
-    inputs = _read_inputs(dataset, pin, supernet, latency)
+    inputs = read_inputs(dataset, pin, supernet, latency)
     net, target = inputs.net, inputs.target
     params = {
         "seed": config.seed,
@@ -179,38 +146,14 @@ def search(
         found = _Found(evolution.table(), evolution.latency_weight, winner, network, rows)
         _write(output, config, inputs, found)
         log_search(step.run, {"supernet": supernet, "latency": latency, "search": output, "pin": pin})
-        result = _report(step, found, target.name)
+        result = _report(step, found, inputs)
     mirror.remove()
     return result
 
 
-def _read_inputs(dataset: Path, pin: Path | None, supernet: Path, latency: Path) -> _Inputs:
-    """Open everything, and make sure that the supernet is of these images.
-
-    Raises:
-        DatasetError: The dataset has other classes than the supernet.
-    """
-    from autonad.appearance.pin import searched_images
-    from autonad.files import sha256_file
-    from autonad.latency.table import LatencyTable
-    from autonad.latency.target import Target
-    from autonad.training.folders import load_supernet
-    from autonad.training.inputs import check_classes
-
-    net, spec, provenance = load_supernet(supernet)
-    table = LatencyTable.load(latency / "table.parquet")
-    target = Target.load(latency / "target.json")
-    source, pin_key = searched_images(dataset, pin)
-    check_classes(source, spec, "the supernet")
-    digests = {
-        "supernet": sha256_file(supernet / "supernet.safetensors"),
-        "latency": sha256_file(latency / "table.parquet"),
-        "dataset": source.fingerprint,
-    }
-    return _Inputs(net, spec, provenance, table, target, source, pin_key, digests)
-
-
-def _copy(inputs: _Inputs, params: dict[str, Any], output: Path, location: str | None, step: Step) -> Mirror:
+def _copy(
+    inputs: SearchInputs, params: dict[str, Any], output: Path, location: str | None, step: Step
+) -> Mirror:
     """Where the journal is kept for another machine."""
     return Mirror(
         location,
@@ -224,7 +167,7 @@ def _copy(inputs: _Inputs, params: dict[str, Any], output: Path, location: str |
     )
 
 
-def _evaluator(inputs: _Inputs) -> Callable[[Architecture], Evaluation]:
+def _evaluator(inputs: SearchInputs) -> Callable[[Architecture], Evaluation]:
     """Inherited mIoU on the validation split, and the latency by the table."""
     from autonad.evaluation.inherited import score
     from autonad.search import Evaluation
@@ -244,7 +187,7 @@ def _evaluator(inputs: _Inputs) -> Callable[[Architecture], Evaluation]:
     return evaluate
 
 
-def _measurer(step: Step, inputs: _Inputs) -> Callable[[Architecture], Any] | None:
+def _measurer(step: Step, inputs: SearchInputs) -> Callable[[Architecture], Any] | None:
     from autonad.search.finalists import measurer
 
     settings = step.context.config.profile_latency
@@ -271,7 +214,7 @@ def _report_generation(step: Step, evolution: Evolution) -> None:
     )
 
 
-def _write(output: Path, config: Config, inputs: _Inputs, found: _Found) -> None:
+def _write(output: Path, config: Config, inputs: SearchInputs, found: _Found) -> None:
     """The search folder: what was tried, and the winner with its weights."""
     from autonad.appearance.last_search import search_settings
     from autonad.files import write_atomic
@@ -299,6 +242,7 @@ def _write(output: Path, config: Config, inputs: _Inputs, found: _Found) -> None
         "cautions": list(inputs.table.cautions),
         "hardware_key": inputs.target.hardware_key,
         "target": inputs.target.name,
+        "tiles_per_image": inputs.tiles,
         "pin_key": inputs.pin_key,
         "settings": {
             "latency_budget_ms": settings.latency_budget_ms,
@@ -316,9 +260,10 @@ def _write(output: Path, config: Config, inputs: _Inputs, found: _Found) -> None
     save_search(output, found.network, description)
 
 
-def _report(step: Step, found: _Found, target: str) -> SearchResult:
+def _report(step: Step, found: _Found, inputs: SearchInputs) -> SearchResult:
     """Log what was found."""
     from autonad.report.front import Population, front_file
+    from autonad.report.units import per_image
 
     key, network = found.winner.architecture.key, found.network
     measured = next(row for row in found.finalists if row["key"] == key)
@@ -326,7 +271,8 @@ def _report(step: Step, found: _Found, target: str) -> SearchResult:
     predicted, median = f"{found.winner.latency_ms:.2f} ms predicted for", measured["measured_ms"]
     step.headline(
         f"architecture {key}, inherited mIoU {100 * found.winner.miou:.1f} %, "
-        f"{predicted if median is None else f'{median:.2f} ms on'} {target}"
+        f"{predicted if median is None else f'{median:.2f} ms on'} {inputs.target.name}"
+        f"{per_image(median or found.winner.latency_ms, inputs.tiles)}"
     )
     step.run.log(
         {
@@ -342,6 +288,7 @@ def _report(step: Step, found: _Found, target: str) -> SearchResult:
         miou=found.winner.miou,
         predicted_ms=found.winner.latency_ms,
         measured_ms=measured["measured_ms"],
+        tiles=inputs.tiles,
         parameters=network.num_parameters,
         evaluations=len(found.population),
         seconds=step.seconds,

@@ -80,7 +80,7 @@ def train_supernet(
     tags = {FINGERPRINT: source.fingerprint} | ({PIN_KEY: pin_key} if pin_key else {})
     with joined() as world, begin("train-supernet", context, params=params, tags=tags, world=world) as step:
         step.uses(source, "training")
-        spec = detector_spec(source, config.input)
+        spec = detector_spec(source, config.input, step.console.report)
         supernet, origin = _first_weights(config, spec, initial)
         records = LatencyRecords(output / "records.jsonl")
         trained = run_training(

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from autonad.config import InputConfig, TrainingConfig
 from autonad.detector.spec import DetectorSpec
 from autonad.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
     from torch import Tensor
 
     from autonad.data.dataset import Dataset
     from autonad.data.loader import SegmentationData
-    from autonad.data.transforms import Augmentation
 
 
 class Batches(Protocol):
@@ -48,10 +48,26 @@ class TrainingData:
     class_weights: Tensor | None
 
 
-def detector_spec(dataset: Dataset, config: InputConfig) -> DetectorSpec:
-    """Classes, input and the normalisation of the training split."""
+def detector_spec(
+    dataset: Dataset, config: InputConfig, say: Callable[[str], None] = lambda text: None
+) -> DetectorSpec:
+    """Classes, input, tiles and the normalisation of the training split.
+
+    Args:
+        dataset: The dataset.
+        config: Section `input`.
+        say: Hears whether images are cut into tiles, and why, where that follows from the dataset.
+    """
+    from autonad.data.tile_choice import TileWish, choose_tiling
     from autonad.detector.normalise import Normalisation
 
+    wish = TileWish(config.size, config.keep_aspect, config.tile_overlap, config.tile_defect_px)
+    tiles = None
+    if config.tile == "auto":
+        tiles, reason = choose_tiling(dataset, wish)
+        say(reason)
+    elif config.tile != "none":
+        tiles = wish.tiling(config.tile)
     normalisation = Normalisation.of(dataset.read_image(row) for row in dataset.split("train").itertuples())
     return DetectorSpec(
         classes=dataset.classes,
@@ -60,14 +76,19 @@ def detector_spec(dataset: Dataset, config: InputConfig) -> DetectorSpec:
         keep_aspect=config.keep_aspect,
         mean=normalisation.mean,
         std=normalisation.std,
+        tiles=tiles,
     )
 
 
 def training_data(dataset: Dataset, spec: DetectorSpec, config: TrainingConfig, seed: int) -> TrainingData:
-    """The training split, augmented; rare classes are repeated and weighted as the settings say."""
+    """The training split, augmented; rare classes are repeated and weighted as the settings say.
+
+    Where images are cut into tiles, the samples are tiles: see `training_tiles`.
+    """
     import numpy as np
     import torch
 
+    from autonad.data.tile_samples import training_tiles
     from autonad.data.transforms import PRESETS, Augmentation
     from autonad.training.losses import balanced_weights
     from autonad.training.samplers import repeat_factors
@@ -75,19 +96,26 @@ def training_data(dataset: Dataset, spec: DetectorSpec, config: TrainingConfig, 
     settings = PRESETS[config.augmentation]
     if config.defect_crop:
         settings = replace(settings, crop=config.defect_crop)
-    rows = dataset.split("train")
+    rows, samples = dataset.split("train"), None
+    shown: list[Sequence[int]] = list(rows["pixels"])
+    if spec.tiles is not None:
+        masks = (dataset.read_mask(row) for row in rows.itertuples())
+        samples = training_tiles(
+            masks, spec.tiles, num_classes=spec.num_classes, empty_share=config.empty_tiles, seed=seed
+        )
+        shown = [sample.pixels for sample in samples]
     repeats = weights = None
     if config.repeat_threshold:
-        repeats = repeat_factors(list(rows["pixels"]), config.repeat_threshold)
+        repeats = repeat_factors(shown, config.repeat_threshold)
     if config.class_balance:
-        pixels = np.array(rows["pixels"].tolist()).sum(axis=0)
-        weights = balanced_weights(torch.from_numpy(pixels), config.class_balance)
-    return TrainingData(_data(dataset, spec, "train", Augmentation(settings), seed), repeats, weights)
+        weights = balanced_weights(torch.from_numpy(np.array(shown).sum(axis=0)), config.class_balance)
+    images = image_data(dataset, rows, spec, samples=samples, augmentation=Augmentation(settings), seed=seed)
+    return TrainingData(images, repeats, weights)
 
 
 def evaluation_data(dataset: Dataset, spec: DetectorSpec, split: str) -> SegmentationData:
-    """A split as it is, for validation and testing."""
-    return _data(dataset, spec, split, None, 0)
+    """A split as it is, for validation and testing; all tiles of images that are cut."""
+    return image_data(dataset, dataset.split(split), spec)
 
 
 def check_classes(dataset: Dataset, spec: DetectorSpec, what: str) -> None:
@@ -103,19 +131,24 @@ def check_classes(dataset: Dataset, spec: DetectorSpec, what: str) -> None:
         )
 
 
-def _data(
-    dataset: Dataset, spec: DetectorSpec, split: str, augmentation: Augmentation | None, seed: int
-) -> SegmentationData:
+def image_data(dataset: Dataset, rows: pd.DataFrame, spec: DetectorSpec, **options: Any) -> SegmentationData:
+    """Some rows of a dataset as a network sees them.
+
+    Args:
+        dataset: The dataset.
+        rows: Of its manifest.
+        spec: What the network needs.
+        options: The other arguments of `SegmentationData`.
+    """
     from autonad.data.loader import SegmentationData
     from autonad.detector.normalise import Normalisation
 
-    rows = dataset.split(split)
     return SegmentationData(
         dataset,
         rows,
         size=spec.size,
         keep_aspect=spec.keep_aspect,
         normalisation=Normalisation(spec.mean, spec.std),
-        augmentation=augmentation,
-        seed=seed,
+        tiling=spec.tiles,
+        **options,
     )

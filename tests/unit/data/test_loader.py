@@ -75,14 +75,6 @@ def test_the_cache_is_bounded_and_stays_clean(synthetic: Dataset) -> None:
     np.testing.assert_array_equal(samples.fitted(0)[0], first)
 
 
-def test_labels_tell_what_each_sample_shows(synthetic: Dataset) -> None:
-    samples = data(synthetic, size=(64, 64))
-    labels = samples.labels
-    assert labels.shape == (len(samples), 5)
-    for index in range(len(samples)):
-        assert set(np.flatnonzero(labels[index])) == set(np.unique(samples.fitted(index)[1])) - {0}
-
-
 def test_plain_fit_resizes_and_keeps_values() -> None:
     rng = np.random.default_rng(0)
     image, mask = (

@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from autonad.detector import resample
-from autonad.detector.resample import native_classes
+from autonad.detector.resample import likeliest, upsampled
 
 
 @pytest.mark.parametrize(
@@ -17,17 +17,17 @@ def test_equals_torch_interpolation(source: tuple[int, int], target: tuple[int, 
     top = scores.topk(2, dim=0).values
     decided = (top[0] - top[1] > 1e-4).numpy()  # equal within rounding, so near-ties may go either way
     assert decided.mean() > 0.99
-    ours = native_classes(logits.numpy(), *target)
+    ours = likeliest(upsampled(logits.numpy(), *target), target)
     assert (ours == scores.argmax(0).numpy())[decided].all()
 
 
 def test_strips_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     logits = np.random.default_rng(0).standard_normal((3, 20, 30)).astype(np.float32)
-    whole = native_classes(logits, 71, 83)
+    whole = likeliest(upsampled(logits, 71, 83), (71, 83))
     monkeypatch.setattr(resample, "STRIP_VALUES", 3 * 83 * 4)
-    assert (native_classes(logits, 71, 83) == whole).all()
+    assert (likeliest(upsampled(logits, 71, 83), (71, 83)) == whole).all()
 
 
 def test_at_its_own_size_it_is_the_argmax() -> None:
     logits = np.random.default_rng(1).standard_normal((5, 16, 24)).astype(np.float32)
-    assert (native_classes(logits, 16, 24) == logits.argmax(0)).all()
+    assert (likeliest(upsampled(logits, 16, 24), (16, 24)) == logits.argmax(0)).all()

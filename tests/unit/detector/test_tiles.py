@@ -8,7 +8,7 @@ from dark_detector import dark_spec, forward, surface
 
 from autonad.detector.engine import Detector
 from autonad.detector.rules import Rules
-from autonad.detector.tiles import Box, Tiling, blended, cut, tile_boxes
+from autonad.detector.tiles import Box, Tiling, blended, cut, owned_parts, tile_boxes
 
 SHAPES = [(64, 64), (65, 200), (30, 500), (301, 257), (10, 10), (150, 97)]
 
@@ -39,6 +39,12 @@ def test_tiles_cover_the_image_and_overlap_as_asked(native: tuple[int, int], ove
     for axis, values in enumerate(({box.top for box in boxes}, {box.left for box in boxes})):
         steps = np.diff(sorted(values))
         assert (steps <= 64 - overlap).all(), axis
+
+
+def test_tiles_part_in_the_middle_of_their_overlap() -> None:
+    parts = owned_parts((64, 96), Tiling(64, 64, 32))
+
+    assert parts == [(slice(0, 64), slice(0, 48)), (slice(0, 64), slice(48, 96))]
 
 
 @pytest.mark.parametrize("native", SHAPES)
