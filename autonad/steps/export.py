@@ -44,7 +44,15 @@ class ExportResult:
     seconds: float
 
 
-def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, output: Path) -> ExportResult:
+def export(
+    context: Context,
+    *,
+    model: Path,
+    dataset: Path,
+    evaluation: Path,
+    output: Path,
+    rules: Path | None = None,
+) -> ExportResult:
     """Write `model.onnx`, `parity.json`, `latency.json`, `MODEL_CARD.md` and what smaller files are worth it.
 
     Args:
@@ -52,10 +60,12 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
         model: Model folder.
         dataset: Dataset folder; test images serve the comparison, training images calibrate,
             validation images say what a smaller file loses.
-        evaluation: Evaluation folder; its figures go on the model card.
+        evaluation: Evaluation folder; its figures go on the model card, its rules into the file.
         output: Export folder to write.
+        rules: rules.yaml to ship in place of the evaluation's.
 
     Raises:
+        ConfigError: The rules are none, or of other classes.
         ExportError: The exported network differs from the trained one.
     """
     config = context.config
@@ -66,6 +76,7 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
     from autonad.files import sha256_file, write_bytes_atomic, write_json, write_text_atomic
     from autonad.latency.target import Target
     from autonad.report.model_card import render_card
+    from autonad.steps.shipped_rules import shipped_rules
     from autonad.training.folders import load_model
     from autonad.training.inputs import check_classes, evaluation_data
 
@@ -74,6 +85,7 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
     source = Dataset.open(dataset)
     check_classes(source, spec, "the model")
     metrics, weights = _figures(evaluation, model)
+    shipped, line = shipped_rules(evaluation, rules, spec, config.fit_thresholds.confidence)
     provenance |= {"weights_sha256": weights, "dataset_name": dataset_name(config, source)}
     key = network.architecture.key
     params = {"export": settings.model_dump(), "architecture": key}
@@ -85,7 +97,7 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
         images, _ = data.batch(range(min(settings.parity_images, len(data))), 0)
         path = output / MODEL
         limits = Limits(settings.tolerance, settings.max_disagreement)
-        parity = export_checked(network, spec, path, provenance, images=images, limits=limits)
+        parity = export_checked(network, spec, path, provenance, images=images, limits=limits, rules=shipped)
         here = Target.describe("this machine", "onnxruntime")
         attempts = _try_smaller(config, source, spec, path.read_bytes(), here)
         files = {MODEL: path.read_bytes()} | {one.name: one.content for one in attempts if one.content}
@@ -101,6 +113,7 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
         write_json(output / "latency.json", latencies)
         card = render_card(
             metrics=metrics,
+            line=line,
             spec=spec,
             architecture=network.architecture,
             parameters=network.num_parameters,
