@@ -1,8 +1,8 @@
-"""What a detector could call a defect, at several probabilities, and what is truly there: rules are chosen from it.
+"""What a detector could call a defect at several probabilities, and what is truly there; for choosing rules.
 
-Regions are found as on the line, at each of `LEVELS` as the probability of all classes. Up to 0.5 a pixel can
-reach the probability of two classes and goes to the likelier one; so rules whose classes have one probability,
-or each one of at least 0.5, judge exactly what is listed here.
+Regions are found as on the line, at each of `LEVELS` as the probability of all classes. Below 0.5 a pixel
+can reach the probability of two classes, and goes to the likelier one. So rules whose classes share a
+probability, or have one of at least 0.5 each, judge exactly what is listed here.
 """
 
 from __future__ import annotations
@@ -93,11 +93,11 @@ class Candidates:
             StorageError: The file is missing or damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as handle, np.load(handle, allow_pickle=False) as stored:
                 arrays: dict[str, Any] = {one.name: stored[one.name] for one in fields(cls)}
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise StorageError(
-                f"{path} cannot be read as candidates of an evaluation ({error}); run `autonad evaluate` again"
+                f"{path} cannot be read as an evaluation's candidates ({error}); run `autonad evaluate` again"
             ) from error
         return cls(**{**arrays, "classes": tuple(map(str, arrays["classes"]))})
 

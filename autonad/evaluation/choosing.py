@@ -1,21 +1,22 @@
-"""Rules for a wanted overkill or miss rate: the classes share what false alarms are allowed, where they find most.
+"""Rules for a wanted overkill or miss rate; false alarms are allowed to the classes that find most for them.
 
 All classes begin with rules that call nothing NG. Step by step the class is loosened that finds most for each
-image that it newly rejects, a class of few defects counting as much as one of many. For a wanted overkill the
-steps end where no other one fits, for a wanted miss rate where it is reached. What is less sure goes to REVIEW,
-as far as the review load allows.
+image that it newly rejects, a class of few defects counting as much as one of many. For a wanted overkill
+the steps end where no other one fits, for a wanted miss rate where it is reached. What is less sure goes to
+REVIEW, as far as the review load allows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from autonad.detector.rules import Rules
 from autonad.evaluation.candidates import LEVELS, Candidates
-from autonad.evaluation.class_rules import ClassRules, class_rules
+from autonad.evaluation.class_rules import class_rules
+from autonad.evaluation.loosening import Task, loosen, merit, widen_review
 from autonad.evaluation.operating import good_images
 from autonad.evaluation.proportions import least_promise, upper_bound
 
@@ -60,29 +61,6 @@ class Choice:
     parts: int
 
 
-@dataclass(frozen=True)
-class _Task:
-    """What is optimised.
-
-    Attributes:
-        fronts: The rules of each class.
-        good: (N,) images on which false alarms count.
-        shown: (N,) images with a defect.
-        weights: (D,) what finding a defect is worth.
-        allowed: Good images that may be NG; None without a limit.
-        misses: Images with a defect that need not be NG; None wants as many as there are.
-        load: Good images that may go to REVIEW.
-    """
-
-    fronts: list[ClassRules]
-    good: np.ndarray
-    shown: np.ndarray
-    weights: np.ndarray
-    allowed: int | None
-    misses: int | None
-    load: int
-
-
 def choose_rules(candidates: Candidates, goal: Goal) -> Choice:
     """Choose rules on a validation split.
 
@@ -109,14 +87,13 @@ def choose_rules(candidates: Candidates, goal: Goal) -> Choice:
             for value in range(1, len(candidates.classes))
         ]
         load = int(goal.review_load * good.sum())
-        given = (limit, None) if goal.kind == "overkill" else (None, limit)
-        task = _Task(fronts, good, shown, weights, *given, load)
-        chosen = _widen_review(task, _loosen(task)[-1])
-        merit = _merit(task, chosen)
-        if best is None or merit > best[0]:
-            best = merit, _rules(candidates.classes, task, chosen)
-            free = _Task(fronts, good, shown, weights, None, 0, load)
-            path = [_rules(candidates.classes, task, step) for step in _loosen(free)]
+        free = Task(fronts, good, shown, weights, None, None, load)
+        task = replace(free, allowed=limit) if goal.kind == "overkill" else replace(free, misses=limit)
+        chosen = widen_review(task, loosen(task)[-1])
+        worth = merit(task, chosen)
+        if best is None or worth > best[0]:
+            best = worth, _rules(candidates.classes, task, chosen)
+            path = [_rules(candidates.classes, task, step) for step in loosen(free)]
     assert best is not None
     return Choice(best[1], path, least, parts)
 
@@ -136,109 +113,6 @@ def _most_events(goal: Goal, images: int, parts: int) -> int:
     return low
 
 
-def _loosen(task: _Task) -> list[tuple[int, ...]]:
-    """Choices of a rule per class, each one step looser than the last."""
-    current = _strictest(task)
-    steps = [current]
-    while True:
-        state = _State.of(task, current)
-        if task.misses is not None and int((task.shown & ~state.ng).sum()) <= task.misses:
-            return steps
-        best: tuple[tuple[float, float], tuple[int, ...]] | None = None
-        for number, front in enumerate(task.fronts):
-            others = _State.of(task, current, without=number)
-            alarms = (front.false_ng | others.false_ng)[:, task.good].sum(1)
-            reviews = ((front.false_seen | others.false_seen) & ~(front.false_ng | others.false_ng))[
-                :, task.good
-            ].sum(1)
-            gain = (front.found | others.found) @ task.weights - state.found @ task.weights
-            fits = (gain > 1e-12) & (reviews <= max(task.load, state.reviews))
-            if task.allowed is not None:
-                fits &= alarms <= max(task.allowed, state.alarms)
-            if fits.any():
-                price = np.maximum(alarms - state.alarms, 0) + 1e-3
-                ratio = np.where(fits, gain / price, -1)
-                index = int(ratio.argmax())
-                option = (float(ratio[index]), float(gain[index]))
-                if best is None or option > best[0]:
-                    best = option, (*current[:number], index, *current[number + 1 :])
-        if best is None:
-            return steps
-        current = best[1]
-        steps.append(current)
-
-
-def _strictest(task: _Task) -> tuple[int, ...]:
-    """Per class the rule with the fewest false alarms, then the least REVIEW, then that notices most."""
-    chosen = []
-    for front in task.fronts:
-        alarms = front.false_ng[:, task.good].sum(1)
-        reviews = (front.false_seen & ~front.false_ng)[:, task.good].sum(1)
-        chosen.append(int(np.lexsort((-(front.noticed @ task.weights), reviews, alarms))[0]))
-    return tuple(chosen)
-
-
-def _widen_review(task: _Task, current: tuple[int, ...]) -> tuple[int, ...]:
-    """Rules that find as much with as few false alarms, and notice more."""
-    for number, front in enumerate(task.fronts):
-        state, others = _State.of(task, current), _State.of(task, current, without=number)
-        false = front.false_ng | others.false_ng
-        alarms = false[:, task.good].sum(1)
-        reviews = ((front.false_seen | others.false_seen) & ~false)[:, task.good].sum(1)
-        found = (front.found | others.found) @ task.weights
-        missed = (~(front.ng | others.ng))[:, task.shown].sum(1)
-        fits = (alarms <= state.alarms) & (reviews <= max(task.load, state.reviews))
-        fits &= (found >= state.found @ task.weights - 1e-12) & (
-            missed <= int((task.shown & ~state.ng).sum())
-        )
-        noticed = (front.noticed | others.noticed) @ task.weights
-        order = np.lexsort((reviews, -noticed, ~fits))
-        current = (*current[:number], int(order[0]), *current[number + 1 :])
-    return current
-
-
-@dataclass(frozen=True)
-class _State:
-    """What a rule per class does together; see `Outcome`."""
-
-    ng: np.ndarray
-    false_ng: np.ndarray
-    false_seen: np.ndarray
-    found: np.ndarray
-    noticed: np.ndarray
-    alarms: int
-    reviews: int
-
-    @classmethod
-    def of(cls, task: _Task, chosen: tuple[int, ...], without: int | None = None) -> _State:
-        """The union over the classes, or over all but one."""
-        images, defects = np.zeros(task.good.size, dtype=bool), np.zeros(task.weights.size, dtype=bool)
-        ng, false_ng, false_seen = images.copy(), images.copy(), images.copy()
-        found, noticed = defects.copy(), defects.copy()
-        for number, (front, index) in enumerate(zip(task.fronts, chosen, strict=True)):
-            if number != without:
-                ng |= front.ng[index]
-                false_ng |= front.false_ng[index]
-                false_seen |= front.false_seen[index]
-                found |= front.found[index]
-                noticed |= front.noticed[index]
-        alarms = int(false_ng[task.good].sum())
-        reviews = int((false_seen & ~false_ng)[task.good].sum())
-        return cls(ng, false_ng, false_seen, found, noticed, alarms, reviews)
-
-
-def _merit(task: _Task, chosen: tuple[int, ...]) -> tuple[float, ...]:
-    """Limits kept first; then what is found, or what it costs; then what is noticed."""
-    state = _State.of(task, chosen)
-    missed = int((task.shown & ~state.ng).sum())
-    over = max(0, state.reviews - task.load)
-    found, noticed = float(state.found @ task.weights), float(state.noticed @ task.weights)
-    if task.misses is not None:
-        return (-max(0, missed - task.misses), -over, -state.alarms, found, noticed)
-    assert task.allowed is not None
-    return (-max(0, state.alarms - task.allowed), -over, found, noticed)
-
-
-def _rules(classes: tuple[str, ...], task: _Task, chosen: tuple[int, ...]) -> Rules:
+def _rules(classes: tuple[str, ...], task: Task, chosen: tuple[int, ...]) -> Rules:
     picked = [front.rules[index] for front, index in zip(task.fronts, chosen, strict=True)]
     return Rules(mm_per_pixel=None, classes=dict(zip(classes[1:], picked, strict=True)))

@@ -39,7 +39,7 @@ class ClassRules:
 
 @dataclass(frozen=True)
 class _Surest:
-    """Of one class, probability and least area: the largest mean of a region per image and defect, −1 without."""
+    """Of one class, probability and least area: the largest mean of a region per image and defect, or −1."""
 
     any: np.ndarray
     stray: np.ndarray

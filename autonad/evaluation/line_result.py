@@ -110,8 +110,8 @@ def told_found(split: str, found: dict[str, Any]) -> str:
         found: Its figures, of `split_figures`.
     """
     return (
-        f"On {split}: overkill {spread(found['overkill'])} of {found['basis']}; of images with a defect, misses "
-        f"{spread(found['misses'])}, unnoticed {spread(found['unnoticed'])}."
+        f"On {split}: overkill {spread(found['overkill'])} of {found['basis']}; of images with a defect, "
+        f"misses {spread(found['misses'])}, unnoticed {spread(found['unnoticed'])}."
     )
 
 
@@ -138,7 +138,11 @@ def _promise(choice: Choice, goal: Goal, found: dict[str, Any]) -> dict[str, Any
     confidence, needed = share(goal.confidence), parts_needed(goal.rate, goal.confidence)
     facts = {"parts": choice.parts, "least": choice.least, "parts_needed": needed, "upper": entry["upper"]}
     if not entry["of"]:
-        return {**facts, "kept": False, "text": f"No validation image tells {goal.kind}: nothing is promised."}
+        return {
+            **facts,
+            "kept": False,
+            "text": f"No validation image tells {goal.kind}: nothing is promised.",
+        }
     if entry["upper"] <= goal.rate:
         text = f"Promised with a confidence of {confidence}: at most {share(entry['upper'])}."
         return {**facts, "kept": True, "text": text}

@@ -1,7 +1,7 @@
-"""What rules do to the images of a split: parts missed and rejected, defects found, with intervals over parts.
+"""What rules do to a split: parts missed and rejected, defects found, with intervals over parts.
 
-- *Overkill*: a good image that is NG. Where a split has no images without defects, any image counts, and it is
-  one on which a region nowhere near a defect is NG.
+- *Overkill*: a good image that is NG. Where a split has no images without defects, any image counts, and it
+  is one on which a region nowhere near a defect is NG.
 - *Miss*: an image with a defect that is not NG. One that is OK is *unnoticed*; the others go to REVIEW.
 - *Review load*: of the images that overkill is counted on, those that go to REVIEW for no defect.
 - *Recall* of a class: its true defects that an NG region overlaps, whatever class the region has.

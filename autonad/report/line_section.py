@@ -54,7 +54,8 @@ def line_section(line: LineResult) -> dict[str, Any]:
     titles = {"val": "Promised: validation", "test": "Found: test"}
     last = operating[splits[-1]]
     figures = [
-        (name, *(cell for split in splits for cell in _entry(operating[split][key]))) for name, key in _FIGURES
+        (name, *(cell for split in splits for cell in _entry(operating[split][key])))
+        for name, key in _FIGURES
     ]
     alarms = [
         cell for split in splits for cell in (f"{operating[split]['false_alarms_per_image']:.3f}", ABSENT)
@@ -65,9 +66,7 @@ def line_section(line: LineResult) -> dict[str, Any]:
         "warnings": [f"No {name} of the test split is ever found." for name in never_found(last)],
         "basis": last["basis"],
         "figures": Table(
-            header,
-            [*figures, ("False alarms per image", *alarms)],
-            "At the rules that the detector ships",
+            header, [*figures, ("False alarms per image", *alarms)], "At the rules that the detector ships"
         ),
         "classes": _classes(last),
         "rules": Table(

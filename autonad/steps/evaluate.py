@@ -36,7 +36,7 @@ class EvaluateResult:
         interval: Bootstrap interval of the mIoU over groups; None with a single group.
         report: The page to open.
         test_time: What the test-time views of `evaluate.test_time` gain and cost, in words; None without any.
-        line: What the rules promise on validation and do on test, in sentences; none without validation images.
+        line: What the rules promise on validation and do on test, in sentences; none without validation.
         seconds: Wall time.
     """
 
@@ -152,7 +152,9 @@ def _choose_rules(
 
     splits = split_candidates(context, forward, source, spec, output)
     if "val" not in splits:
-        context.console.report("   no validation images, so no rules are chosen; the detector ships the usual ones")
+        context.console.report(
+            "   no validation images, so no rules are chosen; the detector ships the usual ones"
+        )
         return None
     result = fit_rules(context.config, splits)
     write_line(output, result)

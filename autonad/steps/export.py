@@ -45,13 +45,7 @@ class ExportResult:
 
 
 def export(
-    context: Context,
-    *,
-    model: Path,
-    dataset: Path,
-    evaluation: Path,
-    output: Path,
-    rules: Path | None = None,
+    context: Context, *, model: Path, dataset: Path, evaluation: Path, output: Path, rules: Path | None = None
 ) -> ExportResult:
     """Write `model.onnx`, `parity.json`, `latency.json`, `MODEL_CARD.md` and what smaller files are worth it.
 

@@ -124,7 +124,11 @@ def split_candidates(
     for name in ("val", "test"):
         if name in there:
             splits[name] = collect_candidates(
-                forward, source, name, spec, lambda done, total: context.console.advance(done, total, "images")
+                forward,
+                source,
+                name,
+                spec,
+                lambda done, total: context.console.advance(done, total, "images"),
             )
             splits[name].save(candidates_file(folder, name))
     return splits

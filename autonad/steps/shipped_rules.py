@@ -29,7 +29,7 @@ def shipped_rules(
     from autonad.detector.rules import Rules
     from autonad.errors import ConfigError
     from autonad.evaluation.candidates import Candidates, candidates_file
-    from autonad.evaluation.line_result import OPERATING, RULES, told_found, told
+    from autonad.evaluation.line_result import OPERATING, RULES, told, told_found
     from autonad.evaluation.operating import split_figures
     from autonad.files import read_json
     from autonad.report.line_section import LineFigures

@@ -144,12 +144,18 @@ def line_metrics(operating: dict[str, Any]) -> dict[str, float | None]:
     for name in ("overkill", "misses"):
         for suffix, end in (("", "rate"), ("_low", "low"), ("_high", "high")):
             values[f"line/{name}{suffix}"] = found[name][end]
-    recalls = {class_metric("line/recall", name): one["recall"]["rate"] for name, one in found["classes"].items()}
-    return values | recalls | {
-        "line/unnoticed": found["unnoticed"]["rate"],
-        "line/review_load": found["review_load"]["rate"],
-        "line/false_alarms": found["false_alarms_per_image"],
+    recalls = {
+        class_metric("line/recall", name): one["recall"]["rate"] for name, one in found["classes"].items()
     }
+    return (
+        values
+        | recalls
+        | {
+            "line/unnoticed": found["unnoticed"]["rate"],
+            "line/review_load": found["review_load"]["rate"],
+            "line/false_alarms": found["false_alarms_per_image"],
+        }
+    )
 
 
 def split_metrics(metrics: dict[str, Any]) -> dict[str, float | None]:
