@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from autonad.evaluation.candidates import Candidates
 from autonad.evaluation.choosing import Choice, Goal, choose_rules
 from autonad.evaluation.operating import split_figures
 from autonad.evaluation.operating_curves import CurvePoint, curve_points
-from autonad.evaluation.proportions import parts_needed
+from autonad.evaluation.proportions import least_promise, parts_needed
 from autonad.files import write_atomic, write_json, write_text_atomic
 
 RULES, OPERATING, CURVES = "rules.yaml", "operating.json", "curves.csv"
@@ -80,7 +80,7 @@ def fit_line(splits: dict[str, Candidates], goal: Goal, *, resamples: int, seed:
             "review_load": goal.review_load,
             "confidence": goal.confidence,
         },
-        "promise": _promise(choice, goal, figures["val"]),
+        "promise": _promise(choice, goal),
         "rules": choice.rules.to_dict(),
         **figures,
     }
@@ -116,7 +116,6 @@ def told_found(split: str, found: dict[str, Any]) -> str:
 
 
 NAMES = {"overkill": "overkill", "miss": "a miss rate"}
-_FIGURES = {"overkill": "overkill", "miss": "misses"}
 
 
 def share(fraction: float | None) -> str:
@@ -132,29 +131,25 @@ def spread(entry: dict[str, Any]) -> str:
     return f"{entry['count']} of {entry['of']} ({share(entry['rate'])}; {ends} over {entry['parts']} parts)"
 
 
-def _promise(choice: Choice, goal: Goal, found: dict[str, Any]) -> dict[str, Any]:
+def _promise(choice: Choice, goal: Goal) -> dict[str, Any]:
     """Whether the wanted rate is promised, and if not, why and what would do."""
-    entry = found[_FIGURES[goal.kind]]
-    confidence, needed = share(goal.confidence), parts_needed(goal.rate, goal.confidence)
-    facts = {"parts": choice.parts, "least": choice.least, "parts_needed": needed, "upper": entry["upper"]}
-    if not entry["of"]:
-        return {
-            **facts,
-            "kept": False,
-            "text": f"No validation image tells {goal.kind}: nothing is promised.",
-        }
-    if entry["upper"] <= goal.rate:
-        text = f"Promised with a confidence of {confidence}: at most {share(entry['upper'])}."
-        return {**facts, "kept": True, "text": text}
-    if choice.least > goal.rate:
+    sure, proof = share(goal.confidence), choice.proof
+    least, needed = least_promise(choice.parts, goal.confidence), parts_needed(goal.rate, goal.confidence)
+    facts = {"parts": choice.parts, "least": least, "parts_needed": needed}
+    if proof is None:
         text = (
-            f"Not promised: {choice.parts} validation parts can promise no less than {share(choice.least)}, "
-            f"even without a single event; {needed} parts without one would do. Here at most "
-            f"{share(entry['upper'])} with a confidence of {confidence}."
+            f"Not promised: {choice.parts} validation parts can show no less than {share(least)} with a "
+            f"confidence of {sure}, even without a single event; {needed} parts without one would do, beside "
+            "those that rules are chosen on. The rate is kept to on the very images that the rules were chosen "
+            "on, which says little of others."
         )
-    else:
+        return {**facts, "kept": False, "upper": None, "proof": None, "text": text}
+    seen = f"{proof.count} of {proof.of} images of {proof.parts} parts that no rule was chosen on"
+    kept = proof.upper <= goal.rate
+    text = f"Promised with a confidence of {sure}: at most {share(proof.upper)}, by {seen}."
+    if not kept:
         text = (
-            f"Not reached: the best rules leave {spread(entry)}, at most {share(entry['upper'])} with a "
-            f"confidence of {confidence}. Allow more review_load, or train a better detector."
+            f"Not reached: the surest rules have {seen}, at most {share(proof.upper)} with a confidence of "
+            f"{sure}. Allow more review_load, or train a better detector."
         )
-    return {**facts, "kept": False, "text": text}
+    return {**facts, "kept": kept, "upper": proof.upper, "proof": asdict(proof), "text": text}

@@ -75,7 +75,7 @@ def _strictest(task: Task) -> tuple[int, ...]:
 
 
 def widen_review(task: Task, current: tuple[int, ...]) -> tuple[int, ...]:
-    """Rules that find as much with as few false alarms, and notice more."""
+    """Rules that find as much with as few false alarms, and notice more; of these the strictest."""
     for number, front in enumerate(task.fronts):
         state, others = _State.of(task, current), _State.of(task, current, without=number)
         false = front.false_ng | others.false_ng
@@ -88,7 +88,7 @@ def widen_review(task: Task, current: tuple[int, ...]) -> tuple[int, ...]:
             missed <= int((task.shown & ~state.ng).sum())
         )
         noticed = (front.noticed | others.noticed) @ task.weights
-        order = np.lexsort((reviews, -noticed, ~fits))
+        order = np.lexsort((reviews, found, -noticed, ~fits))
         current = (*current[:number], int(order[0]), *current[number + 1 :])
     return current
 

@@ -66,7 +66,7 @@ METRICS: dict[str, str] = {
     "latency/views_ms": "median time of one image with test-time views, in torch on this machine, ms",
     "line/promised": "1 if the chosen rules promise the wanted rate on the validation parts, else 0",
     "line/val_overkill": "good validation images that the chosen rules call NG (fraction)",
-    "line/val_overkill_upper": "upper bound of line/val_overkill over parts (fraction)",
+    "line/upper": "upper bound of the wanted rate on validation parts that no rule was chosen on (fraction)",
     "line/val_misses": "validation images with a defect that the chosen rules do not call NG (fraction)",
     "line/overkill": "good test images that the chosen rules call NG (fraction)",
     "line/overkill_low": "lower end of the interval of line/overkill over parts (fraction)",
@@ -136,7 +136,7 @@ def line_metrics(operating: dict[str, Any]) -> dict[str, float | None]:
     values: dict[str, float | None] = {
         "line/promised": float(operating["promise"]["kept"]),
         "line/val_overkill": promised["overkill"]["rate"],
-        "line/val_overkill_upper": promised["overkill"]["upper"],
+        "line/upper": operating["promise"]["upper"],
         "line/val_misses": promised["misses"]["rate"],
     }
     if found is None:
