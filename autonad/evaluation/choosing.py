@@ -22,7 +22,7 @@ import numpy as np
 
 from autonad.detector.rules import Rules
 from autonad.evaluation.candidates import LEVELS, Candidates
-from autonad.evaluation.class_rules import class_rules
+from autonad.evaluation.class_rules import unbeaten_rules
 from autonad.evaluation.loosening import Task, loosen, merit, widen_review
 from autonad.evaluation.operating import good_images, outcome_of
 from autonad.evaluation.proportions import parts_needed, upper_bound
@@ -145,7 +145,7 @@ def _best_path(
     best: tuple[tuple[float, ...], Task, tuple[int, ...]] | None = None
     for levels in _FAMILIES:
         fronts = [
-            class_rules(candidates, value, levels=levels, areas=goal.areas, good=good, weights=weights)
+            unbeaten_rules(candidates, value, levels=levels, areas=goal.areas, good=good, weights=weights)
             for value in range(1, len(candidates.classes))
         ]
         free = Task(fronts, good, shown, weights, None, None, load)

@@ -46,7 +46,7 @@ class _Surest:
     defect: np.ndarray
 
 
-def class_rules(
+def unbeaten_rules(
     candidates: Candidates,
     value: int,
     *,

@@ -35,6 +35,11 @@ class LineResult:
     operating: dict[str, Any]
     curves: list[CurvePoint]
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What the rules promise and do, in sentences."""
+        return tuple(told(self.operating))
+
     def write(self, folder: Path) -> None:
         """Write `rules.yaml`, `operating.json` and `curves.csv`, each in one step.
 
@@ -140,8 +145,8 @@ def _promise(choice: Choice, goal: Goal) -> dict[str, Any]:
         text = (
             f"Not promised: {choice.parts} validation parts can show no less than {share(least)} with a "
             f"confidence of {sure}, even without a single event; {needed} parts without one would do, beside "
-            "those that rules are chosen on. The rate is kept to on the very images that the rules were chosen "
-            "on, which says little of others."
+            "those that rules are chosen on. The rate is kept to on the very images that these rules were "
+            "chosen on, which says little of others."
         )
         return {**facts, "kept": False, "upper": None, "proof": None, "text": text}
     seen = f"{proof.count} of {proof.of} images of {proof.parts} parts that no rule was chosen on"

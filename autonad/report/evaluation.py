@@ -14,7 +14,7 @@ from autonad.report import palette, tables
 from autonad.report.drawing import OPERATOR_NAMES, draw_architecture
 from autonad.report.front import Population, front_figure
 from autonad.report.kit import Card, Picture, Swatch, Table, inline, jpeg, render
-from autonad.report.line_section import line_section
+from autonad.report.line_section import on_the_line
 from autonad.report.panels import HOW_CHOSEN, Panel, pictures
 from autonad.report.units import percent, text
 from autonad.space import Architecture, SamplingPrior
@@ -81,7 +81,7 @@ def render_page(content: ReportContent) -> str:
             *(Swatch(name, palette.class_colour(k)) for k, name in enumerate(names) if k > 0),
             Swatch("hatched: not labelled", palette.UNLABELLED),
         ],
-        line=None if content.line is None else line_section(content.line),
+        line=None if content.line is None else on_the_line(content.line),
         architecture=_architecture(content.architecture, len(names)),
         priors=tables.prior_tables(content.prior),
         search=_search(content),

@@ -45,7 +45,7 @@ class LineFigures:
         return never_found(self.figures) if self.figures else []
 
 
-def line_section(line: LineResult) -> dict[str, Any]:
+def on_the_line(line: LineResult) -> dict[str, Any]:
     """What the section "On the line" of the report lays out."""
     from autonad.evaluation.line_result import told
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from autonad.evaluation.precision_recall import PrecisionRecall
     from autonad.evaluation.predict import Forward
     from autonad.evaluation.result import EvaluationResult
+    from autonad.network import AutoNADNet
     from autonad.report.panels import Panel
     from autonad.steps.step import Step
 
@@ -73,10 +74,9 @@ def evaluate(
     """
     config, console = context.config, context.console
     from autonad.data.dataset import Dataset
-    from autonad.evaluation.line_result import told
     from autonad.evaluation.result import write_evaluation
     from autonad.evaluation.views import measure_views
-    from autonad.files import sha256_file, write_json
+    from autonad.files import write_json
     from autonad.report.content import read_inputs, report_content
     from autonad.report.evaluation import write_page
     from autonad.report.panels import collect_panels
@@ -97,13 +97,7 @@ def evaluate(
         forward = numpy_forward(network)
         result, thresholds = _predict(forward, data, source, console)
         metrics = result.metrics(resamples=settings.resamples, level=settings.confidence, seed=config.seed)
-        metrics["parameters"] |= {
-            "model_parameters": network.num_parameters,
-            "architecture": key,
-            "weights_sha256": sha256_file(model / "model.safetensors"),
-            "dataset": source.fingerprint,
-            "seed": config.seed,
-        }
+        metrics["parameters"] |= _belongs_to(network, model, source) | {"seed": config.seed}
         if settings.test_time != "none":
             metrics["test_time"] = measure_views(forward, data, source, result, settings.test_time)
         write_evaluation(output, metrics, result.per_image())
@@ -132,9 +126,21 @@ def evaluate(
             interval=(interval["low"], interval["high"]) if interval else None,
             report=report,
             test_time=views and _told(views),
-            line=tuple(told(line.operating)) if line else (),
+            line=line.told if line else (),
             seconds=step.seconds,
         )
+
+
+def _belongs_to(network: AutoNADNet, model: Path, source: Dataset) -> dict[str, Any]:
+    """What an evaluation is of."""
+    from autonad.files import sha256_file
+
+    return {
+        "model_parameters": network.num_parameters,
+        "architecture": network.architecture.key,
+        "weights_sha256": sha256_file(model / "model.safetensors"),
+        "dataset": source.fingerprint,
+    }
 
 
 def _told(views: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from autonad.tracking.tags import ARCHITECTURE
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.data.loader import SegmentationData
+    from autonad.deploy.parity import Parity
     from autonad.deploy.reduced import Attempt
     from autonad.detector.spec import DetectorSpec
     from autonad.latency.target import Target
@@ -67,7 +69,7 @@ def export(
     from autonad.deploy.export import check_parity, export_checked
     from autonad.deploy.parity import Limits
     from autonad.deploy.speed import time_in_turns
-    from autonad.files import sha256_file, write_bytes_atomic, write_json, write_text_atomic
+    from autonad.files import write_json, write_text_atomic
     from autonad.latency.target import Target
     from autonad.report.model_card import render_card
     from autonad.steps.shipped_rules import shipped_rules
@@ -96,11 +98,7 @@ def export(
         attempts = _try_smaller(config, source, spec, path.read_bytes(), here)
         files = {MODEL: path.read_bytes()} | {one.name: one.content for one in attempts if one.content}
         parities = {MODEL: parity.to_dict()} | {one.name: one.to_dict() for one in attempts}
-        for name, content in files.items():
-            if name != MODEL:
-                write_bytes_atomic(output / name, content)
-                parities[name] |= check_parity(content, network, images).to_dict()
-            parities[name] |= {"sha256": sha256_file(output / name), "bytes": len(content)}
+        _write_smaller(output, files, parities, lambda content: check_parity(content, network, images))
         timed = time_in_turns(files, here, (1, 3, *spec.size))
         latencies = {name: measured.to_dict() for name, measured in timed.items()}
         write_json(output / "parity.json", parities)
@@ -152,6 +150,22 @@ def _try_smaller(
     if settings.fp16:
         attempts.append(try_fp16(exam, max_loss=settings.fp16_max_loss))
     return attempts
+
+
+def _write_smaller(
+    output: Path,
+    files: dict[str, bytes],
+    parities: dict[str, dict[str, Any]],
+    compare: Callable[[bytes], Parity],
+) -> None:
+    """Write all files but the exported one, which is there, and complete what is known of each."""
+    from autonad.files import sha256_file, write_bytes_atomic
+
+    for name, content in files.items():
+        if name != MODEL:
+            write_bytes_atomic(output / name, content)
+            parities[name] |= compare(content).to_dict()
+        parities[name] |= {"sha256": sha256_file(output / name), "bytes": len(content)}
 
 
 def _sample(source: Dataset, spec: DetectorSpec, count: int, seed: int) -> SegmentationData:

@@ -55,7 +55,6 @@ def fit_thresholds(
         StorageError: The evaluation has no candidates, or a file cannot be written.
     """
     from autonad.evaluation.candidates import Candidates, candidates_file
-    from autonad.evaluation.line_result import told
 
     given = (model is not None, dataset is not None)
     if evaluation is not None and not any(given):
@@ -66,8 +65,7 @@ def fit_thresholds(
         raise ConfigError("give either --from-evaluation, or --model with --dataset")
     result = fit_rules(context.config, splits)
     write_line(output, result)
-    operating = result.operating
-    return FitThresholdsResult(output / "rules.yaml", operating["promise"]["kept"], tuple(told(operating)))
+    return FitThresholdsResult(output / "rules.yaml", result.operating["promise"]["kept"], result.told)
 
 
 def fit_rules(config: Config, splits: dict[str, Candidates]) -> LineResult:
