@@ -125,7 +125,7 @@ NAMES = {"overkill": "overkill", "miss": "a miss rate"}
 
 def share(fraction: float | None) -> str:
     """Such as "2 %" or "0.35 %"."""
-    return "n/a" if fraction is None else f"{float(f'{100 * fraction:.2g}'):g} %"
+    return "n/a" if fraction is None else f"{round(float(f'{100 * fraction:.2g}'), 2):g} %"
 
 
 def spread(entry: dict[str, Any]) -> str:
