@@ -100,8 +100,7 @@ def export(
         parities = {MODEL: parity.to_dict()} | {one.name: one.to_dict() for one in attempts}
         _write_smaller(output, files, parities, lambda content: check_parity(content, network, images))
         timed = time_in_turns(files, here, (1, 3, *spec.size))
-        latencies = {name: measured.to_dict() for name, measured in timed.items()}
-        write_json(output / "parity.json", parities)
+        latencies = {name: one.to_dict() for name, one in timed.items()}
         write_json(output / "latency.json", latencies)
         card = render_card(
             metrics=metrics,
@@ -116,7 +115,7 @@ def export(
         write_text_atomic(output / "MODEL_CARD.md", card)
         step.run.log(_logged(parities, latencies))
         step.attach(output, *files, "parity.json", "latency.json", "MODEL_CARD.md")
-        measured, megabytes = timed[MODEL], len(files[MODEL]) / 1e6
+        measured, megabytes = timed[MODEL], parities[MODEL]["bytes"] / 1e6
         step.headline(f"{measured.median_ms:.2f} ms median on this machine, {megabytes:.1f} MB")
         return ExportResult(
             path=path,
@@ -158,14 +157,15 @@ def _write_smaller(
     parities: dict[str, dict[str, Any]],
     compare: Callable[[bytes], Parity],
 ) -> None:
-    """Write all files but the exported one, which is there, and complete what is known of each."""
-    from autonad.files import sha256_file, write_bytes_atomic
+    """Write all files but the exported one, which is there, and `parity.json` with what is known of each."""
+    from autonad.files import sha256_file, write_bytes_atomic, write_json
 
     for name, content in files.items():
         if name != MODEL:
             write_bytes_atomic(output / name, content)
             parities[name] |= compare(content).to_dict()
         parities[name] |= {"sha256": sha256_file(output / name), "bytes": len(content)}
+    write_json(output / "parity.json", parities)
 
 
 def _sample(source: Dataset, spec: DetectorSpec, count: int, seed: int) -> SegmentationData:

@@ -89,15 +89,15 @@ def write_line(folder: Path, result: LineResult) -> None:
     Raises:
         StorageError: A file cannot be written.
     """
-    from importlib.util import find_spec
-
     from autonad.files import write_text_atomic
+    from autonad.report.operating_charts import operating_figure
 
     result.write(folder)
-    if find_spec("matplotlib") is not None:
-        from autonad.report.operating_charts import operating_figure
-
-        write_text_atomic(folder / "curves.svg", operating_figure(result.curves, result.operating))
+    try:
+        picture = operating_figure(result.curves, result.operating)
+    except ModuleNotFoundError:
+        return  # the base install draws nothing
+    write_text_atomic(folder / "curves.svg", picture)
 
 
 def split_candidates(

@@ -51,7 +51,7 @@ def test_what_is_written_agrees_with_itself(evaluation: Path, tmp_path: Path) ->
     done = fit("--from-evaluation", evaluation, "--output", out, "--overkill", 0.05)
     rules = Rules.load(out / "rules.yaml", CLASSES)
     operating = json.loads((out / "operating.json").read_text())
-    curves = list(csv.DictReader((out / "curves.csv").open()))
+    curves = list(csv.DictReader((out / "curves.csv").read_text().splitlines()))
 
     assert done.returncode == 0, done.stderr
     assert operating["rules"] == rules.to_dict()
