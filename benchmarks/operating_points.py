@@ -2,7 +2,7 @@
 
     python benchmarks/operating_points.py --overkill 0.02 runs/evaluation runs/mt/evaluation
 
-Each folder is what `autonad evaluate` or `autonad fit-thresholds --model` wrote. Intervals count each part once.
+Each folder is what `autonad evaluate` or `autonad fit-thresholds --model` wrote. Intervals count a part once.
 """
 
 from __future__ import annotations
