@@ -278,6 +278,8 @@ def evaluate(
     )
     if result.test_time:
         print(result.test_time)
+    for line in result.line:
+        print(line)
 
 
 def export(
@@ -285,6 +287,9 @@ def export(
     model: Annotated[Path, typer.Option("--model", help="Model folder.")],
     dataset: DatasetDir,
     evaluation: Annotated[Path, typer.Option("--evaluation", help="Evaluation folder.")],
+    rules: Annotated[
+        Path | None, typer.Option("--rules", help="rules.yaml to ship; the evaluation's if absent.")
+    ] = None,
     to: Output,
     call: Call,
 ) -> None:
@@ -293,7 +298,9 @@ def export(
 
     to.require_free("export")
     with call.context() as context:
-        result = steps.export(context, model=model, dataset=dataset, evaluation=evaluation, output=to.output)
+        result = steps.export(
+            context, model=model, dataset=dataset, evaluation=evaluation, output=to.output, rules=rules
+        )
     print(
         f"{result.path}: {result.megabytes:.1f} MB, at most {result.max_difference:.1e} from torch, "
         f"{result.p50_ms:.2f} ms median and {result.p95_ms:.2f} ms p95 on this machine"

@@ -14,7 +14,8 @@ import typer
 
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import OutputDir, Settings
-from autonad.errors import FaultyItems
+from autonad.cli.outputs import Output
+from autonad.errors import ConfigError, FaultyItems
 
 if TYPE_CHECKING:
     from autonad.detector.keeping import KeepSettings
@@ -123,6 +124,7 @@ def add_to(app: typer.Typer) -> None:
     """Add these verbs to the command line."""
     app.command("detect")(grouped(detect))
     app.command("serve")(grouped(serve))
+    app.command("fit-thresholds")(grouped(fit_thresholds))
 
 
 def detect(
@@ -180,6 +182,68 @@ def serve(
     )
     with settings.context() as context, _stopped_by_signals(True):
         steps.serve(context, model=model, settings=wanted)
+
+
+@dataclass(frozen=True)
+class ChosenFrom:
+    """What rules are chosen from: an evaluation, or a model and its dataset."""
+
+    from_evaluation: Annotated[
+        Path | None, typer.Option("--from-evaluation", help="Evaluation folder; needs no dataset.")
+    ] = None
+    model: Annotated[Path | None, typer.Option("--model", help="Model folder, in its place.")] = None
+    dataset: Annotated[Path | None, typer.Option("--dataset", help="Dataset folder, with --model.")] = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the rules shall keep to; section `fit_thresholds` where nothing is given."""
+
+    overkill: Annotated[
+        float | None,
+        typer.Option("--overkill", help="Good images that may be NG, such as 0.02.", metavar="SHARE"),
+    ] = None
+    miss: Annotated[
+        float | None,
+        typer.Option("--miss", help="Images with a defect that need not be NG.", metavar="SHARE"),
+    ] = None
+
+    @property
+    def settings(self) -> list[str]:
+        """As `--set` takes them.
+
+        Raises:
+            ConfigError: Both are given.
+        """
+        given = {
+            name: rate
+            for name, rate in (("overkill", self.overkill), ("miss", self.miss))
+            if rate is not None
+        }
+        if len(given) > 1:
+            raise ConfigError("--overkill and --miss exclude each other; give one of them")
+        return [
+            setting
+            for name, rate in given.items()
+            for setting in (f"fit_thresholds.target={name}", f"fit_thresholds.rate={rate}")
+        ]
+
+
+def fit_thresholds(*, chosen_from: ChosenFrom, wanted: Wanted, to: Output, settings: Settings) -> None:
+    """Choose the rules of a detector for a wanted overkill or miss rate."""
+    from autonad.steps.fit_thresholds import fit_thresholds
+
+    to.require_free("fit-thresholds")
+    asked = Settings(settings.params, [*(settings.set or ()), *wanted.settings])
+    with asked.context() as context:
+        result = fit_thresholds(
+            context,
+            output=to.output,
+            evaluation=chosen_from.from_evaluation,
+            model=chosen_from.model,
+            dataset=chosen_from.dataset,
+        )
+    print("\n".join((f"{result.rules}:", *(f"   {line}" for line in result.told))))
 
 
 @contextmanager

@@ -26,6 +26,7 @@ _TRACES = {
     "search": _Traces(("search.json",), "journal.jsonl"),
     "retrain": _Traces(("model.json",), "checkpoint/latest.json"),
     "evaluate": _Traces(("metrics.json",)),
+    "fit-thresholds": _Traces(("operating.json",)),
     "export": _Traces(("parity.json",)),
 }
 

@@ -20,6 +20,7 @@ from autonad.config.sections import (
     DecideConfig,
     EvaluateConfig,
     ExportConfig,
+    FitThresholdsConfig,
     GcConfig,
     IngestConfig,
     InputConfig,
@@ -60,6 +61,7 @@ class Config(Section):
     retrain: RetrainConfig = RetrainConfig()
     decide: DecideConfig = DecideConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    fit_thresholds: FitThresholdsConfig = FitThresholdsConfig()
     export: ExportConfig = ExportConfig()
     register: RegisterConfig = RegisterConfig()
     gc: GcConfig = GcConfig()

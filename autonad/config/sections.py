@@ -268,6 +268,25 @@ class EvaluateConfig(Section):
     )
 
 
+class FitThresholdsConfig(Section):
+    """Choosing the rules of the line on validation parts."""
+
+    target: Literal["overkill", "miss"] = Field(
+        "overkill",
+        description="which rate is kept to: good images that are NG, or images with a defect that are not",
+    )
+    rate: Annotated[float, Field(gt=0, lt=1)] = Field(0.02, description="at most so many, share of images")
+    review_load: Fraction = Field(
+        0.05, description="good images that may go to a person (REVIEW), share of them"
+    )
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(
+        0.95, description="of the promise, over parts; level of the intervals"
+    )
+    min_areas_px: tuple[Annotated[float, Field(ge=4)], ...] = Field(
+        (4, 9, 16, 36, 64, 144, 256), min_length=1, description="smallest defects that are tried, pixels"
+    )
+
+
 class ExportConfig(Section):
     """ONNX export."""
 

@@ -20,11 +20,17 @@ from autonad.network import AutoNADNet
 from autonad.network.onnx_bytes import module_to_onnx
 
 
-def export_onnx(network: AutoNADNet, spec: DetectorSpec, path: Path, provenance: dict[str, Any]) -> None:
+def export_onnx(
+    network: AutoNADNet,
+    spec: DetectorSpec,
+    path: Path,
+    provenance: dict[str, Any],
+    rules: Rules | None = None,
+) -> None:
     """Write the network as ONNX: input "image" (batch, 3, H, W) normalised float32, output "logits".
 
     The file's metadata hold classes, input, normalisation, rules, architecture and provenance as JSON, so
-    that a detector needs nothing but the file.
+    that a detector needs nothing but the file. Without rules it gets the usual ones.
 
     Raises:
         ExportError: The network cannot be expressed or the file is not valid ONNX.
@@ -36,7 +42,7 @@ def export_onnx(network: AutoNADNet, spec: DetectorSpec, path: Path, provenance:
     model = onnx.load_from_string(content)
     metadata = {
         "spec": spec.to_dict(),
-        "rules": Rules.default(spec.classes).to_dict(),
+        "rules": (rules or Rules.default(spec.classes)).to_dict(),
         "architecture": network.architecture.to_dict(),
         "architecture_key": network.architecture.key,
         "parameters": network.num_parameters,
@@ -61,6 +67,7 @@ def export_checked(
     images: NDArray[np.float32],
     limits: Limits,
     judge: Judge | None = None,
+    rules: Rules | None = None,
 ) -> Parity:
     """Export a network and compare the file with it; see `export_onnx` and `check_parity`.
 
@@ -68,7 +75,7 @@ def export_checked(
     """
     candidate = path.with_name(f".{path.name}.tmp")
     try:
-        export_onnx(network, spec, candidate, provenance)
+        export_onnx(network, spec, candidate, provenance, rules)
         parity = check_parity(candidate.read_bytes(), network, images, judge=judge)
         require_parity(parity, limits)
         candidate.replace(path)

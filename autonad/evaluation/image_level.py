@@ -70,7 +70,7 @@ def judge_image(
     valid = labels != IGNORE
     truth = np.bincount(labels[valid], minlength=num_classes)
     guess = np.bincount(predictions[valid], minlength=num_classes)
-    near = _dilate(valid & (labels > 0), near_px)
+    near = dilate(valid & (labels > 0), near_px)
     away = np.bincount(predictions[valid & ~near], minlength=num_classes)
     stray = tuple(k for k in range(1, num_classes) if guess[k] and away[k] == guess[k])
     return ImageVerdict(tuple(map(int, truth)), tuple(map(int, guess)), stray)
@@ -102,7 +102,7 @@ def _rate(count: int, of: int) -> dict[str, int | float | None]:
     return {"count": count, "of": of, "rate": count / of if of else None}
 
 
-def _dilate(mask: np.ndarray, radius: int) -> np.ndarray:
+def dilate(mask: np.ndarray, radius: int) -> np.ndarray:
     """Grow a boolean mask by a square of `radius` pixels, by running sums along each axis."""
     for axis in (0, 1):
         length = mask.shape[axis]

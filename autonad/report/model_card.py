@@ -7,6 +7,7 @@ from typing import Any
 
 from autonad.detector.spec import DetectorSpec
 from autonad.report.kit import render
+from autonad.report.line_section import LineFigures, recall_rows, rule_rows
 from autonad.report.units import milliseconds, percent, points
 from autonad.space import Architecture
 
@@ -16,6 +17,7 @@ _score = functools.partial(percent, absent="not present")
 def render_card(
     *,
     metrics: dict[str, Any],
+    line: LineFigures,
     spec: DetectorSpec,
     architecture: Architecture,
     parameters: int,
@@ -27,6 +29,7 @@ def render_card(
 
     Args:
         metrics: Content of the evaluation's `metrics.json`.
+        line: The shipped rules, where they come from, and what they do on the test split.
         spec: Classes and input.
         architecture: The network's.
         parameters: Scalars in its tensors.
@@ -54,6 +57,9 @@ def render_card(
             (name, _score(values["iou"]), _score(values["f1"]), values["support"])
             for name, values in metrics["input"]["classes"].items()
         ],
+        line=line,
+        rules=rule_rows(line.rules),
+        recalls=recall_rows(line.figures),
         parameters=parameters,
         latency=latencies[exported],
         parity=parities[exported],

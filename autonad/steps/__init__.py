@@ -15,6 +15,7 @@ from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
 from autonad.steps.export_data import export_data
 from autonad.steps.fetch_dataset import fetch_dataset
+from autonad.steps.fit_thresholds import fit_thresholds
 from autonad.steps.gc import gc, gc_checkpoints
 from autonad.steps.import_data import import_data
 from autonad.steps.ingest import ingest
@@ -56,6 +57,7 @@ __all__ = [
     "export",
     "export_data",
     "fetch_dataset",
+    "fit_thresholds",
     "gc",
     "gc_checkpoints",
     "import_data",

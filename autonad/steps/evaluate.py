@@ -13,11 +13,12 @@ from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 
 if TYPE_CHECKING:
     import pandas as pd
-    import torch
 
     from autonad.console import Console
     from autonad.data.dataset import Dataset
     from autonad.data.loader import SegmentationData
+    from autonad.detector.spec import DetectorSpec
+    from autonad.evaluation.line_result import LineResult
     from autonad.evaluation.precision_recall import PrecisionRecall
     from autonad.evaluation.predict import Forward
     from autonad.evaluation.result import EvaluationResult
@@ -36,6 +37,7 @@ class EvaluateResult:
         interval: Bootstrap interval of the mIoU over groups; None with a single group.
         report: The page to open.
         test_time: What the test-time views of `evaluate.test_time` gain and cost, in words; None without any.
+        line: What the rules promise on validation and do on test, in sentences; none without validation.
         seconds: Wall time.
     """
 
@@ -44,6 +46,7 @@ class EvaluateResult:
     interval: tuple[float, float] | None
     report: Path
     test_time: str | None
+    line: tuple[str, ...]
     seconds: float
 
 
@@ -56,11 +59,14 @@ def evaluate(
     search: Path | None = None,
     latency: Path | None = None,
 ) -> EvaluateResult:
-    """Write `metrics.json`, `per_image.parquet`, `roc.json` and `report.html`.
+    """Write `metrics.json`, `per_image.parquet`, `roc.json`, `report.html`, and the rules of the line.
+
+    The rules are chosen on the validation split, as section `fit_thresholds` says, and applied to the test
+    split: `rules.yaml`, `operating.json`, `curves.csv`, and the candidates that they were chosen from.
 
     Args:
-        context: Section `evaluate` decides.
-        dataset: Dataset folder; its test split is used.
+        context: Sections `evaluate` and `fit_thresholds` decide.
+        dataset: Dataset folder; its validation and test splits are used.
         model: Model folder.
         output: Evaluation folder to write.
         search: Search folder, for the report's search progress and latency; optional.
@@ -70,11 +76,11 @@ def evaluate(
     from autonad.data.dataset import Dataset
     from autonad.evaluation.result import write_evaluation
     from autonad.evaluation.views import measure_views
-    from autonad.files import sha256_file, write_json
+    from autonad.files import write_json
     from autonad.report.content import read_inputs, report_content
     from autonad.report.evaluation import write_page
     from autonad.report.panels import collect_panels
-    from autonad.training.folders import load_model
+    from autonad.training.folders import load_model, numpy_forward
     from autonad.training.inputs import check_classes, evaluation_data
 
     settings = config.evaluate
@@ -88,21 +94,16 @@ def evaluate(
     with begin("evaluate", context, params=params, tags=tags) as step:
         step.uses(source, "test")
         data = evaluation_data(source, spec, "test")
-        forward = _forward(network)
+        forward = numpy_forward(network)
         result, thresholds = _predict(forward, data, source, console)
         metrics = result.metrics(resamples=settings.resamples, level=settings.confidence, seed=config.seed)
-        metrics["parameters"] |= {
-            "model_parameters": network.num_parameters,
-            "architecture": key,
-            "weights_sha256": sha256_file(model / "model.safetensors"),
-            "dataset": source.fingerprint,
-            "seed": config.seed,
-        }
+        metrics["parameters"] |= _belongs_to(network, model, source) | {"seed": config.seed}
         if settings.test_time != "none":
             metrics["test_time"] = measure_views(forward, data, source, result, settings.test_time)
         write_evaluation(output, metrics, result.per_image())
         write_json(output / "roc.json", thresholds.roc().to_dict("list"))
         panels = collect_panels(forward, data, source, result.per_image(), count=settings.panels)
+        line = _choose_rules(context, forward, source, spec, output)
         report = output / "report.html"
         content = report_content(
             metrics=metrics,
@@ -114,9 +115,10 @@ def evaluate(
             provenance=provenance,
             model=model,
             inputs=inputs,
+            line=line,
         )
         write_page(report, content)
-        _log(step, output, metrics, thresholds.curves(spec.classes), panels)
+        _log(step, output, metrics, thresholds.curves(spec.classes), panels, line)
         interval, views = metrics["intervals"]["input"]["miou"], metrics.get("test_time")
         return EvaluateResult(
             miou=metrics["input"]["miou"],
@@ -124,8 +126,21 @@ def evaluate(
             interval=(interval["low"], interval["high"]) if interval else None,
             report=report,
             test_time=views and _told(views),
+            line=line.told if line else (),
             seconds=step.seconds,
         )
+
+
+def _belongs_to(network: AutoNADNet, model: Path, source: Dataset) -> dict[str, Any]:
+    """What an evaluation is of."""
+    from autonad.files import sha256_file
+
+    return {
+        "model_parameters": network.num_parameters,
+        "architecture": network.architecture.key,
+        "weights_sha256": sha256_file(model / "model.safetensors"),
+        "dataset": source.fingerprint,
+    }
 
 
 def _told(views: dict[str, Any]) -> str:
@@ -135,20 +150,21 @@ def _told(views: dict[str, Any]) -> str:
     )
 
 
-def _forward(network: AutoNADNet) -> Forward:
-    """The network on its device, from images to logits."""
-    import torch
+def _choose_rules(
+    context: Context, forward: Forward, source: Dataset, spec: DetectorSpec, output: Path
+) -> LineResult | None:
+    """The rules of the line, chosen on validation; None where there are no validation images."""
+    from autonad.steps.fit_thresholds import fit_rules, split_candidates, write_line
 
-    from autonad.training.folders import pick_device
-
-    device = pick_device()
-    network = network.to(device)
-
-    @torch.inference_mode()
-    def forward(images: Any) -> torch.Tensor:
-        return network(torch.from_numpy(images).to(device))
-
-    return forward
+    splits = split_candidates(context, forward, source, spec, output)
+    if "val" not in splits:
+        context.console.report(
+            "   no validation images, so no rules are chosen; the detector ships the usual ones"
+        )
+        return None
+    result = fit_rules(context.config, splits)
+    write_line(output, result)
+    return result
 
 
 def _predict(
@@ -177,15 +193,19 @@ def _log(
     metrics: dict[str, Any],
     curves: Mapping[str, tuple[pd.DataFrame, float]],
     panels: list[Panel],
+    line: LineResult | None,
 ) -> None:
     """Figures, files and headline for MLflow."""
-    from autonad.tracking.names import class_metric, split_metrics
+    from autonad.tracking.names import class_metric, line_metrics, split_metrics
     from autonad.tracking.runs.step_figures import evaluation_headline, log_figures
 
     averages = {class_metric("test/ap", name): average for name, (_, average) in curves.items()}
     views = metrics.get("test_time", {})
     extra = {"test/views_gain": views.get("gain"), "latency/views_ms": views.get("ms")}
-    step.run.log(split_metrics(metrics) | averages | extra)
+    judged = line_metrics(line.operating) if line else {}
+    step.run.log(split_metrics(metrics) | averages | extra | judged)
     step.attach(output, "metrics.json", "per_image.parquet", "report.html")
+    if line is not None:
+        step.attach(output, "rules.yaml", "operating.json", "curves.csv", "curves.svg")
     log_figures(step.run, metrics, curves, panels)
     step.headline(evaluation_headline(metrics))

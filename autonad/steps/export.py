@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from autonad.tracking.tags import ARCHITECTURE
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.data.loader import SegmentationData
+    from autonad.deploy.parity import Parity
     from autonad.deploy.reduced import Attempt
     from autonad.detector.spec import DetectorSpec
     from autonad.latency.target import Target
@@ -44,7 +46,9 @@ class ExportResult:
     seconds: float
 
 
-def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, output: Path) -> ExportResult:
+def export(
+    context: Context, *, model: Path, dataset: Path, evaluation: Path, output: Path, rules: Path | None = None
+) -> ExportResult:
     """Write `model.onnx`, `parity.json`, `latency.json`, `MODEL_CARD.md` and what smaller files are worth it.
 
     Args:
@@ -52,10 +56,12 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
         model: Model folder.
         dataset: Dataset folder; test images serve the comparison, training images calibrate,
             validation images say what a smaller file loses.
-        evaluation: Evaluation folder; its figures go on the model card.
+        evaluation: Evaluation folder; its figures go on the model card, its rules into the file.
         output: Export folder to write.
+        rules: rules.yaml to ship in place of the evaluation's.
 
     Raises:
+        ConfigError: The rules are none, or of other classes.
         ExportError: The exported network differs from the trained one.
     """
     config = context.config
@@ -63,9 +69,10 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
     from autonad.deploy.export import check_parity, export_checked
     from autonad.deploy.parity import Limits
     from autonad.deploy.speed import time_in_turns
-    from autonad.files import sha256_file, write_bytes_atomic, write_json, write_text_atomic
+    from autonad.files import write_json, write_text_atomic
     from autonad.latency.target import Target
     from autonad.report.model_card import render_card
+    from autonad.steps.shipped_rules import shipped_rules
     from autonad.training.folders import load_model
     from autonad.training.inputs import check_classes, evaluation_data
 
@@ -74,6 +81,7 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
     source = Dataset.open(dataset)
     check_classes(source, spec, "the model")
     metrics, weights = _figures(evaluation, model)
+    shipped, line = shipped_rules(evaluation, rules, spec, config.fit_thresholds.confidence)
     provenance |= {"weights_sha256": weights, "dataset_name": dataset_name(config, source)}
     key = network.architecture.key
     params = {"export": settings.model_dump(), "architecture": key}
@@ -85,22 +93,18 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
         images, _ = data.batch(data.spread(settings.parity_images), 0)
         path = output / MODEL
         limits = Limits(settings.tolerance, settings.max_disagreement)
-        parity = export_checked(network, spec, path, provenance, images=images, limits=limits)
+        parity = export_checked(network, spec, path, provenance, images=images, limits=limits, rules=shipped)
         here = Target.describe("this machine", "onnxruntime")
         attempts = _try_smaller(config, source, spec, path.read_bytes(), here)
         files = {MODEL: path.read_bytes()} | {one.name: one.content for one in attempts if one.content}
         parities = {MODEL: parity.to_dict()} | {one.name: one.to_dict() for one in attempts}
-        for name, content in files.items():
-            if name != MODEL:
-                write_bytes_atomic(output / name, content)
-                parities[name] |= check_parity(content, network, images).to_dict()
-            parities[name] |= {"sha256": sha256_file(output / name), "bytes": len(content)}
+        _write_smaller(output, files, parities, lambda content: check_parity(content, network, images))
         timed = time_in_turns(files, here, (1, 3, *spec.size))
-        latencies = {name: measured.to_dict() for name, measured in timed.items()}
-        write_json(output / "parity.json", parities)
+        latencies = {name: one.to_dict() for name, one in timed.items()}
         write_json(output / "latency.json", latencies)
         card = render_card(
             metrics=metrics,
+            line=line,
             spec=spec,
             architecture=network.architecture,
             parameters=network.num_parameters,
@@ -111,7 +115,7 @@ def export(context: Context, *, model: Path, dataset: Path, evaluation: Path, ou
         write_text_atomic(output / "MODEL_CARD.md", card)
         step.run.log(_logged(parities, latencies))
         step.attach(output, *files, "parity.json", "latency.json", "MODEL_CARD.md")
-        measured, megabytes = timed[MODEL], len(files[MODEL]) / 1e6
+        measured, megabytes = timed[MODEL], parities[MODEL]["bytes"] / 1e6
         step.headline(f"{measured.median_ms:.2f} ms median on this machine, {megabytes:.1f} MB")
         return ExportResult(
             path=path,
@@ -145,6 +149,23 @@ def _try_smaller(
     if settings.fp16:
         attempts.append(try_fp16(exam, max_loss=settings.fp16_max_loss))
     return attempts
+
+
+def _write_smaller(
+    output: Path,
+    files: dict[str, bytes],
+    parities: dict[str, dict[str, Any]],
+    compare: Callable[[bytes], Parity],
+) -> None:
+    """Write all files but the exported one, which is there, and `parity.json` with what is known of each."""
+    from autonad.files import sha256_file, write_bytes_atomic, write_json
+
+    for name, content in files.items():
+        if name != MODEL:
+            write_bytes_atomic(output / name, content)
+            parities[name] |= compare(content).to_dict()
+        parities[name] |= {"sha256": sha256_file(output / name), "bytes": len(content)}
+    write_json(output / "parity.json", parities)
 
 
 def _sample(source: Dataset, spec: DetectorSpec, count: int, seed: int) -> SegmentationData:

@@ -64,6 +64,20 @@ METRICS: dict[str, str] = {
     "test/ap/*": "average precision of a class's pixels on the test split, at input size (fraction)",
     "test/views_gain": "test mIoU that the views of `evaluate.test_time` gain (fraction)",
     "latency/views_ms": "median time of one image with test-time views, in torch on this machine, ms",
+    "line/promised": "1 if the chosen rules promise the wanted rate on the validation parts, else 0",
+    "line/val_overkill": "good validation images that the chosen rules call NG (fraction)",
+    "line/upper": "upper bound of the wanted rate on validation parts that no rule was chosen on (fraction)",
+    "line/val_misses": "validation images with a defect that the chosen rules do not call NG (fraction)",
+    "line/overkill": "good test images that the chosen rules call NG (fraction)",
+    "line/overkill_low": "lower end of the interval of line/overkill over parts (fraction)",
+    "line/overkill_high": "upper end of the interval of line/overkill over parts (fraction)",
+    "line/misses": "test images with a defect that the chosen rules do not call NG (fraction)",
+    "line/misses_low": "lower end of the interval of line/misses over parts (fraction)",
+    "line/misses_high": "upper end of the interval of line/misses over parts (fraction)",
+    "line/unnoticed": "test images with a defect that are OK, neither NG nor for REVIEW (fraction)",
+    "line/review_load": "good test images that go to REVIEW (fraction)",
+    "line/false_alarms": "regions per test image that are NG and nowhere near a defect",
+    "line/recall/*": "true defects of a class on the test split that the chosen rules find (fraction)",
     "model/parameters": "scalars in the network's tensors",
     "model/megabytes": "size of the exported network, MB",
     "export/max_difference": "largest difference of a logit between ONNX and torch",
@@ -114,6 +128,34 @@ def check_names(metrics: Iterable[str]) -> None:
         name for name in metrics if name not in METRICS and f"{name.rpartition('/')[0]}/*" not in METRICS
     ]
     assert not unknown, f"{unknown} are no metric names; add them to autonad/tracking/names.py"
+
+
+def line_metrics(operating: dict[str, Any]) -> dict[str, float | None]:
+    """`operating.json` in MLflow's vocabulary."""
+    promised, found = operating["val"], operating.get("test")
+    values: dict[str, float | None] = {
+        "line/promised": float(operating["promise"]["kept"]),
+        "line/val_overkill": promised["overkill"]["rate"],
+        "line/upper": operating["promise"]["upper"],
+        "line/val_misses": promised["misses"]["rate"],
+    }
+    if found is None:
+        return values
+    for name in ("overkill", "misses"):
+        for suffix, end in (("", "rate"), ("_low", "low"), ("_high", "high")):
+            values[f"line/{name}{suffix}"] = found[name][end]
+    recalls = {
+        class_metric("line/recall", name): one["recall"]["rate"] for name, one in found["classes"].items()
+    }
+    return (
+        values
+        | recalls
+        | {
+            "line/unnoticed": found["unnoticed"]["rate"],
+            "line/review_load": found["review_load"]["rate"],
+            "line/false_alarms": found["false_alarms_per_image"],
+        }
+    )
 
 
 def split_metrics(metrics: dict[str, Any]) -> dict[str, float | None]:

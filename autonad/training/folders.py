@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from autonad.detector.spec import DetectorSpec
@@ -219,3 +221,15 @@ def _description(path: Path, what: str, fields: tuple[str, ...]) -> dict[str, An
 def pick_device() -> torch.device:
     """The first CUDA device where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def numpy_forward(network: AutoNADNet) -> Callable[[np.ndarray], np.ndarray]:
+    """A network on its device as a function: normalised images float32 (B, 3, H, W) → logits (B, C, H, W)."""
+    device = pick_device()
+    network = network.to(device).eval()
+
+    @torch.inference_mode()
+    def forward(images: np.ndarray) -> np.ndarray:
+        return network(torch.from_numpy(images).to(device)).float().cpu().numpy()
+
+    return forward

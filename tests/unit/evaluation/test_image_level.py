@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from autonad.evaluation.image_level import _dilate, judge_image, summarise_images
+from autonad.evaluation.image_level import dilate, judge_image, summarise_images
 
 CLASSES = ("background", "crack", "hole")
 
@@ -64,7 +64,7 @@ def test_an_ignored_area_is_no_defect_to_be_near_to() -> None:
 def test_dilation_equals_scipy(radius: int) -> None:
     mask = np.random.default_rng(0).random((31, 45)) < 0.01
     expected = ndimage.binary_dilation(mask, np.ones((2 * radius + 1,) * 2))
-    assert (_dilate(mask, radius) == expected).all()
+    assert (dilate(mask, radius) == expected).all()
 
 
 def test_counts_carry_their_denominators() -> None:

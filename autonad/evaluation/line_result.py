@@ -1,0 +1,160 @@
+"""Rules for the line with what they promise on validation and do on test, as values and as files."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from autonad.detector.rules import Rules
+from autonad.evaluation.candidates import Candidates
+from autonad.evaluation.choosing import Choice, Goal, choose_rules
+from autonad.evaluation.operating import split_figures
+from autonad.evaluation.operating_curves import CurvePoint, curve_points
+from autonad.evaluation.proportions import least_promise, parts_needed
+from autonad.files import write_atomic, write_json, write_text_atomic
+
+RULES, OPERATING, CURVES = "rules.yaml", "operating.json", "curves.csv"
+
+
+@dataclass(frozen=True)
+class LineResult:
+    """Chosen rules and their figures.
+
+    Attributes:
+        rules: What is shipped.
+        operating: Content of `operating.json`: `goal`, `promise`, `rules`, and per split (`val`, `test`) what
+            `split_figures` returns.
+        curves: Rules from strict to loose on each split.
+    """
+
+    rules: Rules
+    operating: dict[str, Any]
+    curves: list[CurvePoint]
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What the rules promise and do, in sentences."""
+        return tuple(told(self.operating))
+
+    def write(self, folder: Path) -> None:
+        """Write `rules.yaml`, `operating.json` and `curves.csv`, each in one step.
+
+        Raises:
+            StorageError: A file cannot be written.
+        """
+        comment = "".join(f"# {line}\n" for line in told(self.operating))
+        text = yaml.safe_dump(self.rules.to_dict(), sort_keys=False, allow_unicode=True)
+        write_text_atomic(folder / RULES, comment + text)
+        write_json(folder / OPERATING, self.operating)
+
+        def write(path: Path) -> None:
+            with path.open("w", encoding="utf-8", newline="") as handle:
+                rows = csv.writer(handle, lineterminator="\n")
+                rows.writerow(CurvePoint._fields)
+                rows.writerows(self.curves)
+
+        write_atomic(folder / CURVES, write)
+
+
+def fit_line(splits: dict[str, Candidates], goal: Goal, *, resamples: int, seed: int) -> LineResult:
+    """Choose rules on validation and say what they do on every split.
+
+    Args:
+        splits: Split → its candidates; "val" is among them.
+        goal: What is wanted.
+        resamples: Bootstrap draws of the curves' intervals.
+        seed: Of the draws.
+    """
+    choice = choose_rules(splits["val"], goal)
+    figures = {name: split_figures(one, choice.rules, goal.confidence) for name, one in splits.items()}
+    curves = [
+        point
+        for name, one in splits.items()
+        for point in curve_points(
+            name, one, choice.path, level=goal.confidence, resamples=resamples, seed=seed
+        )
+    ]
+    operating = {
+        "goal": {
+            "kind": goal.kind,
+            "rate": goal.rate,
+            "review_load": goal.review_load,
+            "confidence": goal.confidence,
+        },
+        "promise": _promise(choice, goal),
+        "rules": choice.rules.to_dict(),
+        **figures,
+    }
+    return LineResult(choice.rules, operating, curves)
+
+
+def told(operating: dict[str, Any]) -> list[str]:
+    """What the rules promise and do, in sentences.
+
+    Args:
+        operating: Content of `operating.json`.
+    """
+    goal, promise = operating["goal"], operating["promise"]
+    name = NAMES[goal["kind"]]
+    lines = [f"Wanted: {name} of at most {share(goal['rate'])}. {promise['text']}"]
+    for split, title in (("val", "validation"), ("test", "test")):
+        if split in operating:
+            lines.append(told_found(title, operating[split]))
+    return lines
+
+
+def told_found(split: str, found: dict[str, Any]) -> str:
+    """What rules do on a split, in a sentence.
+
+    Args:
+        split: What it is called.
+        found: Its figures, of `split_figures`.
+    """
+    return (
+        f"On {split}: overkill {spread(found['overkill'])} of {found['basis']}; of images with a defect, "
+        f"misses {spread(found['misses'])}, unnoticed {spread(found['unnoticed'])}."
+    )
+
+
+NAMES = {"overkill": "overkill", "miss": "a miss rate"}
+
+
+def share(fraction: float | None) -> str:
+    """Such as "2 %" or "0.35 %"."""
+    return "n/a" if fraction is None else f"{round(float(f'{100 * fraction:.2g}'), 2):g} %"
+
+
+def spread(entry: dict[str, Any]) -> str:
+    """Such as "1 of 60 (1.7 %; 0.04 to 8.9 % by parts)"."""
+    if not entry["of"]:
+        return "none of 0"
+    ends = f"{share(entry['low'])} to {share(entry['high'])}"
+    return f"{entry['count']} of {entry['of']} ({share(entry['rate'])}; {ends} over {entry['parts']} parts)"
+
+
+def _promise(choice: Choice, goal: Goal) -> dict[str, Any]:
+    """Whether the wanted rate is promised, and if not, why and what would do."""
+    sure, proof = share(goal.confidence), choice.proof
+    least, needed = least_promise(choice.parts, goal.confidence), parts_needed(goal.rate, goal.confidence)
+    facts = {"parts": choice.parts, "least": least, "parts_needed": needed}
+    if proof is None:
+        text = (
+            f"Not promised: {choice.parts} validation parts can show no less than {share(least)} with a "
+            f"confidence of {sure}, even without a single event; {needed} parts without one would do, beside "
+            "those that rules are chosen on. The rate is kept to on the very images that these rules were "
+            "chosen on, which says little of others."
+        )
+        return {**facts, "kept": False, "upper": None, "proof": None, "text": text}
+    seen = f"{proof.count} of {proof.of} images of {proof.parts} parts that no rule was chosen on"
+    kept = proof.upper <= goal.rate
+    text = f"Promised with a confidence of {sure}: at most {share(proof.upper)}, by {seen}."
+    if not kept:
+        text = (
+            f"Not reached: the surest rules have {seen}, at most {share(proof.upper)} with a confidence of "
+            f"{sure}. Allow more review_load, or train a better detector."
+        )
+    return {**facts, "kept": kept, "upper": proof.upper, "proof": asdict(proof), "text": text}

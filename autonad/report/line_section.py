@@ -1,0 +1,126 @@
+"""What a detector does on the line, for the report and the model card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from autonad.detector.rules import Rules
+from autonad.report.kit import Cell, HeatTable, Table, inline
+from autonad.report.operating_charts import operating_figure
+from autonad.report.palette import WARM, heat
+from autonad.report.units import ABSENT, percent, points
+
+if TYPE_CHECKING:
+    from autonad.evaluation.line_result import LineResult
+
+_FIGURES = (
+    ("Good images that are NG (overkill)", "overkill"),
+    ("Good images for REVIEW", "review_load"),
+    ("Images with a defect that are not NG (misses)", "misses"),
+    ("Images with a defect that are OK (unnoticed)", "unnoticed"),
+)
+
+
+@dataclass(frozen=True)
+class LineFigures:
+    """Shipped rules and what they do.
+
+    Attributes:
+        rules: The rules.
+        source: Where they come from.
+        told: What they promise and do, in sentences.
+        figures: On the test split, as `split_figures` returns them; None where they were not measured.
+    """
+
+    rules: Rules
+    source: str
+    told: tuple[str, ...]
+    figures: Mapping[str, Any] | None
+
+    @property
+    def never_found(self) -> list[str]:
+        """Classes whose defects in the test split are all missed."""
+        return never_found(self.figures) if self.figures else []
+
+
+def on_the_line(line: LineResult) -> dict[str, Any]:
+    """What the section "On the line" of the report lays out."""
+    from autonad.evaluation.line_result import told
+
+    operating = line.operating
+    splits = [name for name in ("val", "test") if name in operating]
+    titles = {"val": "Promised: validation", "test": "Found: test"}
+    last = operating[splits[-1]]
+    figures = [
+        (name, *(cell for split in splits for cell in _entry(operating[split][key])))
+        for name, key in _FIGURES
+    ]
+    alarms = [
+        cell for split in splits for cell in (f"{operating[split]['false_alarms_per_image']:.3f}", ABSENT)
+    ]
+    header = ("", *(text for split in splits for text in (titles[split], "interval")))
+    return {
+        "told": told(operating),
+        "warnings": [f"No {name} of the test split is ever found." for name in never_found(last)],
+        "basis": last["basis"],
+        "figures": Table(
+            header, [*figures, ("False alarms per image", *alarms)], "At the rules that the detector ships"
+        ),
+        "classes": _classes(last),
+        "rules": Table(
+            ("Class", "Pixel probability", "Least area, pixels", "NG from a mean of"),
+            rule_rows(line.rules),
+            "The rules; what is large enough and less sure goes to REVIEW",
+        ),
+        "curves": inline(
+            operating_figure(line.curves, operating), "operating", "Recall and misses against false alarms"
+        ),
+    }
+
+
+def rule_rows(rules: Rules) -> list[tuple[str, ...]]:
+    """Class, pixel probability, least area and least mean probability."""
+    return [
+        (name, f"{rule.probability:g}", f"{rule.min_area_px:g}", f"{rule.review:g}")
+        for name, rule in rules.classes.items()
+    ]
+
+
+def recall_rows(figures: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
+    """Class, what is found of it, and what is noticed; classes without a defect say so."""
+    return [
+        (name, " ".join(_counted(one["recall"])), " ".join(_counted(one["noticed"])))
+        for name, one in (figures["classes"] if figures else {}).items()
+    ]
+
+
+def never_found(figures: Mapping[str, Any]) -> list[str]:
+    """Classes that a split shows and whose defects are all missed."""
+    recalls = {name: one["recall"] for name, one in figures["classes"].items()}
+    return [name for name, recall in recalls.items() if recall["of"] and not recall["count"]]
+
+
+def _classes(figures: Mapping[str, Any]) -> HeatTable:
+    rows = []
+    for name, one in figures["classes"].items():
+        cells = []
+        for entry in (one["recall"], one["noticed"]):
+            value, interval = _entry(entry)
+            never = bool(entry["of"]) and not entry["count"]
+            cells.append(Cell(value, heat(1, WARM) if never else None, interval))
+        rows.append((name, [*cells, Cell(str(one["recall"]["of"])), Cell(str(one["recall"]["parts"]))]))
+    columns = ("NG", "NG or REVIEW", "Defects", "Parts")
+    return HeatTable("Class", columns, rows, "True defects that are found on the test split")
+
+
+def _entry(entry: Mapping[str, Any]) -> tuple[str, str]:
+    if not entry["of"]:
+        return ABSENT, ABSENT
+    return f"{entry['count']} of {entry['of']}, {percent(entry['rate'])}", f"{points(entry)} %"
+
+
+def _counted(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    value, interval = _entry(entry)
+    return (value, f"({interval})") if entry["of"] else ("none in the test split",)
