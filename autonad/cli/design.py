@@ -11,7 +11,7 @@ import typer
 
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import Call, DatasetDir, Execution, OutputDir, Params, PinDir, Replace, Set, Settings
-from autonad.cli.outputs import Output, ResumedOutput
+from autonad.cli.output_options import Output, ResumedOutput
 from autonad.cli.text import interval, percent
 
 if TYPE_CHECKING:

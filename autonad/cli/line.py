@@ -14,7 +14,7 @@ import typer
 
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import OutputDir, Settings
-from autonad.cli.outputs import Output
+from autonad.cli.output_options import Output
 from autonad.errors import ConfigError, FaultyItems
 
 if TYPE_CHECKING:

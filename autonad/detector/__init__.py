@@ -4,14 +4,14 @@ engine          the whole way: an image in, its mask, defects and verdict out
 spec            what a network needs to be used
 tiles           large images: cutting and joining
 fitting         an image in the network's input, and back
-scaling         to another size, as OpenCV does
+resizing        to another size, as OpenCV does
 normalise       pixels as the network's numbers
 session         the network in ONNX Runtime, and what its file says
 resample        logits at another size
 joining         logits of an image or its tiles, at the image's own size
 components      connected regions and their measures
 rules           what counts as a defect
-judging         OK, REVIEW or NG, with reasons
+judged          OK, REVIEW or NG, with reasons
 
 Around it, for many images:
 

@@ -10,7 +10,7 @@ import numpy as np
 from autonad.detector.components import Components, find_components
 from autonad.detector.fitting import fit_image
 from autonad.detector.joining import native_logits
-from autonad.detector.judging import Judgement, judge_defects
+from autonad.detector.judged import Judgement, judge_defects
 from autonad.detector.normalise import Normalisation
 from autonad.detector.rules import Rules
 from autonad.detector.spec import DetectorSpec

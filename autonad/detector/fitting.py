@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autonad.detector.scaling import mirrored, resize_image, resize_mask
+from autonad.detector.resizing import mirrored, resize_image, resize_mask
 from autonad.errors import DatasetError
 
 # What a mask says where nothing is known; training and metrics leave it out.

@@ -14,7 +14,7 @@ import numpy as np
 
 from autonad.detector.engine import Detection
 from autonad.detector.informative import uncertainty
-from autonad.detector.judging import Verdict
+from autonad.detector.judged import Verdict
 from autonad.detector.kept import (
     IMAGES,
     PREDICTED,

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from autonad.detector.judging import Verdict
+from autonad.detector.judged import Verdict
 from autonad.detector.outputs import COLOURS
 from autonad.errors import DatasetError
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from autonad.detector.scaling import mirrored
+from autonad.detector.resizing import mirrored
 
 # Share of an overlap, at both of its ends, in which only one of the tiles counts.
 OUTER = 0.25

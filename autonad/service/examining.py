@@ -16,7 +16,7 @@ from autonad.appearance.levels import describe_light
 from autonad.data.images import damages_named, probe_image
 from autonad.data.single_image import decode_single
 from autonad.detector.engine import Detection
-from autonad.detector.judging import worst
+from autonad.detector.judged import worst
 from autonad.detector.keeping import Sighting
 from autonad.detector.rules import Rules
 from autonad.errors import AutonadError, ConfigError, DatasetError, one_line

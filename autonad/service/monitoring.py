@@ -17,7 +17,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from autonad.detector.judging import Judgement
+from autonad.detector.judged import Judgement
 from autonad.service.schemas import ModelIdentity
 
 disable_created_metrics()  # a series beside each, which says when the process began

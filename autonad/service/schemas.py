@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from autonad.detector.judging import Verdict
+from autonad.detector.judged import Verdict
 
 Px = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]

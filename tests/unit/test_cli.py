@@ -496,7 +496,7 @@ def test_a_folder_with_a_result_is_not_written_to(
 
 def test_traces_are_what_the_steps_write() -> None:
     """The names by which a result is recognised are those that the steps use."""
-    from autonad.cli.outputs import _TRACES
+    from autonad.cli.output_options import _TRACES
 
     package = Path(steps.__file__).parents[1]
     sources = "".join(path.read_text() for path in package.rglob("*.py") if path.parent.name != "cli")

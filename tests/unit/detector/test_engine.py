@@ -8,7 +8,7 @@ from dark_detector import BRIGHT, CLASSES, dark_spec, forward, surface
 
 from autonad.deploy.shipped import ShippedNetwork
 from autonad.detector.engine import Detector, classify
-from autonad.detector.judging import Verdict
+from autonad.detector.judged import Verdict
 from autonad.detector.rules import Rules
 from autonad.errors import ExportError
 

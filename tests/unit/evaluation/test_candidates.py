@@ -12,7 +12,7 @@ from toy_candidates import drawn
 from autonad.detector.components import find_components
 from autonad.detector.engine import classify
 from autonad.detector.fitting import IGNORE
-from autonad.detector.judging import Verdict, judge_defects
+from autonad.detector.judged import Verdict, judge_defects
 from autonad.detector.rules import ClassRule, Rules
 from autonad.errors import ConfigError, StorageError
 from autonad.evaluation.candidates import LEVELS, Candidates, image_candidates

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from autonad.detector.scaling import mirrored, resize_image, resize_mask
+from autonad.detector.resizing import mirrored, resize_image, resize_mask
 
 SIZES = [
     ((200, 200), (256, 256)),
