@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,7 +163,7 @@ def test_the_same_file_again_adds_nothing(register: Register, config: Config) ->
 
 
 def test_the_version_can_be_loaded_by_mlflow_and_is_the_exported_file(
-    register: Register, config: Config, shop: Shop, tmp_path: Path
+    register: Register, config: Config, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import mlflow
 
@@ -179,6 +180,7 @@ def test_the_version_can_be_loaded_by_mlflow_and_is_the_exported_file(
     assert sha256_file(folder / "model.onnx") == sha256_file(shop.root / "good/model.onnx")
     info = mlflow.models.get_model_info(str(folder))
     assert info.signature.inputs.input_names() == ["image"]
+    monkeypatch.setattr(sys, "path", [*sys.path])  # MLflow puts the model's code before ours
     loaded = mlflow.pyfunc.load_model(str(folder))
     (answer,) = loaded.predict(loaded.input_example)
     assert (answer["verdict"], answer["defects"]) == ("OK", [])
