@@ -12,13 +12,13 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from autonad.appearance.levels import describe_light
 from autonad.data.pixels.containers import Opened
 from autonad.data.pixels.scaling import ImageReading
 from autonad.data.single_image import decode_single
 from autonad.detector.engine import Detection
 from autonad.detector.judged import worst
 from autonad.detector.keeping import Sighting
+from autonad.detector.levels import describe_light
 from autonad.detector.rules import Rules
 from autonad.errors import AutonadError, ConfigError, DatasetError, one_line
 from autonad.service.answers import answer_of, overlay_png
