@@ -10,15 +10,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from autonad.appearance.levels import (
+from autonad.detector.levels import (
     COLOUR,
     FLOOR,
     LEVELS,
+    averaged,
     describe_colour,
     describe_levels,
     grey_of,
     octaves,
-    windows_of,
 )
 
 TEXTURE = {
@@ -52,8 +52,8 @@ def describe_texture(image: np.ndarray) -> dict[str, float]:
     Returns:
         A finite value for each name in `TEXTURE`.
     """
-    windows = [_window(window) for window in windows_of(image)]
-    return {name: float(np.mean([each[name] for each in windows])) for name in TEXTURE}
+    found = averaged(image, _window)
+    return {name: found[name] for name in TEXTURE}
 
 
 def _window(image: np.ndarray) -> dict[str, float]:

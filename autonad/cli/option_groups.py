@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, get_type_hints
 
 
@@ -13,7 +13,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """A command for Typer that has, in place of each parameter of a dataclass, that dataclass's fields.
 
     Typer reads options from a signature, so the command gets one that names them all. A field is an option as
-    a parameter is: `Annotated[type, typer.Option(…)]`, with a default.
+    a parameter is: `Annotated[type, typer.Option(…)]`; one without a default must be given.
 
     Args:
         command: Parameters whose type is a dataclass stand for its fields; no two fields share a name.
@@ -44,7 +44,10 @@ def _options(group: Any) -> list[inspect.Parameter]:
     kinds = get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=kinds[field.name]
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=kinds[field.name],
         )
         for field in fields(group)
     ]

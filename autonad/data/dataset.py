@@ -88,6 +88,12 @@ class Dataset:
         """Classes including the background."""
         return len(self.classes)
 
+    @property
+    def image_reading(self) -> dict[str, Any] | None:
+        """How its sources' image files became pixels, plain JSON values; None if it does not say."""
+        about = self.about.get("reading")
+        return about.get("images") if isinstance(about, dict) else None
+
     def split(self, name: str) -> pd.DataFrame:
         """Rows of one split ("train", "val" or "test"), indexed from 0.
 

@@ -2,34 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from autonad.data.images import damages_named, decode_image, probe_image
-from autonad.errors import DatasetError
+from autonad.data.pixels.containers import Opened
+from autonad.data.pixels.image_files import read_image_file
+from autonad.data.pixels.scaling import ImageReading
+from autonad.errors import DatasetError, ExportError
 
 
-def decode_single(content: bytes, path: Path, *, max_pixels: int | None = None) -> np.ndarray:
-    """Decode the bytes of an image file as in training.
+def image_reading(told: Mapping[str, Any] | None) -> ImageReading:
+    """How a detector's images are read.
+
+    Args:
+        told: What its description says of it; None if nothing, as of images of 8 bits.
+
+    Raises:
+        ExportError: The description is malformed.
+    """
+    if told is None:
+        return ImageReading()
+    try:
+        return ImageReading.from_dict(told)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise ExportError(
+            f"the model does not say how its images are read ({error!r}); run `autonad export` again"
+        ) from error
+
+
+def decode_single(
+    content: bytes, path: Path, reading: ImageReading, *, max_pixels: int | None = None
+) -> np.ndarray:
+    """Decode the bytes of an image file as those that the detector learnt from were read.
 
     Args:
         content: The file's bytes.
         path: Its name in messages.
-        max_pixels: The largest image that is read; None takes the default of `decode_image`.
+        reading: From `image_reading`.
+        max_pixels: The largest image that is read; None takes `MAX_PIXELS`.
 
     Returns:
         uint8 (H, W, 3).
 
     Raises:
-        DatasetError: The file is damaged, too large, or holds several pictures.
+        DatasetError: The file is damaged, too large, or holds several pictures and it is not known which one
+            is meant.
     """
-    image = decode_image(content, path, max_pixels=max_pixels)
-    with damages_named(content, path, "image"):
-        frames = getattr(probe_image(content, path, "image", max_pixels), "n_frames", 1)
-    if frames > 1:
+    opened = Opened.of(content, path, "image", max_pixels)
+    pages = len(opened.header.pages)
+    if pages > 1 and reading.page is None:
         raise DatasetError(
-            f"image {path} holds {frames} pictures (an animation, or pages); save the one that is meant by "
+            f"image {path} holds {pages} pictures (an animation, or pages); save the one that is meant by "
             "itself"
         )
-    return image
+    pixels = read_image_file(opened, reading, turned=reading.turned).pixels
+    return np.ascontiguousarray(pixels)

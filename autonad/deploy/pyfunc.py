@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autonad.data.single_image import decode_single
+from autonad.data.pixels.scaling import ImageReading
+from autonad.data.single_image import decode_single, image_reading
 from autonad.deploy import MODEL
 from autonad.detector.csv_files import UNREADABLE
 from autonad.detector.engine import Detector
@@ -29,9 +30,11 @@ class RegisteredDetector:
 
     Attributes:
         detector: The network with the rules in its file.
+        reading: How images are read.
     """
 
     detector: Detector
+    reading: ImageReading
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         """Judge images.
@@ -51,7 +54,7 @@ class RegisteredDetector:
 
     def _answer(self, number: int, content: Any) -> dict[str, Any]:
         try:
-            image = decode_single(_as_bytes(content), Path(f"number {number}"))
+            image = decode_single(_as_bytes(content), Path(f"number {number}"), self.reading)
         except DatasetError as error:
             return {"verdict": UNREADABLE, "reason": str(error), "defects": [], "too_small": 0}
         judged = self.detector.detect(image).judgement
@@ -66,7 +69,8 @@ class RegisteredDetector:
 def _load_pyfunc(path: str) -> RegisteredDetector:
     """What MLflow calls with the folder of the model."""
     network = OnnxNetwork.open(Path(path) / MODEL)
-    return RegisteredDetector(Detector(network.forward, network.spec, network.rules))
+    detector = Detector(network.forward, network.spec, network.rules)
+    return RegisteredDetector(detector, image_reading(network.spec.reading))
 
 
 def _images(table: Any) -> Iterable[Any]:

@@ -24,5 +24,6 @@ keeping         from the line back: what a person should see
 backlog         keeping that holds up nobody
 kept            how it lies there
 informative     what to label first
-looks           what an image looks like, in figures
+looks           what an image looks like, in figures that tell images apart
+levels          greys and colours in figures, which `decide` compares too
 """

@@ -1,4 +1,4 @@
-"""What an image looks like, in a few figures that need NumPy alone.
+"""What an image looks like, in a few figures by which images are told apart; NumPy alone.
 
 The decision whether a batch looks different rests on the features of `autonad.appearance`, which see more.
 """
@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
-LOOKS = (
-    *("brightness", "contrast", "dark", "bright"),
-    *("detail1_log2", "detail2_log2", "detail4_log2", "detail8_log2"),
-    *("direction_log2", "red", "blue"),
-)
-"""Mean grey, its spread, its 5 % and 95 % quantile, each as a fraction of white; energy of steps between
-neighbours at 1, 2, 4 and 8 pixels, octaves of a grey level; steps along x over those along y, octaves; mean
-red and blue less green, fractions of white."""
+from autonad.detector.levels import averaged, describe_colour, describe_levels, grey_of, octaves
 
-# Texture is measured in the middle of larger images: time stays bounded, and details keep their size.
-MOST_SIDE = 512
-# Energies below this many grey levels are rounding; it keeps logarithms of flat images finite.
-_FLOOR = 0.05
+_SCALES = (1, 2, 4, 8)
+LOOKS = (
+    *("brightness_log2", "contrast_log2", "grey_p05", "grey_p95"),
+    *(f"detail{scale}_log2" for scale in _SCALES),
+    *("direction_log2", "red_log2", "blue_log2"),
+)
+"""Greys and colours as `autonad.detector.levels` has them; energy of steps between neighbours at 1, 2, 4 and
+8 pixels, octaves of a grey level; steps along x over those along y, octaves."""
 
 
 def looks_of(image: np.ndarray) -> tuple[float, ...]:
@@ -28,25 +25,24 @@ def looks_of(image: np.ndarray) -> tuple[float, ...]:
     Args:
         image: uint8 (h, w, 3).
     """
-    height, width = image.shape[:2]
-    top, left = max(0, height - MOST_SIDE) // 2, max(0, width - MOST_SIDE) // 2
-    part = image[top : top + MOST_SIDE, left : left + MOST_SIDE]
-    grey = part.mean(axis=2, dtype=np.float32)
-    dark, bright = np.percentile(grey, (5, 95)) / 255
-    details, directions = [], []
-    level = grey
-    for _ in range(4):
-        along_x, along_y = _energy(np.diff(level, axis=1)), _energy(np.diff(level, axis=0))
-        details.append(np.log2(_FLOOR + (along_x + along_y) / 2))
-        directions.append(np.log2((_FLOOR + along_x) / (_FLOOR + along_y)))
-        level = _halved(level)
-    red, green, blue = part.reshape(-1, 3).mean(axis=0, dtype=np.float64) / 255
-    found = (
-        *(grey.mean(dtype=np.float64) / 255, grey.std(dtype=np.float64) / 255, dark, bright),
-        *details,
-        *(np.mean(directions), red - green, blue - green),
-    )
-    return tuple(round(float(value), 4) for value in found)
+    found = averaged(image, _window)
+    return tuple(round(found[name], 4) for name in LOOKS)
+
+
+def _window(image: np.ndarray) -> dict[str, float]:
+    grey = grey_of(image)
+    return {**describe_levels(grey), **describe_colour(image), **_details(grey)}
+
+
+def _details(grey: np.ndarray) -> dict[str, float]:
+    """Energies of steps by their size, and their direction, of greys float32 (h, w)."""
+    found, directions = {}, []
+    for scale in _SCALES:
+        along_x, along_y = _energy(np.diff(grey, axis=1)), _energy(np.diff(grey, axis=0))
+        found[f"detail{scale}_log2"] = octaves((along_x + along_y) / 2)
+        directions.append(octaves(along_x) - octaves(along_y))
+        grey = _halved(grey)
+    return {**found, "direction_log2": float(np.mean(directions))}
 
 
 def _energy(steps: np.ndarray) -> float:

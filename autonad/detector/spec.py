@@ -21,6 +21,8 @@ class DetectorSpec:
         mean: Per channel (red, green, blue), as a fraction of full scale.
         std: Per channel, as a fraction of full scale.
         tiles: Images are cut into tiles, each of which is fitted to the input; None fits the whole image.
+        reading: How files become pixels (range of deep samples, page, orientation), as the dataset's
+            classes.json says it; None for images of 8 bits.
     """
 
     classes: tuple[str, ...]
@@ -30,6 +32,7 @@ class DetectorSpec:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     tiles: Tiling | None = None
+    reading: dict[str, Any] | None = None
 
     @property
     def num_classes(self) -> int:
@@ -42,7 +45,7 @@ class DetectorSpec:
         return self.height, self.width
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; without tiles there is no word of them."""
+        """Plain JSON values; what is None is left out."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod

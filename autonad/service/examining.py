@@ -12,12 +12,13 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from autonad.appearance.levels import describe_light
-from autonad.data.images import damages_named, probe_image
+from autonad.data.pixels.containers import Opened
+from autonad.data.pixels.scaling import ImageReading
 from autonad.data.single_image import decode_single
 from autonad.detector.engine import Detection
 from autonad.detector.judged import worst
 from autonad.detector.keeping import Sighting
+from autonad.detector.levels import describe_light
 from autonad.detector.rules import Rules
 from autonad.errors import AutonadError, ConfigError, DatasetError, one_line
 from autonad.service.answers import answer_of, overlay_png
@@ -70,7 +71,7 @@ class Examination:
         if uploads.rules is not None:
             rules = parse_rules(uploads.rules, detector.spec.classes, detector.rules.mm_per_pixel)
             detector = replace(detector, rules=rules)
-        images = [decode_upload(one, self.limits) for one in uploads.images]
+        images = [decode_upload(one, self.limits, served.reading) for one in uploads.images]
         answers = []
         for upload, image in zip(uploads.images, images, strict=True):
             try:
@@ -97,7 +98,7 @@ class Examination:
             self.sink(seen, self.monitor.kept)
 
 
-def decode_upload(upload: Upload, limits: Limits) -> np.ndarray:
+def decode_upload(upload: Upload, limits: Limits, reading: ImageReading) -> np.ndarray:
     """The pixels of an uploaded image, uint8 (h, w, 3).
 
     Raises:
@@ -106,15 +107,14 @@ def decode_upload(upload: Upload, limits: Limits) -> np.ndarray:
     path = Path(upload.name)
     try:
         try:
-            with damages_named(upload.content, path, "image"):
-                size = probe_image(upload.content, path, "image", 2**62).size
+            height, width = Opened.of(upload.content, path, "image", 2**62).header.size
         except DatasetError as error:
             if isinstance(error.__cause__, Image.DecompressionBombError):
                 raise _too_many_pixels(upload, "far more", limits) from error
             raise
-        if size[0] * size[1] > limits.max_pixels:
-            raise _too_many_pixels(upload, f"{size[1]} × {size[0]}", limits)
-        return decode_single(upload.content, path, max_pixels=limits.max_pixels)
+        if height * width > limits.max_pixels:
+            raise _too_many_pixels(upload, f"{height} × {width}", limits)
+        return decode_single(upload.content, path, reading, max_pixels=limits.max_pixels)
     except DatasetError as error:
         raise Refusal(400, str(error)) from error
 

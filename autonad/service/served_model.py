@@ -11,6 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
+from autonad.data.pixels.scaling import ImageReading
+from autonad.data.single_image import image_reading
 from autonad.detector.engine import Detector
 from autonad.detector.rules import Rules
 from autonad.detector.session import OnnxNetwork
@@ -28,10 +30,12 @@ class ServedModel:
     Attributes:
         detector: The network and the rules in force.
         identity: Which one it is.
+        reading: How images are read.
     """
 
     detector: Detector
     identity: ModelIdentity
+    reading: ImageReading
 
 
 class ModelSource(Protocol):
@@ -155,9 +159,8 @@ class Opening:
         detector = Detector(network.forward, spec, rules.scaled(self.mm_per_pixel))
         detector.detect(np.zeros((*spec.size, 3), dtype=np.uint8))
         key = str(network.told.get("architecture_key", ""))
-        return ServedModel(
-            detector, ModelIdentity(key=key, sha256=digest, version=self.source.version(stamp))
-        )
+        identity = ModelIdentity(key=key, sha256=digest, version=self.source.version(stamp))
+        return ServedModel(detector, identity, image_reading(spec.reading))
 
 
 def file_stamp(path: Path) -> str:

@@ -11,6 +11,8 @@ from autonad.console import Console
 from autonad.errors import DatasetError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from autonad.detector.engine import Detection
@@ -91,6 +93,7 @@ def detect(
     network = OnnxNetwork.open(model, threads=threads, provider=settings.provider)
     rules = network.rules if settings.rules is None else Rules.load(settings.rules, network.spec.classes)
     rules = rules.scaled(settings.mm_per_pixel)
+    read = _reader(network.spec.reading)
     outputs = Outputs(output, settings.probabilities)
     digest = sha256_file(model)
     about = _about(images, digest, rules, settings)
@@ -102,7 +105,7 @@ def detect(
 
     # Workers of a bucket spend most of their time waiting for it.
     workers = cores * (4 if isinstance(images, BucketImages) else 1)
-    line = Line(Detector(network.forward, network.spec, rules), images, outputs, _read, workers, keep)
+    line = Line(Detector(network.forward, network.spec, rules), images, outputs, read, workers, keep)
     tally = Tally()
     with Finished(output / FINISHED, about) as finished:
         _clear(finished, outputs, console)
@@ -125,18 +128,21 @@ def detect(
     return tally
 
 
-def _read(path: Path) -> np.ndarray:
-    """An image as in training.
+def _reader(told: dict[str, Any] | None) -> Callable[[Path], np.ndarray]:
+    """Reads an image file as the detector's images were read; see `decode_single`."""
+    from autonad.data.single_image import decode_single, image_reading
 
-    Raises:
-        DatasetError: It cannot be read, or holds several pictures.
-    """
-    from autonad.data.single_image import decode_single
+    reading = image_reading(told)
 
-    try:
-        return decode_single(path.read_bytes(), path)
-    except OSError as error:
-        raise DatasetError(f"image {path} cannot be read: {error.strerror}; check its permissions") from error
+    def read(path: Path) -> np.ndarray:
+        try:
+            return decode_single(path.read_bytes(), path, reading)
+        except OSError as error:
+            raise DatasetError(
+                f"image {path} cannot be read: {error.strerror}; check its permissions"
+            ) from error
+
+    return read
 
 
 def _listed(images: ImageSource, suffixes: frozenset[str]) -> list[Found]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,7 +77,7 @@ def retrain(
     settings = config.retrain.resolved()
     source = Dataset.open(dataset)
     architecture = load_architecture(search / "architecture.json")
-    spec = _spec(context, source, search)
+    spec = replace(_spec(context, source, search), reading=source.image_reading)
     params = {
         "seed": config.seed,
         "retrain": settings.model_dump(),

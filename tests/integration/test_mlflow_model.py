@@ -126,11 +126,13 @@ def test_nothing_is_pickled_and_the_base_install_is_all_it_asks_for(model: Path)
 
 
 def test_a_table_without_images_is_refused_in_one_line() -> None:
+    from autonad.data.pixels.scaling import ImageReading
     from autonad.deploy.pyfunc import RegisteredDetector
     from autonad.detector.rules import Rules
     from autonad.errors import DatasetError
 
-    detector = RegisteredDetector(Detector(lambda images: images, dark_spec(), Rules.default(CLASSES)))
+    network = Detector(lambda images: images, dark_spec(), Rules.default(CLASSES))
+    detector = RegisteredDetector(network, ImageReading())
 
     with pytest.raises(DatasetError, match="no column 'image'; give a table"):
         detector.predict({"picture": [b""]})

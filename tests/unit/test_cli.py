@@ -92,6 +92,15 @@ def layout(folder: Path, count: int = 6) -> Path:
 # -- 0: done -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("verb", ["export", "fit-thresholds", "retrain"])
+def test_an_option_without_a_default_must_be_given(run: Run, verb: str) -> None:
+    outcome = run(verb)
+
+    assert outcome.code == 2
+    assert "Missing option" in outcome.err
+    assert "required" in run(verb, "--help").out.split("--output")[1].split("--")[0]
+
+
 def test_help_lists_every_verb(run: Run) -> None:
     outcome = run("--help")
 

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from autonad.errors import DatasetError
+
 Kind = Literal["bytes", "integers", "floats"]
 PNG = b"\x89PNG\r\n\x1a\n"
 _BITS, _PHOTOMETRIC, _PER_PIXEL, _FORMAT = 258, 262, 277, 339
@@ -50,8 +52,17 @@ def decode_deep(content: bytes, frame: int) -> tuple[np.ndarray, np.ndarray | No
 
     Returns:
         (H, W) or (H, W, 3); and their alpha uint8 (H, W), if they have any.
+
+    Raises:
+        DatasetError: OpenCV is not installed, as on the line.
     """
-    import cv2  # only files of this kind need it
+    try:
+        import cv2  # only files of this kind need it
+    except ImportError as error:
+        raise DatasetError(
+            "its colours have more than 8 bits, which takes OpenCV; `pip install opencv-python-headless`, or "
+            "save it with 8 bits"
+        ) from error
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what it says names no file
     if content.startswith(PNG):

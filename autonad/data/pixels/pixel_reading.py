@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from autonad.data.pixels.mask_reading import MaskReading
-from autonad.data.pixels.scaling import ImageReading, Range
+from autonad.data.pixels.scaling import ImageReading
 
 READING = "reading"  # its key in classes.json
 
@@ -35,9 +35,7 @@ class Reading:
         try:
             images, masks = content["images"], content["masks"]
             return cls(
-                ImageReading(
-                    _range(images["integers"]), _range(images["floats"]), images["page"], images["turned"]
-                ),
+                ImageReading.from_dict(images),
                 MaskReading(
                     masks["channel"],
                     masks["is_binary"],
@@ -60,7 +58,3 @@ class Said:
 
     text: str
     is_plain: bool = False
-
-
-def _range(value: Any) -> Range | None:
-    return None if value is None else (float(value[0]), float(value[1]))

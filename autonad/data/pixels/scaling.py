@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,16 @@ class ImageReading:
     floats: Range | None = None
     page: int | None = None
     turned: bool = True
+
+    @classmethod
+    def from_dict(cls, content: Any) -> ImageReading:
+        """What `dataclasses.asdict` made of one.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is something else.
+        """
+        page, turned = content["page"], content["turned"]
+        return cls(_range(content["integers"]), _range(content["floats"]), page, turned)
 
 
 def to_uint8(samples: np.ndarray, reading: ImageReading, *, inverted: bool = False) -> np.ndarray:
@@ -69,3 +80,7 @@ def to_uint8(samples: np.ndarray, reading: ImageReading, *, inverted: bool = Fal
 def coloured(grey: np.ndarray) -> np.ndarray:
     """Grey levels (H, W) as an image (H, W, 3) whose channels are one and the same memory."""
     return np.broadcast_to(grey[..., None], (*grey.shape, 3))
+
+
+def _range(value: Any) -> Range | None:
+    return None if value is None else (float(value[0]), float(value[1]))

@@ -6,16 +6,18 @@ import base64
 import io
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from dark_detector import CLASSES, save, surface
+from dark_detector import CLASSES, dark_spec, export_dark, save, surface
 from live_service import png, service_of
 from PIL import Image
 from starlette.testclient import TestClient
 
+from autonad.data.pixels.scaling import ImageReading
 from autonad.data.single_image import decode_single
 from autonad.detector.backlog import Backlog
 from autonad.detector.engine import Detector
@@ -65,7 +67,7 @@ def test_images_are_read_as_in_training(client: TestClient, mode: str) -> None:
     else:
         Image.fromarray(NG).convert(mode).save(buffer, "TIFF" if mode == "CMYK" else "PNG")
     content = buffer.getvalue()
-    as_read = png(decode_single(content, Path("image")))
+    as_read = png(decode_single(content, Path("image"), ImageReading()))
 
     one, other = (
         client.post("/detect", content=sent, headers={"Content-Type": "application/octet-stream"}).json()
@@ -74,6 +76,17 @@ def test_images_are_read_as_in_training(client: TestClient, mode: str) -> None:
 
     assert one["images"] == other["images"]
     assert one["verdict"] == "NG"
+
+
+def test_deep_images_are_scaled_as_the_model_says(tmp_path: Path) -> None:
+    reading = asdict(ImageReading(integers=(0.0, 4095.0)))
+    model = export_dark(tmp_path / "model.onnx", replace(dark_spec(), reading=reading))
+    buffer = io.BytesIO()
+    Image.fromarray((surface()[..., 0] * 16.0).astype(np.uint16)).save(buffer, "PNG")
+    sent = {"content": buffer.getvalue(), "headers": {"Content-Type": "image/png"}}
+
+    with TestClient(create_app(service_of(model))) as client:
+        assert client.post("/detect", **sent).json()["verdict"] == "OK"
 
 
 def test_a_batch_is_judged_by_its_worst(client: TestClient) -> None:

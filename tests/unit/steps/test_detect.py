@@ -6,12 +6,13 @@ import csv
 import errno
 import os
 import threading
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
-from dark_detector import export_dark, save, surface
+from dark_detector import dark_spec, export_dark, save, surface
 from PIL import Image
 
 from autonad.console import SILENT, Console
@@ -199,6 +200,22 @@ def test_all_kinds_of_images_are_read_as_in_training(model: Path, tmp_path: Path
     assert len(masks) == 7
     for name, mask in masks.items():
         np.testing.assert_array_equal(mask, masks["rgb"], err_msg=name)
+
+
+def test_deep_images_are_scaled_as_the_model_says(tmp_path: Path) -> None:
+    image = surface((10, 20, 14, 50))
+    reading = {"integers": [0, 4095], "floats": None, "page": None, "turned": True}
+    told = export_dark(tmp_path / "model.onnx", replace(dark_spec(), reading=reading))
+    (tmp_path / "images").mkdir()
+    samples = (image[..., 0] / 255 * 4095).round().astype(np.uint16)
+    Image.fromarray(samples).save(tmp_path / "images" / "deep.png")
+    save(tmp_path / "images" / "usual.png", image)
+
+    run(told, tmp_path / "images", tmp_path / "out")
+
+    deep, usual = (pixels(tmp_path / "out" / "masks" / f"{name}.png") for name in ("deep", "usual"))
+    np.testing.assert_array_equal(deep, usual)
+    assert usual.any()
 
 
 def test_texts_are_no_formulas(model: Path, tmp_path: Path) -> None:

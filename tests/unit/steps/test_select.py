@@ -13,11 +13,9 @@ from dark_detector import CLASSES, dark_spec, forward, surface
 from PIL import Image
 
 from autonad.console import SILENT
-from autonad.data.annotations.coco import read_coco
 from autonad.data.ingest.extending import ingest_batch
 from autonad.data.ingest.settings import IngestSettings
-from autonad.data.layouts.layout import Wanted
-from autonad.data.layouts.tree import Tree
+from autonad.data.layouts.formats import read_layout
 from autonad.data.synthetic.generator import synthesize
 from autonad.detector.engine import Detector
 from autonad.detector.keeping import Keeper, KeepSettings, Sighting
@@ -64,7 +62,7 @@ def test_the_predictions_are_annotations_that_can_be_corrected(tmp_path: Path) -
     output = tmp_path / "out"
     chosen = select(SILENT, source=str(tmp_path / "kept"), output=output, count=4).chosen
 
-    layout = read_coco(Tree.of(output, None), Wanted())
+    layout = read_layout("coco", output)
 
     assert [fault for fault in layout.faults if fault.severity == "error"] == []
     assert layout.classes == CLASSES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -36,8 +36,13 @@ FLOOR = 0.05
 
 def describe_light(image: np.ndarray) -> dict[str, float]:
     """A finite value for each name in `LEVELS` and `COLOUR`, of an image uint8 (H, W, 3)."""
-    found = [describe_levels(grey_of(window)) | describe_colour(window) for window in windows_of(image)]
-    return {name: float(np.mean([each[name] for each in found])) for name in (*LEVELS, *COLOUR)}
+    return averaged(image, lambda window: describe_levels(grey_of(window)) | describe_colour(window))
+
+
+def averaged(image: np.ndarray, describe: Callable[[np.ndarray], Mapping[str, float]]) -> dict[str, float]:
+    """What is said of the windows of an image uint8 (H, W, 3), on average."""
+    found = [describe(window) for window in windows_of(image)]
+    return {name: float(np.mean([each[name] for each in found])) for name in found[0]}
 
 
 def grey_of(image: np.ndarray) -> np.ndarray:
