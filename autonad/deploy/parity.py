@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from autonad.deploy.agreement import same_defects
+from autonad.detector.judged import Judgement
 from autonad.errors import ExportError
 from autonad.evaluation.predict import Forward
 
-Judge = Callable[[np.ndarray], tuple[Hashable, tuple[Hashable, ...]]]
-"""(C, H, W) logits → the verdict on the image and its defects, in an order of their own."""
+Judge = Callable[[int, np.ndarray], Judgement]
+"""Position of an image and its (C, H, W) logits → its verdict and defects."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,12 @@ class Limits:
     Attributes:
         tolerance: Largest difference of a logit.
         max_disagreement: Largest share of pixels whose class differs.
+        max_defect_disagreement: Largest share of images whose verdict or defects differ.
     """
 
     tolerance: float
     max_disagreement: float
+    max_defect_disagreement: float = 0
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ class Parity:
         mean_difference: Mean absolute difference of a logit.
         disagreement: Share of pixels whose class differs.
         image_disagreement: Share of images on which other classes are seen.
-        defect_disagreement: Share of images with other defects; None where nobody judged them.
-        verdict_disagreement: Share of images with another verdict; None where nobody judged them.
+        defect_disagreement: Share of images with other defects (`agreement.py`); None where nobody judged.
+        verdict_disagreement: Share of images with another verdict; None where nobody judged.
     """
 
     images: int
@@ -68,7 +72,7 @@ def compare_networks(
     """
     largest, means = [], []
     pixels, seen, defects, verdicts = [], [], [], []
-    for image in images:
+    for position, image in enumerate(images):
         ours, theirs = (np.asarray(forward(image[None]))[0] for forward in (found, wanted))
         difference = np.abs(ours - theirs)
         largest.append(difference.max())
@@ -77,9 +81,9 @@ def compare_networks(
         pixels.append((classes != other).mean())
         seen.append(set(np.unique(classes)) != set(np.unique(other)))
         if judge is not None:
-            (verdict, items), (other_verdict, other_items) = judge(ours), judge(theirs)
-            verdicts.append(verdict != other_verdict)
-            defects.append(items != other_items)
+            judged, wished = judge(position, ours), judge(position, theirs)
+            verdicts.append(judged.verdict != wished.verdict)
+            defects.append(not same_defects(judged, wished))
     return Parity(
         images=len(images),
         # numpy's maximum keeps a NaN where Python's drops it.
@@ -116,3 +120,11 @@ def require_parity(parity: Parity, limits: Limits) -> None:
             f"export.max_disagreement = {limits.max_disagreement:g} allows; a hardly trained network "
             "has many ties, which rounding decides: train longer, or raise the limit"
         )
+    for what, judged in (("verdicts", parity.verdict_disagreement), ("defects", parity.defect_disagreement)):
+        if judged is not None and judged > limits.max_defect_disagreement:
+            raise ExportError(
+                f"ONNX Runtime and torch give {what} that differ on {round(judged * parity.images)} of "
+                f"{parity.images} images at the shipped rules, more than export.max_defect_disagreement = "
+                f"{limits.max_defect_disagreement:g} allows; a hardly trained network has many ties, which "
+                "rounding decides: train longer, or raise the limit"
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,7 +80,17 @@ class Detector:
     @property
     def thresholds(self) -> tuple[float, ...]:
         """Probability from which a pixel belongs to a class, one per class of defects."""
-        return tuple(self.rules.classes[name].probability for name in self.spec.classes[1:])
+        return thresholds_of(self.rules, self.spec.classes)
+
+
+def thresholds_of(rules: Rules, classes: Sequence[str]) -> tuple[float, ...]:
+    """Probability from which a pixel belongs to a class, one per class of defects.
+
+    Args:
+        rules: The detector's.
+        classes: The detector's, background first.
+    """
+    return tuple(rules.classes[name].probability for name in classes[1:])
 
 
 def image_logits(forward: Forward, image: np.ndarray, spec: DetectorSpec) -> Iterator[Strip]:

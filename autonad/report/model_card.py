@@ -23,6 +23,7 @@ def render_card(
     parameters: int,
     parities: dict[str, dict[str, Any]],
     latencies: dict[str, dict[str, Any]],
+    same_defects: str,
     provenance: dict[str, Any],
 ) -> str:
     """Markdown for people who receive the ONNX file and nothing else.
@@ -35,6 +36,7 @@ def render_card(
         parameters: Scalars in its tensors.
         parities: Content of `parity.json`: per file what it differs from torch by; `model.onnx` is the first.
         latencies: Content of `latency.json`: per file that was written its `Measurement.to_dict()`.
+        same_defects: In words, when two files find the same defects.
         provenance: Where the weights come from, the dataset's name among it.
     """
     sizes = [metrics["input"], metrics["native"]]
@@ -65,6 +67,7 @@ def render_card(
         parity=parities[exported],
         files=[_file_row(name, parities[name], latency) for name, latency in latencies.items()],
         refused=[(name, facts["reason"]) for name, facts in parities.items() if name not in latencies],
+        same_defects=same_defects,
         provenance=provenance,
     )
 
@@ -78,7 +81,7 @@ def _file_row(name: str, parity: dict[str, Any], latency: dict[str, Any]) -> tup
         f"{milliseconds(latency['median_ms'])}",
         "none" if loss is None else f"{100 * loss:+.2f} points",
         f"{100 * parity['disagreement']:.4f} %",
-        f"{100 * parity['image_disagreement']:.1f} %",
+        *(f"{100 * parity[f'{level}_disagreement']:.1f} %" for level in ("image", "defect", "verdict")),
     )
 
 

@@ -62,10 +62,11 @@ def export(
 
     Raises:
         ConfigError: The rules are none, or of other classes.
-        ExportError: The exported network differs from the trained one.
+        ExportError: The exported network differs from the trained one, or judges images otherwise.
     """
     config = context.config
     from autonad.data.dataset import Dataset
+    from autonad.deploy.agreement import SAME_DEFECTS, SampleJudge
     from autonad.deploy.export import check_parity, export_checked
     from autonad.deploy.parity import Limits
     from autonad.deploy.speed import time_in_turns
@@ -90,15 +91,21 @@ def export(
         for name in (INT8, FP16):
             (output / name).unlink(missing_ok=True)
         data = evaluation_data(source, spec, "test")
-        images, _ = data.batch(data.spread(settings.parity_images), 0)
+        samples = data.spread(settings.parity_images)
+        images, _ = data.batch(samples, 0)
+        judge = SampleJudge.of(spec, shipped, data, samples)
         path = output / MODEL
-        limits = Limits(settings.tolerance, settings.max_disagreement)
-        parity = export_checked(network, spec, path, provenance, images=images, limits=limits, rules=shipped)
+        limits = Limits(settings.tolerance, settings.max_disagreement, settings.max_defect_disagreement)
+        parity = export_checked(
+            network, spec, path, provenance, images=images, limits=limits, rules=shipped, judge=judge
+        )
         here = Target.describe("this machine", "onnxruntime")
         attempts = _try_smaller(config, source, spec, path.read_bytes(), here)
         files = {MODEL: path.read_bytes()} | {one.name: one.content for one in attempts if one.content}
         parities = {MODEL: parity.to_dict()} | {one.name: one.to_dict() for one in attempts}
-        _write_smaller(output, files, parities, lambda content: check_parity(content, network, images))
+        _write_smaller(
+            output, files, parities, lambda content: check_parity(content, network, images, judge=judge)
+        )
         timed = time_in_turns(files, here, (1, 3, *spec.size))
         latencies = {name: one.to_dict() for name, one in timed.items()}
         write_json(output / "latency.json", latencies)
@@ -110,6 +117,7 @@ def export(
             parameters=network.num_parameters,
             parities=parities,
             latencies=latencies,
+            same_defects=SAME_DEFECTS,
             provenance=provenance,
         )
         write_text_atomic(output / "MODEL_CARD.md", card)
@@ -188,9 +196,13 @@ def _logged(parities: dict[str, Any], latencies: dict[str, Any]) -> dict[str, fl
         "model/megabytes": parity["bytes"] / 1e6,
         "export/max_difference": parity["max_difference"],
         "export/disagreement": parity["disagreement"],
+        "export/verdict_disagreement": parity["verdict_disagreement"],
+        "export/defect_disagreement": parity["defect_disagreement"],
         "export/int8_kept": float(int8["kept"]) if int8 else None,
         "export/int8_loss": int8.get("loss"),
         "export/int8_speedup": int8.get("speedup"),
+        "export/int8_verdict_disagreement": int8.get("verdict_disagreement"),
+        "export/int8_defect_disagreement": int8.get("defect_disagreement"),
     }
 
 

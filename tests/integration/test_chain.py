@@ -94,6 +94,14 @@ def test_the_onnx_file_is_the_model(chain):
     assert described["architecture_key"] == network.architecture.key
 
 
+def test_what_differs_from_torch_is_said_down_to_the_verdict(chain):
+    told = json.loads((chain / "export/parity.json").read_text())["model.onnx"]
+    assert (told["verdict_disagreement"], told["defect_disagreement"]) == (0, 0)
+    card = (chain / "export/MODEL_CARD.md").read_text()
+    assert "areas within 2 pixels or 1 %" in card
+    assert re.search(r"^[|] model.onnx [|].*[|] 0.0 % [|] 0.0 % [|]$", card, re.MULTILINE)
+
+
 def test_the_report_needs_nothing_from_outside(chain):
     page = (chain / "evaluation/report.html").read_text()
     assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", page)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from autonad.deploy.export import check_parity, export_checked, export_onnx
 from autonad.deploy.parity import Limits
 from autonad.deploy.shipped import METADATA_KEY
+from autonad.detector.judged import Judgement, Verdict
 from autonad.detector.spec import DetectorSpec
 from autonad.errors import ExportError
 from autonad.network import AutoNADNet
@@ -123,3 +124,20 @@ def test_nan_is_no_parity(tmp_path, monkeypatch):
 def test_the_same_network_passes(tmp_path, monkeypatch):
     assert checked(tmp_path, monkeypatch, lambda net: None).disagreement <= 1e-4
     assert (tmp_path / "model.onnx").is_file()
+
+
+def test_a_file_that_judges_otherwise_is_refused(tmp_path):
+    net, shown = network(2), images(1)
+    with torch.inference_mode():
+        logits = net(torch.from_numpy(shown)).numpy()
+    seen = []
+
+    def judge(position, given):
+        seen.append(np.array_equal(given, logits[position]))
+        return Judgement(Verdict.OK if len(seen) == 1 else Verdict.NG, "", (), 0, ())
+
+    limits = Limits(tolerance=1e-3, max_disagreement=1e-2)
+    with pytest.raises(ExportError, match="verdicts that differ on 1 of 1 images at the shipped rules"):
+        export_checked(net, spec(), tmp_path / "model.onnx", {}, images=shown, limits=limits, judge=judge)
+    assert seen[1]
+    assert list(tmp_path.iterdir()) == []

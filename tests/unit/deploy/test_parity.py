@@ -1,7 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from autonad.deploy.agreement import SampleJudge
 from autonad.deploy.parity import Limits, Parity, compare_networks, require_parity
+from autonad.detector.rules import ClassRule, Rules
+from autonad.detector.spec import DetectorSpec
 from autonad.errors import ExportError
 
 IMAGES = np.zeros((4, 3, 5, 5), np.float32)
@@ -25,18 +30,18 @@ def defect(number, logits):
         logits[1, 1:3, 1:3] = 5
 
 
-def defects(logits):
-    area = int((logits.argmax(0) == 1).sum())
-    return ("NG" if area > 3 else "OK"), ((area,) if area else ())
+SPEC = DetectorSpec(("background", "crack"), 5, 5, True, (0.5,) * 3, (0.2,) * 3)
+RULES = Rules(mm_per_pixel=None, classes={"crack": ClassRule(min_area_px=3)})
+JUDGE = SampleJudge(SPEC, RULES, ((5, 5),) * 4)
 
 
 def test_equal_networks_agree_at_every_level():
-    parity = compare_networks(forward(defect), forward(defect), IMAGES, judge=defects)
+    parity = compare_networks(forward(defect), forward(defect), IMAGES, judge=JUDGE)
     assert parity == Parity(4, 0, 0, 0, 0, 0, 0)
 
 
 def test_a_missing_defect_shows_at_every_level():
-    parity = compare_networks(forward(), forward(defect), IMAGES, judge=defects)
+    parity = compare_networks(forward(), forward(defect), IMAGES, judge=JUDGE)
     assert parity.disagreement == 4 / 100
     assert parity.image_disagreement == parity.defect_disagreement == parity.verdict_disagreement == 1 / 4
     assert parity.max_difference == 5
@@ -47,7 +52,7 @@ def test_a_larger_defect_is_another_defect_and_the_same_verdict():
         if number == 2:
             logits[1, 1:4, 1:4] = 5
 
-    parity = compare_networks(forward(larger), forward(defect), IMAGES, judge=defects)
+    parity = compare_networks(forward(larger), forward(defect), IMAGES, judge=JUDGE)
     assert (parity.image_disagreement, parity.defect_disagreement, parity.verdict_disagreement) == (
         0,
         1 / 4,
@@ -67,3 +72,13 @@ def test_pixels_that_change_class_within_the_tolerance_are_refused():
     ):
         require_parity(parity, Limits(1e-3, 1e-4))
     require_parity(parity, Limits(1e-3, 1e-3))
+
+
+@pytest.mark.parametrize(("level", "what"), [("verdict", "verdicts"), ("defect", "defects")])
+def test_other_verdicts_or_defects_are_refused(level, what):
+    same = Parity(50, 0, 0, 0, 0, defect_disagreement=0, verdict_disagreement=0)
+    other = replace(same, **{f"{level}_disagreement": 0.02})
+    require_parity(same, Limits(1e-3, 1e-4))
+    with pytest.raises(ExportError, match=f"{what} that differ on 1 of 50 images .*max_defect_disagreement"):
+        require_parity(other, Limits(1e-3, 1e-4))
+    require_parity(other, Limits(1e-3, 1e-4, max_defect_disagreement=0.02))
