@@ -93,7 +93,13 @@ class Bounds:
         float | None, typer.Option("--max-megabytes", help="Largest body.", min=0.001, show_default="20")
     ] = None
     max_megapixels: Annotated[
-        float | None, typer.Option("--max-megapixels", help="Largest image.", min=0.001, show_default="50")
+        float | None,
+        typer.Option(
+            "--max-megapixels",
+            help="Most pixels of a request's images together.",
+            min=0.001,
+            show_default="50",
+        ),
     ] = None
     max_in_flight: Annotated[
         int | None,
@@ -138,13 +144,22 @@ def detect(
         bool, typer.Option("--probabilities", help="Also write a map of probabilities per image.")
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Wait for more images until interrupted.")] = False,
+    max_megapixels: Annotated[
+        float, typer.Option("--max-megapixels", help="Larger images are not read.", min=0.001, max=178)
+    ] = 50,
 ) -> None:
     """Find the defects of images and judge each: OK, REVIEW or NG."""
     from autonad.console import open_console
     from autonad.steps.detect import DetectSettings, detect
 
     settings = DetectSettings(
-        judging.rules, judging.scale, probabilities, watch, judging.provider, keeping.settings
+        judging.rules,
+        judging.scale,
+        probabilities,
+        watch,
+        judging.provider,
+        keeping.settings,
+        round(max_megapixels * 1e6),
     )
     with open_console() as screen, _stopped_by_signals(watch) as stop:
         tally = detect(screen, model=model, source=source, output=output, settings=settings, stop=stop)

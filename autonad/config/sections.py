@@ -32,9 +32,7 @@ class DataConfig(Section):
     fractions: tuple[Fraction, Fraction, Fraction] = Field(
         (0.6, 0.2, 0.2), description="train, val, test share of groups"
     )
-    include_defect_free: bool = Field(
-        True, description="also import images without defects, where there are some"
-    )
+    include_defect_free: bool = Field(True, description="also import images without defects")
     mask_threshold: Annotated[int, Field(ge=0, le=254)] = Field(
         127, description="grey masks: defect above this value"
     )
@@ -119,9 +117,7 @@ class TrainingConfig(Section):
     learning_rate: Positive = Field(
         1e-3, description="peak learning rate; it is not scaled by the batch size"
     )
-    weight_decay: Annotated[float, Field(ge=0)] = Field(
-        0.05, description="decay of weights of two or more axes"
-    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.05, description="of weights of two or more axes")
     schedule: Literal["cosine", "poly"] = Field("cosine", description="decay of the learning rate to zero")
     warmup: Fraction = Field(0.05, description="share of steps over which the learning rate rises")
     clip_norm: Positive | None = Field(1.0, description="limit of the gradient's norm")

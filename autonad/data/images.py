@@ -237,5 +237,5 @@ def check_size(size: tuple[int, int], path: Path, what: str, max_pixels: int | N
 def _too_large(what: str, path: Path, found: str, max_pixels: int) -> str:
     return (
         f"{what} {path} is too large: {found}; at most {max_pixels / 1e6:g} megapixels are read, so cut it "
-        "into tiles, scale it down, or raise data.max_megapixels"
+        "into tiles, scale it down, or raise data.max_megapixels (on the line: --max-megapixels)"
     )

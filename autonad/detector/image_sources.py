@@ -100,12 +100,21 @@ class FolderImages:
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     if entry.path != self._without:
-                        yield from self._below(entry.path, f"{prefix}{entry.name}/", now)
+                        yield from self._sub_folder(entry.path, f"{prefix}{entry.name}", now)
                 elif os.path.splitext(entry.name)[1].lower() in self._suffixes:
                     try:
                         yield _found(prefix + entry.name, entry.stat(), now)
                     except OSError as error:  # a link to nowhere, or gone meanwhile
                         yield Found(prefix + entry.name, "gone", problem=error.strerror)
+
+    def _sub_folder(self, folder: str, key: str, now: float) -> Iterator[Found]:
+        """What lies in a folder of the source; one that cannot be listed keeps nobody from the rest."""
+        try:
+            yield from list(self._below(folder, f"{key}/", now))
+        except FileNotFoundError:
+            return  # removed meanwhile
+        except OSError as error:
+            yield Found(key, "closed", problem=f"the folder cannot be listed: {error.strerror}")
 
 
 class BucketImages:

@@ -35,7 +35,7 @@ PAGE_FILES = {
 _REFUSALS = {
     400: "An image cannot be read.",
     408: "The body arrives too slowly.",
-    413: "The body or an image is too large.",
+    413: "The body is too large, or its images have too many pixels.",
     415: "The body is no image.",
     422: "The form, the rules or a parameter is wrong.",
     429: "Too many requests; ask again after the seconds in Retry-After.",

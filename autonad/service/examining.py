@@ -71,7 +71,7 @@ class Examination:
         if uploads.rules is not None:
             rules = parse_rules(uploads.rules, detector.spec.classes, detector.rules.mm_per_pixel)
             detector = replace(detector, rules=rules)
-        images = [decode_upload(one, self.limits, served.reading) for one in uploads.images]
+        images = decode_uploads(uploads.images, self.limits, served.reading)
         answers = []
         for upload, image in zip(uploads.images, images, strict=True):
             try:
@@ -98,24 +98,40 @@ class Examination:
             self.sink(seen, self.monitor.kept)
 
 
-def decode_upload(upload: Upload, limits: Limits, reading: ImageReading) -> np.ndarray:
-    """The pixels of an uploaded image, uint8 (h, w, 3).
+def decode_uploads(uploads: Sequence[Upload], limits: Limits, reading: ImageReading) -> list[np.ndarray]:
+    """The pixels of uploaded images, each uint8 (h, w, 3); their sizes are added up before any is decoded.
+
+    Args:
+        uploads: Image files.
+        limits: How many pixels they may have together: a small file can claim many.
+        reading: How they are read.
 
     Raises:
-        Refusal: 400 if it cannot be read, 413 if it has too many pixels.
+        Refusal: 400 if one cannot be read, 413 if they have too many pixels.
     """
-    path = Path(upload.name)
-    try:
-        try:
-            height, width = Opened.of(upload.content, path, "image", 2**62).header.size
-        except DatasetError as error:
-            if isinstance(error.__cause__, Image.DecompressionBombError):
-                raise _too_many_pixels(upload, "far more", limits) from error
-            raise
-        if height * width > limits.max_pixels:
+    left = limits.max_pixels
+    for upload in uploads:
+        height, width = _claimed_size(upload, limits)
+        left -= height * width
+        if left < 0:
             raise _too_many_pixels(upload, f"{height} × {width}", limits)
-        return decode_single(upload.content, path, reading, max_pixels=limits.max_pixels)
+    images = []
+    for upload in uploads:
+        try:
+            images.append(
+                decode_single(upload.content, Path(upload.name), reading, max_pixels=limits.max_pixels)
+            )
+        except DatasetError as error:
+            raise Refusal(400, str(error)) from error
+    return images
+
+
+def _claimed_size(upload: Upload, limits: Limits) -> tuple[int, int]:
+    try:
+        return Opened.of(upload.content, Path(upload.name), "image", 2**62).header.size
     except DatasetError as error:
+        if isinstance(error.__cause__, Image.DecompressionBombError):
+            raise _too_many_pixels(upload, "far more", limits) from error
         raise Refusal(400, str(error)) from error
 
 
@@ -150,6 +166,6 @@ class _NoAliases(yaml.SafeLoader):
 def _too_many_pixels(upload: Upload, found: str, limits: Limits) -> Refusal:
     return Refusal(
         413,
-        f"image {upload.name} has {found} pixels; at most {limits.megapixels:g} megapixels are read, so "
-        "scale it down or cut it",
+        f"image {upload.name} has {found} pixels; at most {limits.megapixels:g} megapixels are read in one "
+        "request, so scale it down, cut it, or send fewer images at a time",
     )

@@ -22,7 +22,7 @@ class Limits:
 
     Attributes:
         megabytes: Largest body, 10⁶ bytes.
-        megapixels: Largest image, 10⁶ pixels.
+        megapixels: Most pixels of the images of a request together, 10⁶.
         images: Most images of one request.
         in_flight: Requests worked on or waiting for a worker.
         seconds: Longest time from the end of the body to the answer.
@@ -43,7 +43,7 @@ class Limits:
 
     @property
     def max_pixels(self) -> int:
-        """Largest image, pixels."""
+        """Most pixels of the images of a request together."""
         return round(self.megapixels * 1e6)
 
 

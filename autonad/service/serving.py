@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from ipaddress import ip_address
 
 import uvicorn
 
@@ -41,6 +42,11 @@ def address_of(listening: socket.socket) -> str:
     """Where a browser finds it."""
     host, port = listening.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def is_local(listening: socket.socket) -> bool:
+    """Whether only this machine can reach it."""
+    return ip_address(listening.getsockname()[0].partition("%")[0]).is_loopback
 
 
 def make_server(service: Service, limits: Limits, token: str | None = None) -> uvicorn.Server:

@@ -37,6 +37,7 @@ class DetectSettings:
         watch: Wait for more images until `stop` is set.
         provider: "cpu", "cuda" or "tensorrt".
         keep: What is kept for labelling; None keeps nothing.
+        max_pixels: Larger images are not read.
     """
 
     rules: Path | None = None
@@ -45,6 +46,7 @@ class DetectSettings:
     watch: bool = False
     provider: str = "cpu"
     keep: KeepSettings | None = None
+    max_pixels: int = 50_000_000
 
 
 def detect(
@@ -93,7 +95,7 @@ def detect(
     network = OnnxNetwork.open(model, threads=threads, provider=settings.provider)
     rules = network.rules if settings.rules is None else Rules.load(settings.rules, network.spec.classes)
     rules = rules.scaled(settings.mm_per_pixel)
-    read = _reader(network.spec.reading)
+    read = _reader(network.spec.reading, settings.max_pixels)
     outputs = Outputs(output, settings.probabilities)
     digest = sha256_file(model)
     about = _about(images, digest, rules, settings)
@@ -128,7 +130,7 @@ def detect(
     return tally
 
 
-def _reader(told: dict[str, Any] | None) -> Callable[[Path], np.ndarray]:
+def _reader(told: dict[str, Any] | None, max_pixels: int) -> Callable[[Path], np.ndarray]:
     """Reads an image file as the detector's images were read; see `decode_single`."""
     from autonad.data.single_image import decode_single, image_reading
 
@@ -136,7 +138,7 @@ def _reader(told: dict[str, Any] | None) -> Callable[[Path], np.ndarray]:
 
     def read(path: Path) -> np.ndarray:
         try:
-            return decode_single(path.read_bytes(), path, reading)
+            return decode_single(path.read_bytes(), path, reading, max_pixels=max_pixels)
         except OSError as error:
             raise DatasetError(
                 f"image {path} cannot be read: {error.strerror}; check its permissions"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from autonad.deploy.reduced import Attempt
     from autonad.detector.spec import DetectorSpec
     from autonad.latency.target import Target
+    from autonad.network import AutoNADNet
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,12 @@ def export(
     """
     config = context.config
     from autonad.data.dataset import Dataset
-    from autonad.deploy.agreement import SAME_DEFECTS, SampleJudge
+    from autonad.deploy.agreement import SampleJudge
     from autonad.deploy.export import check_parity, export_checked
     from autonad.deploy.parity import Limits
     from autonad.deploy.speed import time_in_turns
     from autonad.files import write_json, write_text_atomic
     from autonad.latency.target import Target
-    from autonad.report.model_card import render_card
     from autonad.steps.shipped_rules import shipped_rules
     from autonad.training.folders import load_model
     from autonad.training.inputs import check_classes, evaluation_data
@@ -109,18 +109,8 @@ def export(
         timed = time_in_turns(files, here, (1, 3, *spec.size))
         latencies = {name: one.to_dict() for name, one in timed.items()}
         write_json(output / "latency.json", latencies)
-        card = render_card(
-            metrics=metrics,
-            line=line,
-            spec=spec,
-            architecture=network.architecture,
-            parameters=network.num_parameters,
-            parities=parities,
-            latencies=latencies,
-            same_defects=SAME_DEFECTS,
-            provenance=provenance,
-        )
-        write_text_atomic(output / "MODEL_CARD.md", card)
+        told = {"metrics": metrics, "line": line, "parities": parities, "latencies": latencies}
+        write_text_atomic(output / "MODEL_CARD.md", _card(network, spec, told | {"provenance": provenance}))
         step.run.log(_logged(parities, latencies))
         step.attach(output, *files, "parity.json", "latency.json", "MODEL_CARD.md")
         measured, megabytes = timed[MODEL], parities[MODEL]["bytes"] / 1e6
@@ -134,6 +124,20 @@ def export(
             others={one.name: one.reason for one in attempts},
             seconds=step.seconds,
         )
+
+
+def _card(network: AutoNADNet, spec: DetectorSpec, told: dict[str, Any]) -> str:
+    """The model card: what the network is, and what is told of it."""
+    from autonad.deploy.agreement import SAME_DEFECTS
+    from autonad.report.model_card import render_card
+
+    return render_card(
+        spec=spec,
+        architecture=network.architecture,
+        parameters=network.num_parameters,
+        same_defects=SAME_DEFECTS,
+        **told,
+    )
 
 
 def _try_smaller(

@@ -67,7 +67,7 @@ def serve(context: Context, *, model: str, settings: ServeSettings) -> None:
     from autonad.service.monitoring import Monitor
     from autonad.service.reloading import Reloading
     from autonad.service.served_model import Opening
-    from autonad.service.serving import address_of, listen, make_server
+    from autonad.service.serving import address_of, is_local, listen, make_server
 
     if settings.token is not None and not re.fullmatch(r"[!-~]+", settings.token):
         raise ConfigError(
@@ -88,6 +88,10 @@ def serve(context: Context, *, model: str, settings: ServeSettings) -> None:
         with _backlog(settings, context.console.report) as sink:
             service = Service(reloading, Examination(limits, monitor, sink), Workers(cores, limits), monitor)
             context.console.report(f"{model} is served at {address_of(listening)}; interrupt to end")
+            if settings.token is None and not is_local(listening):
+                context.console.report(
+                    "no token is set, so that all who reach this address are answered; set AUTONAD_TOKEN"
+                )
             make_server(service, limits, settings.token).run(sockets=[listening])
 
 

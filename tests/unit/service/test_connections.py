@@ -14,6 +14,7 @@ from live_service import Live, live, png, service_of
 
 from autonad.service import serving
 from autonad.service.limits import Limits
+from autonad.service.serving import is_local, listen
 
 LIMITS = Limits(in_flight=4, body_seconds=0.3, seconds=1)
 GOOD = png(surface((10, 20, 14, 50)))
@@ -102,3 +103,9 @@ def test_one_connection_serves_many_requests(service: Live) -> None:
     last = request.replace(b"Host: x", b"Host: x\r\nConnection: close")
 
     assert said(service, request * 3 + last).count(b"HTTP/1.1 200 OK") == 4
+
+
+@pytest.mark.parametrize(("host", "local"), [("127.0.0.1", True), ("localhost", True), ("0.0.0.0", False)])
+def test_it_is_known_whether_others_can_reach_it(host: str, local: bool) -> None:
+    with listen(host, 0) as listening:
+        assert is_local(listening) is local

@@ -76,6 +76,17 @@ def test_bad_images_are_refused_and_the_service_goes_on(
     assert client.post("/detect", files={"image": ("a.png", GOOD)}).json()["verdict"] == "NG"
 
 
+def test_small_files_cannot_claim_much_memory_together(client: TestClient) -> None:
+    part = png(np.zeros((600, 1000, 3), np.uint8))
+    one, two = (
+        client.post("/detect", files=[("image", (f"{number}.png", part)) for number in range(count)])
+        for count in (1, 2)
+    )
+
+    assert (one.status_code, two.status_code) == (200, 413)
+    assert two.json()["detail"].startswith("image 1.png has 600 × 1000 pixels; at most 1 megapixels")
+
+
 def test_one_bad_image_of_a_batch_is_named(client: TestClient) -> None:
     refused = client.post("/detect", files=[("image", ("good.png", GOOD)), ("image", ("bad.png", b"x"))])
 

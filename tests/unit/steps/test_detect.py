@@ -180,6 +180,37 @@ def test_bad_images_are_named_and_the_rest_is_done(model: Path, images: Path, tm
     assert run(model, images, tmp_path / "out").verdicts == {"NG": 1}
 
 
+def test_a_folder_that_is_closed_or_vanishes_keeps_nobody_from_the_rest(
+    model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scandir(path: str) -> object:
+        if path.endswith(("closed", "vanished")):
+            code = errno.EACCES if path.endswith("closed") else errno.ENOENT
+            raise OSError(code, os.strerror(code), path)
+        return listed(path)
+
+    listed = os.scandir
+    for name in ("closed", "vanished"):
+        (images / name).mkdir()
+    monkeypatch.setattr("autonad.detector.image_sources.os.scandir", scandir)
+
+    tally = run(model, images, tmp_path / "out")
+
+    assert sum(tally.verdicts.values()) == 3
+    assert tally.problems == ["closed: the folder cannot be listed: Permission denied"]
+
+
+def test_images_above_the_limit_are_named_until_it_is_raised(model: Path, tmp_path: Path) -> None:
+    save(tmp_path / "images" / "a.png", surface((10, 20, 14, 50), size=(100, 100)))
+
+    tally = run(model, tmp_path / "images", tmp_path / "out", max_pixels=9_999)
+    again = run(model, tmp_path / "images", tmp_path / "out", max_pixels=10_000)
+
+    assert "has 100 × 100 pixels" in tally.problems[0]
+    assert "--max-megapixels" in tally.problems[0]
+    assert again.verdicts == {"NG": 1}
+
+
 def test_all_kinds_of_images_are_read_as_in_training(model: Path, tmp_path: Path) -> None:
     image, folder = surface((10, 20, 14, 50)), tmp_path / "images"
     grey = Image.fromarray(image[..., 0])
