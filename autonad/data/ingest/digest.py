@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autonad.data.descriptors import DescriptorFile
 from autonad.data.faults import Fault
 from autonad.data.fingerprints import Fingerprint
 from autonad.data.histogram import count_values
@@ -75,6 +76,7 @@ class Digester:
         made: Folder for files that have to be written anew; None keeps no files.
         unlabelled: Items that have no mask.
         is_staged: The records' files may become the dataset's as they are. If not, all are written anew.
+        descriptors: Where descriptors are kept; None keeps them in memory.
     """
 
     layout: Layout
@@ -83,12 +85,14 @@ class Digester:
     made: Path | None
     unlabelled: frozenset[str] = frozenset()
     is_staged: bool = True
+    descriptors: DescriptorFile | None = None
 
     @classmethod
     def of_layout(cls, layout: Layout, made: Path | None) -> Digester:
         """For a layout of its own, whose classes are the dataset's."""
         indices = class_indices(layout.classes, layout.classes)
-        return cls(layout, indices, len(layout.classes), made, is_staged=False)
+        descriptors = None if made is None else DescriptorFile(made)
+        return cls(layout, indices, len(layout.classes), made, is_staged=False, descriptors=descriptors)
 
     @cached_property
     def _renames(self) -> bool:
@@ -112,7 +116,7 @@ class Digester:
             record,
             found.faults,
             found.grey,
-            fingerprint=Fingerprint.of(found.image, mask),
+            fingerprint=Fingerprint.of(found.image, mask, self.descriptors),
             size=(found.image.shape[0], found.image.shape[1]),
             pixels=tuple(counts[: self.num_classes].tolist()),
             empty=mask is not None and not counts[1:IGNORE].any(),

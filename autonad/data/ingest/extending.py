@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from autonad.data.dataset import Dataset
+from autonad.data.descriptors import DescriptorFile
 from autonad.data.faults import Fault, fault_table, said_once
 from autonad.data.fingerprints import FINGERPRINTS, fingerprint_table, fingerprints_of
 from autonad.data.ingest.changes import Changes, commit, recover
@@ -187,9 +188,10 @@ class _Ingest:
         def described(done: int, total: int) -> None:
             self.advance(done, total, "known images described")
 
-        prints = fingerprints_of(dataset, self.pool, described)
+        kept = DescriptorFile(staging.folder)
+        prints = fingerprints_of(dataset, self.pool, described, kept)
         pixels = self.settings.pixels
-        reader = Reader(self.source, todo, dataset, ledger, staging, self.pool, self.advance, pixels)
+        reader = Reader(self.source, todo, dataset, ledger, staging, self.pool, self.advance, pixels, kept)
         digests, classes, fetched, layout = reader.read()
         merge = Merge(
             dataset,

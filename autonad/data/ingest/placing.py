@@ -10,6 +10,7 @@ import pandas as pd
 
 from autonad.data.dataset import COLUMNS, UNLABELLED
 from autonad.data.faults import Fault
+from autonad.data.fingerprints import descriptors_of
 from autonad.data.images import read_image, read_mask
 from autonad.data.ingest.changes import Changes
 from autonad.data.ingest.digest import Digest
@@ -131,7 +132,7 @@ def _group(
         group = stated.get(digest.item, "") if older is None else str(rows[older]["group"])
         split = kept_split(digest) if settings.parts.split == "own" else ""
         newcomers.append(Newcomer(digest.item, group, merge.fingerprints[image].content, split))
-    descriptors = np.stack([merge.fingerprints[image].descriptor for image in (*old, *new)])
+    descriptors = descriptors_of([merge.fingerprints[image] for image in (*old, *new)])
     images = (*old, *new)
     files = [merge.added.get(image, merge.dataset.root / image) for image in images]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from autonad.data.dataset import Dataset
+from autonad.data.descriptors import DescriptorFile
 from autonad.data.faults import Fault
 from autonad.data.ingest.digest import Digest, Digester, class_indices
 from autonad.data.ingest.ledger import IMAGE, Ledger
@@ -40,6 +41,7 @@ class Reader:
         pool: Where images are decoded.
         advance: Told how many of how many files have come.
         pixels: What a user states about pixels.
+        descriptors: Where descriptors are kept.
     """
 
     source: BatchSource
@@ -50,6 +52,7 @@ class Reader:
     pool: Executor
     advance: Advance
     pixels: PixelOptions
+    descriptors: DescriptorFile
 
     def read(self) -> tuple[list[Digest], tuple[str, ...], int, Layout]:
         """Fetch and read what is new.
@@ -92,7 +95,14 @@ class Reader:
 
     def _digester(self, layout: Layout, classes: tuple[str, ...]) -> Digester:
         indices = class_indices(layout.classes, classes)
-        return Digester(layout, indices, len(classes), self.staging.made, self.todo.unlabelled)
+        return Digester(
+            layout,
+            indices,
+            len(classes),
+            self.staging.made,
+            self.todo.unlabelled,
+            descriptors=self.descriptors,
+        )
 
     def _again(self, digests: Sequence[Digest], layout: Layout, classes: tuple[str, ...]) -> list[Digest]:
         """Read once more what has arrived."""
