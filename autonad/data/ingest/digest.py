@@ -47,9 +47,9 @@ class Digest:
     fingerprint: Fingerprint | None = None
     size: tuple[int, int] = (0, 0)
     pixels: tuple[int, ...] = ()
-    image: Path = Path()
+    image: str = ""
     sha256: str = ""
-    mask: Path | None = None
+    mask: str | None = None
     mask_sha256: str = ""
     empty: bool = False
     measures: Measures | None = None
@@ -138,17 +138,17 @@ class Digester:
             image = made / f"{name}.image{_suffix(record, content)}"
         if not (is_kept and is_staged):
             _write(image, content)
-        digest = replace(digest, image=image, sha256=hashlib.sha256(content).hexdigest())
+        digest = replace(digest, image=str(image), sha256=hashlib.sha256(content).hexdigest())
         if mask is None:
             return digest
         if self.is_staged and found.is_own_mask and mask is found.mask:
             path = record.masks[0][0]
             content = path.read_bytes()
             if _is_index_png(content):
-                return replace(digest, mask=path, mask_sha256=hashlib.sha256(content).hexdigest())
+                return replace(digest, mask=str(path), mask_sha256=hashlib.sha256(content).hexdigest())
         path, content = made / f"{name}.mask.png", encode_png(mask)
         _write(path, content)
-        return replace(digest, mask=path, mask_sha256=hashlib.sha256(content).hexdigest())
+        return replace(digest, mask=str(path), mask_sha256=hashlib.sha256(content).hexdigest())
 
 
 def _suffix(record: Record, content: bytes) -> str:

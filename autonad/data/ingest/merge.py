@@ -50,7 +50,7 @@ class Merge:
     faults: list[Fault] = field(default_factory=list)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     new: dict[str, Digest] = field(default_factory=dict)
-    added: dict[str, Path] = field(default_factory=dict)
+    added: dict[str, str] = field(default_factory=dict)
     retired: dict[str, str] = field(default_factory=dict)
     defect_free: list[str] = field(default_factory=list)
 
@@ -104,7 +104,7 @@ class Merge:
             self._count("defect_free")
             self.deliveries.remember(digest.record, DEFECT_FREE, DEFECT_FREE, "")
             return ""
-        image = f"images/{self._name(digest)}{digest.image.suffix.lower()}"
+        image = f"images/{self._name(digest)}{Path(digest.image).suffix.lower()}"
         self.added[image] = digest.image
         self.rows[image] = {
             "image": image,

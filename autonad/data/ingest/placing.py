@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -134,12 +135,12 @@ def _group(
         newcomers.append(Newcomer(digest.item, group, merge.fingerprints[image].content, split))
     descriptors = descriptors_of([merge.fingerprints[image] for image in (*old, *new)])
     images = (*old, *new)
-    files = [merge.added.get(image, merge.dataset.root / image) for image in images]
+    root = merge.dataset.root
 
     def surface(index: int) -> Surface:
         mask = rows[images[index]]["mask"]
-        path = merge.added.get(mask, merge.dataset.root / mask)
-        return Surface.of(read_image(files[index]), read_mask(path) if mask else None)
+        image, path = (Path(merge.added.get(place, root / place)) for place in (images[index], mask))
+        return Surface.of(read_image(image), read_mask(path) if mask else None)
 
     parts = settings.parts
     joining = Joining(parts.trust_groups, parts.near_duplicates, merge.rules.prefix, settings.workers)

@@ -191,4 +191,4 @@ def _borrow(image: Path, place: Path) -> None:
 
 def _meanings(layout: Layout) -> dict[str, tuple[int | None, ...]]:
     """Which class each mask of a layout shows, by item."""
-    return {record.item: tuple(index for _, index in record.masks) for record in layout.records}
+    return {record.item: tuple(index for _, index in record.mask_places) for record in layout.records}

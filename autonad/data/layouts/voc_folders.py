@@ -55,8 +55,7 @@ def read_cvat_masks(tree: Tree, wanted: Wanted) -> Layout:
     names, colours, order = _labelmap(tree)
     layout = _read(tree, "cvat", names, colours)
     records = (
-        replace(record, masks=(), drawing=ColourMask(record.masks[0][0], colours, order))
-        for record in layout.records
+        record.with_masks((), ColourMask(record.masks[0][0], colours, order)) for record in layout.records
     )
     return replace(layout, records=tuple(records), colours=None)
 
