@@ -112,15 +112,16 @@ class Digester:
         if record.item not in self.unlabelled:
             mask = self.indices[found.mask] if self._renames else found.mask
         counts = np.zeros(256, int) if mask is None else count_values(mask)
+        measures = Measures.of(found.image, mask)
         digest = Digest(
             record,
             found.faults,
             found.grey,
             fingerprint=Fingerprint.of(found.image, mask, self.descriptors),
-            size=(found.image.shape[0], found.image.shape[1]),
+            size=measures.size,
             pixels=tuple(counts[: self.num_classes].tolist()),
             empty=mask is not None and not counts[1:IGNORE].any(),
-            measures=Measures.of(found.image, mask),
+            measures=measures,
         )
         return digest if self.made is None else self._keep(digest, found, mask, self.made)
 

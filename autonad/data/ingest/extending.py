@@ -148,7 +148,7 @@ class _Ingest:
         stated = todo.layout.groups or {}
         placement = place_all(merge, stated, self.settings)
         own = found_split(todo.layout.records, asked=self.settings.parts.split)
-        shown = tuple(looked(digest, merge.rows[image]["group"]) for image, digest in merge.new.items())
+        shown = tuple(looked(digest, merge.rows[image].group) for image, digest in merge.new.items())
         doubts = judge(shown, self.settings.expected(batch.source))
         is_own, before = self.settings.parts.split == "own", dataset.manifest
         shares = None if is_own else self.settings.fractions
