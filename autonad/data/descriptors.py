@@ -16,7 +16,6 @@ from autonad.data.pictures import SIDE
 from autonad.errors import StorageError
 
 PRECISION = np.float16
-_LENGTH = SIDE * SIDE
 _BUFFER = 2**16  # bytes
 
 
@@ -29,17 +28,18 @@ class Rows(Protocol):
 
 
 class DescriptorFile:
-    """Descriptors float16 (N, 1024) that only grow; safe to be used by several threads.
+    """Descriptors float16 (N, length) that only grow; safe to be used by several threads.
 
     The file has no name and vanishes with its owner or its process. What is read is a copy: no page of the
     file stays in the process's memory.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, length: int = SIDE * SIDE) -> None:
         """Begin an empty file.
 
         Args:
             folder: On whose disk it lies; None takes the system's for temporary files.
+            length: Numbers of one descriptor.
 
         Raises:
             StorageError: The disk refuses.
@@ -49,6 +49,7 @@ class DescriptorFile:
         except OSError as error:
             raise _refused(error) from error
         weakref.finalize(self, self._file.close)
+        self._folder, self._length = folder, length
         self._lock, self._count, self._flushed = Lock(), 0, 0
 
     def __len__(self) -> int:
@@ -62,24 +63,37 @@ class DescriptorFile:
                 self._attempt(self._file.flush)
                 self._flushed = count
         if not count:
-            return np.zeros((0, _LENGTH), dtype=PRECISION)[key]
+            return np.zeros((0, self._length), dtype=PRECISION)[key]
         with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as pages:
-            held = np.frombuffer(pages, dtype=PRECISION, count=count * _LENGTH).reshape(count, _LENGTH)
+            held = np.frombuffer(pages, dtype=PRECISION, count=count * self._length)
+            held = held.reshape(count, self._length)
             found = np.array(held[key])
             del held  # else the file could not be unmapped
         return found
 
     def add(self, descriptor: np.ndarray) -> int:
-        """Append one descriptor (1024,); its position.
+        """Append one descriptor (length,); its position.
 
         Raises:
             StorageError: The disk refuses.
         """
-        content = np.asarray(descriptor, dtype=PRECISION).tobytes()
+        return self.extend(descriptor[None])
+
+    def extend(self, descriptors: np.ndarray) -> int:
+        """Append descriptors (N, length); the position of the first.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
+        content = np.asarray(descriptors, dtype=PRECISION).tobytes()
         with self._lock:
             self._attempt(self._file.write, content)
-            self._count += 1
-            return self._count - 1
+            self._count += len(descriptors)
+            return self._count - len(descriptors)
+
+    def beside(self, length: int) -> DescriptorFile:
+        """An empty file on the same disk for other descriptors of the same images."""
+        return DescriptorFile(self._folder, length)
 
     def _attempt(self, action: Any, *arguments: bytes) -> None:
         try:
@@ -89,17 +103,17 @@ class DescriptorFile:
 
 
 class Selected:
-    """Some of the rows, in an order of their own."""
+    """Some descriptors of a file, in an order of their own."""
 
-    def __init__(self, rows: Rows, positions: Sequence[int]) -> None:
-        self._rows, self._positions = rows, np.asarray(positions, dtype=np.int64)
+    def __init__(self, file: DescriptorFile, positions: Sequence[int]) -> None:
+        self.file, self._positions = file, np.asarray(positions, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._positions)
 
     def __getitem__(self, key: Any, /) -> Any:
         """See `DescriptorFile.__getitem__`."""
-        return self._rows[self._positions[key]]
+        return self.file[self._positions[key]]
 
 
 def _refused(error: OSError) -> StorageError:

@@ -19,7 +19,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from autonad.data.crowds import Crowd, find_crowds, pairs_in
-from autonad.data.descriptors import Rows
+from autonad.data.descriptors import Rows, Selected
 from autonad.data.pictures import CROWD, NEAR, SIDE, grey_of, halved, most_similar, turn
 
 _BLOCK = 512
@@ -110,11 +110,7 @@ def _sweep(
     descriptors: Rows, live: np.ndarray, crowds: list[Crowd], start: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (P, 3) outside of crowds, the most similar of each image; and how many each image has."""
-    couples = np.empty((len(live), SIDE * (SIDE + 1) // 2), dtype=np.float16)
-    bounds = np.empty((len(live), _WAVES * (_WAVES + 1) // 2 + 1), dtype=np.float32)
-    for n in range(0, len(live), _BLOCK):
-        couples[n : n + _BLOCK] = _invariants(descriptors[live[n : n + _BLOCK]])
-        bounds[n : n + _BLOCK] = _slow(couples[n : n + _BLOCK])
+    couples, bounds = _described(descriptors, live)
     crowd_of = np.full(len(descriptors), -1)
     for number, crowd in enumerate(crowds):
         crowd_of[crowd.members] = number
@@ -151,9 +147,25 @@ def _sweep(
     return np.concatenate(kept), degree
 
 
+def _described(descriptors: Rows, live: np.ndarray) -> tuple[Rows, np.ndarray]:
+    """`_invariants` of the live ones, kept where the descriptors are: in a file or in memory; and `_slow`."""
+    width = SIDE * (SIDE + 1) // 2
+    file = descriptors.file.beside(width) if isinstance(descriptors, Selected) else None
+    couples = np.empty((0 if file is not None else len(live), width), dtype=np.float16)
+    bounds = np.empty((len(live), _WAVES * (_WAVES + 1) // 2 + 1), dtype=np.float32)
+    for n in range(0, len(live), _BLOCK):
+        block = _invariants(descriptors[live[n : n + _BLOCK]])
+        bounds[n : n + _BLOCK] = _slow(block)
+        if file is None:
+            couples[n : n + _BLOCK] = block
+        else:
+            file.extend(block)
+    return (couples if file is None else file), bounds
+
+
 def _between(
     descriptors: Rows,
-    couples: np.ndarray,
+    couples: Rows,
     bounds: np.ndarray,
     a: tuple[np.ndarray, np.ndarray],
     b: tuple[np.ndarray, np.ndarray],

@@ -65,8 +65,9 @@ class Arrivals:
         content, labels = digest.fingerprint.content, digest.fingerprint.labels
         if content in self.disputed:
             return self.disputed[content]
-        for arrival in self.of(content):
+        for arrival in self.of(content) if labels else ():
             assert arrival.digest.fingerprint is not None
-            if labels and arrival.digest.fingerprint.labels not in {"", labels}:
-                return arrival.digest
+            # All that have a mask have the same: the first other one ended in a dispute.
+            if arrival.digest.fingerprint.labels:
+                return None if arrival.digest.fingerprint.labels == labels else arrival.digest
         return None
