@@ -28,7 +28,7 @@ from autonad.data.copies import (
 )
 from autonad.data.dataset import UNLABELLED, Dataset, count_pixels
 from autonad.data.faults import Fault, Severity, fault_table, said_once
-from autonad.data.fingerprints import Fingerprint
+from autonad.data.fingerprints import Fingerprint, descriptors_of
 from autonad.data.ingest.digest import Digester
 from autonad.data.ingest.findings import (
     compare,
@@ -273,8 +273,7 @@ def _grouped(layout: Layout, images: Sequence[Seen], parts: PartOptions) -> Grou
         )
         for image in images
     ]
-    blank = np.zeros((0, 1), dtype=np.float16)
-    descriptors = np.stack([image.fingerprint.descriptor for image in images]) if images else blank
+    descriptors = descriptors_of([image.fingerprint for image in images])
     return place([], newcomers, descriptors, surface, joining)
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from autonad.data.faults import Fault, Severity
-from autonad.data.fingerprints import Fingerprint
+from autonad.data.fingerprints import Fingerprint, descriptors_of
 from autonad.data.repeats import Surface, confirm
 from autonad.data.similarity import find_candidates
 
@@ -49,7 +47,7 @@ def straddling_pairs(
     """
     if not seen:
         return []
-    candidates = find_candidates(np.stack([image.fingerprint.descriptor for image in seen]))
+    candidates = find_candidates(descriptors_of([image.fingerprint for image in seen]))
     pairs, _ = confirm(candidates, [image.split for image in seen], surface, workers)
     content = [image.fingerprint.content for image in seen]
     return [(i, j, value) for i, j, value, _ in pairs if content[i] != content[j]]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autonad.data.descriptors import Rows
 from autonad.data.pictures import CROWD, NEAR, SIDE, most_similar, turn
 
 _LEADERS = 256  # images that are asked how many others they resemble
@@ -42,7 +43,7 @@ class Crowd:
     correlations: np.ndarray
 
 
-def find_crowds(descriptors: np.ndarray, live: np.ndarray) -> list[Crowd]:
+def find_crowds(descriptors: Rows, live: np.ndarray) -> list[Crowd]:
     """Crowds that hold a hundredth of the images or more, the largest first, none with a member of another.
 
     Args:
@@ -63,7 +64,7 @@ def find_crowds(descriptors: np.ndarray, live: np.ndarray) -> list[Crowd]:
     return crowds
 
 
-def pairs_in(descriptors: np.ndarray, crowd: Crowd, start: int) -> np.ndarray:
+def pairs_in(descriptors: Rows, crowd: Crowd, start: int) -> np.ndarray:
     """Pairs (P, 3) of members that are alike beyond the scene: i < j, correlation of the whole pictures.
 
     Args:
@@ -103,7 +104,7 @@ def pairs_in(descriptors: np.ndarray, crowd: Crowd, start: int) -> np.ndarray:
     return _correlated(descriptors, first[new], second[new])
 
 
-def _count(descriptors: np.ndarray, leaders: np.ndarray, rest: np.ndarray) -> np.ndarray:
+def _count(descriptors: Rows, leaders: np.ndarray, rest: np.ndarray) -> np.ndarray:
     """How many of the rest each leader resembles in some orientation."""
     counts = np.zeros(len(leaders), dtype=np.int64)
     pictures = descriptors[leaders].astype(np.float32).reshape(-1, SIDE, SIDE)
@@ -117,7 +118,7 @@ def _count(descriptors: np.ndarray, leaders: np.ndarray, rest: np.ndarray) -> np
     return counts
 
 
-def _gather(descriptors: np.ndarray, leader: int, rest: np.ndarray) -> Crowd:
+def _gather(descriptors: Rows, leader: int, rest: np.ndarray) -> Crowd:
     picture = descriptors[leader].astype(np.float32).reshape(1, SIDE, SIDE)
     # Turning the leader by o shows how the inverse of o turns the member.
     views = np.concatenate([turn(picture, o).reshape(1, -1) for o in range(8)])
@@ -133,7 +134,7 @@ def _gather(descriptors: np.ndarray, leader: int, rest: np.ndarray) -> Crowd:
 _INVERSE = np.array([0, 3, 2, 1, 4, 5, 6, 7])
 
 
-def _aligned(descriptors: np.ndarray, crowd: Crowd, part: np.ndarray) -> np.ndarray:
+def _aligned(descriptors: Rows, crowd: Crowd, part: np.ndarray) -> np.ndarray:
     """Members turned as the leader is, float32 (len(part), 1024)."""
     pictures = descriptors[crowd.members[part]].astype(np.float32).reshape(-1, SIDE, SIDE)
     ways = crowd.orientations[part]
@@ -160,7 +161,7 @@ def _directions(beyond: np.ndarray) -> np.ndarray:
     return (vectors / np.sqrt(np.maximum(variance, 0) + mean)).astype(np.float32)
 
 
-def _correlated(descriptors: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _correlated(descriptors: Rows, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Pairs (P, 3) with the correlation in the best orientation, those that are near-duplicates."""
     best = np.full(len(first), -1, dtype=np.float32)
     for part in _parts(len(first)):

@@ -9,7 +9,7 @@ another `scheme`, which says how the others are computed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from autonad.data.dataset import UNLABELLED, Dataset
+from autonad.data.descriptors import PRECISION, DescriptorFile, Rows, Selected
 from autonad.data.runs import Runs
 from autonad.data.similarity import describe
 
 FINGERPRINTS = "fingerprints.parquet"
-_PRECISION = np.float16
 _SCHEME = 2  # 1, which is not written: all channels of grey images, masks pixel by pixel
 _COLUMNS = ("image", "sha256", "mask_sha256", "content", "labels", "descriptor", "scheme")
 
@@ -34,25 +34,66 @@ class Fingerprint:
     Attributes:
         content: sha256 of the image's pixels, so that another compression of equal pixels is recognised.
         labels: sha256 of the mask's pixels; empty without a mask.
-        descriptor: float16 (1024,), for near-duplicates; see `similarity.describe`.
+        descriptors: float16 (N, 1024), where its descriptor lies, alone or with others.
+        position: At which place.
     """
 
     content: str
     labels: str
-    descriptor: np.ndarray
+    descriptors: Rows
+    position: int = 0
+
+    @property
+    def descriptor(self) -> np.ndarray:
+        """float16 (1024,), for near-duplicates; see `similarity.describe`."""
+        found: np.ndarray = self.descriptors[self.position]
+        return found
 
     @classmethod
-    def of(cls, image: np.ndarray, mask: np.ndarray | None) -> Fingerprint:
-        """Fingerprint of an image uint8 (H, W, 3) with its index mask uint8 (H, W)."""
+    def of(
+        cls, image: np.ndarray, mask: np.ndarray | None, file: DescriptorFile | None = None
+    ) -> Fingerprint:
+        """Fingerprint of an image uint8 (H, W, 3) with its index mask uint8 (H, W).
+
+        Args:
+            image: The image.
+            mask: Its mask; None if it has none.
+            file: Where its descriptor is kept; None keeps it in memory.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
         pixels = np.ascontiguousarray(image[..., 0] if _is_grey(image) else image)
         content = hashlib.sha256(repr(pixels.shape).encode())
         content.update(pixels.data)
         labels = "" if mask is None else hashlib.sha256(Runs.of(mask).content()).hexdigest()
-        return cls(content.hexdigest(), labels, describe(image).astype(_PRECISION))
+        return cls.kept(content.hexdigest(), labels, describe(image).astype(PRECISION), file)
+
+    @classmethod
+    def kept(
+        cls, content: str, labels: str, descriptor: np.ndarray, file: DescriptorFile | None
+    ) -> Fingerprint:
+        """A fingerprint whose descriptor float16 (1024,) lies in a file; without one, in memory."""
+        if file is None:
+            return cls(content, labels, descriptor[None])
+        return cls(content, labels, file, file.add(descriptor))
+
+
+def descriptors_of(prints: Sequence[Fingerprint]) -> Rows:
+    """Descriptors float16 (N, 1024) of many fingerprints; those of one file stay there."""
+    if not prints:
+        return np.zeros((0, 1), dtype=PRECISION)
+    file = prints[0].descriptors
+    if isinstance(file, DescriptorFile) and all(one.descriptors is file for one in prints):
+        return Selected(file, [one.position for one in prints])
+    return np.stack([one.descriptor for one in prints])
 
 
 def fingerprints_of(
-    dataset: Dataset, pool: Executor, advance: Callable[[int, int], None] = lambda done, total: None
+    dataset: Dataset,
+    pool: Executor,
+    advance: Callable[[int, int], None] = lambda done, total: None,
+    file: DescriptorFile | None = None,
 ) -> list[Fingerprint]:
     """Fingerprint of each row of a dataset's manifest; what is not on file is made from the images.
 
@@ -60,18 +101,20 @@ def fingerprints_of(
         dataset: The dataset.
         pool: Where images are decoded.
         advance: Told how many of how many images were decoded.
+        file: Where descriptors are kept; None keeps them in memory.
 
     Raises:
         DatasetError: An image or a mask cannot be read.
+        StorageError: The disk refuses.
     """
-    stored = _read(dataset)
+    stored = _read(dataset, file)
     rows: list[Any] = list(dataset.manifest.itertuples())
     keys = [(row.image, row.sha256, row.mask_sha256) for row in rows]
     missing = [row for row, key in zip(rows, keys, strict=True) if key not in stored]
 
     def make(row: Any) -> Fingerprint:
         mask = None if row.split == UNLABELLED else dataset.read_mask(row)
-        return Fingerprint.of(dataset.read_image(row), mask)
+        return Fingerprint.of(dataset.read_image(row), mask, file)
 
     for done, (row, made) in enumerate(zip(missing, pool.map(make, missing), strict=True), start=1):
         stored[row.image, row.sha256, row.mask_sha256] = made
@@ -93,7 +136,7 @@ def fingerprint_table(manifest: pd.DataFrame, fingerprints: dict[str, Fingerprin
     )
 
 
-def _read(dataset: Dataset) -> dict[tuple[str, str, str], Fingerprint]:
+def _read(dataset: Dataset, file: DescriptorFile | None) -> dict[tuple[str, str, str], Fingerprint]:
     """Fingerprints on file by image and the hashes of its files; none if the file is absent or damaged."""
     path = dataset.root / FINGERPRINTS
     if not path.is_file():
@@ -103,8 +146,8 @@ def _read(dataset: Dataset) -> dict[tuple[str, str, str], Fingerprint]:
     except Exception:  # pyarrow raises its own, OSError or ValueError; the images hold everything needed
         return {}
     return {
-        (row.image, row.sha256, row.mask_sha256): Fingerprint(
-            row.content, row.labels, np.frombuffer(row.descriptor, dtype=_PRECISION)
+        (row.image, row.sha256, row.mask_sha256): Fingerprint.kept(
+            row.content, row.labels, np.frombuffer(row.descriptor, dtype=PRECISION), file
         )
         for row in _rows(table[table["scheme"] == _SCHEME])
     }

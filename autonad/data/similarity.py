@@ -19,6 +19,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from autonad.data.crowds import Crowd, find_crowds, pairs_in
+from autonad.data.descriptors import Rows, Selected
 from autonad.data.pictures import CROWD, NEAR, SIDE, grey_of, halved, most_similar, turn
 
 _BLOCK = 512
@@ -67,7 +68,7 @@ def describe_grey(grey: np.ndarray) -> np.ndarray:
     return detail / length
 
 
-def find_candidates(descriptors: np.ndarray, *, start: int = 0) -> Candidates:
+def find_candidates(descriptors: Rows, *, start: int = 0) -> Candidates:
     """Images that are near-duplicates in some of the eight orientations.
 
     Memory grows with the number of images only. Time grows faster, by a bound of 37 products for each pair
@@ -79,7 +80,8 @@ def find_candidates(descriptors: np.ndarray, *, start: int = 0) -> Candidates:
         start: Pairs whose second image comes before this one are left out: they are known already.
     """
     count = len(descriptors)
-    live = np.flatnonzero(descriptors.any(axis=1)) if count else np.zeros(0, dtype=np.int64)
+    parts = [descriptors[n : n + _BLOCK].any(axis=1) for n in range(0, count, _BLOCK)]
+    live = np.flatnonzero(np.concatenate(parts)) if count else np.zeros(0, dtype=np.int64)
     crowds = find_crowds(descriptors, live)
     apart, degree = _sweep(descriptors, live, crowds, start)
     found = [apart, *(pairs_in(descriptors, crowd, start) for crowd in crowds)]
@@ -99,20 +101,16 @@ def find_candidates(descriptors: np.ndarray, *, start: int = 0) -> Candidates:
     return Candidates([(i, j, c) for (i, j), c in listed], crowded, hubs)
 
 
-def near_pairs(descriptors: np.ndarray, *, start: int = 0) -> list[tuple[int, int, float]]:
+def near_pairs(descriptors: Rows, *, start: int = 0) -> list[tuple[int, int, float]]:
     """The pairs of `find_candidates` alone."""
     return find_candidates(descriptors, start=start).pairs
 
 
 def _sweep(
-    descriptors: np.ndarray, live: np.ndarray, crowds: list[Crowd], start: int
+    descriptors: Rows, live: np.ndarray, crowds: list[Crowd], start: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (P, 3) outside of crowds, the most similar of each image; and how many each image has."""
-    couples = np.empty((len(live), SIDE * (SIDE + 1) // 2), dtype=np.float16)
-    bounds = np.empty((len(live), _WAVES * (_WAVES + 1) // 2 + 1), dtype=np.float32)
-    for n in range(0, len(live), _BLOCK):
-        couples[n : n + _BLOCK] = _invariants(descriptors[live[n : n + _BLOCK]])
-        bounds[n : n + _BLOCK] = _slow(couples[n : n + _BLOCK])
+    couples, bounds = _described(descriptors, live)
     crowd_of = np.full(len(descriptors), -1)
     for number, crowd in enumerate(crowds):
         crowd_of[crowd.members] = number
@@ -149,9 +147,25 @@ def _sweep(
     return np.concatenate(kept), degree
 
 
+def _described(descriptors: Rows, live: np.ndarray) -> tuple[Rows, np.ndarray]:
+    """`_invariants` of the live ones, kept where the descriptors are: in a file or in memory; and `_slow`."""
+    width = SIDE * (SIDE + 1) // 2
+    file = descriptors.file.beside(width) if isinstance(descriptors, Selected) else None
+    couples = np.empty((0 if file is not None else len(live), width), dtype=np.float16)
+    bounds = np.empty((len(live), _WAVES * (_WAVES + 1) // 2 + 1), dtype=np.float32)
+    for n in range(0, len(live), _BLOCK):
+        block = _invariants(descriptors[live[n : n + _BLOCK]])
+        bounds[n : n + _BLOCK] = _slow(block)
+        if file is None:
+            couples[n : n + _BLOCK] = block
+        else:
+            file.extend(block)
+    return (couples if file is None else file), bounds
+
+
 def _between(
-    descriptors: np.ndarray,
-    couples: np.ndarray,
+    descriptors: Rows,
+    couples: Rows,
     bounds: np.ndarray,
     a: tuple[np.ndarray, np.ndarray],
     b: tuple[np.ndarray, np.ndarray],

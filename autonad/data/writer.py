@@ -152,7 +152,7 @@ class DatasetWriter:
     def put(
         self,
         manifest: pd.DataFrame,
-        files: Mapping[str, Path],
+        files: Mapping[str, str | Path],
         reasons: Sequence[Mapping[str, str]],
         about: Mapping[str, Any],
     ) -> None:
@@ -169,7 +169,7 @@ class DatasetWriter:
         """
         with _storage(self.output):
             for place, path in files.items():
-                move = os.replace if path.parent == self.made else shutil.copyfile
+                move = os.replace if Path(path).parent == self.made else shutil.copyfile
                 move(path, self._building / place)
             shutil.rmtree(self.made)
             manifest.to_parquet(self._building / MANIFEST, index=False)

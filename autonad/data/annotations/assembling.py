@@ -140,7 +140,7 @@ class Collection:
     def _record(self, found: Found, classes: tuple[str, ...]) -> Record:
         item = self.item(found.image)
         drawing = Sketch(found.file, item, classes, found.notes)
-        return Record(
+        return Record.of(
             found.image, item, (), published_split=found.split, drawing=drawing, is_embedded=found.is_embedded
         )
 

@@ -14,6 +14,7 @@ digest      one image with its mask, read
 findings    what is found in them (and what is doubted: autonad.data.sanity)
 arrivals    what the batch has brought so far, to find images that come with two masks
 merge       decides: a new row, a mask for a waiting one, a copy, or quarantine
+rows        the manifest while it changes
 deliveries  which file became what
 quarantine  files kept apart, with reasons
 placing     groups and splits of everything new: the next manifest

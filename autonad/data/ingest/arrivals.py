@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from autonad.data.ingest.digest import Digest
 from autonad.data.ingest.ledger import Batch
+from autonad.data.ingest.rows import Row
 
 _COUNTS = ("images", "labelled", "upgraded", "relabelled", "copies", "defect_free")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """One image of the batch, and what was made of it.
 
@@ -39,15 +39,21 @@ class Arrivals:
         disputed: One image for each content that came with two different masks, and is used no more.
     """
 
-    waiting: dict[str, dict[str, Any]] = field(default_factory=dict)
+    waiting: dict[str, Row] = field(default_factory=dict)
     disputed: dict[str, Digest] = field(default_factory=dict)
     _by_content: dict[str, list[Arrival]] = field(default_factory=dict)
+    _counted: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
 
     def note(self, digest: Digest, image: str, before: Batch, after: Batch) -> None:
         """Remember an image, and which counts it has raised."""
         assert digest.fingerprint is not None
         counted = tuple(name for name in _COUNTS if getattr(after, name) != getattr(before, name))
-        self._by_content.setdefault(digest.fingerprint.content, []).append(Arrival(digest, image, counted))
+        arrival = Arrival(digest, image, self._counted.setdefault(counted, counted))
+        content = digest.fingerprint.content
+        if content in self._by_content:
+            self._by_content[content].append(arrival)
+        else:
+            self._by_content[content] = [arrival]
 
     def of(self, content: str) -> list[Arrival]:
         """The images that show this."""
@@ -59,8 +65,9 @@ class Arrivals:
         content, labels = digest.fingerprint.content, digest.fingerprint.labels
         if content in self.disputed:
             return self.disputed[content]
-        for arrival in self.of(content):
+        for arrival in self.of(content) if labels else ():
             assert arrival.digest.fingerprint is not None
-            if labels and arrival.digest.fingerprint.labels not in {"", labels}:
-                return arrival.digest
+            # All that have a mask have the same: the first other one ended in a dispute.
+            if arrival.digest.fingerprint.labels:
+                return None if arrival.digest.fingerprint.labels == labels else arrival.digest
         return None

@@ -51,7 +51,7 @@ class Changes:
     about: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     documents: dict[str, Any] = field(default_factory=dict)
-    added: dict[str, Path] = field(default_factory=dict)
+    added: Mapping[str, str | Path] = field(default_factory=dict)
     retired: dict[str, str] = field(default_factory=dict)
     reasons: list[dict[str, str]] = field(default_factory=list)
 
@@ -130,7 +130,7 @@ def _prepare(root: Path, changes: Changes) -> None:
         _reasons(root, changes.reasons).to_csv(following / REASONS, index=False)
     journal = {
         "manifest": sha256_file(following / MANIFEST),
-        "added": {place: path.relative_to(root).as_posix() for place, path in changes.added.items()},
+        "added": {place: Path(path).relative_to(root).as_posix() for place, path in changes.added.items()},
         "retired": changes.retired,
     }
     write_json(root / FOLDER / _JOURNAL, journal)

@@ -48,7 +48,7 @@ class Deliveries:
 
         An annotation file that several records share is dealt with once one of them is.
         """
-        for path in record.files[1 + len(record.masks) :]:
+        for path in record.files[1 + len(record.mask_places) :]:
             entry = self.entries.get(path)
             if entry is not None and path != record.image and path not in self._annotations:
                 self._annotations.add(path)

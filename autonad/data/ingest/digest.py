@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autonad.data.descriptors import DescriptorFile
 from autonad.data.faults import Fault
 from autonad.data.fingerprints import Fingerprint
 from autonad.data.histogram import count_values
@@ -46,9 +47,9 @@ class Digest:
     fingerprint: Fingerprint | None = None
     size: tuple[int, int] = (0, 0)
     pixels: tuple[int, ...] = ()
-    image: Path = Path()
+    image: str = ""
     sha256: str = ""
-    mask: Path | None = None
+    mask: str | None = None
     mask_sha256: str = ""
     empty: bool = False
     measures: Measures | None = None
@@ -75,6 +76,7 @@ class Digester:
         made: Folder for files that have to be written anew; None keeps no files.
         unlabelled: Items that have no mask.
         is_staged: The records' files may become the dataset's as they are. If not, all are written anew.
+        descriptors: Where descriptors are kept; None keeps them in memory.
     """
 
     layout: Layout
@@ -83,12 +85,14 @@ class Digester:
     made: Path | None
     unlabelled: frozenset[str] = frozenset()
     is_staged: bool = True
+    descriptors: DescriptorFile | None = None
 
     @classmethod
     def of_layout(cls, layout: Layout, made: Path | None) -> Digester:
         """For a layout of its own, whose classes are the dataset's."""
         indices = class_indices(layout.classes, layout.classes)
-        return cls(layout, indices, len(layout.classes), made, is_staged=False)
+        descriptors = None if made is None else DescriptorFile(made)
+        return cls(layout, indices, len(layout.classes), made, is_staged=False, descriptors=descriptors)
 
     @cached_property
     def _renames(self) -> bool:
@@ -108,15 +112,16 @@ class Digester:
         if record.item not in self.unlabelled:
             mask = self.indices[found.mask] if self._renames else found.mask
         counts = np.zeros(256, int) if mask is None else count_values(mask)
+        measures = Measures.of(found.image, mask)
         digest = Digest(
             record,
             found.faults,
             found.grey,
-            fingerprint=Fingerprint.of(found.image, mask),
-            size=(found.image.shape[0], found.image.shape[1]),
+            fingerprint=Fingerprint.of(found.image, mask, self.descriptors),
+            size=measures.size,
             pixels=tuple(counts[: self.num_classes].tolist()),
             empty=mask is not None and not counts[1:IGNORE].any(),
-            measures=Measures.of(found.image, mask),
+            measures=measures,
         )
         return digest if self.made is None else self._keep(digest, found, mask, self.made)
 
@@ -134,17 +139,17 @@ class Digester:
             image = made / f"{name}.image{_suffix(record, content)}"
         if not (is_kept and is_staged):
             _write(image, content)
-        digest = replace(digest, image=image, sha256=hashlib.sha256(content).hexdigest())
+        digest = replace(digest, image=str(image), sha256=hashlib.sha256(content).hexdigest())
         if mask is None:
             return digest
         if self.is_staged and found.is_own_mask and mask is found.mask:
             path = record.masks[0][0]
             content = path.read_bytes()
             if _is_index_png(content):
-                return replace(digest, mask=path, mask_sha256=hashlib.sha256(content).hexdigest())
+                return replace(digest, mask=str(path), mask_sha256=hashlib.sha256(content).hexdigest())
         path, content = made / f"{name}.mask.png", encode_png(mask)
         _write(path, content)
-        return replace(digest, mask=path, mask_sha256=hashlib.sha256(content).hexdigest())
+        return replace(digest, mask=str(path), mask_sha256=hashlib.sha256(content).hexdigest())
 
 
 def _suffix(record: Record, content: bytes) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from autonad.data.dataset import Dataset
+from autonad.data.descriptors import DescriptorFile
 from autonad.data.faults import Fault, fault_table, said_once
 from autonad.data.fingerprints import FINGERPRINTS, fingerprint_table, fingerprints_of
 from autonad.data.ingest.changes import Changes, commit, recover
@@ -147,7 +148,7 @@ class _Ingest:
         stated = todo.layout.groups or {}
         placement = place_all(merge, stated, self.settings)
         own = found_split(todo.layout.records, asked=self.settings.parts.split)
-        shown = tuple(looked(digest, merge.rows[image]["group"]) for image, digest in merge.new.items())
+        shown = tuple(looked(digest, merge.rows[image].group) for image, digest in merge.new.items())
         doubts = judge(shown, self.settings.expected(batch.source))
         is_own, before = self.settings.parts.split == "own", dataset.manifest
         shares = None if is_own else self.settings.fractions
@@ -187,9 +188,10 @@ class _Ingest:
         def described(done: int, total: int) -> None:
             self.advance(done, total, "known images described")
 
-        prints = fingerprints_of(dataset, self.pool, described)
+        kept = DescriptorFile(staging.folder)
+        prints = fingerprints_of(dataset, self.pool, described, kept)
         pixels = self.settings.pixels
-        reader = Reader(self.source, todo, dataset, ledger, staging, self.pool, self.advance, pixels)
+        reader = Reader(self.source, todo, dataset, ledger, staging, self.pool, self.advance, pixels, kept)
         digests, classes, fetched, layout = reader.read()
         merge = Merge(
             dataset,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from autonad.console import some
+from autonad.data.descriptors import Rows
 from autonad.data.faults import Fault
 from autonad.data.ingest.joins import Join, Parts
 from autonad.data.repeats import Surface, confirm
@@ -85,7 +84,7 @@ class Grouping:
 def place(
     members: Sequence[Member],
     newcomers: Sequence[Newcomer],
-    descriptors: np.ndarray,
+    descriptors: Rows,
     surface: Callable[[int], Surface],
     joining: Joining,
 ) -> Grouping:

@@ -120,7 +120,7 @@ def import_dataset(
             READING: layout.reading.to_dict(),
             "faults": fault_table(known).to_dict(orient="records"),
         }
-        shown = tuple(looked(digest, merge.rows[image]["group"]) for image, digest in merge.new.items())
+        shown = tuple(looked(digest, merge.rows[image].group) for image, digest in merge.new.items())
         doubts = judge(shown, settings.expected(source.name))
         is_own = settings.parts.split == "own"
         shares = None if is_own else settings.fractions

@@ -88,7 +88,7 @@ def plan(
 
     missing = [fault for fault in layout.faults if fault.kind == _MISSING_MASK and fault.item in by_item]
     unlabelled = tuple(
-        Record(staging.path(entry), entry.key, ()) for entry in (by_item[fault.item] for fault in missing)
+        Record.of(staging.path(entry), entry.key, ()) for entry in (by_item[fault.item] for fault in missing)
     )
     records = (*layout.records, *unlabelled)
     more, faults = _file_faults(layout, by_item)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from autonad.data.dataset import COLUMNS, UNLABELLED, Dataset
+from autonad.data.dataset import UNLABELLED, Dataset
 from autonad.data.faults import Fault
 from autonad.data.fingerprints import Fingerprint
 from autonad.data.ingest.arrivals import Arrival, Arrivals
@@ -15,6 +14,7 @@ from autonad.data.ingest.digest import Digest
 from autonad.data.ingest.findings import rejection
 from autonad.data.ingest.ledger import CONFLICT, COPY, DEFECT_FREE, FAULTY, IMAGE, MASK, Batch
 from autonad.data.ingest.quarantine import QUARANTINE, Quarantine
+from autonad.data.ingest.rows import Row, rows_of
 from autonad.data.ingest.settings import Rules
 from autonad.data.writer import unique_name
 from autonad.storage.source import Entry
@@ -48,19 +48,15 @@ class Merge:
     deliveries: Deliveries
     batch: Batch
     faults: list[Fault] = field(default_factory=list)
-    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
     new: dict[str, Digest] = field(default_factory=dict)
-    added: dict[str, Path] = field(default_factory=dict)
+    added: dict[str, str] = field(default_factory=dict)
     retired: dict[str, str] = field(default_factory=dict)
     defect_free: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Index the rows by path and by content, and the names that are taken."""
-        padding = (0,) * (len(self.classes) - self.dataset.num_classes)
-        rows: list[Any] = self.dataset.manifest[list(COLUMNS)].to_dict(orient="records")
-        self.rows = {
-            row["image"]: {**row, "pixels": [*(int(n) for n in row["pixels"]), *padding]} for row in rows
-        }
+        self.rows = rows_of(self.dataset.manifest, len(self.classes))
         self._by_content: dict[str, str] = {}
         for image in sorted(self.rows):
             self._by_content.setdefault(self.fingerprints[image].content, image)
@@ -104,20 +100,20 @@ class Merge:
             self._count("defect_free")
             self.deliveries.remember(digest.record, DEFECT_FREE, DEFECT_FREE, "")
             return ""
-        image = f"images/{self._name(digest)}{digest.image.suffix.lower()}"
+        image = f"images/{self._name(digest)}{Path(digest.image).suffix.lower()}"
         self.added[image] = digest.image
-        self.rows[image] = {
-            "image": image,
-            "mask": "",
-            "group": "",
-            "batch": self.batch.name,
-            "split": "",
-            "sha256": digest.sha256,
-            "mask_sha256": "",
-            "height": digest.size[0],
-            "width": digest.size[1],
-            "pixels": [0] * len(self.classes),
-        }
+        self.rows[image] = Row(
+            image,
+            mask="",
+            group="",
+            batch=self.batch.name,
+            split="",
+            sha256=digest.sha256,
+            mask_sha256="",
+            height=digest.size[0],
+            width=digest.size[1],
+            pixels=(0,) * len(self.classes),
+        )
         self.new[image] = digest
         self.fingerprints[image] = fingerprint
         self._by_content.setdefault(fingerprint.content, image)
@@ -138,13 +134,13 @@ class Merge:
             if not own:
                 self._count("copies")
             self.deliveries.remember(record, outcome, MASK if own else COPY, image)
-        elif not row["mask"]:
+        elif not row.mask:
             if digest.empty and not self.rules.include_defect_free:
                 self._count("defect_free")
                 self.deliveries.remember(record, DEFECT_FREE, DEFECT_FREE, image)
                 return image
             if image not in self.new:
-                self._arrivals.waiting.setdefault(image, dict(row))
+                self._arrivals.waiting.setdefault(image, replace(row))
             self._label(digest, image)
             self._count("labelled" if image in self.new else "upgraded")
             self.deliveries.remember(record, outcome, MASK, image)
@@ -179,7 +175,7 @@ class Merge:
     def _take_back(self, arrival: Arrival, content: str) -> None:
         image = arrival.image
         self.batch = arrival.uncounted(self.batch)
-        mask = self.rows[image]["mask"] if image in self.rows else ""
+        mask = self.rows[image].mask if image in self.rows else ""
         self.added.pop(mask, None)
         if image in self._arrivals.waiting:
             self.rows[image] = self._arrivals.waiting.pop(image)
@@ -200,11 +196,11 @@ class Merge:
     def _relabel(self, digest: Digest, image: str) -> None:
         """Replace a mask that changed at its source."""
         row = self.rows[image]
-        old = row["mask"]
+        old = row.mask
         reason = f"mask of {image} until batch {self.batch.name}; it changed at its source"
         self.retired[old] = self.quarantine.retire(old, reason)
         message = (
-            f"its mask changed at its source: {image} (split {row['split']}) has the new one now, and the "
+            f"its mask changed at its source: {image} (split {row.split}) has the new one now, and the "
             f"old one is {self.retired[old]}"
         )
         self.faults.append(Fault("warning", "relabelled", digest.item, message))
@@ -218,10 +214,12 @@ class Merge:
         assert digest.fingerprint is not None
         mask = f"masks/{unique_name(Path(image).stem, self._masks)}.png"
         self.added[mask] = digest.mask
-        self.rows[image] |= {"mask": mask, "mask_sha256": digest.mask_sha256, "pixels": list(digest.pixels)}
-        if self.rows[image]["split"] == UNLABELLED:
-            self.rows[image]["split"] = ""
-        self.fingerprints[image] = replace(self.fingerprints[image], labels=digest.fingerprint.labels)
+        row = self.rows[image]
+        row.mask, row.mask_sha256, row.pixels = mask, digest.mask_sha256, digest.pixels
+        if row.split == UNLABELLED:
+            row.split = ""
+        if self.fingerprints[image].labels != digest.fingerprint.labels:
+            self.fingerprints[image] = replace(self.fingerprints[image], labels=digest.fingerprint.labels)
 
     def _reject(self, digest: Digest, outcome: str, reason: str, because: str = "") -> None:
         if any(fault.kind == NOT_READ for fault in digest.faults):

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from threading import Event
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -45,4 +45,31 @@ def in_order(
     finally:
         stopped.set()
         for future in waiting:
+            future.cancel()
+
+
+class Bounded(Generic[_Item, _Result]):
+    """The same for items that come one by one: whoever brings them waits while too many are under way."""
+
+    def __init__(self, pool: Executor, function: Callable[[_Item], _Result]) -> None:
+        """Begin without items; see `in_order`."""
+        self._pool, self._function = pool, function
+        self._waiting: deque[Future[_Result]] = deque()
+        self._done: list[_Result] = []
+
+    def add(self, item: _Item) -> None:
+        """Begin one item; an error of an earlier one is raised here."""
+        self._waiting.append(self._pool.submit(self._function, item))
+        while len(self._waiting) > _CHUNK * _AHEAD:
+            self._done.append(self._waiting.popleft().result())
+
+    def results(self) -> list[_Result]:
+        """Wait for all; their results, in order."""
+        while self._waiting:
+            self._done.append(self._waiting.popleft().result())
+        return self._done
+
+    def cancel(self) -> None:
+        """Begin nothing more of what was added."""
+        for future in self._waiting:
             future.cancel()

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from autonad.data.dataset import COLUMNS, UNLABELLED
+from autonad.data.dataset import UNLABELLED
 from autonad.data.faults import Fault
+from autonad.data.fingerprints import descriptors_of
 from autonad.data.images import read_image, read_mask
 from autonad.data.ingest.changes import Changes
 from autonad.data.ingest.digest import Digest
 from autonad.data.ingest.grouping import Joining, Member, Newcomer, place
 from autonad.data.ingest.merge import Merge
 from autonad.data.ingest.own_split import complete, kept_split
+from autonad.data.ingest.rows import manifest_of
 from autonad.data.ingest.settings import IngestSettings
 from autonad.data.repeats import Surface
 from autonad.data.split import extend_split
@@ -67,8 +70,7 @@ def place_all(merge: Merge, stated: Mapping[str, str], settings: IngestSettings)
         DatasetError: The images show too few parts to be split.
     """
     joins, faults = _group(merge, stated, settings)
-    table = pd.DataFrame(list(merge.rows.values()), columns=list(COLUMNS))
-    table = table.sort_values("image", kind="stable").reset_index(drop=True)
+    table = manifest_of(merge.rows.values())
     labelled = (table["mask"] != "").to_numpy()
     table, found = assign(table, labelled, merge.new.keys(), settings)
     faults += found
@@ -116,9 +118,9 @@ def _group(
     if not new:
         return [], []
     faults: list[Fault] = []
-    split_of = {row["group"]: row["split"] for row in rows.values() if row["split"] not in {"", UNLABELLED}}
+    split_of = {row.group: row.split for row in rows.values() if row.split not in {"", UNLABELLED}}
     old = [image for image in rows if image not in new]
-    members = [Member(image, rows[image]["group"], split_of.get(rows[image]["group"], "")) for image in old]
+    members = [Member(image, rows[image].group, split_of.get(rows[image].group, "")) for image in old]
     newcomers = []
     for image, digest in new.items():
         older = _older(merge, digest, image)
@@ -128,26 +130,26 @@ def _group(
                 "one part"
             )
             faults.append(Fault("warning", "new-version", digest.item, message))
-        group = stated.get(digest.item, "") if older is None else str(rows[older]["group"])
+        group = stated.get(digest.item, "") if older is None else rows[older].group
         split = kept_split(digest) if settings.parts.split == "own" else ""
         newcomers.append(Newcomer(digest.item, group, merge.fingerprints[image].content, split))
-    descriptors = np.stack([merge.fingerprints[image].descriptor for image in (*old, *new)])
+    descriptors = descriptors_of([merge.fingerprints[image] for image in (*old, *new)])
     images = (*old, *new)
-    files = [merge.added.get(image, merge.dataset.root / image) for image in images]
+    root = merge.dataset.root
 
     def surface(index: int) -> Surface:
-        mask = rows[images[index]]["mask"]
-        path = merge.added.get(mask, merge.dataset.root / mask)
-        return Surface.of(read_image(files[index]), read_mask(path) if mask else None)
+        mask = rows[images[index]].mask
+        image, path = (Path(merge.added.get(place, root / place)) for place in (images[index], mask))
+        return Surface.of(read_image(image), read_mask(path) if mask else None)
 
     parts = settings.parts
     joining = Joining(parts.trust_groups, parts.near_duplicates, merge.rules.prefix, settings.workers)
     grouping = place(members, newcomers, descriptors, surface, joining)
     for image, group in zip(images, (*grouping.members, *grouping.newcomers), strict=True):
-        rows[image]["group"] = group
+        rows[image].group = group
     for image, one in zip(new, newcomers, strict=True):
-        if one.split and rows[image]["mask"] and one.stated not in split_of:
-            rows[image]["split"] = one.split
+        if one.split and rows[image].mask and one.stated not in split_of:
+            rows[image].split = one.split
     names = [*old, *(digest.item for digest in new.values())]
     joins = [
         Shown(names[join.a], names[join.b], join.correlation, join.reason, not join.refused)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from autonad.data.dataset import Dataset
+from autonad.data.descriptors import DescriptorFile
 from autonad.data.faults import Fault
 from autonad.data.ingest.digest import Digest, Digester, class_indices
 from autonad.data.ingest.ledger import IMAGE, Ledger
 from autonad.data.ingest.listing import Plan
 from autonad.data.ingest.merge import NOT_READ
+from autonad.data.ingest.ordering import Bounded, in_order
 from autonad.data.ingest.staging import Staging
 from autonad.data.layouts.interpreting import settle
 from autonad.data.layouts.layout import Layout, Record
@@ -40,6 +42,7 @@ class Reader:
         pool: Where images are decoded.
         advance: Told how many of how many files have come.
         pixels: What a user states about pixels.
+        descriptors: Where descriptors are kept.
     """
 
     source: BatchSource
@@ -50,6 +53,7 @@ class Reader:
     pool: Executor
     advance: Advance
     pixels: PixelOptions
+    descriptors: DescriptorFile
 
     def read(self) -> tuple[list[Digest], tuple[str, ...], int, Layout]:
         """Fetch and read what is new.
@@ -92,14 +96,21 @@ class Reader:
 
     def _digester(self, layout: Layout, classes: tuple[str, ...]) -> Digester:
         indices = class_indices(layout.classes, classes)
-        return Digester(layout, indices, len(classes), self.staging.made, self.todo.unlabelled)
+        return Digester(
+            layout,
+            indices,
+            len(classes),
+            self.staging.made,
+            self.todo.unlabelled,
+            descriptors=self.descriptors,
+        )
 
     def _again(self, digests: Sequence[Digest], layout: Layout, classes: tuple[str, ...]) -> list[Digest]:
         """Read once more what has arrived."""
         absent = [d for d in digests if any(fault.kind == NOT_READ for fault in d.faults)]
         items = {digest.item for digest in absent}
         records = [record for record in layout.records if record.item not in items]
-        return [*self.pool.map(self._digester(layout, classes).digest, records), *absent]
+        return [*in_order(self.pool, self._digester(layout, classes).digest, records), *absent]
 
     def _fetch(self, digester: Digester) -> tuple[list[Digest], int]:
         """Fetch what is missing, and read each record as soon as it is complete."""
@@ -110,11 +121,11 @@ class Reader:
             for key in one.missing:
                 needed.setdefault(key, []).append(one)
         failed: dict[str, Digest] = {}
-        futures: list[Future[Digest]] = []
+        reading = Bounded(self.pool, digester.digest)
         try:
             for one in waiting:
                 if not one.missing:
-                    futures.append(self.pool.submit(digester.digest, one.record))
+                    reading.add(one.record)
             for done, arrival in enumerate(self.source.fetch(orders), start=1):
                 for one in needed.get(arrival.entry.key, ()):
                     one.missing.discard(arrival.entry.key)
@@ -123,12 +134,11 @@ class Reader:
                         fault = Fault("error", NOT_READ, one.record.item, message)
                         failed[one.record.item] = Digest(one.record, (fault,))
                     elif not one.missing and one.record.item not in failed:
-                        futures.append(self.pool.submit(digester.digest, one.record))
+                        reading.add(one.record)
                 self.advance(done, len(orders), "files fetched")
-            digests = [future.result() for future in futures]
+            digests = reading.results()
         except BaseException:
-            for future in futures:
-                future.cancel()
+            reading.cancel()
             raise
         return sorted([*digests, *failed.values()], key=lambda found: found.item), len(orders)
 
@@ -181,4 +191,4 @@ def _borrow(image: Path, place: Path) -> None:
 
 def _meanings(layout: Layout) -> dict[str, tuple[int | None, ...]]:
     """Which class each mask of a layout shows, by item."""
-    return {record.item: tuple(index for _, index in record.masks) for record in layout.records}
+    return {record.item: tuple(index for _, index in record.mask_places) for record in layout.records}

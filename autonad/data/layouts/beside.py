@@ -30,7 +30,7 @@ def read_beside(tree: Tree, wanted: Wanted) -> Layout:
         item = as_text(key)
         fault = found.fault(key, item)
         if fault is None and key in found.masks:
-            records.append(Record(tree.path(key), item, ((tree.path(found.masks[key]), 1),)))
+            records.append(Record.of(tree.path(key), item, ((tree.path(found.masks[key]), 1),)))
         else:
             faults.append(fault or missing_mask(item, split_stem(key)))
     return Layout("ksdd2", tree.root, classes, tuple(records), tuple(faults))

@@ -164,7 +164,7 @@ def _records(
             continue
         own = tuple((tree.path(key), index.get(label if shown else "")) for key, label in found)
         label = found[0][1] if shown and found else None
-        records.append(Record(tree.path(image), item, own, label, splits.get(image)))
+        records.append(Record.of(tree.path(image), item, own, label, splits.get(image)))
     return classes, records
 
 

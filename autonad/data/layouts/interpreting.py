@@ -139,15 +139,15 @@ def _masks_settled(layout: Layout, options: PixelOptions, known: MaskReading) ->
     if not survey.total:
         return replace(layout, reading=Reading(layout.reading.images, known))
     if options.mask_values is not None:
-        is_index = any(index is None for record in layout.records for _, index in record.masks)
+        is_index = any(index is None for record in layout.records for _, index in record.mask_places)
         stated, said = _stated(survey, options, layout.classes if is_index else None)
         return replace(layout, reading=Reading(layout.reading.images, stated), said=(said,))
-    index = any(index is None for record in layout.records for _, index in record.masks)
+    index = any(index is None for record in layout.records for _, index in record.mask_places)
     found = decide(survey, num_classes=num_classes, index=None if is_open else index)
     if layout.assumed and num_classes > 1:
         refuse_binary(survey, found, num_classes, layout.source.name)
     if found.is_index and not index:
-        records = [replace(r, masks=tuple((path, None) for path, _ in r.masks)) for r in layout.records]
+        records = [r.with_masks((path, None) for path, _ in r.masks) for r in layout.records]
         layout = replace(layout, records=tuple(records))
     reading, said = _named(found.reading, layout.classes), Said(found.said, found.is_plain)
     if reading.channel == "colours" and found.is_index and not reading.meanings:

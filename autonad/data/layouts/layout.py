@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -38,27 +38,62 @@ class Drawing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One image of a layout, not yet read.
+    """One image of a layout, not yet read. There is one for every image, so its files are kept as text.
 
     Attributes:
-        image: Its file.
+        image_place: Its file.
         item: The file relative to the source folder, with forward slashes: its name in messages and
             groups.csv.
-        masks: Mask files, each with the class of its non-zero pixels; or a single index mask, with class
-            None. None of them: the layout says that the image is free of defects.
+        mask_places: Mask files, each with the class of its non-zero pixels; or a single index mask, with
+            class None. None of them: the layout says that the image is free of defects.
         label: Class that the layout promises the image to show, if it does.
         published_split: The split that the layout suggests, if it does.
         drawing: Its annotation, where that is no mask file; then there are no masks.
         is_embedded: Whether `image` is an annotation file that holds the image itself.
     """
 
-    image: Path
+    image_place: str
     item: str
-    masks: tuple[tuple[Path, int | None], ...]
-    label: str | None = None
-    published_split: str | None = None
-    drawing: Drawing | None = None
-    is_embedded: bool = False
+    mask_places: tuple[tuple[str, int | None], ...]
+    label: str | None
+    published_split: str | None
+    drawing: Drawing | None
+    is_embedded: bool
+
+    @classmethod
+    def of(
+        cls,
+        image: Path,
+        item: str,
+        masks: Iterable[tuple[Path, int | None]],
+        label: str | None = None,
+        published_split: str | None = None,
+        drawing: Drawing | None = None,
+        is_embedded: bool = False,
+    ) -> Record:
+        """A record of these files; see the attributes."""
+        places = tuple((str(path), index) for path, index in masks)
+        return cls(str(image), item, places, label, published_split, drawing, is_embedded)
+
+    @property
+    def image(self) -> Path:
+        """Its file."""
+        return Path(self.image_place)
+
+    @property
+    def masks(self) -> tuple[tuple[Path, int | None], ...]:
+        """Its mask files, each with its class; see `mask_places`."""
+        return tuple((Path(place), index) for place, index in self.mask_places)
+
+    def with_masks(self, masks: Iterable[tuple[Path, int | None]], drawing: Drawing | None = None) -> Record:
+        """The same image with other masks, or with an annotation instead."""
+        return Record.of(
+            self.image, self.item, masks, self.label, self.published_split, drawing, self.is_embedded
+        )
+
+    def in_split(self, split: str) -> Record:
+        """The same image in a split that the source gives it."""
+        return Record(self.image, self.item, self.masks, self.label, split, self.drawing, self.is_embedded)
 
     @property
     def name(self) -> str:

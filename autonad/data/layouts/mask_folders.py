@@ -91,16 +91,16 @@ def read_masks(tree: Tree, wanted: Wanted) -> Layout:
             faults.append(ambiguous)
         elif own:
             paths = tuple((tree.path(f"{folder}/{mask}"), index) for folder, mask, index in own)
-            records.append(Record(tree.path(f"{images}/{key}"), item, paths))
+            records.append(Record.of(tree.path(f"{images}/{key}"), item, paths))
         elif is_free(key):
-            records.append(Record(tree.path(f"{images}/{key}"), item, ()))
+            records.append(Record.of(tree.path(f"{images}/{key}"), item, ()))
         else:
             place = f"{masks}/{{{','.join(folders)}}}" if folders else masks
             faults.append(missing_mask(item, tree.real(f"{place}/{split_stem(key)}")))
     for folder in tree.inner():
         if folder.casefold() in FREE:
             free = tree.images(folder, recursive=True)
-            records += [Record(tree.path(key), as_text(key), ()) for key in free]
+            records += [Record.of(tree.path(key), as_text(key), ()) for key in free]
     assumed = wanted.known is not None and not folders
     layout = Layout(
         "masks", tree.root, names, tuple(records), tuple(faults), assumed=assumed, companions=(_PREDICTED,)

@@ -75,7 +75,7 @@ def _mvtec(tree: Tree) -> Layout:
         for name in tree.inner(split):
             if name.lower() in FREE:
                 records += [
-                    Record(tree.path(key), as_text(key), (), published_split=split)
+                    Record.of(tree.path(key), as_text(key), (), published_split=split)
                     for key in tree.images(f"{split}/{name}", recursive=True)
                 ]
     for index, name in enumerate(types, start=1):
@@ -85,7 +85,7 @@ def _mvtec(tree: Tree) -> Layout:
                 faults.append(mask)
             else:
                 found = ((tree.path(mask), index),)
-                records.append(Record(tree.path(key), as_text(key), found, classes[index], "test"))
+                records.append(Record.of(tree.path(key), as_text(key), found, classes[index], "test"))
     return Layout("mvtec", tree.root, classes, tuple(records), tuple(faults))
 
 
@@ -109,7 +109,7 @@ def _visa(tree: Tree, objects: list[str]) -> Layout:
         data = f"{name}/Data" if name else "Data"
         normal = tree.find_folder(f"{data}/Images/Normal")
         for key in tree.images(normal) if normal is not None else ():
-            records.append(Record(tree.path(key), as_text(key), (), published_split=splits.get(key)))
+            records.append(Record.of(tree.path(key), as_text(key), (), published_split=splits.get(key)))
         for key, mask in paired(
             tree, tree.folder(f"{data}/Images/Anomaly"), tree.folder(f"{data}/Masks/Anomaly")
         ):
@@ -118,7 +118,7 @@ def _visa(tree: Tree, objects: list[str]) -> Layout:
             else:
                 drawing = NonZero(tree.path(mask), 1)
                 records.append(
-                    Record(tree.path(key), as_text(key), (), classes[1], splits.get(key), drawing=drawing)
+                    Record.of(tree.path(key), as_text(key), (), classes[1], splits.get(key), drawing=drawing)
                 )
     return Layout("mvtec", tree.root, classes, tuple(records), tuple(faults))
 

@@ -30,7 +30,7 @@ def read_neu(tree: Tree, wanted: Wanted) -> Layout:
             faults.append(mask)
         else:
             found = ((tree.path(mask), classes.index(label)),)
-            records.append(Record(tree.path(key), item, found, label))
+            records.append(Record.of(tree.path(key), item, found, label))
     return Layout("neu", tree.root, classes, tuple(records), tuple(faults))
 
 
@@ -68,13 +68,13 @@ def read_mt(tree: Tree, wanted: Wanted) -> Layout:
             fault = found.fault(key, item)
             if fault is None and key in found.masks:
                 masks = ((tree.path(found.masks[key]), classes.index(name)),)
-                records.append(Record(tree.path(key), item, masks, name))
+                records.append(Record.of(tree.path(key), item, masks, name))
             else:
                 faults.append(fault or missing_mask(item, split_stem(key)))
     free = tree.find_folder("MT_Free/Imgs")
     if wanted.include_defect_free and free is not None:
         jpegs = [key for key in tree.images(free) if not key.lower().endswith(".png")]
-        records += [Record(tree.path(key), as_text(key), (), None) for key in jpegs]
+        records += [Record.of(tree.path(key), as_text(key), (), None) for key in jpegs]
     return Layout("mt", tree.root, classes, tuple(records), tuple(faults), companions=("MT_Free",))
 
 
@@ -94,7 +94,9 @@ def read_neu_seg(tree: Tree, wanted: Wanted) -> Layout:
             if isinstance(mask, Fault):
                 faults.append(mask)
             else:
-                records.append(Record(tree.path(key), as_text(key), ((tree.path(mask), None),), None, split))
+                records.append(
+                    Record.of(tree.path(key), as_text(key), ((tree.path(mask), None),), None, split)
+                )
     return Layout("neu-seg", tree.root, (BACKGROUND, *_NEU.values()), tuple(records), tuple(faults))
 
 

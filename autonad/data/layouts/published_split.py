@@ -36,9 +36,7 @@ def with_published_split(layout: Layout, tree: Tree) -> Layout:
         return layout
     listed, faults = _listed(layout, tree)
     records = tuple(
-        replace(record, published_split=split)
-        if (split := listed.get(record.item) or _of_folder(record.item))
-        else record
+        record.in_split(split) if (split := listed.get(record.item) or _of_folder(record.item)) else record
         for record in layout.records
     )
     return replace(layout, records=records, faults=(*layout.faults, *faults))

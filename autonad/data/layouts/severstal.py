@@ -87,7 +87,7 @@ def read_severstal(tree: Tree, wanted: Wanted) -> Layout:
     for name, key in images.items():
         drawing = Runs(tree.path(_TABLE), tuple(table[name])) if name in table else None
         label = classes[table[name][0][0]] if name in table else None
-        records.append(Record(tree.path(key), as_text(key), (), label, drawing=drawing))
+        records.append(Record.of(tree.path(key), as_text(key), (), label, drawing=drawing))
     return Layout("severstal", tree.root, classes, tuple(records), tuple(faults), companions=("test_images",))
 
 

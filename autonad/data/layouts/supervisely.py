@@ -57,8 +57,8 @@ def _datasets(tree: Tree) -> list[str]:
 def _record(tree: Tree, key: str, mask: str, colours: Colours | None) -> Record:
     item, path = as_text(key), tree.path(mask)
     if colours is None:
-        return Record(tree.path(key), item, ((path, None),))
-    return Record(tree.path(key), item, (), drawing=ColourMask(path, colours))
+        return Record.of(tree.path(key), item, ((path, None),))
+    return Record.of(tree.path(key), item, (), drawing=ColourMask(path, colours))
 
 
 def _classes(tree: Tree, wanted: Wanted) -> tuple[tuple[str, ...], Colours | None]:

@@ -31,7 +31,7 @@ def settle_turns(layout: Layout, images: ImageSurvey) -> tuple[bool, list[Said]]
     if not images.turned:
         return layout.reading.images.turned, []
     items = set(images.turned)
-    records = (record for record in layout.records if record.item in items and record.masks)
+    records = (record for record in layout.records if record.item in items and record.mask_places)
     fits = [found for record in islice(records, _COMPARED) if (found := _fits(layout, record)) is not None]
     turned = are_turned(fits)
     count = f"images: {images.num_turned} of {images.images} are turned by their EXIF"

@@ -55,8 +55,7 @@ def read_cvat_masks(tree: Tree, wanted: Wanted) -> Layout:
     names, colours, order = _labelmap(tree)
     layout = _read(tree, "cvat", names, colours)
     records = (
-        replace(record, masks=(), drawing=ColourMask(record.masks[0][0], colours, order))
-        for record in layout.records
+        record.with_masks((), ColourMask(record.masks[0][0], colours, order)) for record in layout.records
     )
     return replace(layout, records=tuple(records), colours=None)
 
@@ -90,7 +89,7 @@ def _read(tree: Tree, format: str, names: tuple[str, ...], colours: Colours) -> 
             continue
         mask = tree.path(f"{masks}/{found.masks[key]}")
         records.append(
-            Record(tree.path(f"{images}/{key}"), item, ((mask, None),), None, listed.get(stem) or None)
+            Record.of(tree.path(f"{images}/{key}"), item, ((mask, None),), None, listed.get(stem) or None)
         )
     left_out = len(by_stem.keys() - listed.keys()) if listed else 0
     if left_out:
