@@ -93,7 +93,7 @@ class Record:
 
     def in_split(self, split: str) -> Record:
         """The same image in a split that the source gives it."""
-        return Record(self.image, self.item, self.masks, self.label, split, self.drawing, self.is_embedded)
+        return Record.of(self.image, self.item, self.masks, self.label, split, self.drawing, self.is_embedded)
 
     @property
     def name(self) -> str:
