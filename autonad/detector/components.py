@@ -7,6 +7,7 @@ connecting and measuring runs costs far less than pixels would.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +79,16 @@ class Components:
 
     def __len__(self) -> int:
         return self.value.size
+
+    def runs_of(self, index: int) -> Integers:
+        """Positions of the runs of a region, from top to bottom; to ask for each region takes linear time."""
+        order, begins = self._by_region
+        return order[begins[index] : begins[index + 1]]
+
+    @cached_property
+    def _by_region(self) -> tuple[Integers, Integers]:
+        order = np.argsort(self.label, kind="stable")
+        return order, np.searchsorted(self.label[order], np.arange(len(self) + 1))
 
 
 def find_components(mask: np.ndarray, score: np.ndarray) -> Components:

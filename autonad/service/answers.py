@@ -13,6 +13,9 @@ from autonad.detector.engine import Detection
 from autonad.detector.outputs import overlay
 from autonad.service.schemas import BoxPx, ExaminedImage, FoundDefect, OverlayForm, RunLengths, Shapes
 
+# Defects of an image whose shapes are said; an image of noise has millions, and nobody looks at them.
+MOST_SHAPES = 1000
+
 
 def answer_of(
     name: str, image: np.ndarray, detection: Detection, *, shapes: Shapes, drawn: OverlayForm
@@ -29,12 +32,13 @@ def answer_of(
     judged = detection.judgement
     height, width = detection.mask.shape
     found = []
-    for defect, index in zip(judged.defects, judged.kept, strict=True):
+    for number, (defect, index) in enumerate(zip(judged.defects, judged.kept, strict=True)):
         top, left, bottom, right = defect.box
         shape: dict[str, object] = {}
-        if shapes is Shapes.POLYGON:
+        wanted = shapes if number < MOST_SHAPES else Shapes.NONE
+        if wanted is Shapes.POLYGON:
             shape["polygon"] = polygon_of(detection.components, index)
-        elif shapes is Shapes.RLE:
+        elif wanted is Shapes.RLE:
             shape["rle"] = run_lengths(detection.components, index, height, width)
         told = defect.to_dict() | {"box": BoxPx(top=top, left=left, bottom=bottom, right=right)}
         found.append(FoundDefect(**told, **shape))
@@ -95,6 +99,6 @@ def _bitmap(found: Components, index: int) -> np.ndarray:
     """The region within its box, bool (h, w)."""
     top, left, bottom, right = found.box[index].tolist()
     runs, bitmap = found.runs, np.zeros((bottom - top, right - left), dtype=bool)
-    for number in np.flatnonzero(found.label == index).tolist():
+    for number in found.runs_of(index).tolist():
         bitmap[runs.row[number] - top, runs.start[number] - left : runs.stop[number] - left] = True
     return bitmap

@@ -94,3 +94,11 @@ def test_a_single_pixel_is_one_wide() -> None:
     assert found.width[0] == pytest.approx(1)
     assert found.length[0] == pytest.approx(2**0.5, rel=0.01)
     assert found.box.tolist() == [[2, 3, 3, 4]]
+
+
+def test_each_region_knows_its_runs() -> None:
+    mask = np.random.default_rng(0).integers(0, 3, (40, 50)).astype(np.uint8)
+    found = find_components(mask, np.ones(mask.shape, np.float32))
+
+    for index in range(len(found)):
+        np.testing.assert_array_equal(found.runs_of(index), np.flatnonzero(found.label == index))

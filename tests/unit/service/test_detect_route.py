@@ -98,6 +98,16 @@ def test_a_batch_is_judged_by_its_worst(client: TestClient) -> None:
     assert answer["images"][1]["defects"][0]["polygon"] is None
 
 
+def test_shapes_of_the_worst_defects_alone_are_said(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autonad.service.answers.MOST_SHAPES", 1)
+
+    (image,) = client.post("/detect", files=form(NG)).json()["images"]
+
+    assert [one["polygon"] is not None for one in image["defects"]] == [True, False]
+
+
 def test_an_overlay_comes_inside_the_answer_or_is_it(client: TestClient) -> None:
     inside = client.post("/detect?overlay=inline", files=form(NG)).json()
     alone = client.post("/detect?overlay=png", files=form(NG))
