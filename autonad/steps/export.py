@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,14 @@ from autonad.steps.step import begin, dataset_name
 from autonad.tracking.tags import ARCHITECTURE
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from autonad.config.sections import ExportConfig
     from autonad.data.dataset import Dataset
     from autonad.data.loader import SegmentationData
-    from autonad.deploy.parity import Parity
+    from autonad.deploy.parity import Judge, Limits, Parity
     from autonad.deploy.reduced import Attempt
+    from autonad.detector.rules import Rules
     from autonad.detector.spec import DetectorSpec
     from autonad.latency.target import Target
 
@@ -66,16 +71,14 @@ def export(
     """
     config = context.config
     from autonad.data.dataset import Dataset
-    from autonad.deploy.agreement import SAME_DEFECTS, SampleJudge
     from autonad.deploy.export import check_parity, export_checked
-    from autonad.deploy.parity import Limits
     from autonad.deploy.speed import time_in_turns
     from autonad.files import write_json, write_text_atomic
     from autonad.latency.target import Target
     from autonad.report.model_card import render_card
     from autonad.steps.shipped_rules import shipped_rules
     from autonad.training.folders import load_model
-    from autonad.training.inputs import check_classes, evaluation_data
+    from autonad.training.inputs import check_classes
 
     settings = config.export
     network, spec, provenance = load_model(model)
@@ -90,12 +93,8 @@ def export(
         step.uses(source, "test")
         for name in (INT8, FP16):
             (output / name).unlink(missing_ok=True)
-        data = evaluation_data(source, spec, "test")
-        samples = data.spread(settings.parity_images)
-        images, _ = data.batch(samples, 0)
-        judge = SampleJudge.of(spec, shipped, data, samples)
-        path = output / MODEL
-        limits = Limits(settings.tolerance, settings.max_disagreement, settings.max_defect_disagreement)
+        images, judge = _shown(source, spec, shipped, settings.parity_images)
+        path, limits = output / MODEL, _limits(settings)
         parity = export_checked(
             network, spec, path, provenance, images=images, limits=limits, rules=shipped, judge=judge
         )
@@ -103,9 +102,8 @@ def export(
         attempts = _try_smaller(config, source, spec, path.read_bytes(), here)
         files = {MODEL: path.read_bytes()} | {one.name: one.content for one in attempts if one.content}
         parities = {MODEL: parity.to_dict()} | {one.name: one.to_dict() for one in attempts}
-        _write_smaller(
-            output, files, parities, lambda content: check_parity(content, network, images, judge=judge)
-        )
+        compare = partial(check_parity, network=network, images=images, judge=judge)
+        _write_smaller(output, files, parities, compare)
         timed = time_in_turns(files, here, (1, 3, *spec.size))
         latencies = {name: one.to_dict() for name, one in timed.items()}
         write_json(output / "latency.json", latencies)
@@ -117,7 +115,6 @@ def export(
             parameters=network.num_parameters,
             parities=parities,
             latencies=latencies,
-            same_defects=SAME_DEFECTS,
             provenance=provenance,
         )
         write_text_atomic(output / "MODEL_CARD.md", card)
@@ -134,6 +131,22 @@ def export(
             others={one.name: one.reason for one in attempts},
             seconds=step.seconds,
         )
+
+
+def _shown(source: Dataset, spec: DetectorSpec, rules: Rules, count: int) -> tuple[np.ndarray, Judge]:
+    """At most so many test images or tiles, normalised, and what the rules make of them."""
+    from autonad.deploy.agreement import SampleJudge
+    from autonad.training.inputs import evaluation_data
+
+    data = evaluation_data(source, spec, "test")
+    samples = data.spread(count)
+    return data.batch(samples)[0], SampleJudge.of(spec, rules, data, samples)
+
+
+def _limits(settings: ExportConfig) -> Limits:
+    from autonad.deploy.parity import Limits
+
+    return Limits(settings.tolerance, settings.max_disagreement, settings.max_defect_disagreement)
 
 
 def _try_smaller(
