@@ -294,9 +294,7 @@ class ExportConfig(Section):
     max_disagreement: Fraction = Field(
         1e-4, description="largest allowed share of pixels whose class differs between ONNX and torch"
     )
-    max_defect_disagreement: Fraction = Field(
-        0, description="the same of images with other defects or verdicts"
-    )
+    max_defect_disagreement: Fraction = Field(0, description="the same of images judged otherwise")
     parity_images: Count = Field(50, description="real images that both are run on")
     int8: bool = Field(True, description="also try model.int8.onnx, calibrated on training images")
     int8_max_loss: Fraction = Field(
