@@ -286,15 +286,11 @@ class FitThresholdsConfig(Section):
 class ExportConfig(Section):
     """ONNX export."""
 
-    tolerance: Positive = Field(
-        1e-3, description="largest allowed difference of a logit between ONNX and torch"
-    )
+    tolerance: Positive = Field(1e-3, description="largest allowed difference of a logit from torch's")
     max_disagreement: Fraction = Field(
         1e-4, description="largest allowed share of pixels whose class differs between ONNX and torch"
     )
-    max_defect_disagreement: Fraction = Field(
-        0, description="largest allowed share of images on which verdict or defects differ between them"
-    )
+    max_defect_disagreement: Fraction = Field(0, description="the same of images judged otherwise")
     parity_images: Count = Field(50, description="real images that both are run on")
     int8: bool = Field(True, description="also try model.int8.onnx, calibrated on training images")
     int8_max_loss: Fraction = Field(

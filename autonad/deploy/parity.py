@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autonad.deploy.agreement import same_defects
+from autonad.deploy.agreement import SAME_DEFECTS, same_defects
 from autonad.detector.judged import Judgement
 from autonad.errors import ExportError
 from autonad.evaluation.predict import Forward
@@ -55,8 +55,9 @@ class Parity:
     verdict_disagreement: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
+        """Plain JSON values; where defects were compared, also in words when they are the same."""
+        words = {} if self.defect_disagreement is None else {"same_defects": SAME_DEFECTS}
+        return asdict(self) | words
 
 
 def compare_networks(

@@ -23,7 +23,6 @@ def render_card(
     parameters: int,
     parities: dict[str, dict[str, Any]],
     latencies: dict[str, dict[str, Any]],
-    same_defects: str,
     provenance: dict[str, Any],
 ) -> str:
     """Markdown for people who receive the ONNX file and nothing else.
@@ -36,7 +35,6 @@ def render_card(
         parameters: Scalars in its tensors.
         parities: Content of `parity.json`: per file what it differs from torch by; `model.onnx` is the first.
         latencies: Content of `latency.json`: per file that was written its `Measurement.to_dict()`.
-        same_defects: In words, when two files find the same defects.
         provenance: Where the weights come from, the dataset's name among it.
     """
     sizes = [metrics["input"], metrics["native"]]
@@ -67,7 +65,6 @@ def render_card(
         parity=parities[exported],
         files=[_file_row(name, parities[name], latency) for name, latency in latencies.items()],
         refused=[(name, facts["reason"]) for name, facts in parities.items() if name not in latencies],
-        same_defects=same_defects,
         provenance=provenance,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,16 @@ from autonad.steps.step import begin, dataset_name
 from autonad.tracking.tags import ARCHITECTURE
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from autonad.config.sections import ExportConfig
     from autonad.data.dataset import Dataset
     from autonad.data.loader import SegmentationData
-    from autonad.deploy.parity import Parity
+    from autonad.deploy.parity import Judge, Limits, Parity
     from autonad.deploy.reduced import Attempt
+    from autonad.detector.rules import Rules
     from autonad.detector.spec import DetectorSpec
     from autonad.latency.target import Target
-    from autonad.network import AutoNADNet
 
 
 @dataclass(frozen=True)
@@ -67,15 +71,14 @@ def export(
     """
     config = context.config
     from autonad.data.dataset import Dataset
-    from autonad.deploy.agreement import SampleJudge
     from autonad.deploy.export import check_parity, export_checked
-    from autonad.deploy.parity import Limits
     from autonad.deploy.speed import time_in_turns
     from autonad.files import write_json, write_text_atomic
     from autonad.latency.target import Target
+    from autonad.report.model_card import render_card
     from autonad.steps.shipped_rules import shipped_rules
     from autonad.training.folders import load_model
-    from autonad.training.inputs import check_classes, evaluation_data
+    from autonad.training.inputs import check_classes
 
     settings = config.export
     network, spec, provenance = load_model(model)
@@ -90,12 +93,8 @@ def export(
         step.uses(source, "test")
         for name in (INT8, FP16):
             (output / name).unlink(missing_ok=True)
-        data = evaluation_data(source, spec, "test")
-        samples = data.spread(settings.parity_images)
-        images, _ = data.batch(samples, 0)
-        judge = SampleJudge.of(spec, shipped, data, samples)
-        path = output / MODEL
-        limits = Limits(settings.tolerance, settings.max_disagreement, settings.max_defect_disagreement)
+        images, judge = _shown(source, spec, shipped, settings.parity_images)
+        path, limits = output / MODEL, _limits(settings)
         parity = export_checked(
             network, spec, path, provenance, images=images, limits=limits, rules=shipped, judge=judge
         )
@@ -103,14 +102,22 @@ def export(
         attempts = _try_smaller(config, source, spec, path.read_bytes(), here)
         files = {MODEL: path.read_bytes()} | {one.name: one.content for one in attempts if one.content}
         parities = {MODEL: parity.to_dict()} | {one.name: one.to_dict() for one in attempts}
-        _write_smaller(
-            output, files, parities, lambda content: check_parity(content, network, images, judge=judge)
-        )
+        compare = partial(check_parity, network=network, images=images, judge=judge)
+        _write_smaller(output, files, parities, compare)
         timed = time_in_turns(files, here, (1, 3, *spec.size))
         latencies = {name: one.to_dict() for name, one in timed.items()}
         write_json(output / "latency.json", latencies)
-        told = {"metrics": metrics, "line": line, "parities": parities, "latencies": latencies}
-        write_text_atomic(output / "MODEL_CARD.md", _card(network, spec, told | {"provenance": provenance}))
+        card = render_card(
+            metrics=metrics,
+            line=line,
+            spec=spec,
+            architecture=network.architecture,
+            parameters=network.num_parameters,
+            parities=parities,
+            latencies=latencies,
+            provenance=provenance,
+        )
+        write_text_atomic(output / "MODEL_CARD.md", card)
         step.run.log(_logged(parities, latencies))
         step.attach(output, *files, "parity.json", "latency.json", "MODEL_CARD.md")
         measured, megabytes = timed[MODEL], parities[MODEL]["bytes"] / 1e6
@@ -126,18 +133,20 @@ def export(
         )
 
 
-def _card(network: AutoNADNet, spec: DetectorSpec, told: dict[str, Any]) -> str:
-    """The model card: what the network is, and what is told of it."""
-    from autonad.deploy.agreement import SAME_DEFECTS
-    from autonad.report.model_card import render_card
+def _shown(source: Dataset, spec: DetectorSpec, rules: Rules, count: int) -> tuple[np.ndarray, Judge]:
+    """At most so many test images or tiles, normalised, and what the rules make of them."""
+    from autonad.deploy.agreement import SampleJudge
+    from autonad.training.inputs import evaluation_data
 
-    return render_card(
-        spec=spec,
-        architecture=network.architecture,
-        parameters=network.num_parameters,
-        same_defects=SAME_DEFECTS,
-        **told,
-    )
+    data = evaluation_data(source, spec, "test")
+    samples = data.spread(count)
+    return data.batch(samples)[0], SampleJudge.of(spec, rules, data, samples)
+
+
+def _limits(settings: ExportConfig) -> Limits:
+    from autonad.deploy.parity import Limits
+
+    return Limits(settings.tolerance, settings.max_disagreement, settings.max_defect_disagreement)
 
 
 def _try_smaller(
