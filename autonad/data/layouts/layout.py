@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -36,7 +36,7 @@ class Drawing(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(slots=True, init=False, unsafe_hash=True)
 class Record:
     """One image of a layout, not yet read. There is one for every image, so its files are kept as text.
 
@@ -70,17 +70,9 @@ class Record:
         drawing: Drawing | None = None,
         is_embedded: bool = False,
     ) -> None:
-        given = (
-            str(image),
-            item,
-            tuple((str(path), index) for path, index in masks),
-            label,
-            published_split,
-            drawing,
-            is_embedded,
-        )
-        for field_, value in zip(fields(self), given, strict=True):
-            object.__setattr__(self, field_.name, value)
+        self.image_place, self.item, self.label = str(image), item, label
+        self.mask_places = tuple((str(path), index) for path, index in masks)
+        self.published_split, self.drawing, self.is_embedded = published_split, drawing, is_embedded
 
     @property
     def image(self) -> Path:
