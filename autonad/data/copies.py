@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from autonad.data.faults import Fault, Severity
 from autonad.data.fingerprints import Fingerprint, descriptors_of
@@ -32,7 +33,13 @@ class Seen:
 
 def shown_classes(pixels: Sequence[int], classes: Sequence[str]) -> frozenset[str]:
     """Names of the classes, background apart, that have any of the pixels counted by class index."""
-    return frozenset(name for name, n in list(zip(classes, pixels, strict=True))[1:] if n)
+    return _shared(frozenset(name for name, n in list(zip(classes, pixels, strict=True))[1:] if n))
+
+
+@lru_cache(1024)
+def _shared(shown: frozenset[str]) -> frozenset[str]:
+    """One object for equal sets: there is one for every image."""
+    return shown
 
 
 def straddling_pairs(

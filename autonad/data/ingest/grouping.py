@@ -15,7 +15,7 @@ from autonad.data.similarity import find_candidates
 _SHOWN = 20  # joined groups that are listed one by one
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Member:
     """An image of the dataset.
 
@@ -30,7 +30,7 @@ class Member:
     split: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Newcomer:
     """An image that is added.
 

@@ -103,33 +103,57 @@ def import_dataset(
     require_free(output, replace=replace)
     layout = open_layout(source, settings)
     with DatasetWriter(output, classes=layout.classes, source=source, replace=replace) as writer:
-        merge, grey = _decide(layout, writer, settings.include_defect_free, settings.workers, advance)
-        _require_defects(layout, merge)
-        placement = place_all(merge, layout.groups or {}, settings)
-        changes, own = placement.changes, found_split(layout.records, asked=settings.parts.split)
-        images = [seen(digest, layout) for digest in merge.new.values()]
-        summary = summarise(
-            layout, source.name, grey=grey, images=len(images), defect_free=merge.batch.defect_free
-        )
-        summary += reading_findings(layout.said, source.name)
-        read = said_once([*layout.faults, *merge.faults], PECULIAR, source.name)
-        known = [*read, *own, *placement.faults, *summary, *compare(layout, images)]
-        about = {
-            "format": layout.format,
-            "split": settings.parts.split,
-            READING: layout.reading.to_dict(),
-            "faults": fault_table(known).to_dict(orient="records"),
-        }
-        shown = tuple(looked(digest, merge.rows[image].group) for image, digest in merge.new.items())
-        doubts = judge(shown, settings.expected(source.name))
-        is_own = settings.parts.split == "own"
-        shares = None if is_own else settings.fractions
-        doubts += judge_splits(changes.manifest, layout.classes, shares, own=is_own)
-        faults = fault_table([*known, *doubts])
-        writer.put(changes.manifest, changes.added, changes.reasons, about)
+        done = _write(layout, source.name, writer, settings, advance)
     plain = tuple(one.text for one in layout.said if one.is_plain)
-    dataset, quarantined = Dataset.open(output), changes.num_kept_apart
-    return ImportReport(dataset, faults, quarantined, shown, layout, plain, placement.joins, layout.told)
+    return ImportReport(
+        Dataset.open(output),
+        done.faults,
+        done.quarantined,
+        done.images,
+        layout,
+        plain,
+        done.joins,
+        layout.told,
+    )
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What is left of an import once it is on disk; see `ImportReport`."""
+
+    faults: pd.DataFrame
+    quarantined: int
+    images: tuple[Looked, ...]
+    joins: tuple[Shown, ...]
+
+
+def _write(
+    layout: Layout, name: str, writer: DatasetWriter, settings: IngestSettings, advance: Advance
+) -> _Written:
+    """Read, decide, place and write everything; what was needed for it is forgotten then."""
+    merge, grey = _decide(layout, writer, settings.include_defect_free, settings.workers, advance)
+    _require_defects(layout, merge)
+    placement = place_all(merge, layout.groups or {}, settings)
+    changes, own = placement.changes, found_split(layout.records, asked=settings.parts.split)
+    images = [seen(digest, layout) for digest in merge.new.values()]
+    summary = summarise(layout, name, grey=grey, images=len(images), defect_free=merge.batch.defect_free)
+    summary += reading_findings(layout.said, name)
+    read = said_once([*layout.faults, *merge.faults], PECULIAR, name)
+    known = [*read, *own, *placement.faults, *summary, *compare(layout, images)]
+    about = {
+        "format": layout.format,
+        "split": settings.parts.split,
+        READING: layout.reading.to_dict(),
+        "faults": fault_table(known).to_dict(orient="records"),
+    }
+    shown = tuple(looked(digest, merge.rows[image].group) for image, digest in merge.new.items())
+    doubts = judge(shown, settings.expected(name))
+    is_own = settings.parts.split == "own"
+    shares = None if is_own else settings.fractions
+    doubts += judge_splits(changes.manifest, layout.classes, shares, own=is_own)
+    faults = fault_table([*known, *doubts])
+    writer.put(changes.manifest, changes.added, changes.reasons, about)
+    return _Written(faults, changes.num_kept_apart, shown, placement.joins)
 
 
 def _require_defects(layout: Layout, merge: Merge) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 Reason = Literal["equal", "repeats", "resembles"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Join:
     """Two images that show one part.
 
@@ -48,9 +48,9 @@ class Parts:
         self._known, self._settled, self._trust = known, settled, trust
         self._parent = list(range(len(known)))
         self._side = list(sides)
-        # Stated groups of each set, by the position of its root; images of one group in two splits are two.
-        self._stated = [{group} if group else set[str]() for group in known]
-        first: dict[tuple[str, str], int] = {}
+        # Stated groups by the position of the root, of sets that hold others than the root's own.
+        self._stated: dict[int, set[str]] = {}
+        first: dict[tuple[str, str], int] = {}  # images of one group in two splits are two sets
         for index, group in enumerate(known):
             if group:
                 self._merge(first.setdefault((group, sides[index]), index), index)
@@ -94,7 +94,7 @@ class Parts:
     def _may(self, p: int, q: int, reason: Reason) -> bool:
         if self._side[p] and self._side[q] and self._side[p] != self._side[q]:
             return False
-        ours, theirs = self._stated[p], self._stated[q]
+        ours, theirs = self._groups(p), self._groups(q)
         if self._trust and (ours or theirs):
             return False
         if ours & self._settled and theirs & self._settled:
@@ -106,7 +106,15 @@ class Parts:
         if p != q:
             self._parent[q] = p
             self._side[p] = self._side[p] or self._side[q]
-            self._stated[p] |= self._stated[q]
+            ours, theirs = self._groups(p), self._groups(q)
+            if not theirs <= ours:
+                ours |= theirs
+                self._stated[p] = ours
+            self._stated.pop(q, None)
+
+    def _groups(self, root: int) -> set[str]:
+        own = self._known[root]
+        return self._stated.get(root) or ({own} if own else set())
 
     def _root(self, index: int) -> int:
         while self._parent[index] != index:

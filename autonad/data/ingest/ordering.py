@@ -49,27 +49,31 @@ def in_order(
 
 
 class Bounded(Generic[_Item, _Result]):
-    """The same for items that come one by one: whoever brings them waits while too many are under way."""
+    """The same for items that come one by one: whoever brings them waits while too many are under way.
+
+    Attributes:
+        under_way: What was begun and not taken yet.
+    """
 
     def __init__(self, pool: Executor, function: Callable[[_Item], _Result]) -> None:
         """Begin without items; see `in_order`."""
         self._pool, self._function = pool, function
-        self._waiting: deque[Future[_Result]] = deque()
+        self.under_way: deque[Future[_Result]] = deque()
         self._done: list[_Result] = []
 
     def add(self, item: _Item) -> None:
         """Begin one item; an error of an earlier one is raised here."""
-        self._waiting.append(self._pool.submit(self._function, item))
-        while len(self._waiting) > _CHUNK * _AHEAD:
-            self._done.append(self._waiting.popleft().result())
+        self.under_way.append(self._pool.submit(self._function, item))
+        while len(self.under_way) > _CHUNK * _AHEAD:
+            self._done.append(self.under_way.popleft().result())
 
     def results(self) -> list[_Result]:
         """Wait for all; their results, in order."""
-        while self._waiting:
-            self._done.append(self._waiting.popleft().result())
+        while self.under_way:
+            self._done.append(self.under_way.popleft().result())
         return self._done
 
     def cancel(self) -> None:
         """Begin nothing more of what was added."""
-        for future in self._waiting:
+        for future in self.under_way:
             future.cancel()

@@ -24,7 +24,7 @@ from autonad.data.repeats import Surface
 from autonad.data.split import extend_split
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Shown:
     """Two images that show one part.
 

@@ -20,7 +20,7 @@ class KeptMasks:
     """Grey and palette masks of one page that lie as they are seen; each can be taken once."""
 
     def __init__(self) -> None:
-        self._masks: dict[Path, tuple[bytes, Header, bytes | None]] = {}
+        self._masks: dict[str, tuple[bytes, Header, bytes | None]] = {}
         self._shared: dict[Header | bytes, Header | bytes] = {}
         self._bytes = 0
 
@@ -44,11 +44,11 @@ class KeptMasks:
         kept_palette = None if palette is None else self._shared.setdefault(palette, palette)
         assert isinstance(kept_header, Header)
         assert not isinstance(kept_palette, Header)
-        self._masks[path] = (packed, kept_header, kept_palette)
+        self._masks[str(path)] = (packed, kept_header, kept_palette)
 
     def take(self, path: Path) -> MaskFile | None:
         """A mask that was kept, which then is not any more; None if it was not."""
-        found = self._masks.pop(path, None)
+        found = self._masks.pop(str(path), None)
         if found is None:
             return None
         packed, header, palette = found

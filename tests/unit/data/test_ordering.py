@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from autonad.data.histogram import count_values
-from autonad.data.ingest.ordering import in_order
+from autonad.data.ingest.ordering import Bounded, in_order
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -45,3 +45,39 @@ def test_values_are_counted(shape: tuple[int, ...], values: tuple[int, ...]) -> 
     array = np.random.default_rng(0).choice(np.array(values, dtype=np.uint8), shape)
     assert count_values(array).tolist() == np.bincount(array.ravel(), minlength=256).tolist()
     assert count_values(array[::2]).tolist() == np.bincount(array[::2].ravel(), minlength=256).tolist()
+
+
+def test_a_bounded_queue_never_runs_far_ahead_and_keeps_the_order() -> None:
+    begun: list[int] = []
+    release = threading.Event()
+
+    def work(number: int) -> int:
+        begun.append(number)
+        release.wait(10)
+        return number * 2
+
+    with ThreadPoolExecutor(2) as pool:
+        queue = Bounded(pool, work)
+        for number in range(128):
+            queue.add(number)  # none of these has to wait
+        assert len(begun) <= 2
+        release.set()
+        for number in range(128, 500):
+            queue.add(number)
+            assert len(queue.under_way) <= 128
+        assert queue.results() == [number * 2 for number in range(500)]
+
+
+def test_a_bounded_queue_raises_what_its_function_raises() -> None:
+    def work(number: int) -> int:
+        if number == 3:
+            raise ValueError("three")
+        return number
+
+    with ThreadPoolExecutor(2) as pool:
+        queue = Bounded(pool, work)
+        for number in range(6):
+            queue.add(number)
+        with pytest.raises(ValueError, match="three"):
+            queue.results()
+        queue.cancel()
