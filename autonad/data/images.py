@@ -117,27 +117,6 @@ def is_portable(content: bytes) -> bool:
     return content.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM"))
 
 
-def list_images(folder: Path, *, recursive: bool = False) -> list[Path]:
-    """Image files of a folder in a stable order; hidden files and hidden folders are left out.
-
-    Raises:
-        DatasetError: The folder does not exist or cannot be listed.
-    """
-    if not folder.is_dir():
-        raise DatasetError(f"{folder} is not a folder; check the path")
-    try:
-        candidates = folder.rglob("*") if recursive else folder.iterdir()
-        return sorted(
-            path
-            for path in candidates
-            if path.suffix.lower() in IMAGE_SUFFIXES
-            and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-            and path.is_file()
-        )
-    except OSError as error:
-        raise DatasetError(f"{folder} cannot be listed: {error.strerror}; check its permissions") from error
-
-
 def _read_bytes(path: Path, what: str) -> bytes:
     try:
         return path.read_bytes()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autonad.data.images import decode_image, encode_png, list_images, read_image, read_mask
+from autonad.data.images import decode_image, encode_png, read_image, read_mask
 from autonad.errors import DatasetError
 
 
@@ -97,14 +97,6 @@ def test_the_limit_is_inclusive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autonad.data.images.MAX_PIXELS", 99)
     with pytest.raises(DatasetError, match="10 × 10 pixels"):
         decode_image(content, Path("a"))
-
-
-def test_list_images_is_sorted_and_skips_hidden(tmp_path: Path) -> None:
-    for name in ("b.PNG", "a.jpg", ".hidden.png", "notes.txt", "deep/c.bmp"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert [p.name for p in list_images(tmp_path)] == ["a.jpg", "b.PNG"]
-    assert [p.name for p in list_images(tmp_path, recursive=True)] == ["a.jpg", "b.PNG", "c.bmp"]
 
 
 @pytest.mark.parametrize(
