@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
+import layouts
 import numpy as np
 import pytest
 
@@ -14,12 +14,7 @@ from autonad.data.synthetic.generator import synthesize
 @pytest.fixture
 def make_texture() -> Callable[..., np.ndarray]:
     """`layouts.texture`: pictures that resemble one another only if their seeds are equal."""
-    spec = importlib.util.spec_from_file_location("layouts", Path(__file__).with_name("layouts.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.texture
+    return layouts.texture
 
 
 @pytest.fixture(scope="session")

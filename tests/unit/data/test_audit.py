@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from pathlib import Path
 from typing import Literal
 
+import layouts as make
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,12 +15,6 @@ from autonad.data.dataset import Dataset
 from autonad.data.ingest.importing import import_dataset
 from autonad.data.ingest.settings import IngestSettings, PartOptions
 from autonad.errors import DatasetError
-
-spec = importlib.util.spec_from_file_location("layouts", Path(__file__).with_name("layouts.py"))
-assert spec is not None
-assert spec.loader is not None
-make = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(make)
 
 
 def kinds(report: AuditReport, severity: str) -> dict[str, int]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import unicodedata
 from pathlib import Path
-from types import ModuleType
 
+import layouts as make
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,16 +19,6 @@ from autonad.errors import DatasetError
 CASES = Path(__file__).parents[3].parent / "shared" / "cases"
 
 
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-make = load("layouts")
 PATCH = int((make.patch(1) > 0).sum())
 
 

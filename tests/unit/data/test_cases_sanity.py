@@ -5,9 +5,9 @@ Each is generated here; where the folder of the reports' own inputs is present, 
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
+import layouts as make
 import numpy as np
 import pytest
 
@@ -18,12 +18,6 @@ from autonad.data.ingest.settings import IngestSettings
 
 CASES = Path(__file__).parents[4] / "shared" / "cases"
 SETTINGS = IngestSettings(format="masks")
-
-spec = importlib.util.spec_from_file_location("layouts", Path(__file__).with_name("layouts.py"))
-assert spec is not None
-assert spec.loader is not None
-make = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(make)
 
 
 def black(root: Path) -> Path:

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import layouts as make
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,17 +16,6 @@ from autonad.data.ingest.settings import IngestSettings
 from autonad.data.layouts.formats import FORMATS, read_layout
 from autonad.errors import DatasetError
 
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-make = load("layouts")
 PATCH = int((make.patch(1) > 0).sum())
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime
-import importlib.util
 import os
 from pathlib import Path
-from types import ModuleType
 
+import layouts as make
 import pandas as pd
 import pytest
 
@@ -20,18 +19,6 @@ from autonad.data.ingest.settings import IngestSettings
 from autonad.data.layouts.formats import list_layout
 from autonad.data.pixels.pixel_options import PixelOptions
 from autonad.storage.folder import FolderSource
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-make = load("layouts")
 
 
 def take(source: Path, output: Path, **settings) -> ImportReport:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 from collections.abc import Callable
 from pathlib import Path
 
+import layouts as make
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,12 +16,6 @@ from autonad.data.ingest.importing import ImportReport, import_dataset
 from autonad.data.ingest.settings import IngestSettings
 from autonad.data.pixels.pixel_options import PixelOptions
 from autonad.errors import DatasetError
-
-spec = importlib.util.spec_from_file_location("layouts", Path(__file__).with_name("layouts.py"))
-assert spec is not None
-assert spec.loader is not None
-make = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(make)
 
 COUNT = 8
 BLACK, RED, GREEN = (0, 0, 0), (255, 0, 0), (0, 255, 0)

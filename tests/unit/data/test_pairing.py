@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
+import layouts as make
 import numpy as np
 import pytest
 
 from autonad.data.ingest.importing import import_dataset
 from autonad.data.ingest.settings import IngestSettings, PartOptions
 from autonad.data.layouts.pairing import pair
-
-spec = importlib.util.spec_from_file_location("layouts", Path(__file__).with_name("layouts.py"))
-assert spec is not None
-assert spec.loader is not None
-make = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(make)
 
 
 @pytest.mark.parametrize(

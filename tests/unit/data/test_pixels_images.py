@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import struct
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import layouts as make
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,12 +27,6 @@ from autonad.data.pixels.pixel_options import PixelOptions
 from autonad.data.pixels.pixel_reading import READING, Reading
 from autonad.data.pixels.scaling import ImageReading, to_uint8
 from autonad.errors import DatasetError
-
-spec = importlib.util.spec_from_file_location("layouts", Path(__file__).with_name("layouts.py"))
-assert spec is not None
-assert spec.loader is not None
-make = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(make)
 
 COUNT = 6
 Writer = Callable[[int, np.ndarray, Path], None]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import importlib.util
 from pathlib import Path
 
+import layouts as make
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,12 +18,6 @@ from autonad.data.ingest.settings import IngestSettings
 from autonad.data.pixels.pixel_options import PixelOptions
 from autonad.errors import DatasetError
 from autonad.storage.folder import FolderSource
-
-spec = importlib.util.spec_from_file_location("layouts", Path(__file__).with_name("layouts.py"))
-assert spec is not None
-assert spec.loader is not None
-make = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(make)
 
 DAY = datetime.date(2026, 1, 2)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import layouts as make
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,12 +21,6 @@ from autonad.data.sanity.judging import judge, judge_splits
 from autonad.data.sanity.looked import Expected, Looked
 from autonad.data.sanity.measures import MOST_DEFECTS, Measures, side_at_input
 from autonad.data.synthetic.generator import synthesize
-
-spec = importlib.util.spec_from_file_location("layouts", Path(__file__).with_name("layouts.py"))
-assert spec is not None
-assert spec.loader is not None
-make = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(make)
 
 Pair = tuple[np.ndarray, np.ndarray]
 EXPECTED = Expected("set", (64, 64))
