@@ -278,8 +278,6 @@ def evaluate(
     )
     if result.test_time:
         print(result.test_time)
-    for line in result.line:
-        print(line)
 
 
 def export(
@@ -288,7 +286,7 @@ def export(
     dataset: DatasetDir,
     evaluation: Annotated[Path, typer.Option("--evaluation", help="Evaluation folder.")],
     rules: Annotated[
-        Path | None, typer.Option("--rules", help="rules.yaml to ship; the evaluation's if absent.")
+        Path | None, typer.Option("--rules", help="rules.yaml to ship; the usual ones if absent.")
     ] = None,
     to: Output,
     call: Call,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autonad.cli.option_groups import grouped
-from autonad.cli.options import OutputDir, Settings
+from autonad.cli.options import Call, OutputDir, Settings
 from autonad.cli.output_options import Output
 from autonad.errors import ConfigError, FaultyItems
 
@@ -244,12 +244,12 @@ class Wanted:
         ]
 
 
-def fit_thresholds(*, chosen_from: ChosenFrom, wanted: Wanted, to: Output, settings: Settings) -> None:
+def fit_thresholds(*, chosen_from: ChosenFrom, wanted: Wanted, to: Output, call: Call) -> None:
     """Choose the rules of a detector for a wanted overkill or miss rate."""
     from autonad.steps.fit_thresholds import fit_thresholds
 
     to.require_free("fit-thresholds")
-    asked = Settings(settings.params, [*(settings.set or ()), *wanted.settings])
+    asked = Call(call.execution, call.params, [*(call.set or ()), *wanted.settings])
     with asked.context() as context:
         result = fit_thresholds(
             context,
@@ -259,6 +259,8 @@ def fit_thresholds(*, chosen_from: ChosenFrom, wanted: Wanted, to: Output, setti
             dataset=chosen_from.dataset,
         )
     print("\n".join((f"{result.rules}:", *(f"   {line}" for line in result.told))))
+    if result.report is not None:
+        print(f"open {result.report}")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,9 @@ class LineResult:
 
     Attributes:
         rules: What is shipped.
-        operating: Content of `operating.json`: `goal`, `promise`, `rules`, and per split (`val`, `test`) what
-            `split_figures` returns.
-        curves: Rules from strict to loose on each split.
+        operating: Content of `operating.json`: `of` (whose rules they are), `goal`, `promise`, `rules`, and
+            per split with images (`val`, `test`) what `split_figures` returns.
+        curves: Rules from strict to loose on each split; none where no rules were chosen.
     """
 
     rules: Rules
@@ -60,32 +61,47 @@ class LineResult:
         write_atomic(folder / CURVES, write)
 
 
-def fit_line(splits: dict[str, Candidates], goal: Goal, *, resamples: int, seed: int) -> LineResult:
-    """Choose rules on validation and say what they do on every split.
+def fit_line(
+    splits: dict[str, Candidates],
+    goal: Goal,
+    *,
+    resamples: int,
+    seed: int,
+    of: Mapping[str, str | None] | None = None,
+) -> LineResult:
+    """Choose rules on validation, the usual ones where it has no images, and say what they do on every split.
 
     Args:
         splits: Split → its candidates; "val" is among them.
         goal: What is wanted.
         resamples: Bootstrap draws of the curves' intervals.
         seed: Of the draws.
+        of: What says whose rules they are, such as the sha256 of the weights.
     """
-    choice = choose_rules(splits["val"], goal)
-    figures = {name: split_figures(one, choice.rules, goal.confidence) for name, one in splits.items()}
+    shown = {name: one for name, one in splits.items() if len(one.images)}
+    if "val" in shown:
+        choice = choose_rules(shown["val"], goal)
+        promise = _promise(choice, goal)
+    else:
+        choice, promise = Choice(Rules.default(splits["val"].classes), [], None, 0), dict(_UNCHOSEN)
+    figures = {name: split_figures(one, choice.rules, goal.confidence) for name, one in shown.items()}
     curves = [
         point
-        for name, one in splits.items()
+        for name, one in shown.items()
+        if choice.path
         for point in curve_points(
             name, one, choice.path, level=goal.confidence, resamples=resamples, seed=seed
         )
     ]
     operating = {
+        "of": dict(of or {}),
         "goal": {
             "kind": goal.kind,
             "rate": goal.rate,
             "review_load": goal.review_load,
             "confidence": goal.confidence,
         },
-        "promise": _promise(choice, goal),
+        "promise": promise,
         "rules": choice.rules.to_dict(),
         **figures,
     }
@@ -120,6 +136,16 @@ def told_found(split: str, found: dict[str, Any]) -> str:
     )
 
 
+# What is said where there are no images to choose rules on.
+_UNCHOSEN = {
+    "parts": 0,
+    "least": None,
+    "parts_needed": None,
+    "kept": False,
+    "upper": None,
+    "proof": None,
+    "text": "Not promised: there are no validation images to choose rules on, so these are the usual ones.",
+}
 NAMES = {"overkill": "overkill", "miss": "a miss rate"}
 
 

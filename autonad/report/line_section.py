@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.detector.rules import Rules
-from autonad.report.kit import Cell, HeatTable, Table, inline
+from autonad.errors import StorageError
+from autonad.files import write_text_atomic
+from autonad.report.kit import Cell, HeatTable, Table, inline, render
 from autonad.report.operating_charts import operating_figure
 from autonad.report.palette import WARM, heat
 from autonad.report.units import ABSENT, percent, points
@@ -15,6 +18,8 @@ from autonad.report.units import ABSENT, percent, points
 if TYPE_CHECKING:
     from autonad.evaluation.line_result import LineResult
 
+# What `templates/evaluation.html` leaves to be filled in lies between these; text of users is escaped.
+_BEGIN, _END = "<!-- rules of the line -->", "<!-- end of the rules of the line -->"
 _FIGURES = (
     ("Good images that are NG (overkill)", "overkill"),
     ("Good images for REVIEW", "review_load"),
@@ -43,6 +48,29 @@ class LineFigures:
     def never_found(self) -> list[str]:
         """Classes whose defects in the test split are all missed."""
         return never_found(self.figures) if self.figures else []
+
+
+def write_line_report(evaluated: Path, path: Path, line: LineResult) -> None:
+    """Write an evaluation's report with what rules do on the line.
+
+    Args:
+        evaluated: The report that `evaluate` wrote.
+        path: The report to write.
+        line: The rules.
+
+    Raises:
+        StorageError: There is no such report, or it cannot be written.
+    """
+    try:
+        page = evaluated.read_text(encoding="utf-8")
+        before, rest = page.split(_BEGIN)
+        _, after = rest.split(_END)
+    except (OSError, ValueError) as error:
+        raise StorageError(
+            f"{evaluated} is no report that rules can be added to ({error}); run `autonad evaluate` again"
+        ) from error
+    section = render("line.html", line=on_the_line(line))
+    write_text_atomic(path, f"{before}{_BEGIN}\n{section}\n{_END}{after}")
 
 
 def on_the_line(line: LineResult) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from autonad.config.context import Context
 from autonad.deploy import MODEL
 from autonad.errors import ConfigError, ExportError, TrackingError
 from autonad.steps.step import begin, dataset_name, tracking_settings
-from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT, HARDWARE_KEY, MODEL_NAME
+from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT, HARDWARE_KEY, MISSES, MODEL_NAME, OVERKILL
 
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Longest side of the image that is registered as an example, pixels.
 EXAMPLE_SIDE = 512
+# Tags of a version: what its rules do.
+LINE_TAGS = ((OVERKILL, "overkill"), (MISSES, "misses"))
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class _Entry:
         network: The exported network.
         source: The dataset.
         latency: Whether it keeps the budget.
+        line: What its rules do on the test split; None where that is not known.
         tags: Of the run and the version.
     """
 
@@ -60,6 +63,7 @@ class _Entry:
     network: ShippedNetwork
     source: Dataset
     latency: Verdict
+    line: dict[str, Any] | None
     tags: dict[str, str]
 
 
@@ -101,6 +105,8 @@ def register(
         "dataset": entry.source.fingerprint,
         "architecture": entry.network.architecture.key,
         "latency": entry.latency.figures,
+        "rules": entry.network.network.rules.to_dict(),
+        "line": entry.line,
     }
     if not config.tracking.enabled:
         reasons: tuple[str, ...] = ("not registered: tracking is off (tracking.enabled)",)
@@ -124,7 +130,7 @@ def register(
         promote, reasons = entry.latency.wins and verdict.wins, (*verdict.reasons, *entry.latency.reasons)
         if champion is not None and champion.number == version.number:
             promote, reasons = True, (f"{version} is the champion already", *entry.latency.reasons)
-        registry.decide(version, promote=promote, description=_description(champion, promote, reasons))
+        registry.decide(version, promote=promote, description=_description(champion, promote, reasons, entry))
         report |= {
             "version": version.number,
             "champion": promote,
@@ -149,6 +155,7 @@ def _read(config: Config, export: Path, evaluation: Path, dataset: Path, target:
     from autonad.data.dataset import Dataset
     from autonad.deploy.shipped import ShippedNetwork
     from autonad.latency.target import Target
+    from autonad.steps.shipped_rules import rules_on_test
     from autonad.tracking.registry.model_versions import model_name
 
     network = ShippedNetwork.open(export / MODEL, config.threads)
@@ -166,7 +173,11 @@ def _read(config: Config, export: Path, evaluation: Path, dataset: Path, target:
     tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: network.architecture.key}
     if key is not None:
         tags[HARDWARE_KEY] = key
-    return _Entry(model_name(dataset_name(config, source), where), export, network, source, latency, tags)
+    rules, confidence = network.network.rules, config.fit_thresholds.confidence
+    line, _ = rules_on_test(evaluation, rules, confidence)
+    return _Entry(
+        model_name(dataset_name(config, source), where), export, network, source, latency, line, tags
+    )
 
 
 def _check_evaluation(evaluation: Path, challenger: ShippedNetwork, source: Dataset) -> None:
@@ -256,7 +267,7 @@ def _add(registry: Registry, entry: _Entry, temporary: Path, run_id: str | None)
         entry.name,
         files,
         run_id=run_id,
-        tags={MODEL_NAME: entry.name, **entry.tags},
+        tags={MODEL_NAME: entry.name, **entry.tags, **_line_tags(entry.line)},
         example=_example(entry.source),
     )
 
@@ -289,10 +300,20 @@ def _smaller(export: Path) -> list[str]:
     ]
 
 
-def _description(champion: Version | None, promote: bool, reasons: tuple[str, ...]) -> str:
+def _line_tags(line: dict[str, Any] | None) -> dict[str, str]:
+    """What the shipped rules do, where versions are listed."""
+    from autonad.evaluation.line_result import spread
+
+    return {} if line is None else {tag: spread(line[name]) for tag, name in LINE_TAGS}
+
+
+def _description(champion: Version | None, promote: bool, reasons: tuple[str, ...], entry: _Entry) -> str:
+    from autonad.evaluation.line_result import told_found
+
     rival = "" if champion is None else f" against version {champion.number}"
     head = f"In use{rival}." if promote else f"Refused{rival}: not in use."
-    return "\n".join((head, "", *(f"- {reason}" for reason in reasons)))
+    found = () if entry.line is None else (f"At the rules in its file. {told_found('test', entry.line)}",)
+    return "\n".join((head, "", *(f"- {reason}" for reason in (*reasons, *found))))
 
 
 def _metrics(verdict: Verdict, latency: Verdict, promote: bool) -> dict[str, float | None]:

@@ -6,7 +6,7 @@ F1 are fractions, latencies milliseconds. To log something new, add its name her
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from autonad.tracking.identifiers import identifier
@@ -136,15 +136,20 @@ def check_names(metrics: Iterable[str]) -> None:
 
 def line_metrics(operating: dict[str, Any]) -> dict[str, float | None]:
     """`operating.json` in MLflow's vocabulary."""
-    promised, found = operating["val"], operating.get("test")
+    promised, found = operating.get("val"), operating.get("test")
     values: dict[str, float | None] = {
         "line/promised": float(operating["promise"]["kept"]),
-        "line/val_overkill": promised["overkill"]["rate"],
         "line/upper": operating["promise"]["upper"],
-        "line/val_misses": promised["misses"]["rate"],
     }
-    if found is None:
-        return values
+    if promised is not None:
+        values["line/val_overkill"] = promised["overkill"]["rate"]
+        values["line/val_misses"] = promised["misses"]["rate"]
+    return values if found is None else values | found_metrics(found)
+
+
+def found_metrics(found: Mapping[str, Any]) -> dict[str, float | None]:
+    """What rules do on the test split, `test` of `operating.json`, in MLflow's vocabulary."""
+    values: dict[str, float | None] = {}
     for name in ("overkill", "misses"):
         for suffix, end in (("", "rate"), ("_low", "low"), ("_high", "high")):
             values[f"line/{name}{suffix}"] = found[name][end]
