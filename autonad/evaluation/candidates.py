@@ -108,8 +108,8 @@ class Candidates:
         Args:
             classes: Names, background first.
         """
-        names, nothing = np.zeros(0, "<U1"), {one.name: np.zeros(0, np.int64) for one in fields(cls)}
-        return cls(**{**nothing, "classes": classes, "images": names, "groups": names})
+        numbers = {one.name: np.zeros(0, np.int64) for one in fields(cls)[3:]}
+        return cls(classes=classes, images=np.zeros(0, "<U1"), groups=np.zeros(0, "<U1"), **numbers)
 
     @property
     def defect_images(self) -> np.ndarray:

@@ -120,7 +120,7 @@ def test_the_components_make_a_detector_and_know_the_last_search(
     found, model = out(dsl.Artifact, "search", "found"), out(dsl.Model, "retrain", "model")
     supernet, latency = out(dsl.Model, "train", "supernet"), out(dsl.Artifact, "profile", "latency")
     evaluation, exported = out(dsl.Artifact, "evaluate", "evaluation"), out(dsl.Model, "deliver", "exported")
-    metrics = {name: out(dsl.Metrics, name, "metrics") for name in ("s", "p", "a", "r", "e", "d")}
+    metrics = {name: out(dsl.Metrics, name, "metrics") for name in ("s", "p", "a", "r", "e", "f", "d")}
     request = {"request": made["request"]}
     given = {**request, "dataset": made["dataset"]}
     training = {**given, "checkpoints": ""}
@@ -151,12 +151,15 @@ def test_the_components_make_a_detector_and_know_the_last_search(
         roc=roc,
         report=out(dsl.HTML, "evaluate", "report"),
     )
+    rules, page = out(dsl.Artifact, "fit", "rules"), out(dsl.HTML, "fit", "report")
+    call("fit_thresholds", **request, evaluation=evaluation, rules=rules, metrics=metrics["f"], report=page)
     summary = out(dsl.Markdown, "deliver", "summary")
     decision = call(
         "deliver",
         **given,
         model=model,
         evaluation=evaluation,
+        rules=rules,
         found=found,
         exported=exported,
         registration=out(dsl.Artifact, "deliver", "registration"),
@@ -168,6 +171,11 @@ def test_the_components_make_a_detector_and_know_the_last_search(
     told = json.loads((Path(evaluation.path) / "metrics.json").read_text())
     assert metrics["e"].metadata["miou"] == pytest.approx(told["input"]["miou"], abs=1e-6)
     assert metrics["d"].metadata["p50_ms"] > 0
+    operating = json.loads((Path(rules.path) / "operating.json").read_text())
+    shown = operating["test"]["misses"]
+    assert metrics["f"].metadata["test_misses"] == pytest.approx(shown["rate"], abs=1e-6)
+    assert operating["promise"]["text"] in Path(page.path).read_text()
+    assert f"missed | {shown['count']} of {shown['of']}" in Path(summary.path).read_text()
     assert len(confusion.metadata["confusionMatrix"]["rows"]) == len(told["classes"])
     points = roc.metadata["confidenceMetrics"]
     assert (points[0]["recall"], points[-1]["recall"]) == (0.0, 1.0)
