@@ -305,6 +305,8 @@ def export(
     )
     for name, reason in result.others.items():
         print(f"{name}: {reason}")
+    if rules is None:
+        print("rules: the usual ones; `autonad fit-thresholds` chooses some, and --rules ships them")
 
 
 def demo(

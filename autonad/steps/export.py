@@ -92,10 +92,6 @@ def export(
     params = {"export": settings.model_dump(), "architecture": key}
     with begin("export", context, params=params, tags={ARCHITECTURE: key}) as step:
         step.uses(source, "test")
-        if rules is None:
-            step.console.report(
-                "   no --rules: the usual ones are shipped; `autonad fit-thresholds` chooses some"
-            )
         for name in (INT8, FP16):
             (output / name).unlink(missing_ok=True)
         images, judge = _shown(source, spec, shipped, settings.parity_images)
