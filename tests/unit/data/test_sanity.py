@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import layouts as make
@@ -14,6 +16,7 @@ import pytest
 
 from autonad.data.dataset import Dataset
 from autonad.data.fingerprints import Fingerprint
+from autonad.data.ingest.extending import ingest_batch
 from autonad.data.ingest.importing import import_dataset
 from autonad.data.ingest.settings import IngestSettings
 from autonad.data.sanity.edges import edge_scores
@@ -21,6 +24,8 @@ from autonad.data.sanity.judging import judge, judge_splits
 from autonad.data.sanity.looked import Expected, Looked
 from autonad.data.sanity.measures import MOST_DEFECTS, Measures, side_at_input
 from autonad.data.synthetic.generator import synthesize
+from autonad.data.tile_choice import TileWish, tiling_of
+from autonad.storage.folder import FolderSource
 
 Pair = tuple[np.ndarray, np.ndarray]
 EXPECTED = Expected("set", (64, 64))
@@ -238,7 +243,7 @@ def test_a_batch_is_told_only_what_it_has_changed() -> None:
 def test_import_and_audit_use_the_same_words(tmp_path: Path, sound: list[Pair]) -> None:
     from autonad.data.audit import audit_dataset, audit_layout
 
-    source, settings = tmp_path / "m", IngestSettings(format="masks", input_size=(64, 64))
+    source, settings = tmp_path / "m", IngestSettings(format="masks", wish=TileWish((64, 64)))
     for number, (image, mask) in enumerate(sound):
         make.save(source / "images" / f"{number}.png", image)
         make.save(source / "masks" / f"{number}.png", 255 * (1 - mask))
@@ -248,10 +253,55 @@ def test_import_and_audit_use_the_same_words(tmp_path: Path, sound: list[Pair]) 
         for faults in (
             report.faults,
             audit_layout(source, settings).faults,
-            audit_dataset(tmp_path / "d", input_size=(64, 64)).faults,
+            audit_dataset(tmp_path / "d", wish=TileWish((64, 64))).faults,
         )
     ]
     assert found[0] == found[1] == found[2] == {("warning", "inverted-masks"), ("warning", "no-groups")}
+
+
+@pytest.mark.parametrize(("tile", "lost"), [("none", True), (768, True), (64, False), ("auto", False)])
+def test_defects_vanish_in_what_training_would_cut(
+    tmp_path: Path, sound: list[Pair], tile: int | Literal["none", "auto"], lost: bool
+) -> None:
+    from autonad.data.audit import audit_dataset, audit_layout
+
+    texture, mask = make.texture(1, 700, 700), np.zeros((700, 700), np.uint8)
+    mask[300:306, 90:96] = 1
+    image = np.where(mask[..., None] > 0, texture // 3, texture // 2 + 100).astype(np.uint8)
+    source, wish = tmp_path / "m", TileWish((64, 64), tile=tile)
+    settings = IngestSettings(format="masks", wish=wish)
+    for number, (one, labels) in enumerate([*sound[:20], (image, mask)]):
+        make.save(source / "images" / f"{number}.png", one)
+        make.save(source / "masks" / f"{number}.png", 255 * labels)
+    report = import_dataset(source, tmp_path / "d", settings)
+    batch = tmp_path / "batch"
+    turned = np.ascontiguousarray(np.rot90(image)), np.ascontiguousarray(np.rot90(mask))
+    make.save(batch / "images" / "late.png", turned[0])
+    make.save(batch / "masks" / "late.png", 255 * turned[1])
+    late = ingest_batch(
+        tmp_path / "d", FolderSource(batch), settings, name="late", date=datetime.date(2026, 1, 1)
+    )
+
+    for faults in (
+        report.faults,
+        audit_layout(source, settings).faults,
+        late.faults,
+        audit_dataset(tmp_path / "d", wish=wish).faults,
+    ):
+        assert ("vanishing-defect" in set(faults["kind"])) == lost
+    assert report.expected == Expected("m", (64, 64), True, tiling_of(report.dataset, wish))
+
+
+def test_an_audit_survives_masks_that_training_could_not_read(tmp_path: Path) -> None:
+    from autonad.data.audit import audit_dataset
+
+    dataset = synthesize(tmp_path / "d", num_images=12, size=(96, 96), seed=0)
+    row = next(dataset.split("train").itertuples())
+    (dataset.root / str(row.mask)).write_bytes(b"none")
+
+    report = audit_dataset(dataset.root, wish=TileWish((32, 32), tile="auto"))
+
+    assert report.has_errors
 
 
 def test_what_is_kept_of_an_image_is_small(sound: list[Pair]) -> None:
