@@ -54,7 +54,7 @@ class TileWish:
         return Tiling(rows, columns, max(0, shorter - math.ceil(step)), grid)
 
     def _input_grid(self) -> int:
-        """Grid on which tiles begin, input pixels: the network's largest stride, less if the input is small."""
+        """Grid on which tiles begin, input pixels: the largest stride, less if the input is small."""
         return min(LARGEST_STRIDE, 1 << (min(self.size).bit_length() - 3))
 
 
