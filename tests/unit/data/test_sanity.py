@@ -289,10 +289,10 @@ def test_defects_vanish_in_what_training_would_cut(
     before = audit_layout(source, settings)
     imported = import_dataset(source, tmp_path / "d", settings)
     tiling = tiling_of(imported.dataset, wish)
+    after = audit_dataset(tmp_path / "d", wish=wish)
     late = ingest_batch(
         tmp_path / "d", FolderSource(batch), settings, name="late", date=datetime.date(2026, 1, 1)
     )
-    after = audit_dataset(tmp_path / "d", wish=wish)
 
     for report in (imported, late, after):
         assert ("vanishing-defect" in set(report.faults["kind"])) == lost

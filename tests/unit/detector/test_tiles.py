@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from dark_detector import dark_spec, forward, surface
 
-from autonad.detector.engine import Detector
+from autonad.detector.engine import Detector, image_logits
 from autonad.detector.rules import Rules
 from autonad.detector.tiles import Box, Tiling, blended, cut, owned_parts, tile_boxes
 
@@ -49,7 +49,7 @@ def test_tiles_begin_on_the_grid_and_the_last_one_goes_beyond_the_image(
     boxes = tile_boxes(native, Tiling(64, 64, overlap, grid))
 
     for length, starts in zip(native, ({box.top for box in boxes}, {box.left for box in boxes}), strict=True):
-        assert all(min(start % grid, -start % grid) <= 0.5 for start in starts)
+        assert all(min(start % grid, -start % grid) < 0.501 for start in starts)
         assert length <= max(starts) + 64 < max(length, 64) + grid + 1
         assert (np.diff(sorted(starts)) <= 64 - overlap).all()
 
@@ -145,6 +145,23 @@ def test_twice_the_overlap_changes_next_to_nothing() -> None:
     assert masks[0].mean() > 0.02
     assert (masks[0] != masks[1]).mean() <= 0.001
     assert (masks[0] != without).mean() > (masks[0] != masks[1]).mean()
+
+
+@pytest.mark.parametrize(("side", "at_once"), [(64, 32), (128, 8), (512, 1)])
+def test_small_tiles_go_through_the_network_together(side: int, at_once: int) -> None:
+    image, spec = surface(size=(300, 700)), dark_spec(side, side, Tiling(64, 64, 16, 16))
+    calls: list[int] = []
+
+    def noted(images: np.ndarray) -> np.ndarray:
+        calls.append(len(images))
+        return forward(images)
+
+    found = np.concatenate([values for _, values in image_logits(noted, image, spec)], axis=1)
+
+    assert sum(calls) == len(tile_boxes((300, 700), spec.tiles))  # type: ignore[arg-type]
+    assert {*calls[:-1]} == {at_once}
+    alone = image_logits(lambda images: np.concatenate([forward(one[None]) for one in images]), image, spec)
+    np.testing.assert_array_equal(found, np.concatenate([values for _, values in alone], axis=1))
 
 
 def test_a_tile_may_be_larger_than_the_input() -> None:
