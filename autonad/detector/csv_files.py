@@ -18,7 +18,7 @@ DEFECT_COLUMNS = (
     *("image", "class", "verdict", "rule", "area_px", "area_mm2", "length_px", "length_mm"),
     *("width_px", "width_mm", "top", "left", "bottom", "right", "mean", "peak"),
 )
-VERDICT_COLUMNS = ("image", "verdict", "reason", "defects", "too_small", "height", "width", "mask")
+VERDICT_COLUMNS = ("image", "verdict", "reason", "defects", "named", "too_small", "height", "width", "mask")
 
 
 class CsvFiles:
@@ -73,13 +73,18 @@ class CsvFiles:
         write_atomic(verdicts, lambda first: write_atomic(defects, lambda second: fill(first, second)))
 
 
+def total_of(entry: dict[str, Any]) -> int:
+    """How many defects an image has; its entry names the worst ones."""
+    return sum(count for _, _, count in entry["counts"])
+
+
 def verdict_row(entry: dict[str, Any]) -> Sequence[Any]:
     """An image's row of verdicts.csv."""
     height, width = entry["size"] or (None, None)
     mask = f"masks/{entry['output']}.png" if entry["problem"] is None else None
     return (
         *(entry["image"], entry["verdict"], entry["problem"] or entry["reason"]),
-        *(len(entry["defects"]), entry["too_small"], height, width, mask),
+        *(total_of(entry), len(entry["defects"]), entry["too_small"], height, width, mask),
     )
 
 
