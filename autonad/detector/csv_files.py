@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -34,21 +35,24 @@ class CsvFiles:
 
     def __init__(self, folder: Path, entries: Iterable[dict[str, Any]]) -> None:
         self._paths = folder / VERDICTS, folder / DEFECTS
+        self._files: tuple[TextIO, ...] = ()
         self.rewrite(entries)
 
     def add(self, entry: dict[str, Any]) -> None:
-        """Append an image's rows.
+        """Append an image's rows, to be seen at once.
 
         Raises:
             StorageError: The disk is full.
         """
         rows = [verdict_row(entry)], defect_rows(entry)
-        for path, some in zip(self._paths, rows, strict=True):
+        for number, (path, some) in enumerate(zip(self._paths, rows, strict=True)):
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows(map(guarded, some))
             try:
-                with path.open("a", encoding="utf-8", newline="") as handle:
-                    handle.write(text.getvalue())
+                if len(self._files) <= number:
+                    self._files += (path.open("a", encoding="utf-8", newline=""),)
+                self._files[number].write(text.getvalue())
+                self._files[number].flush()
             except OSError as error:
                 raise StorageError(
                     f"cannot write {path}: {error.strerror}; free some space, then repeat the command: what "
@@ -56,12 +60,13 @@ class CsvFiles:
                 ) from error
 
     def rewrite(self, entries: Iterable[dict[str, Any]]) -> None:
-        """Write both tables anew, each in one step.
+        """Write both tables anew, each in one step; no file stays open.
 
         Raises:
             StorageError: They cannot be written.
         """
         verdicts, defects = self._paths
+        self._close()
 
         def fill(first: Path, second: Path) -> None:
             with (
@@ -71,6 +76,12 @@ class CsvFiles:
                 _fill(rows, more, entries)
 
         write_atomic(verdicts, lambda first: write_atomic(defects, lambda second: fill(first, second)))
+
+    def _close(self) -> None:
+        for file in self._files:
+            with suppress(OSError):  # what a full disk did not take is written anew
+                file.close()
+        self._files = ()
 
 
 def total_of(entry: dict[str, Any]) -> int:
