@@ -145,7 +145,8 @@ def classify(strips: Iterator[Strip], native: tuple[int, ...], thresholds: tuple
             exponents = np.exp(values - highest)
             defects = exponents[1:]
             defects /= exponents.sum(0)
-            best, factor, chosen = np.uint8(1), defects[0] / least[0], defects[0]
+            best = np.ones(highest.shape, dtype=np.uint8)
+            factor, chosen = defects[0] / least[0], defects[0]
             for value, probability in enumerate(defects[1:], start=2):
                 other = probability / least[value - 1]
                 is_better = other > factor
