@@ -76,12 +76,9 @@ def detect(
         DatasetError: There is no image.
         StorageError: A file cannot be written, or a bucket cannot be read.
     """
-    from autonad.data.foreign_pictures import why_unread
-    from autonad.data.images import IMAGE_SUFFIXES
     from autonad.detector.engine import Detector
     from autonad.detector.finished import Finished
-    from autonad.detector.image_names import ImageNames
-    from autonad.detector.image_sources import BucketImages, Listing, open_source
+    from autonad.detector.image_sources import BucketImages, Listing
     from autonad.detector.keeping import Keeper, Sighting
     from autonad.detector.outputs import Outputs
     from autonad.detector.rules import Rules
@@ -89,8 +86,8 @@ def detect(
     from autonad.detector.working import Line, Tally, available_cores, watched, work_through
     from autonad.files import sha256_file
 
-    images = open_source(source, ImageNames(IMAGE_SUFFIXES, why_unread), output)
-    listing = Listing([]) if settings.watch else _listed(images, IMAGE_SUFFIXES)
+    images = _images(source, output)
+    listing = Listing([]) if settings.watch else _listed(images)
     cores = available_cores()
     # One image has all cores to itself; of several, each has one.
     threads = 1 if settings.watch or len(listing.images) > 1 else cores
@@ -158,11 +155,22 @@ def _reader(told: dict[str, Any] | None, max_pixels: int, console: Console) -> C
     return read
 
 
-def _listed(images: ImageSource, suffixes: frozenset[str]) -> Listing:
+def _images(source: str, output: Path) -> ImageSource:
+    from autonad.data.foreign_pictures import why_unread
+    from autonad.data.images import IMAGE_SUFFIXES
+    from autonad.detector.image_names import ImageNames
+    from autonad.detector.image_sources import open_source
+
+    return open_source(source, ImageNames(IMAGE_SUFFIXES, why_unread), output)
+
+
+def _listed(images: ImageSource) -> Listing:
+    from autonad.data.images import IMAGE_SUFFIXES
+
     listing = images.scan()
     if not listing.images:
         raise DatasetError(
-            f"{images.name} holds no image ({', '.join(sorted(suffixes))}); check the path, or wait for "
+            f"{images.name} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}); check the path, or wait for "
             "images with --watch"
         )
     return listing
