@@ -170,8 +170,8 @@ def _listed(images: ImageSource) -> Listing:
     listing = images.scan()
     if not listing.images:
         raise DatasetError(
-            f"{images.name} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}); check the path, or wait for "
-            "images with --watch"
+            f"{images.name} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}); check the path, or wait "
+            "for images with --watch"
         )
     return listing
 
