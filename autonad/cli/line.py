@@ -284,6 +284,8 @@ def _stopped_by_signals(wanted: bool) -> Iterator[threading.Event]:
 
 def _summary(tally: Tally, output: Path) -> str:
     """What was found, in a few lines."""
+    from autonad.detector.judged import MOST_DEFECTS
+
     judged = sum(tally.verdicts.values())
     lines = [
         f"{output}: {judged} images in {tally.seconds:.1f} s: "
@@ -297,4 +299,11 @@ def _summary(tally: Tally, output: Path) -> str:
     for name in names:
         review, sure = tally.defects[name, "REVIEW"], tally.defects[name, "NG"]
         lines.append(f"   {name}: {sure} NG, {review} REVIEW")
+    if tally.cut:
+        lines.append(
+            f"   {tally.cut} images have more than {MOST_DEFECTS} defects: defects.csv names the worst and "
+            "largest of each, verdicts.csv how many there are"
+        )
+    if tally.others:
+        lines.append(f"   {tally.others} other files are no images and were left alone")
     return "\n".join(lines)

@@ -158,9 +158,15 @@ def classify(strips: Iterator[Strip], native: tuple[int, ...], thresholds: tuple
             exponents = np.exp(values - highest)
             defects = exponents[1:]
             defects /= exponents.sum(0)
-            factor = defects / least
-            best = factor.argmax(0)[None]
-            reached = np.take_along_axis(factor, best, 0)[0] >= 1
-            np.multiply(best[0] + 1, reached, out=mask[span], casting="unsafe")
-            score[span] = np.where(reached, np.take_along_axis(defects, best, 0)[0], defects.max(0))
+            best = np.ones(highest.shape, dtype=np.uint8)
+            factor, chosen = defects[0] / least[0], defects[0]
+            for value, probability in enumerate(defects[1:], start=2):
+                other = probability / least[value - 1]
+                is_better = other > factor
+                best = np.where(is_better, np.uint8(value), best)
+                factor = np.where(is_better, other, factor)
+                chosen = np.where(is_better, probability, chosen)
+            reached = factor >= 1
+            np.multiply(best, reached, out=mask[span])
+            score[span] = np.where(reached, chosen, defects.max(0))
     return Pixels(mask, score)
