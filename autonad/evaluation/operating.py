@@ -19,7 +19,10 @@ from autonad.errors import ConfigError
 from autonad.evaluation.candidates import LEVELS, Candidates
 from autonad.evaluation.proportions import lower_bound, upper_bound
 
-CLEAN, ANY = "images without defects", "all images, beside their defects"
+CLEAN, ANY = (
+    "images without defects",
+    "all images, for NG regions away from any defect, as none is without defects",
+)
 
 
 @dataclass(frozen=True)

@@ -49,5 +49,5 @@ def shipped_rules(
         figures = split_figures(Candidates.load(file), rules, confidence) if file.is_file() else None
     except ConfigError as error:
         return rules, LineFigures(rules, source, (f"Not measured: {error}.",), None)
-    sentences = () if figures is None else (told_found("test", figures),)
+    sentences = () if figures is None else (told_found("test", figures, confidence),)
     return rules, LineFigures(rules, source, sentences, figures)
