@@ -102,7 +102,12 @@ def told(operating: dict[str, Any]) -> list[str]:
     lines = [f"Wanted: {name} of at most {share(goal['rate'])}. {promise['text']}"]
     for split, title in (("val", "validation"), ("test", "test")):
         if split in operating:
-            lines.append(told_found(title, operating[split], goal["confidence"]))
+            found = operating[split]
+            lines.append(told_found(title, found, goal["confidence"]))
+            if (found["review_load"]["rate"] or 0) > goal["review_load"]:
+                lines[-1] += (
+                    f" REVIEW is above the {share(goal['review_load'])} of fit_thresholds.review_load."
+                )
     if "test" in operating:
         lines[-1] += _above(operating["test"][RATES[goal["kind"]]], goal["rate"])
     return lines
@@ -172,10 +177,10 @@ def _promise(choice: Choice, goal: Goal, seen_on: dict[str, Any]) -> dict[str, A
             counted = "parts with a defect"
         keeps = "keep" if (seen_on[RATES[goal.kind]]["rate"] or 0) <= goal.rate else "do not keep"
         text = (
-            f"Not promised: validation has {choice.parts} {counted}, and at least {needed} are needed to promise "
-            f"{wanted} with a confidence of {sure}; so few can promise {share(least)} at best. The rules "
-            f"{keeps} to {wanted} on the very images that they were chosen on: expect more on others. Add "
-            f"{counted}, or ask for a higher rate or a lower fit_thresholds.confidence."
+            f"Not promised: validation has {choice.parts} {counted}, and at least {needed} are needed to "
+            f"promise {wanted} with a confidence of {sure}; so few can promise {share(least)} at best. The "
+            f"rules {keeps} to {wanted} on the very images that they were chosen on: expect more on others. "
+            f"Add {counted}, or ask for a higher rate or a lower fit_thresholds.confidence."
         )
         return {**facts, "kept": False, "upper": None, "proof": None, "text": text}
     seen = f"{proof.count} of {proof.of} images of {proof.parts} parts that no rule was chosen on"
