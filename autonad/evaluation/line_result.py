@@ -109,7 +109,7 @@ def told(operating: dict[str, Any]) -> list[str]:
                     f" REVIEW is above the {share(goal['review_load'])} of fit_thresholds.review_load."
                 )
     if "test" in operating:
-        lines[-1] += _above(operating["test"][RATES[goal["kind"]]], goal["rate"])
+        lines[-1] += _above(name, operating["test"][RATES[goal["kind"]]], goal["rate"])
     return lines
 
 
@@ -134,13 +134,15 @@ def told_found(split: str, found: dict[str, Any], confidence: float) -> str:
     )
 
 
-def _above(found: dict[str, Any], wanted: float) -> str:
+def _above(name: str, found: dict[str, Any], wanted: float) -> str:
     """What to make of a rate on test that is above the wanted one; else nothing."""
     if not found["of"] or found["rate"] <= wanted:
         return ""
     if found["low"] > wanted:
-        return f" That is above the wanted {share(wanted)}, by more than chance: do not count on it."
-    return f" That is above the wanted {share(wanted)}, but may be chance."
+        return (
+            f" Test shows {name} above the wanted {share(wanted)}, by more than chance: do not count on it."
+        )
+    return f" Test shows {name} above the wanted {share(wanted)}, which may be chance."
 
 
 NAMES = {"overkill": "overkill", "miss": "a miss rate"}
