@@ -126,7 +126,14 @@ def test_the_detectors_image_is_small_and_runs_as_any_user(detector: str) -> Non
 
 # Asks the service within its container, which has no network; the image comes from standard input.
 ASK = """
-import json, sys, time, urllib.error, urllib.request
+import json, os, sys, time, urllib.error, urllib.request
+
+def is_writable(folder):
+    try:
+        os.close(os.open(f"{folder}/file", os.O_CREAT | os.O_WRONLY))
+    except OSError:
+        return False
+    return True
 
 def ask(path, body=None, **headers):
     request = urllib.request.Request("http://127.0.0.1:8080" + path, body, headers)
@@ -144,6 +151,7 @@ while ask("/ready")[0] != 200 and time.monotonic() < end:
 token = {"Authorization": "Bearer secret"}
 detected = ask("/detect?shapes=rle", sys.stdin.buffer.read(), **token, **{"Content-Type": "image/png"})
 print(json.dumps({
+    "writable": [folder for folder in ("/app", "/opt/autonad", "/model", "/tmp") if is_writable(folder)],
     "open": {path: ask(path)[0] for path in ("/health", "/ready", "/")},
     "guarded": {path: ask(path)[0] for path in ("/metrics", "/version", "/rules")},
     "metrics": ask("/metrics", **token)[1],
@@ -184,6 +192,7 @@ def test_the_service_in_its_container_answers_as_in_this_process(detector: str, 
 
     assert wanted["verdict"] == "NG"
     assert found["detected"] == wanted
+    assert found["writable"] == ["/tmp"]
     assert found["open"] == {"/health": 200, "/ready": 200, "/": 200}
     assert found["guarded"] == {"/metrics": 401, "/version": 401, "/rules": 401}
     assert 'verdict="NG"' in found["metrics"]
