@@ -275,7 +275,9 @@ def main() -> None:
         parser.error("--url goes with one --chain: a service has one model")
     served = Served(options.url, options.token) if options.url else None
     print(f"{'form':<28}   verdicts    defects  identical       pixels    loss         speed")
-    found = [measured(*chain, options.images, served) for chain in options.chain]
+    found = [
+        measured(model, dataset, export, options.images, served) for model, dataset, export in options.chain
+    ]
     print(json.dumps({"load": os.getloadavg()[0], "cores": os.cpu_count(), "detectors": found}))
 
 

@@ -142,8 +142,9 @@ def told_found(split: str, found: dict[str, Any]) -> str:
     overkill, review, misses, unnoticed = (
         spread(found[rate]) for rate in ("overkill", "review_load", "misses", "unnoticed")
     )
+    level = share(found["confidence"])
     return (
-        f"On {split}, with {share(found['confidence'])} intervals: overkill {overkill}, and for REVIEW {review}, of "
+        f"On {split}, with {level} intervals: overkill {overkill}, and for REVIEW {review}, of "
         f"{found['basis']}; of images with a defect, missed (not NG) {misses}, and of these unnoticed (OK) "
         f"{unnoticed}." + (f" Never found: {', '.join(never)}." if never else "")
     )

@@ -150,8 +150,8 @@ def split_figures(candidates: Candidates, rules: Rules, confidence: float) -> di
         confidence: Of the intervals.
 
     Returns:
-        `images`, `parts`, `basis`, `confidence`; `overkill`, `review_load`, `misses` and `unnoticed` as `rate_over` returns
-        them; `false_alarms_per_image`; and `classes`: name → `recall` and `noticed`, likewise over defects.
+        `images`, `parts`, `basis`, `confidence`; `overkill`, `review_load`, `misses` and `unnoticed` as
+        `rate_over` returns them; `false_alarms_per_image`; and `classes`: name → `recall` and `noticed`, likewise over defects.
     """
     outcome = outcome_of(candidates, rules)
     good, basis = good_images(candidates)
