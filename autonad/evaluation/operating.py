@@ -151,7 +151,8 @@ def split_figures(candidates: Candidates, rules: Rules, confidence: float) -> di
 
     Returns:
         `images`, `parts`, `basis`, `confidence`; `overkill`, `review_load`, `misses` and `unnoticed` as
-        `rate_over` returns them; `false_alarms_per_image`; and `classes`: name → `recall` and `noticed`, likewise over defects.
+        `rate_over` returns them; `false_alarms_per_image`; and `classes`: name → `recall` and `noticed`,
+        likewise over defects.
     """
     outcome = outcome_of(candidates, rules)
     good, basis = good_images(candidates)
