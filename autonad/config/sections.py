@@ -141,6 +141,10 @@ class TrainingConfig(Section):
     ema_decay: Fraction | None = Field(
         0.998, description="decay of the averaged weights that are kept, per step"
     )
+    teacher_share: Fraction = Field(
+        0.5, description="share of the teacher in the loss of what has one; the labels have the rest"
+    )
+    teacher_temperature: Positive = Field(1.0, description="softens what teacher and student predict")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="autocast of the forward pass")
     validate_every: Count = Field(5, description="epochs between validations")
     checkpoint_every: Count = Field(1, description="epochs between checkpoints")
@@ -159,6 +163,13 @@ class SupernetConfig(TrainingConfig):
     validate_every: Count = Field(10, description="epochs between validations")
     sharing: Literal["cross", "entangled", "classical"] = Field(
         "cross", description="weight sharing (Table VII)"
+    )
+    sampler: Literal["uniform", "sandwich"] = Field(
+        "uniform",
+        description="paths of a step: one at random; or the largest, teaching the smallest and random ones",
+    )
+    sandwich_paths: Annotated[int, Field(ge=0)] = Field(
+        1, description="sandwich: random paths per step beside the extremes"
     )
     growth: Fraction = Field(
         0.4,
@@ -188,6 +199,9 @@ class RetrainConfig(TrainingConfig):
     """Retraining the searched architecture."""
 
     weights: Literal["inherited", "scratch"] = Field("inherited", description="where the weights start")
+    teacher: Literal["none", "supernet-largest", "model"] = Field(
+        "none", description="network of `--teacher` that it learns from beside the labels"
+    )
     profile: Literal["default", "paper"] = Field(
         "default",
         description="'paper': Adam 1e-4, poly, plain cross-entropy (Section V-B); it overrides those fields",

@@ -180,6 +180,7 @@ def _task(config: Config, network: AutoNADNet, source: Dataset, spec: DetectorSp
     from autonad.evaluation.inherited import score
     from autonad.training.inputs import evaluation_data, training_data
     from autonad.training.loop import Task
+    from autonad.training.paths import TrainingPath
 
     settings = config.retrain.resolved()
     validation = evaluation_data(source, spec, "val")
@@ -196,7 +197,7 @@ def _task(config: Config, network: AutoNADNet, source: Dataset, spec: DetectorSp
         data=training_data(source, spec, settings, config.seed),
         config=settings,
         seed=config.seed,
-        paths=lambda number: [network],
+        paths=lambda number: [TrainingPath(network)],
         validate=validate,
     )
 

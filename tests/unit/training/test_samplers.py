@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from autonad.space import SearchSpace
-from autonad.training.samplers import epoch_order, fixed_panel, repeat_factors, sample_path
+from autonad.training.path_samplers import fixed_panel, sample_path
+from autonad.training.samplers import epoch_order, repeat_factors
 
 TINY = SearchSpace.preset("tiny")
 
