@@ -164,12 +164,13 @@ class SupernetConfig(TrainingConfig):
     sharing: Literal["cross", "entangled", "classical"] = Field(
         "cross", description="weight sharing (Table VII)"
     )
-    sampler: Literal["uniform", "sandwich"] = Field(
+    sampler: Literal["uniform", "fair", "sandwich"] = Field(
         "uniform",
-        description="paths of a step: one at random; or the largest, teaching the smallest and random ones",
+        description="paths of a step: random; all choices in turn; the largest teaches smaller ones",
     )
-    sandwich_paths: Annotated[int, Field(ge=0)] = Field(
-        1, description="sandwich: random paths per step beside the extremes"
+    sandwich_paths: Count = Field(1, description="sandwich: random paths that the largest teaches in a step")
+    sandwich_every: Count = Field(
+        1, description="sandwich: steps from one to the next; between, random paths"
     )
     growth: Fraction = Field(
         0.4,

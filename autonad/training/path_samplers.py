@@ -9,6 +9,7 @@ import numpy as np
 
 from autonad.config import SupernetConfig
 from autonad.space import Architecture, SearchSpace
+from autonad.space.fair import FairTurns
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,12 @@ PathSampler = Callable[[int, float], list[SampledPath]]
 
 
 def make_sampler(space: SearchSpace, settings: SupernetConfig, seed: int) -> PathSampler:
-    """The sampler that the settings name.
+    """The sampler that the settings name, after a time of growth.
+
+    - uniform: one random path per step (single path, uniform sampling: Guo et al. 2019);
+    - fair: one path per step, in which every choice of every gene takes its turn (`FairTurns`);
+    - sandwich: every so many steps the largest path learns from the labels and teaches the smallest and random
+      ones (Yu and Huang 2019; BigNAS: Yu et al. 2020); a random path in the steps between.
 
     Args:
         space: What to draw from.
@@ -40,54 +46,35 @@ def make_sampler(space: SearchSpace, settings: SupernetConfig, seed: int) -> Pat
     Returns:
         A function of the steps done before this one and those of the whole run.
     """
+    fair = FairTurns(space, seed) if settings.sampler == "fair" else None
 
     def sample(step: int, total: float) -> list[SampledPath]:
-        growth_steps = settings.growth * total
-        if settings.sampler == "sandwich" and step >= growth_steps:
-            return sandwich(space, seed, step, settings.sandwich_paths)
-        return [SampledPath(sample_path(space, seed, step, growth_steps))]
+        rng, growth_steps = np.random.default_rng([seed, step, 1]), settings.growth * total
+        drawn = space.sample(rng) if fair is None else fair.architecture(step)
+        if step < growth_steps:
+            return [SampledPath(grown(space, drawn, step / growth_steps, rng))]
+        if settings.sampler != "sandwich" or step % settings.sandwich_every:
+            return [SampledPath(drawn)]
+        taught = [space.smallest(), drawn, *(space.sample(rng) for _ in range(settings.sandwich_paths - 1))]
+        return [SampledPath(space.largest()), *(SampledPath(path, taught=True) for path in taught)]
 
     return sample
 
 
-def sample_path(space: SearchSpace, seed: int, step: int, growth_steps: float = 0.0) -> Architecture:
-    """The path of one step (single path, uniform sampling: Guo et al. 2019), after a time of growth.
+def grown(space: SearchSpace, drawn: Architecture, share: float, rng: np.random.Generator) -> Architecture:
+    """A path of the time of growth: a gene is the drawn one's with a probability, else the smallest one's.
 
     Uniform paths of a large space hardly repeat, so that at first each undoes what the last one did; where
-    defects are rare the supernet then learns to predict none (docs/decisions/0014). During the first
-    `growth_steps` a gene is drawn only with a probability that rises from 0 to 1, and is the smallest
-    architecture's otherwise: one network learns to see defects, and the space grows around it.
+    defects are rare the supernet then learns to predict none (docs/decisions/0014). So one network learns to
+    see defects first, and the space grows around it.
 
     Args:
-        space: What to draw from.
-        seed: Seed of the run.
-        step: Steps done before this one.
-        growth_steps: Steps until all paths are equally likely; 0 begins there.
+        space: What both belong to.
+        drawn: A path of the whole space.
+        share: The probability, which rises from 0 to 1.
+        rng: Source of randomness.
     """
-    rng = np.random.default_rng([seed, step, 1])
-    drawn = space.sample(rng)
-    if step >= growth_steps:
-        return drawn
-    return space.crossover(drawn, space.smallest(), rng, share=step / growth_steps)
-
-
-def sandwich(space: SearchSpace, seed: int, step: int, randoms: int) -> list[SampledPath]:
-    """The largest path, which learns from labels; the smallest and random ones, which it teaches.
-
-    The sandwich rule with in-place distillation (Yu and Huang 2019; BigNAS: Yu et al. 2020).
-
-    Args:
-        space: What to draw from.
-        seed: Seed of the run.
-        step: Steps done before this one.
-        randoms: Random paths beside the two extremes.
-    """
-    rng = np.random.default_rng([seed, step, 1])
-    taught = [space.smallest(), *(space.sample(rng) for _ in range(randoms))]
-    return [
-        SampledPath(space.largest()),
-        *(SampledPath(architecture, taught=True) for architecture in taught),
-    ]
+    return space.crossover(drawn, space.smallest(), rng, share=share)
 
 
 def fixed_panel(space: SearchSpace, size: int, seed: int) -> list[Architecture]:
