@@ -64,7 +64,7 @@ def retrain(
         search: Search folder: `architecture.json`, and `inherited.safetensors` unless `retrain.weights` is
             scratch.
         output: Model folder to write.
-        teacher: Folder of the network that `retrain.teacher` asks for; not read where it asks for none.
+        teacher: Folder of the network that `retrain.teacher` asks for; not read if for none.
         resume: See `Resume`.
         checkpoints: Where copies of the checkpoints are kept for another machine; see `Mirror`.
 

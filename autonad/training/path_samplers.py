@@ -35,8 +35,8 @@ def make_sampler(space: SearchSpace, settings: SupernetConfig, seed: int) -> Pat
 
     - uniform: one random path per step (single path, uniform sampling: Guo et al. 2019);
     - fair: one path per step, in which every choice of every gene takes its turn (`FairTurns`);
-    - sandwich: every so many steps the largest path learns from the labels and teaches the smallest and random
-      ones (Yu and Huang 2019; BigNAS: Yu et al. 2020); a random path in the steps between.
+    - sandwich: every so many steps the largest path learns from the labels and teaches the smallest and
+      random ones (Yu and Huang 2019; BigNAS: Yu et al. 2020); a random path in the steps between.
 
     Args:
         space: What to draw from.

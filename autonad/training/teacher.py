@@ -69,12 +69,14 @@ def _check(teacher: DetectorSpec, student: DetectorSpec, folder: Path) -> None:
     """
     if teacher.classes != student.classes:
         raise CheckpointError(
-            f"the teacher in {folder} knows the classes {', '.join(teacher.classes)}, the network to be trained "
-            f"{', '.join(student.classes)}; give a teacher of the same dataset, or set retrain.teacher to none"
+            f"the teacher in {folder} knows the classes {', '.join(teacher.classes)}, the network to be "
+            f"trained {', '.join(student.classes)}; give a teacher of the same dataset, or set "
+            "retrain.teacher to none"
         )
     other = [name for name in _SEEN if getattr(teacher, name) != getattr(student, name)]
     if other:
         raise CheckpointError(
             f"the teacher in {folder} sees images otherwise than the network to be trained (other "
-            f"{', '.join(other)}); give a teacher of the same dataset and input, or set retrain.teacher to none"
+            f"{', '.join(other)}); give a teacher of the same dataset and input, or set retrain.teacher "
+            "to none"
         )
