@@ -69,7 +69,7 @@ def retrain(
         checkpoints: Where copies of the checkpoints are kept for another machine; see `Mirror`.
 
     Raises:
-        CheckpointError: The inherited weights do not fit architecture and classes, or the teacher the student.
+        CheckpointError: The inherited weights do not fit architecture and classes, or the teacher does not.
         ConfigError: A teacher is asked for, and no folder given.
         DatasetError: The dataset has other classes than the search.
     """
