@@ -32,7 +32,8 @@ from autonad.data.loader import SegmentationData
 from autonad.detector.spec import DetectorSpec
 from autonad.evaluation.inherited import score
 from autonad.network import SuperNet
-from autonad.space import Architecture, SearchSpace
+from autonad.space import Architecture
+from autonad.space.configured import configured_space
 from autonad.steps.step import seed_everything
 from autonad.training.distillation import taught
 from autonad.training.inputs import detector_spec, evaluation_data, training_data
@@ -100,7 +101,7 @@ def run(options: argparse.Namespace, sampler: str, seed: int) -> dict[str, Any]:
     seed_everything(seed, 1)
     source = Dataset.open(options.dataset)
     spec = detector_spec(source, config.input)
-    space = SearchSpace.preset(config.space.preset, config.space.operators)
+    space = configured_space(config.space, config.input.size)
     supernet = SuperNet(space, spec.num_classes, config.train_supernet.sharing)
     started = time.monotonic()
     steps = train(supernet, source, spec, config, 60 * options.minutes)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from autonad.errors import LatencyError
-from autonad.space import EDGES, Architecture
+from autonad.space import Architecture
 
 Key = tuple[object, ...]
 

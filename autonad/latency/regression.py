@@ -21,7 +21,7 @@ import pandas as pd
 from autonad.errors import ArchitectureError, LatencyError
 from autonad.latency.ridge import Ridge
 from autonad.latency.table import COLUMNS, LatencyTable
-from autonad.space import EDGES, Architecture
+from autonad.space import Architecture
 
 Term = tuple[Any, ...]
 

@@ -13,8 +13,8 @@ from autonad.network.encoder import Encoder
 from autonad.network.mfam import FeatureAggregation
 from autonad.network.pooling import adaptive_average
 from autonad.space import Architecture
+from autonad.space.architecture import MIN_SIDE
 
-MIN_SIDE = 32
 # Residual branches start small, so that a deep and a shallow path of one supernet begin alike (NASViT).
 LAYER_SCALE = 0.5
 

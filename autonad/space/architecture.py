@@ -22,6 +22,8 @@ EDGE_OPERATORS: tuple[EdgeOperator, ...] = get_args(EdgeOperator)
 MIN_STAGES, MAX_STAGES = 3, 4
 NUM_POOLS = 4
 STEM_STRIDES = (2, 4)
+# Fewest rows and columns, pixels, that an encoder sees.
+MIN_SIDE = 32
 # The ten edges of the feature aggregation module, in gene order: four pooling branches on the last stage,
 # then lateral and output edges of the stages before it.
 EDGES = (
@@ -112,10 +114,7 @@ class Architecture:
     stem_stride: int = 4
 
     def __post_init__(self) -> None:
-        if not MIN_STAGES <= len(self.stages) <= MAX_STAGES:
-            raise ArchitectureError(
-                f"the architecture has {len(self.stages)} stages; it needs {MIN_STAGES} or {MAX_STAGES}"
-            )
+        _check_stages(self.stages)
         for name, count, need in (
             ("edges", len(self.edges), len(edge_names(len(self.stages)))),
             ("pools", len(self.pools), NUM_POOLS),
@@ -207,6 +206,7 @@ class Architecture:
                 Stage(int(stage["width"]), tuple(_block(block) for block in stage["blocks"]))
                 for stage in (_fields(item, "a stage", {"width", "blocks"}) for item in fields["stages"])
             )
+            _check_stages(stages)
             names = edge_names(len(stages))
             edges = _fields(fields["edges"], "edges", set(names))
             return cls(
@@ -233,6 +233,13 @@ class Architecture:
         except json.JSONDecodeError as error:
             raise ArchitectureError(f"the architecture is not valid JSON: {error}") from error
         return cls.from_dict(data)
+
+
+def _check_stages(stages: tuple[Stage, ...]) -> None:
+    if not MIN_STAGES <= len(stages) <= MAX_STAGES:
+        raise ArchitectureError(
+            f"the architecture has {len(stages)} stages; it needs {MIN_STAGES} or {MAX_STAGES}"
+        )
 
 
 def _block(data: Any) -> Block:

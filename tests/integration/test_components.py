@@ -233,7 +233,8 @@ from components.retrain import retrain
 request, checkpoints, dataset, found, supernet, model = sys.argv[1:]
 retrain.python_func(
     request=dsl.Artifact(uri=request), checkpoints=checkpoints, dataset=dsl.Dataset(uri=dataset),
-    found=dsl.Artifact(uri=found), supernet=dsl.Model(uri=supernet), model=dsl.Model(uri=model), metrics=dsl.Metrics())
+    found=dsl.Artifact(uri=found), supernet=dsl.Model(uri=supernet), model=dsl.Model(uri=model),
+    metrics=dsl.Metrics())
 """
 
 

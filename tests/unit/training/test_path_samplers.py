@@ -2,7 +2,7 @@
 
 import pytest
 
-from autonad.config.sections import SupernetConfig
+from autonad.config import SupernetConfig
 from autonad.space import Architecture, SearchSpace
 from autonad.training.path_samplers import PathSampler, fixed_panel, make_sampler
 
