@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
 from autonad.config import Config, load_config
 from autonad.data.dataset import Dataset
@@ -35,17 +34,13 @@ from autonad.network import SuperNet
 from autonad.space import Architecture
 from autonad.space.configured import configured_space
 from autonad.steps.step import seed_everything
-from autonad.training.distillation import taught
 from autonad.training.inputs import detector_spec, evaluation_data, training_data
-from autonad.training.losses import make_criterion
-from autonad.training.optimizer import learning_rate, make_optimizer
 from autonad.training.path_samplers import make_sampler
-from autonad.training.paths import TrainingPath, backward
-from autonad.training.samplers import batches, epoch_order
+from autonad.training.paths import TrainingPath
 from autonad.training.world import ALONE
+from benchmarks.timed_training import train_for
 
 STRATA = 12  # random architectures that are scored beside the two extremes
-SCHEDULE = 100_000  # steps that the schedule is divided into; time decides which of them a real step is
 
 
 def main() -> None:
@@ -128,39 +123,16 @@ def run(options: argparse.Namespace, sampler: str, seed: int) -> dict[str, Any]:
 def train(net: SuperNet, source: Dataset, spec: DetectorSpec, config: Config, seconds: float) -> int:
     """Train for some seconds of processor time; returns the steps that were made."""
     settings = config.train_supernet
-    data = training_data(source, spec, settings, config.seed)
     sampler = make_sampler(net.space, settings, config.seed)
-    optimizer = make_optimizer(net, settings)
-    loss_of = taught(
-        make_criterion(
-            cross_entropy=settings.cross_entropy, dice=settings.dice, class_weights=data.class_weights
-        ),
-        share=settings.teacher_share,
-        temperature=settings.teacher_temperature,
-    )
-    repeats = np.ones(len(data.images)) if data.repeats is None else data.repeats
-    begun, step, epoch = time.process_time(), 0, 0
-    while True:
-        for indices in batches(epoch_order(repeats, config.seed, epoch), settings.batch_size):
-            done = (time.process_time() - begun) / seconds
-            if done >= 1:
-                return step
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(settings, int(done * SCHEDULE), SCHEDULE)
-            images, labels = (torch.from_numpy(part) for part in data.images.batch(indices.tolist(), epoch))
-            optimizer.zero_grad(set_to_none=True)
-            # A run of so many steps as this one will have made at this speed.
-            total = step / done if step else 1.0
-            paths = [
-                TrainingPath(partial(net, architecture=path.architecture), "first" if path.taught else None)
-                for path in sampler(step, total)
-            ]
-            backward(paths, images, labels, loss_of, settings.precision)
-            if settings.clip_norm is not None:
-                nn.utils.clip_grad_norm_(net.parameters(), settings.clip_norm)
-            optimizer.step()
-            step += 1
-        epoch += 1
+
+    def paths(step: int, total: float) -> list[TrainingPath]:
+        return [
+            TrainingPath(partial(net, architecture=path.architecture), "first" if path.taught else None)
+            for path in sampler(step, total)
+        ]
+
+    data = training_data(source, spec, settings, config.seed)
+    return train_for(seconds, net, data, settings, config.seed, paths)
 
 
 def judge(net: SuperNet, validation: SegmentationData, spec: DetectorSpec) -> list[dict[str, Any]]:
