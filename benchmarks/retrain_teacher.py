@@ -43,9 +43,7 @@ def main() -> None:
     net, spec, _ = load_supernet(options.supernet)
     check_classes(source, spec, "the supernet")
     middle = panel(net, spec)[2:]
-    chosen = [
-        middle[(2 * index + 1) * len(middle) // (2 * options.count)][0] for index in range(options.count)
-    ]
+    places = [(2 * index + 1) * len(middle) // (2 * options.count) for index in range(options.count)]
     for seed in range(options.seeds):
         for architecture, _ in (middle[place] for place in places):
             for teacher in ("none", "supernet-largest"):
