@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
+from operator import lt
 
 import numpy as np
 
-from autonad.space.architecture import Architecture, Block, Stage, edge_names
+from autonad.space.architecture import Architecture, Block, EdgeOperator, Stage, edge_names
 from autonad.space.choices import T
 from autonad.space.search_space import SearchSpace
 
@@ -30,23 +31,14 @@ class FairTurns:
 
     def architecture(self, number: int) -> Architecture:
         """Architecture `number`, from 0."""
-        space = self.space
-        count = self._turn("stages", space.stage_counts, number)
-
-        def with_stages(holds: Callable[[int], bool]) -> int:
-            """Architectures before this one whose number of stages is such."""
-            return self._times("stages", space.stage_counts, number, holds)
-
-        names = edge_names(count)
-        edges = [
-            self._turn(name, space.edge_operators, with_stages(lambda n, name=name: name in edge_names(n)))
-            for name in names
-        ]
+        space, counts = self.space, self.space.stage_counts
+        count = self._turn("stages", counts, number)
         return Architecture(
             stages=tuple(
-                self._stage(index, with_stages(lambda n, index=index: n > index)) for index in range(count)
+                self._stage(index, self._times("stages", counts, number, partial(lt, index)))
+                for index in range(count)
             ),
-            edges=tuple(edges),
+            edges=tuple(self._edge(name, number) for name in edge_names(count)),
             pools=tuple(
                 self._turn(f"pool{index}", sides, number) for index, sides in enumerate(space.pool_sizes)
             ),
@@ -56,13 +48,19 @@ class FairTurns:
             stem_stride=self._turn("stem_stride", space.stem_strides, number),
         )
 
+    def _edge(self, name: str, number: int) -> EdgeOperator:
+        """An edge of architecture `number`."""
+        counts = self.space.stage_counts
+        shown = self._times("stages", counts, number, lambda count: name in edge_names(count))
+        return self._turn(name, self.space.edge_operators, shown)
+
     def _stage(self, index: int, number: int) -> Stage:
         """A stage for the time `number` that it is there."""
         choices, place = self.space.stages[index], f"stage{index}"
         depth = self._turn(f"{place}.depth", choices.depths, number)
         blocks = []
         for position in range(depth):
-            shown = self._times(f"{place}.depth", choices.depths, number, lambda d, p=position: d > p)
+            shown = self._times(f"{place}.depth", choices.depths, number, partial(lt, position))
             blocks.append(self._block(f"{place}.{position}", choices.ffn_ratios, shown))
         return Stage(self._turn(f"{place}.width", choices.widths, number), tuple(blocks))
 

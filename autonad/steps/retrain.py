@@ -201,7 +201,7 @@ def _task(
 
     settings = config.retrain.resolved()
     validation = evaluation_data(source, spec, "val")
-    path = TrainingPath(network, teacher and teacher.network.to(world.device))
+    path = TrainingPath(network, None if teacher is None else teacher.network.to(world.device))
 
     def validate(module: torch.nn.Module) -> dict[str, float]:
         metrics = score(module, validation, classes=spec.classes, world=world)
