@@ -52,6 +52,7 @@ from autonad.space import SearchSpace
 from autonad.training.checkpoint import Checkpoints
 from autonad.training.inputs import detector_spec, evaluation_data, training_data
 from autonad.training.loop import Task, train
+from autonad.training.paths import TrainingPath
 from autonad.training.world import ALONE
 
 CLASSES = ("background", "crack", "blowhole")
@@ -102,8 +103,9 @@ def trained(
     def validate(module: torch.nn.Module) -> dict[str, float]:
         return {"val/miou": score(module, validation, classes=spec.classes, world=ALONE).miou}
 
+    path = [TrainingPath(network)]
     task = Task(
-        module=network, data=data, config=settings, seed=0, paths=lambda step: [network], validate=validate
+        module=network, data=data, config=settings, seed=0, paths=lambda step: path, validate=validate
     )
     started = time.monotonic()
     train(

@@ -69,9 +69,9 @@ class Chain:
         """What most tasks read."""
         return {"request": self.start["request"], "dataset": self.start["dataset"]}
 
-    def deliver(self, found: Any, latency: Any) -> None:
+    def deliver(self, found: Any, supernet: Any, latency: Any) -> None:
         """From an architecture to a registered detector."""
-        model = self.training(retrain, found=found).outputs["model"]
+        model = self.training(retrain, found=found, supernet=supernet).outputs["model"]
         given = {**self.given, "model": model, "found": found}
         evaluation = self.placed_light(evaluate, **given, latency=latency).outputs["evaluation"]
         fitted = self.placed_light(fit_thresholds, request=given["request"], evaluation=evaluation)

@@ -240,6 +240,10 @@ def retrain(
     *,
     dataset: DatasetDir,
     search: Annotated[Path, typer.Option("--search", help="Search folder.")],
+    teacher: Annotated[
+        Path | None,
+        typer.Option("--teacher", help="Supernet or model folder, for what retrain.teacher asks for."),
+    ] = None,
     to: ResumedOutput,
     call: Call,
 ) -> None:
@@ -248,7 +252,9 @@ def retrain(
 
     to.require_free("retrain")
     with call.context() as context:
-        result = steps.retrain(context, dataset=dataset, search=search, output=to.output, resume=to.wanted)
+        result = steps.retrain(
+            context, dataset=dataset, search=search, output=to.output, teacher=teacher, resume=to.wanted
+        )
     print(
         f"{to.output}: {result.parameters:,} parameters, validation mIoU {percent(result.miou)} after epoch "
         f"{result.best_epoch} ({result.seconds:.0f} s)"

@@ -56,6 +56,10 @@ class TrainingConfig(Section):
     ema_decay: Fraction | None = Field(
         0.998, description="decay of the averaged weights that are kept, per step"
     )
+    teacher_share: Fraction = Field(
+        0.5, description="share of the teacher in the loss of what has one; the labels have the rest"
+    )
+    teacher_temperature: Positive = Field(1.0, description="softens what teacher and student predict")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="autocast of the forward pass")
     validate_every: Count = Field(5, description="epochs between validations")
     checkpoint_every: Count = Field(1, description="epochs between checkpoints")
@@ -74,6 +78,14 @@ class SupernetConfig(TrainingConfig):
     validate_every: Count = Field(10, description="epochs between validations")
     sharing: Literal["cross", "entangled", "classical"] = Field(
         "cross", description="weight sharing (Table VII)"
+    )
+    sampler: Literal["uniform", "fair", "sandwich"] = Field(
+        "uniform",
+        description="paths of a step: random; all choices in turn; the largest teaches smaller ones",
+    )
+    sandwich_paths: Count = Field(1, description="sandwich: random paths that the largest teaches in a step")
+    sandwich_every: Count = Field(
+        1, description="sandwich: steps from one to the next; between, random paths"
     )
     growth: Fraction = Field(
         0.4,
@@ -103,6 +115,9 @@ class RetrainConfig(TrainingConfig):
     """Retraining the searched architecture."""
 
     weights: Literal["inherited", "scratch"] = Field("inherited", description="where the weights start")
+    teacher: Literal["none", "supernet-largest", "model"] = Field(
+        "none", description="network of `--teacher` that it learns from beside the labels"
+    )
     profile: Literal["default", "paper"] = Field(
         "default",
         description="'paper': Adam 1e-4, poly, plain cross-entropy (Section V-B); it overrides those fields",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +16,14 @@ from autonad.config import TrainingConfig
 from autonad.errors import DatasetError
 from autonad.training.averaging import Average
 from autonad.training.checkpoint import Checkpoints, Progress, load_weights, save_weights
+from autonad.training.distillation import taught
 from autonad.training.inputs import TrainingData
-from autonad.training.losses import Criterion, make_criterion
+from autonad.training.losses import make_criterion
 from autonad.training.optimizer import learning_rate, make_optimizer, total_steps
+from autonad.training.paths import TrainingPath, backward
 from autonad.training.samplers import batches, epoch_order
 from autonad.training.world import ALONE, World
 
-Forward = Callable[[Tensor], Tensor]
 Log = Callable[[dict[str, float], int], None]
 
 
@@ -36,8 +36,8 @@ class Task:
         data: What it learns from.
         config: Settings.
         seed: Seed of order and augmentation.
-        paths: For a step's number, the forward passes whose losses are summed: (B, 3, H, W) → logits. One for
-            a single network; one or more sampled architectures for a supernet.
+        paths: For a step's number, the forward passes whose losses are averaged, and what each learns from.
+            One for a single network; one or more sampled architectures for a supernet.
         validate: Metrics of the module (with averaged weights when `ema_decay` is set); `val/miou` decides.
             Of several processes all must be given the same.
     """
@@ -46,7 +46,7 @@ class Task:
     data: TrainingData
     config: TrainingConfig
     seed: int
-    paths: Callable[[int], Sequence[Forward]]
+    paths: Callable[[int], Sequence[TrainingPath]]
     validate: Callable[[nn.Module], dict[str, float]]
 
 
@@ -116,8 +116,12 @@ class _Loop:
         self.progress = Progress()
         self.device = next(task.module.parameters()).device
         self.optimizer = make_optimizer(task.module, config)
-        self.criterion = make_criterion(
-            cross_entropy=config.cross_entropy, dice=config.dice, class_weights=data.class_weights
+        self.loss_of = taught(
+            make_criterion(
+                cross_entropy=config.cross_entropy, dice=config.dice, class_weights=data.class_weights
+            ),
+            share=config.teacher_share,
+            temperature=config.teacher_temperature,
         )
         self.averaged = Average(task.module, config.ema_decay)
         self.best = checkpoints.folder / "best.safetensors"
@@ -163,7 +167,7 @@ class _Loop:
         labels = world.gather(labels, len(indices))
         self.optimizer.zero_grad(set_to_none=True)
         paths = task.paths(self.progress.step)
-        loss = backward(paths, images, labels, self.criterion, task.config.precision, world)
+        loss = backward(paths, images, labels, self.loss_of, task.config.precision, world)
         world.sum_gradients(task.module)
         if task.config.clip_norm is not None:
             nn.utils.clip_grad_norm_(task.module.parameters(), task.config.clip_norm)
@@ -198,36 +202,3 @@ class _Loop:
         self.world.wait()  # Until they are written.
         self.task.module.load_state_dict(load_weights(self.best, "the best weights"))
         self.task.module.eval()
-
-
-def backward(
-    paths: Sequence[Forward],
-    images: Tensor,
-    labels: Tensor,
-    criterion: Criterion,
-    precision: str,
-    world: World = ALONE,
-) -> Tensor:
-    """Add the gradients of every path's loss; returns the mean loss, detached.
-
-    Args:
-        paths: The forward passes.
-        images: (b, 3, H, W) this process's share.
-        labels: (B, H, W) of the whole batch.
-        criterion: Loss of the whole batch.
-        precision: Of the forward passes.
-        world: The processes that train together; their gradients are still to be summed.
-    """
-    losses = []
-    for forward in paths:
-        with autocast(images.device, precision):
-            logits = world.gather(forward(images), len(labels))
-        loss = criterion(logits, labels) / len(paths)
-        loss.backward()
-        losses.append(loss.detach())
-    return torch.stack(losses).sum()
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast | nullcontext[None]:
-    """bf16 autocast on the device, or nothing for fp32; bf16's range needs no loss scaling."""
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()

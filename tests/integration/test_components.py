@@ -137,7 +137,7 @@ def test_the_components_make_a_detector_and_know_the_last_search(
         metrics=metrics["a"],
         pareto=out(dsl.HTML, "search", "pareto"),
     )
-    call("retrain", **training, found=found, model=model, metrics=metrics["r"])
+    call("retrain", **training, found=found, supernet=supernet, model=model, metrics=metrics["r"])
     confusion, roc = (out(dsl.ClassificationMetrics, "evaluate", name) for name in ("confusion", "roc"))
     call(
         "evaluate",
@@ -239,10 +239,11 @@ ATTEMPT = """
 import sys
 from kfp import dsl
 from components.retrain import retrain
-request, checkpoints, dataset, found, model = sys.argv[1:]
+request, checkpoints, dataset, found, supernet, model = sys.argv[1:]
 retrain.python_func(
     request=dsl.Artifact(uri=request), checkpoints=checkpoints, dataset=dsl.Dataset(uri=dataset),
-    found=dsl.Artifact(uri=found), model=dsl.Model(uri=model), metrics=dsl.Metrics())
+    found=dsl.Artifact(uri=found), supernet=dsl.Model(uri=supernet), model=dsl.Model(uri=model),
+    metrics=dsl.Metrics())
 """
 
 
@@ -251,7 +252,8 @@ def test_a_task_that_is_asked_to_end_says_so_and_its_run_is_killed(chain: Path, 
     text = settings(tmp_path, retrain={"epochs": 500})
     (tmp_path / "request").mkdir()
     (tmp_path / "request/params.yaml").write_text(text)
-    arguments = (tmp_path / "request", "", chain / "dataset", chain / "search", tmp_path / "model")
+    given = [chain / folder for folder in ("dataset", "search", "supernet")]
+    arguments = (tmp_path / "request", "", *given, tmp_path / "model")
     process = subprocess.Popen(
         [sys.executable, "-c", ATTEMPT, *map(str, arguments)],
         text=True,
@@ -282,7 +284,8 @@ def test_a_training_task_that_is_killed_twice_ends_with_the_same_weights(chain: 
     kept = tmp_path / "kept"
 
     def attempt(name: str, checkpoints: str) -> subprocess.Popen[str]:
-        arguments = (tmp_path / "request", checkpoints, chain / "dataset", chain / "search", tmp_path / name)
+        given = [chain / folder for folder in ("dataset", "search", "supernet")]
+        arguments = (tmp_path / "request", checkpoints, *given, tmp_path / name)
         return subprocess.Popen(
             [sys.executable, "-c", ATTEMPT, *map(str, arguments)],
             text=True,
