@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from autonad.errors import ArchitectureError
 from autonad.network.encoder import Encoder
+from autonad.network.layout import channels_last
 from autonad.network.mfam import FeatureAggregation
 from autonad.network.pooling import adaptive_average
 from autonad.space import Architecture
@@ -55,7 +56,7 @@ class AutoNADNet(nn.Module):
         height, width = (int(side) for side in images.shape[2:])
         scaled = self.architecture.scaled((height, width))
         seen = images if scaled == (height, width) else adaptive_average(images, *scaled)
-        logits = self.classify(self.mfam(self.encoder(seen)))
+        logits = self.classify(self.mfam(self.encoder(channels_last(seen))))
         return F.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False)
 
     @property
