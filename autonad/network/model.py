@@ -12,6 +12,7 @@ from autonad.errors import ArchitectureError
 from autonad.network.encoder import Encoder
 from autonad.network.layout import channels_last
 from autonad.network.mfam import FeatureAggregation
+from autonad.network.parts import Make, anew
 from autonad.network.pooling import adaptive_average
 from autonad.space import Architecture
 
@@ -26,16 +27,17 @@ class AutoNADNet(nn.Module):
     Args:
         architecture: What to build.
         num_classes: Classes including background.
+        make: Makes its blocks, embeddings and edges.
 
     Parameters are drawn from torch's global generator; seed it for reproducible weights. On the meta device
     nothing is drawn.
     """
 
-    def __init__(self, architecture: Architecture, num_classes: int) -> None:
+    def __init__(self, architecture: Architecture, num_classes: int, make: Make = anew) -> None:
         super().__init__()
         self.architecture, self.num_classes = architecture, num_classes
-        self.encoder = Encoder(architecture.stages, architecture.head_width, architecture.stem_stride)
-        self.mfam = FeatureAggregation(architecture)
+        self.encoder = Encoder(architecture.stages, architecture.head_width, architecture.stem_stride, make)
+        self.mfam = FeatureAggregation(architecture, make)
         self.classify = nn.Conv2d(architecture.mfam_width, num_classes, 1)
         for name, parameter in self.named_parameters():
             initialize(name, parameter)
