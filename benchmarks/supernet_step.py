@@ -4,11 +4,11 @@
 
 The real training loop runs on a generated dataset. Between any two steps a large matrix product of the same
 precision is timed, the best that this machine can do at that moment. Utilisation is 3 × the FLOPs of the
-forward pass (a backward pass takes twice as many) ÷ the time of a step ÷ the FLOPs per second of the
-product; medians. Beside it: the share of a step that choosing and binding its path takes, the share of steps whose images were
-there when they were asked for, and with `--profile` the operators that take longest. On a machine that others
-use too, `--clock cpu` counts processor time, with OMP_WAIT_POLICY=PASSIVE in the environment, so that threads
-that wait sleep.
+forward pass (a backward pass takes twice as many) ÷ the time of a step ÷ the FLOPs per second of the product;
+medians. Beside it: the share of a step that choosing and binding its path takes, the share of steps whose
+images were there when they were asked for, and with `--profile` the operators that take longest. On a machine
+that others use too, `--clock cpu` counts processor time, with OMP_WAIT_POLICY=PASSIVE in the environment, so
+that threads that wait sleep.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from autonad.training.losses import make_criterion
 from autonad.training.samplers import sample_path
 
 SIDE = 1536  # rows and columns of the matrix product
+KNOWN = 100  # paths that have been bound before
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
@@ -67,6 +68,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=200, help="height and width of the input")
     parser.add_argument("--batch", type=int, default=8, help="images per step")
     parser.add_argument("--steps", type=int, default=24, help="steps that are timed")
+    parser.add_argument("--device", default="cpu", help="where it is trained: cpu or cuda")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of torch")
     parser.add_argument("--precision", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
     parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="what is counted")
@@ -77,7 +79,8 @@ def arguments() -> argparse.Namespace:
 def run(options: argparse.Namespace, precision: str, folder: str) -> dict[str, float]:
     """Train some steps and sum up."""
     space = SearchSpace.preset(options.preset)
-    supernet = SuperNet(space, 4)
+    device = torch.device(options.device)
+    supernet = SuperNet(space, 4).to(device)
     dataset = synthesize(
         Path(folder) / "dataset",
         num_images=12 * options.batch,
@@ -93,7 +96,9 @@ def run(options: argparse.Namespace, precision: str, folder: str) -> dict[str, f
         validate_every=1000,
         checkpoint_every=1000,
     )
-    watch = Watch(supernet, partial(gemm, precision), CLOCKS[options.clock])
+    for number in range(KNOWN):  # As in the middle of a training: most parts of a path have been seen.
+        supernet.weights(sample_path(space, 1, number))
+    watch = Watch(supernet, partial(gemm, precision, device), waiting(CLOCKS[options.clock], device))
     feeds: list[Feed] = []
     loop.Feed = lambda *given: feeds.append(Feed(*given)) or feeds[-1]  # type: ignore[assignment,misc,func-returns-value]
     task = Task(
@@ -127,6 +132,17 @@ def run(options: argparse.Namespace, precision: str, folder: str) -> dict[str, f
     }
 
 
+def waiting(clock: Callable[[], float], device: torch.device) -> Callable[[], float]:
+    """The clock; on a GPU it is read when all that was ordered is done."""
+
+    def read() -> float:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return clock()
+
+    return read
+
+
 class Watch:
     """Chooses the paths of a training, and notes what happens from one step to the next."""
 
@@ -151,24 +167,25 @@ class Watch:
         return [partial(self.supernet, architecture=architecture)]
 
 
-def gemm(precision: str, clock: Callable[[], float]) -> float:
+def gemm(precision: str, device: torch.device, clock: Callable[[], float]) -> float:
     """FLOPs per second of a large matrix product, the best of three."""
     kind = torch.float32 if precision == "fp32" else torch.bfloat16
-    one = torch.ones(SIDE, SIDE, dtype=kind)
+    side = SIDE if device.type == "cpu" else 8 * SIDE
+    one = torch.ones(side, side, dtype=kind, device=device)
     out = torch.empty_like(one)
     seconds = []
     for _ in range(4):
         begun = clock()
         torch.mm(one, one, out=out)
         seconds.append(clock() - begun)
-    return 2 * SIDE**3 / min(seconds[1:])
+    return 2 * side**3 / min(seconds[1:])
 
 
 def forward_flops(supernet: SuperNet, architecture: Architecture, size: int) -> int:
     """Of one image; a multiplication and an addition are two."""
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        supernet(torch.zeros(1, 3, size, size), architecture)
+        supernet(torch.zeros(1, 3, size, size, device=next(supernet.parameters()).device), architecture)
     return int(counter.get_total_flops())
 
 
@@ -176,8 +193,9 @@ def profile(
     supernet: nn.Module, architectures: list[Architecture], options: argparse.Namespace, precision: str
 ) -> None:
     """Print the operators that a forward and a backward pass spend most time in."""
-    images = torch.randn(options.batch, 3, options.size, options.size)
-    labels = torch.randint(0, 4, (options.batch, options.size, options.size))
+    shape = (options.batch, options.size, options.size)
+    images = torch.randn(shape[0], 3, *shape[1:], device=options.device)
+    labels = torch.randint(0, 4, shape, device=options.device)
     criterion = make_criterion(cross_entropy=1.0, dice=1.0)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
         for architecture in architectures:

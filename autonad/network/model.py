@@ -39,8 +39,9 @@ class AutoNADNet(nn.Module):
         self.encoder = Encoder(architecture.stages, architecture.head_width, architecture.stem_stride, make)
         self.mfam = FeatureAggregation(architecture, make)
         self.classify = nn.Conv2d(architecture.mfam_width, num_classes, 1)
-        for name, parameter in self.named_parameters():
-            initialize(name, parameter)
+        if not self.classify.weight.is_meta:
+            for name, parameter in self.named_parameters():
+                initialize(name, parameter)
 
     def forward(self, images: Tensor) -> Tensor:
         """Segment images.
@@ -58,7 +59,7 @@ class AutoNADNet(nn.Module):
         height, width = (int(side) for side in images.shape[2:])
         scaled = self.architecture.scaled((height, width))
         seen = images if scaled == (height, width) else adaptive_average(images, *scaled)
-        logits = self.classify(self.mfam(self.encoder(channels_last(seen))))
+        logits = self.classify(self.mfam(self.encoder(channels_last(seen)))).contiguous()
         return F.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False)
 
     @property
@@ -81,8 +82,6 @@ def check_images(images: Tensor, architecture: Architecture) -> None:
 @torch.no_grad()
 def initialize(name: str, parameter: Tensor) -> None:
     """Fill one parameter by its name; the supernet's store and a lone network use the same rule."""
-    if parameter.is_meta:
-        return
     leaf = name.rsplit(".", 1)[-1]
     if leaf == "bias":
         parameter.zero_()

@@ -27,7 +27,7 @@ class Kept:
     """Parts without weights, kept by place and arguments.
 
     Networks that get their weights when they are called, one after another, can have them in common; building
-    a part takes longer than all else that binding a path needs. A place is part of the key, so that no network
+    parts takes longer than all else that binding a path needs. A place is part of the key, so that no network
     has one part twice.
     """
 

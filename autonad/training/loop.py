@@ -121,7 +121,9 @@ class _Loop:
         self.device = next(task.module.parameters()).device
         self.optimizer = make_optimizer(task.module, config)
         self.criterion = make_criterion(
-            cross_entropy=config.cross_entropy, dice=config.dice, class_weights=data.class_weights
+            cross_entropy=config.cross_entropy,
+            dice=config.dice,
+            class_weights=None if data.class_weights is None else data.class_weights.to(self.device),
         )
         self.averaged = Average(task.module, config.ema_decay)
         self.best = checkpoints.folder / "best.safetensors"
