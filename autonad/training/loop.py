@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ from autonad.errors import DatasetError
 from autonad.training.averaging import Average
 from autonad.training.checkpoint import Checkpoints, Progress, load_weights, save_weights
 from autonad.training.distillation import taught
+from autonad.training.feed import Feed
+from autonad.training.heap import keep_freed_memory
 from autonad.training.inputs import TrainingData
 from autonad.training.losses import make_criterion
 from autonad.training.optimizer import learning_rate, make_optimizer, total_steps
@@ -84,6 +87,7 @@ def train(
     """
     if len(task.data.images) == 0:
         raise DatasetError("the training split has no images; check the split of the manifest")
+    keep_freed_memory()
     loop = _Loop(task, checkpoints, world)
     if resume and checkpoints.exists():
         loop.restore()
@@ -91,17 +95,18 @@ def train(
     elif world.leads:
         checkpoints.clear()
 
-    for _ in range(loop.progress.epoch, task.config.epochs):
-        row = loop.epoch()
-        if loop.due(task.config.validate_every):
-            row |= loop.validate()
-        loop.progress.history.append(row)
-        if not world.leads:
-            continue
-        log({name: value for name, value in row.items() if name != "epoch"}, loop.progress.epoch)
-        if loop.due(task.config.checkpoint_every):
-            loop.save()
-            on_checkpoint()
+    with closing(loop.feed):
+        for _ in range(loop.progress.epoch, task.config.epochs):
+            row = loop.epoch()
+            if loop.due(task.config.validate_every):
+                row |= loop.validate()
+            loop.progress.history.append(row)
+            if not world.leads:
+                continue
+            log({name: value for name, value in row.items() if name != "epoch"}, loop.progress.epoch)
+            if loop.due(task.config.checkpoint_every):
+                loop.save()
+                on_checkpoint()
 
     loop.take_best()
     return loop.progress
@@ -118,7 +123,9 @@ class _Loop:
         self.optimizer = make_optimizer(task.module, config)
         self.loss_of = taught(
             make_criterion(
-                cross_entropy=config.cross_entropy, dice=config.dice, class_weights=data.class_weights
+                cross_entropy=config.cross_entropy,
+                dice=config.dice,
+                class_weights=None if data.class_weights is None else data.class_weights.to(self.device),
             ),
             share=config.teacher_share,
             temperature=config.teacher_temperature,
@@ -127,6 +134,12 @@ class _Loop:
         self.best = checkpoints.folder / "best.safetensors"
         self.total = total_steps(config, len(data.images), data.repeats)
         self.repeats = np.ones(len(data.images)) if data.repeats is None else data.repeats
+        self.feed = Feed(
+            data.images,
+            lambda epoch: [world.share(part).tolist() for part in self._batches(epoch)],
+            config.epochs,
+            self.device,
+        )
 
     def due(self, every: int) -> bool:
         """Whether something that is done every so many epochs, and at the end, is done now."""
@@ -137,9 +150,9 @@ class _Loop:
         started, number, config = time.monotonic(), self.progress.epoch, self.task.config
         self.task.module.train()
         losses = []
-        for indices in batches(epoch_order(self.repeats, self.task.seed, number), config.batch_size):
+        for indices, (images, labels) in zip(self._batches(number), self.feed.epoch(number), strict=True):
             rate = learning_rate(config, self.progress.step, self.total)
-            losses.append(self._step(indices, rate))
+            losses.append(self._step(images, self.world.gather(labels, len(indices)), rate))
         self.progress.epoch = number + 1
         loss = float(torch.stack(losses).mean())
         if not math.isfinite(loss):
@@ -154,17 +167,15 @@ class _Loop:
             "train/seconds": time.monotonic() - started,
         }
 
-    def _step(self, indices: NDArray[np.int64], rate: float) -> Tensor:
+    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Indices of each batch of an epoch, of all processes."""
+        return batches(epoch_order(self.repeats, self.task.seed, epoch), self.task.config.batch_size)
+
+    def _step(self, images: Tensor, labels: Tensor, rate: float) -> Tensor:
         """One step of the optimiser; returns the loss, detached."""
         task, world = self.task, self.world
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        share = world.share(indices).tolist()
-        images, labels = (
-            torch.from_numpy(part).to(self.device)
-            for part in task.data.images.batch(share, self.progress.epoch)
-        )
-        labels = world.gather(labels, len(indices))
         self.optimizer.zero_grad(set_to_none=True)
         paths = task.paths(self.progress.step)
         loss = backward(paths, images, labels, self.loss_of, task.config.precision, world)
