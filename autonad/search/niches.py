@@ -1,0 +1,113 @@
+"""Where the parents and the first population of NSGA-II come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from autonad.config import SearchConfig
+from autonad.search.goals import Goal, Pricing
+from autonad.search.pareto import crowding, front_ranks
+from autonad.search.ranking import Evaluation
+from autonad.space import Architecture, SamplingPrior, SearchSpace
+
+# Share of the parents that are the best for a goal, rather than any of its front.
+REFINED = 0.5
+
+
+class Niche:
+    """What competes for one goal.
+
+    Args:
+        ranked: All evaluations within the goal's constraints, best first, with the latency of its target.
+        top_k: The best of them that are refined.
+        size: Members of the fronts that survive.
+    """
+
+    def __init__(self, ranked: Sequence[Evaluation], *, top_k: int, size: int) -> None:
+        self._best = [one.architecture for one in ranked[:top_k]]
+        self._front: list[Architecture] = []
+        if not ranked:
+            return
+        # Relative latencies: between 1 and 2 ms lies as much as between 10 and 20.
+        points = np.array([(1 - one.miou, np.log(max(one.latency_ms, 1e-9))) for one in ranked])
+        ranks, distances = front_ranks(points), np.zeros(len(points))
+        for rank in range(ranks.max() + 1):
+            distances[ranks == rank] = crowding(points[ranks == rank])
+        order = np.lexsort((-distances, ranks))
+        self._front = [ranked[index].architecture for index in order[:size]]
+
+    def __bool__(self) -> bool:
+        return bool(self._front)
+
+    def draw(self, rng: np.random.Generator, count: int) -> list[Architecture]:
+        """Distinct parents where there are so many; each wins a tournament of two."""
+        members = self._best if rng.random() < REFINED else self._front
+        if len(members) <= count:
+            return list(members)
+        chosen: list[int] = []
+        while len(chosen) < count:
+            winner = int(rng.choice(len(members), size=2, replace=False).min())
+            if winner not in chosen:
+                chosen.append(winner)
+        return [members[index] for index in chosen]
+
+
+class Brood:
+    """Children of a niche.
+
+    Attributes:
+        origin: Of the last child: "mutation" or "crossover".
+        parents: Its parents' keys.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        settings: SearchConfig,
+        niche: Niche,
+        prior: SamplingPrior,
+        rng: np.random.Generator,
+    ) -> None:
+        self._space, self._settings, self._niche, self._prior, self._rng = space, settings, niche, prior, rng
+        self.origin, self.parents = "sample", ()
+
+    def child(self) -> Architecture:
+        """Parents crossed with probability p_c, then mutated; a fresh sample of a niche without members."""
+        if not self._niche:
+            self.origin, self.parents = "sample", ()
+            return self._space.sample(self._rng, self._prior)
+        crossed = self._rng.random() < self._settings.crossover_rate
+        parents = self._niche.draw(self._rng, 2 if crossed else 1)
+        child = parents[0]
+        if len(parents) == 2:
+            child = self._space.crossover(*parents, self._rng)
+        self.origin = "crossover" if len(parents) == 2 else "mutation"
+        self.parents = tuple(parent.key for parent in parents)
+        return self._space.mutate(child, self._rng, self._settings.mutation_rate, self._prior)
+
+
+class Spread:
+    """Samples whose predicted latencies lie evenly on a logarithmic axis, up to a goal's budget.
+
+    Samples of a space crowd where most of its members are; a steep front lies elsewhere.
+
+    Args:
+        pool: Samples to choose among.
+        pricing: Predicts their latencies.
+        rng: Moves on with every draw.
+    """
+
+    def __init__(self, pool: Sequence[Architecture], pricing: Pricing, rng: np.random.Generator) -> None:
+        self._pool, self._rng = list(pool), rng
+        self._logs = [
+            np.log([max(predict(one), 1e-9) for one in self._pool]) for predict in pricing.latencies_ms
+        ]
+
+    def draw(self, goal: Goal) -> Architecture:
+        """The sample nearest to a latency that any up to the budget could be."""
+        logs = self._logs[goal.target]
+        most = logs.max() if goal.budget_ms is None else min(logs.max(), np.log(goal.budget_ms))
+        level = self._rng.uniform(min(logs.min(), most), most)
+        return self._pool[int(np.abs(logs - level).argmin())]
