@@ -219,8 +219,8 @@ class SearchConfig(Section):
     algorithm: Literal["nsga2", "algorithm1"] = Field(
         "nsga2", description="fronts with hard constraints, or the paper's Algorithm 1"
     )
-    prior: Literal["uniform", "latency", "spread"] = Field(
-        "spread", description="first population: by chance, fast operators likelier, latencies spread evenly"
+    prior: Literal["auto", "uniform", "latency", "spread"] = Field(
+        "auto", description="first samples: by chance, fast operators likelier, latencies spread evenly"
     )
     population: Annotated[int, Field(ge=2)] = Field(24, description="architectures per generation, N")
     generations: Count = Field(8, description="generations, G")
@@ -248,6 +248,13 @@ class SearchConfig(Section):
         budgets = self.latency_budget_ms
         return budgets if isinstance(budgets, tuple) else (budgets,)
 
+    @property
+    def first_samples(self) -> str:
+        """What `prior` means: the paper's for Algorithm 1, an even spread for NSGA-II."""
+        return (
+            self.prior if self.prior != "auto" else "latency" if self.algorithm == "algorithm1" else "spread"
+        )
+
     @model_validator(mode="after")
     def _fits_together(self) -> SearchConfig:
         limits = self.max_parameters, self.max_memory_mib
@@ -255,6 +262,10 @@ class SearchConfig(Section):
             raise ValueError(
                 "algorithm1 knows one latency budget and neither max_parameters nor max_memory_mib; set "
                 "search.algorithm=nsga2"
+            )
+        if self.algorithm == "algorithm1" and self.prior == "spread":
+            raise ValueError(
+                "algorithm1 has no prior spread; use latency or uniform, or search.algorithm=nsga2"
             )
         if len(set(self.budgets_ms)) < len(self.budgets_ms):
             raise ValueError("latency_budget_ms names a budget twice; name each once")

@@ -95,7 +95,7 @@ class Nsga2(AskTell):
         """Samples within the constraints of the goals, which take turns."""
         seen: set[str] = set()
         spread = None
-        if self.settings.prior == "spread":
+        if self.settings.first_samples == "spread":
             spread = Spread([self._sample() for _ in range(POOL * count)], self.pricing, self._rng)
         for slot in range(count):
             goal = self.goals[slot % len(self.goals)]
