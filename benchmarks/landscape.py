@@ -1,7 +1,8 @@
-"""A made-up landscape that a search can be tried on thousands of times: accuracy and latency of architectures.
+"""A made-up landscape that a search can be tried on a thousand times: accuracy and latency of architectures.
 
 It has what real ones have: accuracy rises with capacity and saturates, steeply where networks are small;
-each place wants its own operator; neighbouring choices interact; evaluations are noisy; latencies span 1 : 30.
+each place wants its own operator; neighbouring choices interact; evaluations are noisy; latencies
+span 1 : 30.
 """
 
 from __future__ import annotations

@@ -155,7 +155,11 @@ class AskTell(ABC):
             separated), miou (fraction), latency_ms, score, feasible, architecture (JSON).
         """
         goal = goal or self.goals[0]
-        told = ((one, self.on_target(one.evaluation, goal.target)) for one in self._told())
+        told = [
+            (one, self.on_target(one.evaluation, goal.target))
+            for one in self._candidates.values()
+            if one.evaluation is not None
+        ]
         return population_table(told, self.ranking(goal))
 
     # -- resuming --------------------------------------------------------------------------------------------
@@ -220,11 +224,8 @@ class AskTell(ABC):
     def _pending(self) -> list[Candidate]:
         return [candidate for candidate in self._candidates.values() if candidate.evaluation is None]
 
-    def _told(self) -> list[Candidate]:
-        return [candidate for candidate in self._candidates.values() if candidate.evaluation is not None]
-
     def _evaluations(self) -> list[Evaluation]:
-        return [candidate.evaluation for candidate in self._told() if candidate.evaluation is not None]
+        return [one.evaluation for one in self._candidates.values() if one.evaluation is not None]
 
 
 def evolve(

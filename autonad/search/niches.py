@@ -71,7 +71,8 @@ class Brood:
         rng: np.random.Generator,
     ) -> None:
         self._space, self._settings, self._niche, self._prior, self._rng = space, settings, niche, prior, rng
-        self.origin, self.parents = "sample", ()
+        self.origin = "sample"
+        self.parents: tuple[str, ...] = ()
 
     def child(self) -> Architecture:
         """Parents crossed with probability p_c, then mutated; a fresh sample of a niche without members."""
@@ -82,7 +83,7 @@ class Brood:
         parents = self._niche.draw(self._rng, 2 if crossed else 1)
         child = parents[0]
         if len(parents) == 2:
-            child = self._space.crossover(*parents, self._rng)
+            child = self._space.crossover(parents[0], parents[1], self._rng)
         self.origin = "crossover" if len(parents) == 2 else "mutation"
         self.parents = tuple(parent.key for parent in parents)
         return self._space.mutate(child, self._rng, self._settings.mutation_rate, self._prior)
