@@ -13,6 +13,13 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError
 
+from autonad.config.design_sections import (
+    LatencyConfig,
+    RetrainConfig,
+    SearchConfig,
+    SpaceConfig,
+    SupernetConfig,
+)
 from autonad.config.explaining import LONGEST, LONGEST_VALUE, cut, explain, misplaced, quoted
 from autonad.config.sections import (
     Count,
@@ -24,13 +31,8 @@ from autonad.config.sections import (
     GcConfig,
     IngestConfig,
     InputConfig,
-    LatencyConfig,
     RegisterConfig,
-    RetrainConfig,
-    SearchConfig,
     Section,
-    SpaceConfig,
-    SupernetConfig,
     SynthesizeConfig,
     TrackingConfig,
 )

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, ValidationError
 
 from autonad.config.explaining import explain, quoted
-from autonad.config.sections import Section
+from autonad.config.fields import Section
 from autonad.errors import ConfigError, one_line
 
 Share = Annotated[float, Field(gt=0, le=1)]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from autonad.errors import LatencyError
-from autonad.space import EDGES, Architecture
+from autonad.space import Architecture
 
 Key = tuple[object, ...]
 
@@ -44,7 +44,7 @@ class ProfileCosts:
                 total += self._cost(key, block.ffn_ratio)
             before = stage.width
         widths = [stage.width for stage in architecture.stages]
-        for name, operator in zip(EDGES, architecture.edges, strict=True):
+        for name, operator in architecture.edge_items():
             number = int(name[-1])
             if name.startswith("pool"):
                 # A map of side s has s² positions.
@@ -77,7 +77,7 @@ class RecordCosts:
             for position, block in enumerate(stage.blocks):
                 total += self._effect(("block", index, position, block.operator, block.kernel))
                 total += self._effect(("ffn", index)) * (block.ffn_ratio - self._ratios[index])
-        edges = zip(EDGES, architecture.edges, strict=True)
+        edges = architecture.edge_items()
         return total + sum(self._effect(("edge", name, operator)) for name, operator in edges)
 
     def _effect(self, key: Key) -> float:

@@ -21,7 +21,7 @@ import pandas as pd
 from autonad.errors import ArchitectureError, LatencyError
 from autonad.latency.ridge import Ridge
 from autonad.latency.table import COLUMNS, LatencyTable
-from autonad.space import EDGES, Architecture
+from autonad.space import Architecture
 
 Term = tuple[Any, ...]
 
@@ -93,7 +93,7 @@ def _terms(architecture: Architecture, ratios: list[float]) -> Iterator[tuple[Te
         for position, block in enumerate(stage.blocks):
             yield ("presence", index, position), 1.0
             yield ("block", index, position, block.operator, block.kernel), 1.0
-    for name, operator in zip(EDGES, architecture.edges, strict=True):
+    for name, operator in architecture.edge_items():
         yield ("edge", name, operator), 1.0
 
 

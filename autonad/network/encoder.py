@@ -1,4 +1,4 @@
-"""The encoder: four stages of a patch embedding followed by blocks (Fig. 3)."""
+"""The encoder: stages of a patch embedding followed by blocks (Fig. 3)."""
 
 from __future__ import annotations
 
@@ -16,20 +16,29 @@ def group_norm(width: int, group: int) -> nn.GroupNorm:
 
 
 class PatchEmbedding(nn.Module):
-    """Halve the resolution (stage 1: quarter it) and set the width.
+    """Halve the resolution (stage 1: reduce it by the stem's stride) and set the width.
 
     Stage 1 uses two 3×3 convolutions of stride 2 in place of one large patch, which trains more steadily from
-    scratch (Xiao et al. 2021, "Early convolutions help transformers see better").
+    scratch (Xiao et al. 2021, "Early convolutions help transformers see better"); of a stem with stride 2 the
+    second one keeps the resolution.
+
+    Args:
+        in_width: Channels that come in.
+        width: Channels of the stage.
+        head_width: Channels of a group of the normalisation, and between the two convolutions of stage 1.
+        stem_stride: Stride of stage 1, 2 or 4; None for the other stages.
     """
 
-    def __init__(self, in_width: int, width: int, head_width: int, first: bool) -> None:
+    def __init__(self, in_width: int, width: int, head_width: int, stem_stride: int | None) -> None:
         super().__init__()
+        first = stem_stride is not None
+        stride = 2 if stem_stride is None else stem_stride // 2
         self.stem = nn.Conv2d(in_width, head_width, 3, stride=2, padding=1) if first else None
-        self.project = nn.Conv2d(head_width if first else in_width, width, 3, stride=2, padding=1)
+        self.project = nn.Conv2d(head_width if first else in_width, width, 3, stride=stride, padding=1)
         self.norm = group_norm(width, head_width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) → (B, width, ⌈H/2⌉, ⌈W/2⌉); a quarter in stage 1."""
+        """(B, C, H, W) → (B, width, ⌈H/2⌉, ⌈W/2⌉); in stage 1 the stem's stride divides."""
         if self.stem is not None:
             x = F.gelu(self.stem(x))
         return self.norm(self.project(x))
@@ -69,9 +78,11 @@ class EncoderBlock(nn.Module):
 class EncoderStage(nn.Module):
     """A patch embedding and the blocks of one stage."""
 
-    def __init__(self, stage: Stage, in_width: int, head_width: int, index: int) -> None:
+    def __init__(
+        self, stage: Stage, in_width: int, head_width: int, index: int, stem_stride: int | None
+    ) -> None:
         super().__init__()
-        self.embed = PatchEmbedding(in_width, stage.width, head_width, first=index == 0)
+        self.embed = PatchEmbedding(in_width, stage.width, head_width, stem_stride)
         self.blocks = nn.Sequential(*(EncoderBlock(b, stage.width, head_width, index) for b in stage.blocks))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,18 +91,18 @@ class EncoderStage(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Four stages; returns the features of each."""
+    """All stages; returns the features of each."""
 
-    def __init__(self, stages: tuple[Stage, ...], head_width: int) -> None:
+    def __init__(self, stages: tuple[Stage, ...], head_width: int, stem_stride: int) -> None:
         super().__init__()
         widths = (3, *(stage.width for stage in stages))
         self.stages = nn.ModuleList(
-            EncoderStage(stage, in_width, head_width, index)
+            EncoderStage(stage, in_width, head_width, index, stem_stride if index == 0 else None)
             for index, (stage, in_width) in enumerate(zip(stages, widths, strict=False))
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) → features at 1/4, 1/8, 1/16 and 1/32 of the input, rounded up."""
+        """(B, 3, H, W) → features at 1/stem_stride of the input and at half of each before, rounded up."""
         features = []
         for stage in self.stages:
             x = stage(x)

@@ -7,24 +7,29 @@ from torch.nn import functional as F
 
 from autonad.network.encoder import group_norm
 from autonad.network.pooling import adaptive_average
-from autonad.space import EDGES, Architecture, EdgeOperator
+from autonad.space import Architecture, EdgeOperator
 
 # Side and dilation of the dense edge operators; all four are slices of one 5×5 bank.
 DENSE = {"conv1x1": (1, 1), "conv3x3": (3, 1), "conv5x5": (5, 1), "dilated3x3": (3, 2)}
+# Side of the depthwise separable ones; both are slices of one 7×7 bank.
+DEPTHWISE = {"depthwise3x3": 3, "depthwise7x7": 7}
 
 
 class Edge(nn.Module):
-    """One edge of the graph: an operator chosen among five, normalised and activated.
+    """One edge of the graph: an operator chosen among six, normalised and activated.
 
-    "depthwise3x3" is depthwise separable: a 3×3 per channel, then a 1×1 that changes the width.
+    "depthwise3x3" and "depthwise7x7" are depthwise separable: a convolution per channel, then a 1×1 that
+    changes the width.
     """
 
     def __init__(self, operator: EdgeOperator, in_width: int, width: int, group: int) -> None:
         super().__init__()
-        if operator == "depthwise3x3":
+        if operator in DEPTHWISE:
+            side = DEPTHWISE[operator]
             self.operator: nn.Module = nn.Sequential()
             self.operator.add_module(
-                "depthwise", nn.Conv2d(in_width, in_width, 3, padding=1, groups=in_width, bias=False)
+                "depthwise",
+                nn.Conv2d(in_width, in_width, side, padding=side // 2, groups=in_width, bias=False),
             )
             self.operator.add_module("pointwise", nn.Conv2d(in_width, width, 1, bias=False))
         else:
@@ -40,7 +45,7 @@ class Edge(nn.Module):
 
 
 class FeatureAggregation(nn.Module):
-    """Refine four levels along ten searchable edges, pool the last one at four sizes, and fuse.
+    """Refine the encoder's levels along searchable edges, pool the last one at four sizes, and fuse.
 
     Everything is projected at its own resolution and then upsampled: a 1×1 projection and bilinear upsampling
     commute, and the projection is cheaper on the small map. Sums of per-branch projections stand in place of
@@ -56,7 +61,7 @@ class FeatureAggregation(nn.Module):
         self.edges = nn.ModuleDict(
             {
                 name: Edge(operator, in_width, width, group)
-                for name, operator, in_width in zip(EDGES, architecture.edges, in_widths, strict=True)
+                for (name, operator), in_width in zip(architecture.edge_items(), in_widths, strict=True)
             }
         )
         self.top = nn.Conv2d(last, width, 1, bias=False)
@@ -67,7 +72,7 @@ class FeatureAggregation(nn.Module):
         self.fuse = nn.Conv2d(width, width, 1)
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        """Features at four scales → (B, mfam_width, H/4, W/4)."""
+        """Features of every stage → (B, mfam_width, h, w) at the resolution of the first."""
         *lower, last = features
         level = self._pyramid(last)
         refined = [level]

@@ -11,9 +11,10 @@ from torch.nn import functional as F
 from autonad.errors import ArchitectureError
 from autonad.network.encoder import Encoder
 from autonad.network.mfam import FeatureAggregation
+from autonad.network.pooling import adaptive_average
 from autonad.space import Architecture
+from autonad.space.architecture import MIN_SIDE
 
-MIN_SIDE = 32
 # Residual branches start small, so that a deep and a shallow path of one supernet begin alike (NASViT).
 LAYER_SCALE = 0.5
 
@@ -32,7 +33,7 @@ class AutoNADNet(nn.Module):
     def __init__(self, architecture: Architecture, num_classes: int) -> None:
         super().__init__()
         self.architecture, self.num_classes = architecture, num_classes
-        self.encoder = Encoder(architecture.stages, architecture.head_width)
+        self.encoder = Encoder(architecture.stages, architecture.head_width, architecture.stem_stride)
         self.mfam = FeatureAggregation(architecture)
         self.classify = nn.Conv2d(architecture.mfam_width, num_classes, 1)
         for name, parameter in self.named_parameters():
@@ -42,7 +43,7 @@ class AutoNADNet(nn.Module):
         """Segment images.
 
         Args:
-            images: (B, 3, H, W), normalised; H and W at least 32, not necessarily multiples of 32.
+            images: (B, 3, H, W), normalised; H and W after scaling at least 32, not necessarily multiples.
 
         Returns:
             Logits (B, num_classes, H, W).
@@ -50,8 +51,11 @@ class AutoNADNet(nn.Module):
         Raises:
             ArchitectureError: The images are too small, or have no three channels.
         """
-        check_images(images)
-        logits = self.classify(self.mfam(self.encoder(images)))
+        check_images(images, self.architecture)
+        height, width = (int(side) for side in images.shape[2:])
+        scaled = self.architecture.scaled((height, width))
+        seen = images if scaled == (height, width) else adaptive_average(images, *scaled)
+        logits = self.classify(self.mfam(self.encoder(seen)))
         return F.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False)
 
     @property
@@ -60,12 +64,14 @@ class AutoNADNet(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
 
-def check_images(images: Tensor) -> None:
+def check_images(images: Tensor, architecture: Architecture) -> None:
     """Say what is wrong with an input before a convolution does."""
-    if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < MIN_SIDE:
+    least = math.ceil(MIN_SIDE / architecture.scale)
+    if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < least:
+        at = "" if architecture.scale == 1 else f", of which it sees {architecture.scale:g}"
         raise ArchitectureError(
             f"the input has shape {tuple(images.shape)}; the network needs (batch, 3, height, width) with "
-            f"height and width of at least {MIN_SIDE} pixels"
+            f"height and width of at least {least} pixels{at}"
         )
 
 

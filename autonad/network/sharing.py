@@ -6,6 +6,9 @@ The three strategies of Table VII differ only in how many tensors there are:
 - entangled: one per operator and name (AutoFormer's, generalised to every operator type);
 - classical: one per operator, size and name (no sharing between sizes).
 
+What reads the features of the last stage is shared only among networks with as many stages: the last of three
+is another one than the last of four.
+
 There is one slicing rule: a prefix along each channel axis (Eq. 28), the centre along each spatial axis (Eq.
 27).
 """
@@ -13,13 +16,17 @@ There is one slicing rule: a prefix along each channel axis (Eq. 28), the centre
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Literal, get_args
 
 from torch import Tensor
 
-from autonad.space import EDGE_OPERATORS, EDGES, Architecture, Block, SearchSpace, Stage
+from autonad.space import EDGE_OPERATORS, Architecture, Block, SearchSpace, Stage, edge_names
+from autonad.space.architecture import MAX_STAGES
 
 Sharing = Literal["cross", "entangled", "classical"]
+# Parameters whose input is the last stage, whichever it is.
+READS_LAST_STAGE = ("mfam.edges.pool", "mfam.top.")
 STRATEGIES: tuple[Sharing, ...] = get_args(Sharing)
 
 
@@ -32,11 +39,11 @@ def store_key(sharing: Sharing, architecture: Architecture, name: str, shape: tu
         name: The parameter's name in `AutoNADNet`.
         shape: The parameter's shape in that architecture.
     """
-    if sharing == "cross":
-        return name
-    operator = operator_of(architecture, name)
+    shortened = len(architecture.stages) < MAX_STAGES and name.startswith(READS_LAST_STAGE)
+    stages = f"{len(architecture.stages)}stages" if shortened else ""
+    operator = operator_of(architecture, name) if sharing != "cross" else None
     size = "x".join(map(str, shape)) if sharing == "classical" else ""
-    return "@".join(filter(None, (name, operator, size)))
+    return "@".join(filter(None, (name, stages, operator, size)))
 
 
 def operator_of(architecture: Architecture, name: str) -> str | None:
@@ -45,7 +52,7 @@ def operator_of(architecture: Architecture, name: str) -> str | None:
         case ["encoder", "stages", stage, "blocks", block, *_]:
             return architecture.stages[int(stage)].blocks[int(block)].operator
         case ["mfam", "edges", edge, *_]:
-            return architecture.edges[EDGES.index(edge)]
+            return dict(architecture.edge_items())[edge]
     return None
 
 
@@ -65,28 +72,45 @@ def take(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
     return tensor[tuple(slices)]
 
 
-def covering(space: SearchSpace) -> list[Architecture]:
-    """A few architectures in which every parameter of the space appears in every shape that it can have.
+def covering(space: SearchSpace, sharing: Sharing = "classical") -> list[Architecture]:
+    """A few architectures in which every tensor of the store appears in its largest shape.
 
-    Each stage walks through width × mixer × feed-forward ratio, always at full depth; neighbouring widths and
-    widths × edge operators are walked through in turn, the other genes staying at their largest.
+    Without sharing between sizes that is every shape that a parameter can have. Each stage walks through
+    width × mixer × feed-forward ratio, always at full depth; neighbouring widths are walked in turn, and so
+    are widths × edge operators × widths of the feature aggregation × numbers of stages, the other genes
+    staying at their largest. With sharing, the largest of every width and ratio is enough.
+
+    Args:
+        space: What is covered.
+        sharing: Strategy of the store.
     """
     largest = space.largest()
+    if sharing != "classical":
+        space = replace(
+            space,
+            stages=tuple(
+                replace(stage, widths=(max(stage.widths),), ffn_ratios=(max(stage.ffn_ratios),))
+                for stage in space.stages
+            ),
+            mfam_widths=(max(space.mfam_widths),),
+        )
 
-    def staged(widths: tuple[int, ...], index: int = 0, edge: int = -1) -> Architecture:
-        """Stage widths as given; every other gene is number `index` of its choices, going round."""
+    def staged(
+        widths: tuple[int, ...], index: int = 0, edge: int = -1, mfam_width: int = 0, count: int = 0
+    ) -> Architecture:
+        """Genes as given; every other gene of a stage is number `index` of its choices, going round."""
         stages = []
         for width, choices in zip(widths, space.stages, strict=True):
             options = list(itertools.product(space.mixers, choices.ffn_ratios))
             mixer, ratio = options[index % len(options)]
             stages.append(Stage(width, (Block(mixer.operator, ratio, mixer.kernel),) * max(choices.depths)))
         operators = [name for name in EDGE_OPERATORS if name in space.edge_operators]
-        return Architecture(
-            stages=tuple(stages),
-            edges=(operators[edge % len(operators)],) * len(EDGES),
-            pools=largest.pools,
-            head_width=space.head_width,
-            mfam_width=space.mfam_width,
+        count = count or len(largest.stages)
+        return replace(
+            largest,
+            stages=tuple(stages[:count]),
+            edges=(operators[edge % len(operators)],) * len(edge_names(count)),
+            mfam_width=mfam_width or largest.mfam_width,
         )
 
     found: dict[Architecture, None] = {}
@@ -97,8 +121,10 @@ def covering(space: SearchSpace) -> list[Architecture]:
         chosen = tuple(choices[step % len(choices)] for choices in widths)
         for index in range(options):
             found[staged(chosen, index)] = None
-        for edge in range(len(space.edge_operators)):
-            found[staged(chosen, 0, edge)] = None
+        for edge, mfam_width, count in itertools.product(
+            range(len(space.edge_operators)), space.mfam_widths, space.stage_counts
+        ):
+            found[staged(chosen, 0, edge, mfam_width, count)] = None
         # A patch embedding depends on the widths on both of its sides.
         for shift in range(steps):
             even = tuple(

@@ -40,7 +40,7 @@ class SuperNet(nn.Module):
         self._structures: OrderedDict[Architecture, AutoNADNet] = OrderedDict()
         shapes: dict[str, tuple[int, ...]] = {}
         names: dict[str, str] = {}
-        for architecture in covering(space):
+        for architecture in covering(space, sharing):
             for name, shape in self._shapes(architecture).items():
                 key = store_key(sharing, architecture, name, shape)
                 shapes[key] = tuple(map(max, shapes.get(key, shape), shape))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from autonad.report.kit import render
 from autonad.report.shapes import Arrow, Box, Shape, Sum, Text
-from autonad.space import EDGES, Architecture, Block, EdgeOperator, Operator, Stage
+from autonad.space import Architecture, Block, EdgeOperator, Operator
 
 OPERATOR_NAMES: dict[Operator, str] = {
     "attention": "attention",
@@ -22,11 +22,11 @@ EDGE_NAMES: dict[EdgeOperator, str] = {
     "conv5x5": "conv 5×5",
     "dilated3x3": "dilated 3×3",
     "depthwise3x3": "depthwise 3×3",
+    "depthwise7x7": "depthwise 7×7",
 }
 
 _WIDTH, _MARGIN, _COLUMN, _GAP = 1080, 26, 221, 48
 _BLOCK, _STEP, _CARD_TOP, _HEADER = 42, 50, 70, 56
-_SCALES = ("1/4", "1/8", "1/16", "1/32")
 
 
 def draw_architecture(architecture: Architecture, num_classes: int) -> str:
@@ -45,11 +45,14 @@ def draw_architecture(architecture: Architecture, num_classes: int) -> str:
     mfam = _CARD_TOP + card + 44
     shapes: list[Shape] = [
         Text(_MARGIN, 24, "Encoder", size=15, weight=700),
-        Text(_MARGIN, 46, "image → patches of 4 × 4", size=12.5, colour="soft"),
-        *(shape for i, stage in enumerate(architecture.stages) for shape in _stage(i, stage, card)),
-        *(Arrow(_x(i) + _COLUMN, _CARD_TOP + 28, _x(i + 1), _CARD_TOP + 28) for i in range(3)),
+        Text(_MARGIN, 46, _stem(architecture), size=12.5, colour="soft"),
+        *(shape for i in range(len(architecture.stages)) for shape in _stage(i, architecture, card)),
+        *(
+            Arrow(_x(i) + _COLUMN, _CARD_TOP + 28, _x(i + 1), _CARD_TOP + 28)
+            for i in range(len(architecture.stages) - 1)
+        ),
         *_aggregation(architecture, mfam, _CARD_TOP + card),
-        *_fusion(num_classes, mfam + 346),
+        *_fusion(architecture, num_classes, mfam + 346),
     ]
     return render(
         "architecture.svg",
@@ -68,11 +71,9 @@ def describe(architecture: Architecture) -> str:
         + ", ".join(f"{block_name(block)} with FFN ratio {block.ffn_ratio:g}" for block in stage.blocks)
         for number, stage in enumerate(architecture.stages, start=1)
     )
-    edges = ", ".join(
-        f"{edge} {EDGE_NAMES[name]}" for edge, name in zip(EDGES, architecture.edges, strict=True)
-    )
+    edges = ", ".join(f"{edge} {EDGE_NAMES[name]}" for edge, name in architecture.edge_items())
     pools = ", ".join(f"{side}×{side}" for side in architecture.pools)
-    return f"{stages}. Feature aggregation: {edges}. Pooling to {pools}."
+    return f"{_stem(architecture)}. {stages}. Feature aggregation: {edges}. Pooling to {pools}."
 
 
 def block_name(block: Block) -> str:
@@ -80,13 +81,24 @@ def block_name(block: Block) -> str:
     return OPERATOR_NAMES[block.operator] + (f" {block.kernel}×{block.kernel}" if block.kernel else "")
 
 
-def _stage(index: int, stage: Stage, card: int) -> list[Shape]:
-    x = _x(index)
+def _stem(architecture: Architecture) -> str:
+    side = architecture.stem_stride
+    scaled = "" if architecture.scale == 1 else f" → averaged to {architecture.scale:g} of its sides"
+    return f"image{scaled} → patches of {side} × {side}"
+
+
+def _resolution(architecture: Architecture, index: int) -> str:
+    """Side of a stage's features over that of the input, as people write it: "1/8"."""
+    return f"1/{architecture.stem_stride * 2**index / architecture.scale:.3g}"
+
+
+def _stage(index: int, architecture: Architecture, card: int) -> list[Shape]:
+    x, stage = _x(index), architecture.stages[index]
     right = x + _COLUMN - 14
     shapes: list[Shape] = [
         Box(x, _CARD_TOP, _COLUMN, card, line="rule", radius=10),
         Text(x + 14, _CARD_TOP + 24, f"Stage {index + 1}", size=15, weight=700),
-        Text(x + 14, _CARD_TOP + 43, f"{_SCALES[index]} of the input", colour="soft"),
+        Text(x + 14, _CARD_TOP + 43, f"{_resolution(architecture, index)} of the input", colour="soft"),
         Text(right, _CARD_TOP + 26, str(stage.width), size=17, weight=700, anchor="end"),
         Text(right, _CARD_TOP + 43, "channels", colour="soft", anchor="end"),
     ]
@@ -102,7 +114,8 @@ def _stage(index: int, stage: Stage, card: int) -> list[Shape]:
 
 
 def _aggregation(architecture: Architecture, top: int, stages_end: int) -> list[Shape]:
-    operators = dict(zip(EDGES, architecture.edges, strict=True))
+    operators = dict(architecture.edge_items())
+    last = len(architecture.stages) - 1
     edge, joint, out, fuse = top + 70, top + 222, top + 266, top + 346
     middle = [_x(i) + _COLUMN // 2 for i in range(4)]
     width = f"{architecture.mfam_width} channels, each edge searched"
@@ -111,7 +124,7 @@ def _aggregation(architecture: Architecture, top: int, stages_end: int) -> list[
         Text(middle[0] + 14, top + 27, "Feature aggregation (MFAM)", size=15, weight=700),
         Text(middle[1] + 14, top + 27, width, size=12.5, colour="soft"),
     ]
-    for i in range(3):
+    for i in range(last):
         x, centre = _x(i), middle[i]
         halfway = (centre + middle[i + 1]) // 2
         shapes += [
@@ -126,7 +139,7 @@ def _aggregation(architecture: Architecture, top: int, stages_end: int) -> list[
             Arrow(middle[i + 1] - 14, joint, centre + 16, joint),
             Text(halfway, joint - 8, "upsample ×2", size=11, colour="soft", anchor="middle"),
         ]
-    x, centre = _x(3), middle[3]
+    x, centre = _x(last), middle[last]
     shapes.append(Arrow(centre, stages_end, centre, top + 44))
     for number, side in enumerate(architecture.pools):
         y, name = top + 46 + number * 37, EDGE_NAMES[operators[f"pool{number + 1}"]]
@@ -139,13 +152,16 @@ def _aggregation(architecture: Architecture, top: int, stages_end: int) -> list[
         *shapes,
         Arrow(centre, top + 189, centre, joint - 15),
         Sum(centre, joint),
-        Text(centre + 20, joint + 4, "with stage 4", size=11, colour="soft"),
+        Text(centre + 20, joint + 4, f"with stage {last + 1}", size=11, colour="soft"),
         Arrow(centre, joint + 14, centre, fuse - 2),
     ]
 
 
-def _fusion(num_classes: int, y: int) -> list[Shape]:
-    steps = f"sum at 1/4 of the input → normalise → project → classify: {num_classes} classes → upsample ×4"
+def _fusion(architecture: Architecture, num_classes: int, y: int) -> list[Shape]:
+    steps = (
+        f"sum at {_resolution(architecture, 0)} of the input → normalise → project → classify: "
+        f"{num_classes} classes → upsample"
+    )
     return [
         Box(_MARGIN, y, _WIDTH - 2 * _MARGIN, 50, "header", "header", radius=8),
         Text(_WIDTH // 2, y + 31, steps, size=14, weight=600, colour="on-header", anchor="middle"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from autonad.report.compared import Change
 from autonad.report.drawing import EDGE_NAMES
 from autonad.report.units import ABSENT
-from autonad.space import EDGES, Architecture
+from autonad.space import Architecture
 
 
 def gene_changes(architectures: Sequence[Architecture]) -> list[Change]:
@@ -22,13 +22,18 @@ def gene_changes(architectures: Sequence[Architecture]) -> list[Change]:
 
 
 def _genes(architecture: Architecture) -> dict[str, str]:
-    found = {"architecture": architecture.key}
+    found = {
+        "architecture": architecture.key,
+        "input scale": f"{architecture.scale:g}",
+        "stem stride": str(architecture.stem_stride),
+        "channels of the MFAM": str(architecture.mfam_width),
+    }
     for number, stage in enumerate(architecture.stages, start=1):
         found[f"stage {number}"] = f"{stage.width} channels"
         for place, block in enumerate(stage.blocks, start=1):
             kernel = f" {block.kernel}×{block.kernel}" if block.kernel else ""
             found[f"stage {number}, block {place}"] = f"{block.operator}{kernel}, FFN ×{block.ffn_ratio:g}"
-    found |= {edge: EDGE_NAMES[name] for edge, name in zip(EDGES, architecture.edges, strict=True)}
+    found |= {edge: EDGE_NAMES[name] for edge, name in architecture.edge_items()}
     return found | {"pools": ", ".join(f"{side}×{side}" for side in architecture.pools)}
 
 

@@ -210,8 +210,7 @@ class AskTell(ABC):
     def _identity(self) -> dict[str, Any]:
         """What must be equal for a search to be the same."""
         settings = self.settings.model_dump(exclude=FREE)
-        prior = f"{self.settings.first_samples} {prior_key(self.prior)}"
-        return {"space": self.space.key, "seed": self.seed, **settings, "prior": prior}
+        return {"space": self.space.key, "seed": self.seed, **settings, "prior": prior_key(self.prior)}
 
     def _breed(self) -> None:
         """Fill the next generation."""

@@ -1,4 +1,4 @@
-"""Where the parents and the first population of NSGA-II come from."""
+"""Which parents of NSGA-II have children for a goal, and how these are made."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from autonad.config import SearchConfig
-from autonad.search.goals import Goal, Pricing
 from autonad.search.pareto import crowding, front_ranks
 from autonad.search.ranking import Evaluation
 from autonad.space import Architecture, SamplingPrior, SearchSpace
 
 # Share of the parents that are the best for a goal, rather than any of its front.
-REFINED = 0.5
+REFINED = 0.9
+# The finest mutations change this share of the genes that the coarsest do.
+FINENESS = 0.1
 
 
 class Niche:
@@ -58,7 +59,7 @@ class Brood:
     """Children of a niche.
 
     Attributes:
-        origin: Of the last child: "mutation" or "crossover".
+        origin: Of the last child: "mutation" or "crossover"; "sample" of a niche without members.
         parents: Its parents' keys.
     """
 
@@ -77,7 +78,6 @@ class Brood:
     def child(self) -> Architecture:
         """Parents crossed with probability p_c, then mutated; a fresh sample of a niche without members."""
         if not self._niche:
-            self.origin, self.parents = "sample", ()
             return self._space.sample(self._rng, self._prior)
         crossed = self._rng.random() < self._settings.crossover_rate
         parents = self._niche.draw(self._rng, 2 if crossed else 1)
@@ -86,29 +86,6 @@ class Brood:
             child = self._space.crossover(parents[0], parents[1], self._rng)
         self.origin = "crossover" if len(parents) == 2 else "mutation"
         self.parents = tuple(parent.key for parent in parents)
-        return self._space.mutate(child, self._rng, self._settings.mutation_rate, self._prior)
-
-
-class Spread:
-    """Samples whose predicted latencies lie evenly on a logarithmic axis, up to a goal's budget.
-
-    Samples of a space crowd where most of its members are; a steep front lies elsewhere.
-
-    Args:
-        pool: Samples to choose among.
-        pricing: Predicts their latencies.
-        rng: Moves on with every draw.
-    """
-
-    def __init__(self, pool: Sequence[Architecture], pricing: Pricing, rng: np.random.Generator) -> None:
-        self._pool, self._rng = list(pool), rng
-        self._logs = [
-            np.log([max(predict(one), 1e-9) for one in self._pool]) for predict in pricing.latencies_ms
-        ]
-
-    def draw(self, goal: Goal) -> Architecture:
-        """The sample nearest to a latency that any up to the budget could be."""
-        logs = self._logs[goal.target]
-        most = logs.max() if goal.budget_ms is None else min(logs.max(), np.log(goal.budget_ms))
-        level = self._rng.uniform(min(logs.min(), most), most)
-        return self._pool[int(np.abs(logs - level).argmin())]
+        # Rates per gene differ by an order of magnitude: coarse steps find, fine ones refine.
+        rate = self._settings.mutation_rate * FINENESS ** self._rng.random()
+        return self._space.mutate(child, self._rng, rate, self._prior)

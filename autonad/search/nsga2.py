@@ -5,30 +5,33 @@ added for networks that must keep a budget:
 
 - Constraints are hard. Latency, parameters and memory are known without an evaluation, so nothing that misses
   them all is ever evaluated; see `Constrained`.
-- A front as long as the space's would spend most evaluations far from every budget. Half of the parents are
-  therefore taken from the best within the budget of one goal, and goals take turns.
-- All goals share the evaluations: an architecture is evaluated once, whatever it is tried for.
+- A front as long as the space's would spend most evaluations far from every budget. Most parents are
+  therefore the best within the budget of one goal, and goals take turns.
+- All goals share the evaluations: an architecture is evaluated once, whatever it is tried for, and what it
+  says of its genes chooses among the children of every goal; see `Surrogate`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 
 from autonad.config import SearchConfig
 from autonad.errors import SearchError
 from autonad.search.ask_tell import AskTell
 from autonad.search.constrained import Constrained
 from autonad.search.goals import Goal, Limits, Pricing
-from autonad.search.niches import Brood, Niche, Spread
+from autonad.search.niches import Brood, Niche
 from autonad.search.population import Candidate
 from autonad.search.ranking import Evaluation, Ranking
+from autonad.search.surrogate import Surrogate
 from autonad.space import UNIFORM, Architecture, SamplingPrior, SearchSpace
 
 # Tries for a child that was never asked before giving up.
-MAX_DRAWS = 100
-# Samples of the space per member of the first population; they are predicted, not evaluated.
-POOL = 8
+MAX_DRAWS = 50
+# Children that are made for each that is evaluated; they are predicted alone.
+LITTER = 12
+# Every so many-th child is evaluated whatever the surrogate says, which could be wrong.
+UNSCREENED = 4
 
 
 class Nsga2(AskTell):
@@ -94,31 +97,45 @@ class Nsga2(AskTell):
     def _first(self, count: int) -> Iterable[Candidate]:
         """Samples within the constraints of the goals, which take turns."""
         seen: set[str] = set()
-        spread = None
-        if self.settings.first_samples == "spread":
-            spread = Spread([self._sample() for _ in range(POOL * count)], self.pricing, self._rng)
         for slot in range(count):
-            goal = self.goals[slot % len(self.goals)]
-            make = self._sample if spread is None else partial(spread.draw, goal)
-            child = self._new(make, goal, seen) or self._new(self._sample, goal, seen)
+            child = self._new(self._sample, self.goals[slot % len(self.goals)], seen)
             if child is None:
                 return
             yield Candidate(child, 1, "sample", ())
 
     def _children(self, count: int) -> Iterable[Candidate]:
-        """Crossed and mutated parents, of each goal in turn; fewer where nothing new is left."""
+        """Crossed and mutated parents, of each goal in turn; fewer where nothing new is left.
+
+        Of several children the one is kept that the surrogate prefers.
+        """
         told, seen = self._evaluations(), set(self._candidates)
         niches = {goal: self._niche(told, goal) for goal in self.goals}
+        surrogate = Surrogate(told)
         for slot in range(count):
             goal = self.goals[slot % len(self.goals)]
-            brood = Brood(self.space, self.settings, niches[goal], self.prior, self._rng)
-            child = self._new(brood.child, goal, seen)
-            origin, parents = brood.origin, brood.parents
-            if child is None:  # Parents too alike, or a nearly exhausted space.
-                child, origin, parents = self._new(self._sample, goal, seen), "sample", ()
-            if child is None:
+            litter = [
+                candidate
+                for _ in range(1 if slot % UNSCREENED == UNSCREENED - 1 else LITTER)
+                if (candidate := self._child(niches[goal], goal, seen)) is not None
+            ]
+            if not litter:
                 return
-            yield Candidate(child, self.generation + 1, origin, parents)
+            chosen = max(litter, key=lambda one: self._promise(surrogate, one.architecture, goal))
+            seen.add(chosen.architecture.key)
+            yield chosen
+
+    def _child(self, niche: Niche, goal: Goal, seen: set[str]) -> Candidate | None:
+        brood = Brood(self.space, self.settings, niche, self.prior, self._rng)
+        if (child := self._new(brood.child, goal, set(seen))) is not None:
+            return Candidate(child, self.generation + 1, brood.origin, brood.parents)
+        # Parents too alike, or a nearly exhausted space.
+        child = self._new(self._sample, goal, set(seen))
+        return None if child is None else Candidate(child, self.generation + 1, "sample", ())
+
+    def _promise(self, surrogate: Surrogate, architecture: Architecture, goal: Goal) -> float:
+        latency_ms = self.pricing.latencies_ms[goal.target](architecture)
+        predicted = Evaluation(architecture, surrogate.miou(architecture), latency_ms)
+        return self.ranking(goal).score(predicted)
 
     def _niche(self, told: Sequence[Evaluation], goal: Goal) -> Niche:
         kept = [

@@ -9,6 +9,7 @@ from autonad.space.architecture import (
     EdgeOperator,
     Operator,
     Stage,
+    edge_names,
 )
 from autonad.space.choices import UNIFORM, Mixer, SamplingPrior, StageSpace
 from autonad.space.search_space import SearchSpace
@@ -27,4 +28,5 @@ __all__ = [
     "SearchSpace",
     "Stage",
     "StageSpace",
+    "edge_names",
 ]

@@ -14,15 +14,18 @@ from typing import Any, Literal, get_args
 from autonad.errors import ArchitectureError
 
 Operator = Literal["attention", "convolution", "shift"]
-EdgeOperator = Literal["conv1x1", "conv3x3", "conv5x5", "dilated3x3", "depthwise3x3"]
+EdgeOperator = Literal["conv1x1", "conv3x3", "conv5x5", "dilated3x3", "depthwise3x3", "depthwise7x7"]
 
 OPERATORS: tuple[Operator, ...] = get_args(Operator)
 EDGE_OPERATORS: tuple[EdgeOperator, ...] = get_args(EdgeOperator)
 
-NUM_STAGES = 4
+MIN_STAGES, MAX_STAGES = 3, 4
 NUM_POOLS = 4
+STEM_STRIDES = (2, 4)
+# Fewest rows and columns, pixels, that an encoder sees.
+MIN_SIDE = 32
 # The ten edges of the feature aggregation module, in gene order: four pooling branches on the last stage,
-# then lateral and output edges of the first three stages.
+# then lateral and output edges of the stages before it.
 EDGES = (
     "pool1",
     "pool2",
@@ -35,6 +38,11 @@ EDGES = (
     "output2",
     "output3",
 )
+
+
+def edge_names(num_stages: int) -> tuple[str, ...]:
+    """The edges of a network with so many encoder stages; the last stage has none but the pooling ones."""
+    return tuple(name for name in EDGES if name.startswith("pool") or int(name[-1]) < num_stages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +94,15 @@ class Architecture:
     """Everything that determines a network, apart from its number of classes.
 
     Attributes:
-        stages: Four encoder stages, at 1/4, 1/8, 1/16 and 1/32 of the input.
-        edges: The operator of each edge in `EDGES`, in that order.
+        stages: Three or four encoder stages; the first works at 1/`stem_stride` of the scaled input, each
+            other at half of the one before.
+        edges: The operator of each edge in `edge_names(len(stages))`, in that order.
         pools: Output sides of the four pyramid pooling branches, 1 to 6.
         head_width: Channels of one attention head (fixed by the space, not searched).
-        mfam_width: Channels inside the feature aggregation module (fixed by the space, not searched).
+        mfam_width: Channels inside the feature aggregation module.
+        scale: Side of what the encoder sees over the input's side, above 0 up to 1. Images are averaged down
+            inside the network, and logits come back at the input's size.
+        stem_stride: How much the first stage reduces the scaled input, 2 or 4.
     """
 
     stages: tuple[Stage, ...]
@@ -98,16 +110,22 @@ class Architecture:
     pools: tuple[int, ...]
     head_width: int
     mfam_width: int
+    scale: float = 1.0
+    stem_stride: int = 4
 
     def __post_init__(self) -> None:
+        _check_stages(self.stages)
         for name, count, need in (
-            ("stages", len(self.stages), NUM_STAGES),
-            ("edges", len(self.edges), len(EDGES)),
+            ("edges", len(self.edges), len(edge_names(len(self.stages)))),
             ("pools", len(self.pools), NUM_POOLS),
         ):
             if count != need:
                 raise ArchitectureError(f"the architecture has {count} {name}; it needs exactly {need}")
-        for edge, operator in zip(EDGES, self.edges, strict=True):
+        if not 0 < self.scale <= 1:
+            raise ArchitectureError(f"scale is {self.scale}; it must lie above 0 and up to 1")
+        if self.stem_stride not in STEM_STRIDES:
+            raise ArchitectureError(f"stem_stride is {self.stem_stride}; it must be 2 or 4")
+        for edge, operator in self.edge_items():
             if operator not in EDGE_OPERATORS:
                 raise ArchitectureError(
                     f"edge {edge} has operator {operator!r}; use one of {', '.join(EDGE_OPERATORS)}"
@@ -135,20 +153,40 @@ class Architecture:
         """Encoder blocks over all stages."""
         return sum(len(stage.blocks) for stage in self.stages)
 
+    def edge_items(self) -> tuple[tuple[str, EdgeOperator], ...]:
+        """Name and operator of every edge, in gene order."""
+        return tuple(zip(edge_names(len(self.stages)), self.edges, strict=True))
+
+    def scaled(self, input_size: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns, pixels, to which an input of that height and width is averaged down."""
+        height, width = (max(1, round(side * self.scale)) for side in input_size)
+        return height, width
+
+    def feature_sizes(self, input_size: tuple[int, int]) -> list[tuple[int, int]]:
+        """Height and width of every stage's features for an input of that height and width, pixels."""
+        height, width = self.scaled(input_size)
+        strides = [self.stem_stride * 2**index for index in range(len(self.stages))]
+        return [(-(-height // stride), -(-width // stride)) for stride in strides]
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; absent genes are left out."""
+        """Plain JSON values; absent genes are left out, as are scale and stem stride at their defaults."""
 
         def block(value: Block) -> dict[str, Any]:
             genes: dict[str, Any] = {"operator": value.operator, "ffn_ratio": float(value.ffn_ratio)}
             return genes if value.kernel is None else {**genes, "kernel": value.kernel}
 
-        return {
+        genes: dict[str, Any] = {
             "stages": [{"width": s.width, "blocks": [block(b) for b in s.blocks]} for s in self.stages],
-            "edges": dict(zip(EDGES, self.edges, strict=True)),
+            "edges": dict(self.edge_items()),
             "pools": list(self.pools),
             "head_width": self.head_width,
             "mfam_width": self.mfam_width,
         }
+        if self.scale != 1:
+            genes["scale"] = float(self.scale)
+        if self.stem_stride != max(STEM_STRIDES):
+            genes["stem_stride"] = self.stem_stride
+        return genes
 
     def to_json(self) -> str:
         """Readable JSON that ends in a newline; `from_json` gives back an equal value."""
@@ -161,19 +199,24 @@ class Architecture:
         Raises:
             ArchitectureError: A field is missing, unknown or of the wrong kind.
         """
-        fields = _fields(data, "the architecture", {"stages", "edges", "pools", "head_width", "mfam_width"})
-        edges = _fields(fields["edges"], "edges", set(EDGES))
+        needed = {"stages", "edges", "pools", "head_width", "mfam_width"}
+        fields = _fields(data, "the architecture", needed, optional={"scale", "stem_stride"})
         try:
             stages = tuple(
                 Stage(int(stage["width"]), tuple(_block(block) for block in stage["blocks"]))
                 for stage in (_fields(item, "a stage", {"width", "blocks"}) for item in fields["stages"])
             )
+            _check_stages(stages)
+            names = edge_names(len(stages))
+            edges = _fields(fields["edges"], "edges", set(names))
             return cls(
                 stages=stages,
-                edges=tuple(edges[name] for name in EDGES),
+                edges=tuple(edges[name] for name in names),
                 pools=tuple(int(side) for side in fields["pools"]),
                 head_width=int(fields["head_width"]),
                 mfam_width=int(fields["mfam_width"]),
+                scale=float(fields.get("scale", 1.0)),
+                stem_stride=int(fields.get("stem_stride", max(STEM_STRIDES))),
             )
         except (TypeError, ValueError) as error:
             raise ArchitectureError(f"the architecture holds a value of the wrong kind: {error}") from error
@@ -190,6 +233,13 @@ class Architecture:
         except json.JSONDecodeError as error:
             raise ArchitectureError(f"the architecture is not valid JSON: {error}") from error
         return cls.from_dict(data)
+
+
+def _check_stages(stages: tuple[Stage, ...]) -> None:
+    if not MIN_STAGES <= len(stages) <= MAX_STAGES:
+        raise ArchitectureError(
+            f"the architecture has {len(stages)} stages; it needs {MIN_STAGES} or {MAX_STAGES}"
+        )
 
 
 def _block(data: Any) -> Block:

@@ -15,17 +15,22 @@ import yaml
 from autonad.errors import ArchitectureError, ConfigError
 from autonad.space.architecture import (
     EDGE_OPERATORS,
-    EDGES,
+    MAX_STAGES,
+    MIN_STAGES,
     NUM_POOLS,
-    NUM_STAGES,
     OPERATORS,
+    STEM_STRIDES,
     Architecture,
     Block,
     EdgeOperator,
     Operator,
     Stage,
+    edge_names,
 )
 from autonad.space.choices import Mixer, StageSpace
+
+# Genes of a whole network that the paper fixes; with a choice each in `edge` alone.
+MACRO = ("scales", "stem_strides", "stage_counts")
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,10 @@ class SpaceDescription:
         edge_operators: Operators that an edge of the feature aggregation module may use.
         pool_sizes: Output sides that each of the four pooling branches may use.
         head_width: Channels of one attention head.
-        mfam_width: Channels inside the feature aggregation module.
+        mfam_widths: Channels that the feature aggregation module may have inside.
+        scales: Sides of what the encoder may see, over the input's side.
+        stem_strides: How much the first stage may reduce the scaled input.
+        stage_counts: How many encoder stages a network may have.
     """
 
     stages: tuple[StageSpace, ...]
@@ -48,17 +56,24 @@ class SpaceDescription:
     edge_operators: tuple[EdgeOperator, ...]
     pool_sizes: tuple[tuple[int, ...], ...]
     head_width: int
-    mfam_width: int
+    mfam_widths: tuple[int, ...]
+    scales: tuple[float, ...] = (1.0,)
+    stem_strides: tuple[int, ...] = (max(STEM_STRIDES),)
+    stage_counts: tuple[int, ...] = (MAX_STAGES,)
 
     def __post_init__(self) -> None:
         for name, have, need in (
-            ("stages", self.stages, NUM_STAGES),
+            ("stages", self.stages, MAX_STAGES),
             ("pool_sizes", self.pool_sizes, NUM_POOLS),
         ):
             if len(have) != need:
                 raise ConfigError(f"the search space has {len(have)} {name}; it needs exactly {need}")
         _check_names("operators", self.operators, OPERATORS)
         _check_names("edge_operators", self.edge_operators, EDGE_OPERATORS)
+        _check_names("stem_strides", self.stem_strides, STEM_STRIDES)
+        _check_names("stage_counts", self.stage_counts, range(MIN_STAGES, MAX_STAGES + 1))
+        if not self.scales or not self.mfam_widths:
+            raise ConfigError("the search space has no scales or no mfam_widths; give at least one of each")
         if "convolution" in self.operators and not self.kernels:
             raise ConfigError("the search space allows convolution but lists no kernels; add `kernels: [3]`")
         # The smallest and the largest member meet the conditions that every architecture must meet.
@@ -103,14 +118,26 @@ class SpaceDescription:
                 for stage in values.pop("stages")
             )
             pools = tuple(tuple(int(side) for side in sides) for sides in values.pop("pool_sizes"))
-            for name in ("operators", "kernels", "edge_operators"):
+            widths = values.pop("mfam_width")
+            values["mfam_widths"] = tuple(widths) if isinstance(widths, list) else (widths,)
+            for name in (
+                "operators",
+                "kernels",
+                "edge_operators",
+                *(name for name in MACRO if name in values),
+            ):
                 values[name] = tuple(values[name])
             return cls(stages=stages, pool_sizes=pools, **values)
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"the search space is malformed ({error}); compare it with a preset") from error
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; `from_dict` gives back an equal space."""
+        """Plain JSON values; `from_dict` gives back an equal space.
+
+        What a space does not search beyond the paper is left out, or a single number.
+        """
+        widths = self.mfam_widths
+        default = type(self)
         return {
             "stages": [
                 {"widths": list(s.widths), "depths": list(s.depths), "ffn_ratios": list(s.ffn_ratios)}
@@ -121,7 +148,12 @@ class SpaceDescription:
             "edge_operators": list(self.edge_operators),
             "pool_sizes": [list(sides) for sides in self.pool_sizes],
             "head_width": self.head_width,
-            "mfam_width": self.mfam_width,
+            "mfam_width": list(widths) if len(widths) > 1 else widths[0],
+            **{
+                name: list(getattr(self, name))
+                for name in MACRO
+                if getattr(self, name) != getattr(default, name)
+            },
         }
 
     @property
@@ -141,11 +173,16 @@ class SpaceDescription:
 
     def size(self) -> int:
         """Exact number of distinct architectures."""
-        total = len(self.edge_operators) ** len(EDGES) * math.prod(len(sides) for sides in self.pool_sizes)
+        encoders = []
         for stage in self.stages:
             blocks = len(self.mixers) * len(stage.ffn_ratios)
-            total *= len(stage.widths) * sum(blocks**depth for depth in stage.depths)
-        return total
+            encoders.append(len(stage.widths) * sum(blocks**depth for depth in stage.depths))
+        networks = sum(
+            math.prod(encoders[:count]) * len(self.edge_operators) ** len(edge_names(count))
+            for count in self.stage_counts
+        )
+        macro = len(self.scales) * len(self.stem_strides) * len(self.mfam_widths)
+        return networks * macro * math.prod(len(sides) for sides in self.pool_sizes)
 
     def smallest(self) -> Architecture:
         """Least of every gene: narrowest, shallowest, first operator, smallest kernel."""
@@ -158,20 +195,25 @@ class SpaceDescription:
     def _extreme(self, pick: Any) -> Architecture:
         mixer = self.mixers[0 if pick is min else -1]
         order = [name for name in EDGE_OPERATORS if name in self.edge_operators]
-        cost = {"depthwise3x3": 0, "conv1x1": 1, "dilated3x3": 2, "conv3x3": 3, "conv5x5": 4}
-        edge = pick(order, key=lambda name: cost[name])
+        cost = ("depthwise3x3", "conv1x1", "depthwise7x7", "dilated3x3", "conv3x3", "conv5x5")
+        edge = pick(order, key=cost.index)
+        count = pick(self.stage_counts)
+        # A smaller stride is more of a network.
+        stride = min(self.stem_strides) if pick is max else max(self.stem_strides)
         return Architecture(
             stages=tuple(
                 Stage(
                     pick(stage.widths),
                     (Block(mixer.operator, pick(stage.ffn_ratios), mixer.kernel),) * pick(stage.depths),
                 )
-                for stage in self.stages
+                for stage in self.stages[:count]
             ),
-            edges=(edge,) * len(EDGES),
+            edges=(edge,) * len(edge_names(count)),
             pools=tuple(pick(sides) for sides in self.pool_sizes),
             head_width=self.head_width,
-            mfam_width=self.mfam_width,
+            mfam_width=pick(self.mfam_widths),
+            scale=pick(self.scales),
+            stem_stride=stride,
         )
 
     def check(self, architecture: Architecture) -> None:
@@ -190,10 +232,13 @@ class SpaceDescription:
                 )
 
         need("head_width", architecture.head_width, [self.head_width])
-        need("mfam_width", architecture.mfam_width, [self.mfam_width])
+        need("mfam_width", architecture.mfam_width, self.mfam_widths)
+        need("scale", architecture.scale, self.scales)
+        need("stem_stride", architecture.stem_stride, self.stem_strides)
+        need("number of stages", len(architecture.stages), self.stage_counts)
         mixers = {(mixer.operator, mixer.kernel): mixer.name for mixer in self.mixers}
         for number, (stage, choices) in enumerate(
-            zip(architecture.stages, self.stages, strict=True), start=1
+            zip(architecture.stages, self.stages, strict=False), start=1
         ):
             need(f"width of stage {number}", stage.width, choices.widths)
             need(f"depth of stage {number}", len(stage.blocks), choices.depths)
@@ -202,7 +247,7 @@ class SpaceDescription:
                 need(f"FFN ratio of {where}", block.ffn_ratio, choices.ffn_ratios)
                 name = Mixer(block.operator, block.kernel).name
                 need(f"operator of {where}", name, tuple(mixers.values()))
-        for edge, operator in zip(EDGES, architecture.edges, strict=True):
+        for edge, operator in architecture.edge_items():
             need(f"edge {edge}", operator, self.edge_operators)
         for number, (side, sides) in enumerate(
             zip(architecture.pools, self.pool_sizes, strict=True), start=1
@@ -210,8 +255,8 @@ class SpaceDescription:
             need(f"pool size {number}", side, sides)
 
 
-def _check_names(what: str, names: Sequence[str], allowed: Sequence[str]) -> None:
+def _check_names(what: str, names: Sequence[object], allowed: Sequence[object]) -> None:
     unknown = [name for name in names if name not in allowed]
     if unknown or not names:
         got = ", ".join(map(str, unknown)) if unknown else "nothing"
-        raise ConfigError(f"{what} holds {got}; choose one or more of {', '.join(allowed)}")
+        raise ConfigError(f"{what} holds {got}; choose one or more of {', '.join(map(str, allowed))}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autonad.space.architecture import EDGES, Architecture, Block, EdgeOperator, Stage
+from autonad.space.architecture import EDGES, Architecture, Block, EdgeOperator, Stage, edge_names
 from autonad.space.choices import UNIFORM, Mixer, SamplingPrior, T, draw
 from autonad.space.description import SpaceDescription
 
@@ -22,21 +22,18 @@ class SearchSpace(SpaceDescription):
         Uniform over operators means that each *operator* is equally likely; its kernels share its
         probability.
         """
+        stages = tuple(self._stage(rng, prior, index) for index in range(len(self.stages)))
+        edges = {edge: self._edge(rng, prior, edge) for edge in EDGES}
+        pools = tuple(draw(rng, sides) for sides in self.pool_sizes)
+        count = draw(rng, self.stage_counts)
         return Architecture(
-            stages=tuple(
-                Stage(
-                    draw(rng, choices.widths),
-                    tuple(
-                        self._block(rng, prior, index, position)
-                        for position in range(draw(rng, choices.depths))
-                    ),
-                )
-                for index, choices in enumerate(self.stages)
-            ),
-            edges=tuple(self._edge(rng, prior, edge) for edge in EDGES),
-            pools=tuple(draw(rng, sides) for sides in self.pool_sizes),
+            stages=stages[:count],
+            edges=tuple(edges[name] for name in edge_names(count)),
+            pools=pools,
             head_width=self.head_width,
-            mfam_width=self.mfam_width,
+            mfam_width=draw(rng, self.mfam_widths),
+            scale=draw(rng, self.scales),
+            stem_stride=draw(rng, self.stem_strides),
         )
 
     def mutate(
@@ -48,7 +45,8 @@ class SearchSpace(SpaceDescription):
     ) -> Architecture:
         """Change every gene with probability `rate` to another of its values (Algorithm 1, line 10).
 
-        A stage that grows receives freshly drawn blocks; one that shrinks loses its last blocks.
+        A stage that grows receives freshly drawn blocks, one that shrinks loses its last blocks; so do the
+        stages of a network, with their edges.
 
         Args:
             architecture: The parent; it is not changed.
@@ -68,26 +66,39 @@ class SearchSpace(SpaceDescription):
             return Block(mixer.operator, other(value.ffn_ratio, self.stages[index].ffn_ratios), mixer.kernel)
 
         stages = []
-        for index, (stage, choices) in enumerate(zip(architecture.stages, self.stages, strict=True)):
+        for index, (stage, choices) in enumerate(zip(architecture.stages, self.stages, strict=False)):
             width, depth = other(stage.width, choices.widths), other(len(stage.blocks), choices.depths)
             kept = [block(value, index, position) for position, value in enumerate(stage.blocks[:depth])]
             grown = [self._block(rng, prior, index, position) for position in range(len(kept), depth)]
             stages.append(Stage(width, (*kept, *grown)))
-        edges = tuple(
-            self._edge(rng, prior, edge, without=operator) if rng.random() < rate else operator
-            for edge, operator in zip(EDGES, architecture.edges, strict=True)
-        )
+        edges = {
+            edge: self._edge(rng, prior, edge, without=operator) if rng.random() < rate else operator
+            for edge, operator in architecture.edge_items()
+        }
         pools = tuple(
             other(side, sides) for side, sides in zip(architecture.pools, self.pool_sizes, strict=True)
         )
-        return replace(architecture, stages=tuple(stages), edges=edges, pools=pools)
+        count = other(len(stages), self.stage_counts)
+        stages += [self._stage(rng, prior, index) for index in range(len(stages), count)]
+        names = edge_names(count)
+        edges |= {edge: self._edge(rng, prior, edge) for edge in names if edge not in edges}
+        return replace(
+            architecture,
+            stages=tuple(stages[:count]),
+            edges=tuple(edges[name] for name in names),
+            pools=pools,
+            mfam_width=other(architecture.mfam_width, self.mfam_widths),
+            scale=other(architecture.scale, self.scales),
+            stem_stride=other(architecture.stem_stride, self.stem_strides),
+        )
 
     def crossover(
         self, first: Architecture, second: Architecture, rng: np.random.Generator, share: float = 0.5
     ) -> Architecture:
         """Take every gene from either parent (Algorithm 1, line 13).
 
-        The depth of a stage is a gene too; a block that only one parent has comes from that parent.
+        The depth of a stage and the number of stages are genes too; a block, a stage or an edge that only one
+        parent has comes from that parent.
 
         Each comes from the first with probability `share`.
         """
@@ -95,20 +106,41 @@ class SearchSpace(SpaceDescription):
         def either(a: T, b: T) -> T:
             return a if rng.random() < share else b
 
+        def agreed(a: T, b: T) -> T:
+            """Genes that most spaces do not search cost no draw where the parents agree."""
+            return a if a == b else either(a, b)
+
         stages = []
-        for one, two in zip(first.stages, second.stages, strict=True):
+        for one, two in zip(first.stages, second.stages, strict=False):
             blocks = []
             for position in range(either(len(one.blocks), len(two.blocks))):
                 owners = [stage.blocks[position] for stage in (one, two) if position < len(stage.blocks)]
                 mixer, ratio = either(owners[0], owners[-1]), either(owners[0], owners[-1]).ffn_ratio
                 blocks.append(Block(mixer.operator, ratio, mixer.kernel))
             stages.append(Stage(either(one.width, two.width), tuple(blocks)))
+        longer = max(first, second, key=lambda parent: len(parent.stages))
+        stages += longer.stages[len(stages) :]
+        ours, theirs = dict(first.edge_items()), dict(second.edge_items())
+        edges = {
+            name: either(ours[name], theirs[name]) if name in ours and name in theirs else operator
+            for name, operator in longer.edge_items()
+        }
+        pools = tuple(either(a, b) for a, b in zip(first.pools, second.pools, strict=True))
+        count = agreed(len(first.stages), len(second.stages))
         return replace(
             first,
-            stages=tuple(stages),
-            edges=tuple(either(a, b) for a, b in zip(first.edges, second.edges, strict=True)),
-            pools=tuple(either(a, b) for a, b in zip(first.pools, second.pools, strict=True)),
+            stages=tuple(stages[:count]),
+            edges=tuple(edges[name] for name in edge_names(count)),
+            pools=pools,
+            mfam_width=agreed(first.mfam_width, second.mfam_width),
+            scale=agreed(first.scale, second.scale),
+            stem_stride=agreed(first.stem_stride, second.stem_stride),
         )
+
+    def _stage(self, rng: np.random.Generator, prior: SamplingPrior, index: int) -> Stage:
+        choices = self.stages[index]
+        width, depth = draw(rng, choices.widths), draw(rng, choices.depths)
+        return Stage(width, tuple(self._block(rng, prior, index, position) for position in range(depth)))
 
     def _block(self, rng: np.random.Generator, prior: SamplingPrior, index: int, position: int) -> Block:
         mixer = self._mixer(rng, prior, index, position)

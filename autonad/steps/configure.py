@@ -106,7 +106,7 @@ def configure(context: Context, form: Form, measured: Path) -> PipelineInput:
         StorageError: The dataset's remote, or the place of the checkpoints, cannot be used.
         TrackingError: MLflow does not answer.
     """
-    from autonad.space import SearchSpace
+    from autonad.space.configured import configured_space
     from autonad.storage.writable import check_writable
     from autonad.tracking.connection import connect
 
@@ -125,7 +125,7 @@ def configure(context: Context, form: Form, measured: Path) -> PipelineInput:
         f"{name}={yaml.safe_dump(value).splitlines()[0]}" for name, value in entered.items() if value
     ]
     config = parse_config(form.settings, overrides, source="the form's settings")
-    SearchSpace.preset(config.space.preset, config.space.operators)
+    configured_space(config.space, config.input.size)
     if config.tracking.enabled:
         connect(tracking_settings(config))
     if form.checkpoints:

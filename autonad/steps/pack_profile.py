@@ -64,14 +64,14 @@ def pack_profile(context: Context, *, output: Path, num_classes: int = 4) -> Pac
     """
     from autonad.files import write_text_atomic
     from autonad.latency.pack import pack_kit
-    from autonad.space import SearchSpace
+    from autonad.space.configured import configured_space
     from autonad.steps.profile_latency import subject_of
     from autonad.steps.step import seed_everything
 
     config, console = context.config, context.console
     seed_everything(config.seed, config.threads)
     subject = subject_of(config, num_classes)
-    space = SearchSpace.preset(config.space.preset, config.space.operators)
+    space = configured_space(config.space, config.input.size)
     kit = pack_kit(space, subject, lambda what, done, total: console.advance(done, total, what))
     kit.save(output)
     height, width = subject.input_size

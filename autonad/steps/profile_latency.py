@@ -135,11 +135,11 @@ def subject_of(config: Config, num_classes: int) -> Subject:
     """What the configuration asks to be measured."""
     from autonad.latency.measured import Subject
     from autonad.latency.profile_settings import ProfileSettings
-    from autonad.space import SearchSpace
+    from autonad.space.configured import configured_space
 
     settings = config.profile_latency
     return Subject.of(
-        SearchSpace.preset(config.space.preset, config.space.operators),
+        configured_space(config.space, config.input.size),
         num_classes,
         config.input.size,
         ProfileSettings(
@@ -164,7 +164,7 @@ def check_measured(folder: Path, device: Target | None, config: Config, num_clas
     """
     from autonad.latency.measured import Measured
     from autonad.latency.profile import check_complete
-    from autonad.space import SearchSpace
+    from autonad.space.configured import configured_space
 
     found = Measured.load(folder)
     if device is not None and device.hardware_key != found.target.hardware_key:
@@ -174,7 +174,7 @@ def check_measured(folder: Path, device: Target | None, config: Config, num_clas
             "that lies beside measured.json"
         )
     found.subject.check_wanted(subject_of(config, num_classes), f"what lies in {folder}")
-    check_complete(found, SearchSpace.preset(config.space.preset, config.space.operators))
+    check_complete(found, configured_space(config.space, config.input.size))
     return found
 
 
@@ -204,7 +204,7 @@ def _table(
     """The table, and whether it is the one that was known."""
     from autonad.latency.profile import profile_space, table_from_measured
     from autonad.latency.regression import table_from_records
-    from autonad.space import SearchSpace
+    from autonad.space.configured import configured_space
     from autonad.training.timing import read_records
 
     config, console = context.config, context.console
@@ -212,7 +212,7 @@ def _table(
         return table_from_records(read_records(sources.records)), False
     if sources.measured is not None:
         return table_from_measured(check_measured(sources.measured, device, config, num_classes)), False
-    space = SearchSpace.preset(config.space.preset, config.space.operators)
+    space = configured_space(config.space, config.input.size)
     subject = subject_of(config, num_classes)
     if sources.known is not None:
         known = _known(context, sources.known, device, subject.table_key(device.hardware_key))

@@ -149,7 +149,7 @@ def _algorithm(step: Step, inputs: SearchInputs) -> AskTell:
 
     config, settings, space = step.context.config, step.context.config.search, inputs.net.space
     prior = UNIFORM
-    if settings.first_samples == "latency":
+    if settings.prefers_fast:
         prior = load_prior(inputs.devices[0].folder / "prior.json")
         if is_uniform(prior):
             step.console.report(

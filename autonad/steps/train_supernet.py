@@ -126,10 +126,10 @@ def _first_weights(config: Config, spec: DetectorSpec, initial: Path | None) -> 
     """A new supernet, and the sha256 of the weights that it starts from; None for random ones."""
     from autonad.files import sha256_file
     from autonad.network import SuperNet
-    from autonad.space import SearchSpace
+    from autonad.space.configured import configured_space
     from autonad.training.folders import load_supernet
 
-    space = SearchSpace.preset(config.space.preset, config.space.operators)
+    space = configured_space(config.space, config.input.size)
     supernet = SuperNet(space, spec.num_classes, config.train_supernet.sharing)
     if initial is None:
         return supernet, None

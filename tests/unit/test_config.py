@@ -9,8 +9,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from autonad.config import Config, load_config, parse_config
+from autonad.config.design_sections import PAPER_RETRAINING
 from autonad.config.document import params_yaml
-from autonad.config.sections import PAPER_RETRAINING
 from autonad.errors import ConfigError
 from autonad.steps.demo import demo_config
 

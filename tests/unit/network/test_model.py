@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from autonad.errors import ArchitectureError
 from autonad.network import AutoNADNet
@@ -58,3 +61,21 @@ def test_larger_genes_cost_more_parameters():
     sizes = [AutoNADNet(a, 4).num_parameters for a in (TINY.smallest(), TINY.largest())]
     drawn = [AutoNADNet(TINY.sample(np.random.default_rng(i)), 4).num_parameters for i in range(10)]
     assert sizes[0] <= min(drawn) < max(drawn) <= sizes[1]
+
+
+def test_a_scaled_network_sees_averages_and_answers_at_the_size_of_the_input():
+    torch.manual_seed(0)
+    full = AutoNADNet(replace(TINY.largest(), stem_stride=2), num_classes=3).eval()
+    half = AutoNADNet(replace(full.architecture, scale=0.5), num_classes=3).eval()
+    half.load_state_dict(full.state_dict())
+    images = torch.randn(1, 3, 128, 96)
+    averaged = F.avg_pool2d(images, 2)
+    with torch.no_grad():
+        logits, small = half(images), full(averaged)
+    assert logits.shape == (1, 3, 128, 96)
+    # Logits are resized once, from the first stage's resolution, and not by way of the averaged image's.
+    torch.testing.assert_close(
+        F.avg_pool2d(logits, 2)[..., 8:-8, 8:-8], small[..., 8:-8, 8:-8], atol=0.1, rtol=0
+    )
+    with pytest.raises(ArchitectureError, match=r"at least 64 pixels, of which it sees 0.5"):
+        half(images[:, :, :60])

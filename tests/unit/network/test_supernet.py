@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -23,12 +24,12 @@ def uniform(space: SearchSpace, operator: str, kernel: int | None = None) -> Arc
 
 
 @pytest.mark.parametrize("sharing", STRATEGIES)
-@pytest.mark.parametrize("preset", ["table1", "released", "small", "tiny"])
+@pytest.mark.parametrize("preset", ["table1", "released", "small", "tiny", "edge"])
 def test_extracted_equals_supernet_bit_for_bit(preset, sharing):
     space, rng = SearchSpace.preset(preset), np.random.default_rng(11)
     torch.manual_seed(0)
     supernet = SuperNet(space, num_classes=4, sharing=sharing).eval()
-    images = torch.randn(1, 3, 32, 32)
+    images = torch.randn(1, 3, *(math.ceil(32 / min(space.scales)),) * 2)
     for _ in range(50):
         architecture = space.sample(rng)
         with torch.no_grad():
@@ -202,3 +203,23 @@ def test_adopting_from_another_space_or_sharing_is_refused(space, sharing, named
     other = SuperNet(SearchSpace.preset(space), num_classes=2, sharing=sharing)
     with pytest.raises(CheckpointError, match=f"initial supernet's {named}"):
         SuperNet(TINY, num_classes=2).adopt(other)
+
+
+def test_what_reads_the_last_stage_is_not_shared_between_three_and_four_stages():
+    edge = SearchSpace.preset("edge")
+    supernet, four = SuperNet(edge, num_classes=2), edge.largest()
+    three = replace(four, stages=four.stages[:3], edges=four.edges[:6] + four.edges[7:9])
+    same = [(supernet.weights(one)["mfam.edges.pool1.norm.weight"].data_ptr()) for one in (three, four)]
+    assert same[0] != same[1]
+    shared = [(supernet.weights(one)["mfam.edges.lateral2.norm.weight"].data_ptr()) for one in (three, four)]
+    assert shared[0] == shared[1]
+
+
+def test_the_seven_by_seven_bank_holds_the_three_by_three():
+    edge = SearchSpace.preset("edge")
+    supernet, largest = SuperNet(edge, num_classes=2), edge.largest()
+    name = "mfam.edges.lateral1.operator.depthwise.weight"
+    seven = supernet.weights(replace(largest, edges=("depthwise7x7",) * 10))[name]
+    three = supernet.weights(replace(largest, edges=("depthwise3x3",) * 10))[name]
+    assert seven.shape[-1] == 7
+    assert torch.equal(three, seven[:, :, 2:5, 2:5])

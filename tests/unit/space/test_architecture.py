@@ -57,7 +57,11 @@ def test_every_gene_changes_the_key(architecture):
     [
         (lambda d: d.pop("pools"), "lacks ['pools']"),
         (lambda d: d.update(extra=1), "unknown ['extra']"),
-        (lambda d: d["stages"].pop(), "3 stages; it needs exactly 4"),
+        (lambda d: d.update(stages=d["stages"][:2]), "2 stages; it needs 3 or 4"),
+        (lambda d: d["stages"].pop(), "edges has unknown ['lateral3', 'output3']"),
+        (lambda d: d.update(scale=0), "scale is 0.0; it must lie above 0 and up to 1"),
+        (lambda d: d.update(scale=float("nan")), "scale is nan"),
+        (lambda d: d.update(stem_stride=3), "stem_stride is 3; it must be 2 or 4"),
         (lambda d: d["edges"].update(pool1="conv7x7"), "edge pool1 has operator 'conv7x7'"),
         (lambda d: d.update(pools=[0, 1, 2, 3]), "between 1 and 6"),
         (lambda d: d["stages"][0]["blocks"][0].update(operator="mamba"), "operator 'mamba' is unknown"),

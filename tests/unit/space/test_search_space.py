@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from autonad.errors import ArchitectureError, ConfigError
-from autonad.space import EDGES, Architecture, SamplingPrior, SearchSpace, StageSpace
+from autonad.space import EDGES, Architecture, SamplingPrior, SearchSpace, StageSpace, edge_names
 
-PRESETS = ("table1", "released", "small", "tiny")
+PRESETS = ("table1", "released", "small", "tiny", "edge")
 
 
 def genes(architecture: Architecture) -> list[object]:
@@ -30,7 +30,10 @@ def small_space() -> SearchSpace:
         edge_operators=("conv1x1",),
         pool_sizes=((1, 2), (1,), (1,), (1,)),
         head_width=8,
-        mfam_width=8,
+        mfam_widths=(8, 16),
+        scales=(0.5, 1.0),
+        stem_strides=(2, 4),
+        stage_counts=(3, 4),
     )
 
 
@@ -48,16 +51,18 @@ def enumerate_space(space: SearchSpace) -> set[str]:
         ]
 
     return {
-        Architecture(chosen, edges, pools, space.head_width, space.mfam_width).key
-        for chosen in itertools.product(*(stages(choices) for choices in space.stages))
-        for edges in itertools.product(space.edge_operators, repeat=len(EDGES))
+        Architecture(chosen, edges, pools, space.head_width, width, scale, stride).key
+        for count in space.stage_counts
+        for chosen in itertools.product(*(stages(choices) for choices in space.stages[:count]))
+        for edges in itertools.product(space.edge_operators, repeat=len(edge_names(count)))
         for pools in itertools.product(*space.pool_sizes)
+        for width, scale, stride in itertools.product(space.mfam_widths, space.scales, space.stem_strides)
     }
 
 
 def test_size_is_the_number_of_distinct_members():
     space = small_space()
-    assert space.size() == len(enumerate_space(space)) == 2 * (6 + 36) * 3**3 * 2
+    assert space.size() == len(enumerate_space(space)) == 2 * (6 + 36) * (3**2 + 3**3) * 2 * 2**3
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -77,7 +82,7 @@ def test_table1_is_the_papers_with_the_highest_values():
     assert all(stage.depths == (1, 2, 3, 4) for stage in space.stages)
     assert [stage.ffn_ratios[-1] for stage in space.stages] == [9.0, 9.0, 5.0, 5.0]
     assert space.kernels == (3, 5)
-    assert space.mfam_width == 256
+    assert space.mfam_widths == (256,)
 
 
 def test_released_is_table1_without_the_highest_values():
@@ -208,3 +213,46 @@ def test_an_architecture_of_another_space_is_refused_with_the_gene():
     outside = replace(inside, stages=(replace(inside.stages[0], width=24), *inside.stages[1:]))
     with pytest.raises(ArchitectureError, match="width of stage 1 is 24, the space has 8, 16"):
         tiny.check(outside)
+
+
+def test_older_spaces_draw_and_are_called_what_they_were():
+    """Checkpoints and latency tables name the key of a space, and a search follows from its draws."""
+    small = SearchSpace.preset("small")
+    assert small.key == "067b097c75c3"
+    drawn = [small.sample(np.random.default_rng(seed)).key for seed in range(3)]
+    assert drawn == ["3eea6d558a9d", "1bb4e6a01e0e", "7d87aa28d232"]
+
+
+def test_edge_reaches_from_a_quarter_of_the_sides_to_all_of_them():
+    edge, rng = SearchSpace.preset("edge"), np.random.default_rng(0)
+    assert SearchSpace.from_dict(edge.to_dict()) == edge
+    fast, large = edge.smallest(), edge.largest()
+    assert (fast.scale, fast.stem_stride, len(fast.stages), fast.mfam_width) == (0.25, 4, 3, 16)
+    assert (large.scale, large.stem_stride, len(large.stages), large.mfam_width) == (1.0, 2, 4, 64)
+    drawn = [edge.sample(rng) for _ in range(300)]
+    for values in (
+        Counter(one.scale for one in drawn),
+        Counter(one.stem_stride for one in drawn),
+        Counter(len(one.stages) for one in drawn),
+        Counter(one.mfam_width for one in drawn),
+    ):
+        assert min(values.values()) > 0.6 * 300 / len(values)
+
+
+def test_a_network_gains_and_loses_its_last_stage_with_its_edges():
+    edge, rng = SearchSpace.preset("edge"), np.random.default_rng(1)
+    three, four = edge.smallest(), edge.largest()
+    grown = [one for one in (edge.mutate(three, rng, 0.5) for _ in range(40)) if len(one.stages) == 4]
+    assert {len(one.stages[3].blocks) for one in grown} == {1, 2}
+    crossed = [edge.crossover(three, four, rng) for _ in range(40)]
+    assert {len(one.stages) for one in crossed} == {3, 4}
+    for one in (*grown, *crossed):
+        edge.check(one)
+        assert [name for name, _ in one.edge_items()] == list(edge_names(len(one.stages)))
+    assert all(one.stages[3] == four.stages[3] for one in crossed if len(one.stages) == 4)
+
+
+def test_resolutions_follow_from_scale_and_stem():
+    large = SearchSpace.preset("edge").largest()
+    assert large.feature_sizes((200, 128)) == [(100, 64), (50, 32), (25, 16), (13, 8)]
+    assert replace(large, scale=0.375, stem_stride=4).feature_sizes((200, 128))[0] == (19, 12)
