@@ -26,7 +26,7 @@ SPACE = SearchSpace(
     edge_operators=("conv1x1", "conv3x3", "conv5x5", "dilated3x3", "depthwise3x3"),
     pool_sizes=((1, 2, 3, 4, 5, 6),) * 4,
     head_width=8,
-    mfam_width=32,
+    mfam_widths=(32,),
 )
 OPERATOR_COSTS = {"attention": 1.6, "shift": 1.0, "convolution3": 1.2, "convolution5": 1.9}
 EDGE_COSTS = {"conv1x1": 0.3, "depthwise3x3": 0.4, "dilated3x3": 1.2, "conv3x3": 1.0, "conv5x5": 2.4}

@@ -23,7 +23,7 @@ MINIATURE = SearchSpace(
     edge_operators=("conv1x1",),
     pool_sizes=((1,), (2,), (3,), (6,)),
     head_width=8,
-    mfam_width=16,
+    mfam_widths=(16,),
 )
 SETTINGS = SearchConfig(population=8, generations=4, top_k=3)
 
