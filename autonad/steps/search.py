@@ -143,8 +143,7 @@ def _algorithm(step: Step, inputs: SearchInputs) -> AskTell:
     """
     from autonad.errors import SearchError
     from autonad.latency.prior import is_uniform, load_prior
-    from autonad.search import Evolution
-    from autonad.search.nsga2 import Nsga2
+    from autonad.search import Evolution, Nsga2
     from autonad.space import UNIFORM
 
     config, settings, space = step.context.config, step.context.config.search, inputs.net.space

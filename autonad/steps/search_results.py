@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from autonad.search import Evaluation
     from autonad.search.goals import Goal
     from autonad.search.reasons import Reasons
+
+
+VARIANTS = "variants"
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,12 @@ class Found:
 
 
 def write_all(output: Path, config: Config, inputs: SearchInputs, found: list[Found]) -> None:
-    """The search folder: the first goal at its top, and each in a folder of its own if there are several.
+    """The search folder: the first goal at its top; if there are several, each also in a folder of its own.
 
-    Each of them is a search folder that `retrain` and `evaluate` take.
+    Each of them, `variants/<target>-<budget>`, is a search folder that `retrain` and `evaluate` take.
     """
+    shutil.rmtree(output / VARIANTS, ignore_errors=True)  # Those of another search would mix with these.
+    (output / VARIANTS).mkdir(parents=True)
     folders = {one.goal.name: folder(one, found) for one in found}
     variants = [one.summary(folders[one.goal.name]) for one in found]
     if len(found) > 1:
@@ -85,7 +91,7 @@ def folder(one: Found, found: list[Found]) -> str:
     """Where a goal's files are, below the search folder."""
     from autonad.tracking.identifiers import identifier
 
-    return identifier(one.goal.name) if len(found) > 1 else "."
+    return f"{VARIANTS}/{identifier(one.goal.name)}" if len(found) > 1 else "."
 
 
 def _write(
