@@ -13,6 +13,8 @@ from autonad.space import Architecture, SamplingPrior, SearchSpace
 
 # Share of the parents that are the best for a goal, rather than any of its front.
 REFINED = 0.9
+# Share of the pairs whose second parent may be of any goal: what suits a place suits it at every latency.
+MIXED = 0.5
 # The finest mutations change this share of the genes that the coarsest do.
 FINENESS = 0.1
 
@@ -58,6 +60,14 @@ class Niche:
 class Brood:
     """Children of a niche.
 
+    Args:
+        space: What may be drawn.
+        settings: Rates of crossover and mutation.
+        niche: Of the goal that the children are for.
+        relatives: Of all goals.
+        prior: Biases the operators that are drawn.
+        rng: Moves on with every draw.
+
     Attributes:
         origin: Of the last child: "mutation" or "crossover"; "sample" of a niche without members.
         parents: Its parents' keys.
@@ -68,10 +78,12 @@ class Brood:
         space: SearchSpace,
         settings: SearchConfig,
         niche: Niche,
+        relatives: Sequence[Niche],
         prior: SamplingPrior,
         rng: np.random.Generator,
     ) -> None:
-        self._space, self._settings, self._niche, self._prior, self._rng = space, settings, niche, prior, rng
+        self._space, self._settings, self._prior, self._rng = space, settings, prior, rng
+        self._niche, self._relatives = niche, [other for other in relatives if other]
         self.origin = "sample"
         self.parents: tuple[str, ...] = ()
 
@@ -81,6 +93,9 @@ class Brood:
             return self._space.sample(self._rng, self._prior)
         crossed = self._rng.random() < self._settings.crossover_rate
         parents = self._niche.draw(self._rng, 2 if crossed else 1)
+        if crossed and self._rng.random() < MIXED:
+            other = self._relatives[int(self._rng.integers(len(self._relatives)))].draw(self._rng, 1)
+            parents = [parents[0], *(one for one in other if one != parents[0])]
         child = parents[0]
         if len(parents) == 2:
             child = self._space.crossover(parents[0], parents[1], self._rng)

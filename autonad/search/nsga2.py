@@ -116,7 +116,7 @@ class Nsga2(AskTell):
             litter = [
                 candidate
                 for _ in range(1 if slot % UNSCREENED == UNSCREENED - 1 else LITTER)
-                if (candidate := self._child(niches[goal], goal, seen)) is not None
+                if (candidate := self._child(niches, goal, seen)) is not None
             ]
             if not litter:
                 return
@@ -124,8 +124,9 @@ class Nsga2(AskTell):
             seen.add(chosen.architecture.key)
             yield chosen
 
-    def _child(self, niche: Niche, goal: Goal, seen: set[str]) -> Candidate | None:
-        brood = Brood(self.space, self.settings, niche, self.prior, self._rng)
+    def _child(self, niches: dict[Goal, Niche], goal: Goal, seen: set[str]) -> Candidate | None:
+        relatives = list(niches.values())
+        brood = Brood(self.space, self.settings, niches[goal], relatives, self.prior, self._rng)
         if (child := self._new(brood.child, goal, set(seen))) is not None:
             return Candidate(child, self.generation + 1, brood.origin, brood.parents)
         # Parents too alike, or a nearly exhausted space.
