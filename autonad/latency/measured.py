@@ -113,6 +113,10 @@ class Row(Strict):
     width: int | None = None
     ffn_ratio: float | None = None
     side: int | None = None
+    resolution: float | None = None
+    scale: float | None = None
+    stem_stride: int | None = None
+    stages: int | None = None
     ms: float = Field(ge=0)
     n: int = Field(ge=1)
     spread: float = Field(ge=0)
