@@ -27,8 +27,8 @@ class ProfileCosts:
     """Pieces measured alone.
 
     What is a choice of kind (operator, kernel, place) is looked up. What moves a cost along a curve is
-    interpolated linearly between the measured points: channels in and out, the feed-forward ratio, the number of
-    positions (the square of the resolution, or of a pooled map's side).
+    interpolated linearly between the measured points: channels in and out, the feed-forward ratio, the number
+    of positions (the square of the resolution, or of a pooled map's side).
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
@@ -41,6 +41,7 @@ class ProfileCosts:
 
     def total(self, architecture: Architecture) -> float:
         """Sum in ms over stems, blocks, edges and the rest."""
+        at: tuple[float, ...]
         stages = architecture.stages
         areas = [architecture.resolution(index) ** 2 for index in range(len(stages))]
         total = self._cost(
@@ -99,8 +100,9 @@ class Grid:
         for at, ms in points.items():
             values[tuple(int(np.searchsorted(axis, x)) for axis, x in zip(axes, at, strict=True))] = ms
         if np.isnan(values).any():
+            lacking = int(np.isnan(values).sum())
             raise LatencyError(
-                f"the latency table lacks {int(np.isnan(values).sum())} costs; run `autonad profile-latency` again"
+                f"the latency table lacks {lacking} costs; run `autonad profile-latency` again"
             )
         return cls(axes, values)
 

@@ -33,7 +33,7 @@ COLUMNS: dict[str, str] = {
     "width": "Int64",
     "ffn_ratio": "Float64",
     "side": "Int64",  # output side of a pooling branch
-    "resolution": "Float64",  # side of the features over that of the input; of the rest, of its finest features
+    "resolution": "Float64",  # side of the features (of the rest, the finest) over the input's
     "scale": "Float64",  # of the input, for the first stem
     "stem_stride": "Int64",  # of the first stem
     "stages": "Int64",  # of the encoder, for the rest
