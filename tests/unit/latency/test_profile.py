@@ -28,20 +28,25 @@ SMALL = replace(
 
 
 def at_the_ends(space: SearchSpace) -> SearchSpace:
-    """The networks of a space whose every cost is measured and none interpolated."""
+    """A space like this one whose every cost is measured and none interpolated.
 
-    def ends(values: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(sorted({min(values), max(values)}))
-
-    stages = tuple(replace(stage, widths=ends(stage.widths)) for stage in space.stages)
+    Lateral and output edges share pieces, and pooling edges those of the last stages: one pair of widths serves
+    all.
+    """
+    every = [*space.mfam_widths, *(width for stage in space.stages for width in stage.widths)]
+    widths = (min(every), max(every))
     return replace(
         space,
-        stages=stages,
-        mfam_widths=ends(space.mfam_widths),
+        stages=tuple(replace(stage, widths=widths, ffn_ratios=_ends(stage.ffn_ratios)) for stage in space.stages),
+        mfam_widths=widths,
         pool_sizes=((1, 6),) * 4,
-        scales=ends(space.scales),
+        scales=_ends(space.scales),
         stem_strides=space.stem_strides[-1:],
     )
+
+
+def _ends(values: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(sorted({min(values), max(values)}))
 
 
 SPACES = [at_the_ends(SearchSpace.preset(name)) for name in ("tiny", "edge")]
