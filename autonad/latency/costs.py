@@ -1,4 +1,7 @@
-"""From the rows of a latency table to the cost of one architecture."""
+"""From the rows of a latency table to the cost of one architecture.
+
+Needs no pandas, so that a device can tell whether what it measured adds up.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from autonad.errors import LatencyError
 from autonad.space import Architecture
 
 Key = tuple[object, ...]
+# A row of the table; what does not apply to its part is None.
+Row = Mapping[str, Any]
 
 
 class Costs(Protocol):
@@ -31,9 +35,9 @@ class ProfileCosts:
     of positions (the square of the resolution, or of a pooled map's side).
     """
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    def __init__(self, rows: Sequence[Row]) -> None:
         points: dict[Key, dict[tuple[float, ...], float]] = {}
-        for row in _rows(frame):
+        for row in rows:
             key, at = _profile_key(row)
             points.setdefault(key, {})[at] = float(row["ms"])
         self._grids = {key: Grid.of(found) for key, found in points.items()}
@@ -123,10 +127,10 @@ class Grid:
 class RecordCosts:
     """Effects estimated from training records, as `autonad.latency.records` writes them."""
 
-    def __init__(self, frame: pd.DataFrame) -> None:
-        self._effects = {_record_key(row): float(row["ms"]) for row in _rows(frame)}
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._effects = {_record_key(row): float(row["ms"]) for row in rows}
         # The ratio that the slope of a stage is relative to.
-        self._ratios = {row["stage"]: float(row["ffn_ratio"]) for row in _rows(frame) if row["part"] == "ffn"}
+        self._ratios = {row["stage"]: float(row["ffn_ratio"]) for row in rows if row["part"] == "ffn"}
 
     def total(self, architecture: Architecture) -> float:
         """Sum in ms of constant, blocks, widths, feed-forward ratios and edges."""
@@ -145,7 +149,7 @@ class RecordCosts:
         return self._effects[key]
 
 
-def _profile_key(row: dict[str, Any]) -> tuple[Key, tuple[float, ...]]:
+def _profile_key(row: Row) -> tuple[Key, tuple[float, ...]]:
     """What is looked up, and where on its grid this row lies."""
     area = float(row["resolution"] or 0.0) ** 2
     match row["part"]:
@@ -161,7 +165,7 @@ def _profile_key(row: dict[str, Any]) -> tuple[Key, tuple[float, ...]]:
     return ("rest", row["stages"]), (float(row["in_width"]), float(row["width"]), area)
 
 
-def _record_key(row: dict[str, Any]) -> Key:
+def _record_key(row: Row) -> Key:
     names = {
         "block": ("stage", "block", "operator", "kernel"),
         "edge": ("edge", "operator"),
@@ -169,11 +173,6 @@ def _record_key(row: dict[str, Any]) -> Key:
         "ffn": ("stage",),
     }.get(str(row["part"]), ())
     return (row["part"], *(row[name] for name in names))
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    plain = frame.astype(object).where(frame.notna(), None)
-    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
 
 
 def _missing(key: Key) -> LatencyError:

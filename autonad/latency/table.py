@@ -86,9 +86,14 @@ class LatencyTable:
         )
         return marked, *faults
 
+    @property
+    def _plain(self) -> list[dict[str, Any]]:
+        plain = self.frame.astype(object).where(self.frame.notna(), None)
+        return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
+
     @cached_property
     def _costs(self) -> Costs:
-        return ProfileCosts(self.frame) if self.source == "profile" else RecordCosts(self.frame)
+        return ProfileCosts(self._plain) if self.source == "profile" else RecordCosts(self._plain)
 
     def raw(self, architecture: Architecture) -> float:
         """Sum of an architecture's pieces in ms, before calibration.

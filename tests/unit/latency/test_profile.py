@@ -30,14 +30,15 @@ SMALL = replace(
 def at_the_ends(space: SearchSpace) -> SearchSpace:
     """A space like this one whose every cost is measured and none interpolated.
 
-    Lateral and output edges share pieces, and pooling edges those of the last stages: one pair of widths serves
-    all.
+    Lateral and output edges share pieces, and so do pooling edges: all need one pair of widths.
     """
     every = [*space.mfam_widths, *(width for stage in space.stages for width in stage.widths)]
     widths = (min(every), max(every))
     return replace(
         space,
-        stages=tuple(replace(stage, widths=widths, ffn_ratios=_ends(stage.ffn_ratios)) for stage in space.stages),
+        stages=tuple(
+            replace(stage, widths=widths, ffn_ratios=_ends(stage.ffn_ratios)) for stage in space.stages
+        ),
         mfam_widths=widths,
         pool_sizes=((1, 6),) * 4,
         scales=_ends(space.scales),
