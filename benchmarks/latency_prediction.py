@@ -1,8 +1,8 @@
 """How well does a latency table predict networks that it has not seen, over the whole range of a space?
 
-Measures the table as `autonad profile-latency` does, then networks that are spread over the range of costs and
-none of which calibrated the table, in turns beside a reference network. Prints a table, then one JSON line.
-With `--measured` a table of before is used; `--output` keeps everything that was measured.
+Measures the table as `autonad profile-latency` does, then networks that are spread over the range of costs
+and none of which calibrated the table, in turns beside a reference network. Prints a table, then one JSON
+line. With `--measured` a table of before is used; `--output` keeps everything that was measured.
 """
 
 from __future__ import annotations
