@@ -178,7 +178,8 @@ def searched_for(folder: Path) -> dict[str, Any]:
     """The target that a search folder's architecture was searched for, and its median latency there.
 
     Returns:
-        `target` (name), `hardware_key` and `target_ms` (predicted, if it could not be measured); nothing if
+        `target` (name), `hardware_key`, `target_ms` (predicted, if it could not be measured) and which of
+        both that is (`target_latency`); nothing if
         the folder holds an architecture alone.
 
     Raises:
@@ -194,6 +195,7 @@ def searched_for(folder: Path) -> dict[str, Any]:
     facts = {
         "target": found.get("target"),
         "hardware_key": found.get("hardware_key"),
+        "target_latency": "predicted" if winner.get("measured_ms") is None else "measured",
         # Where the target is another machine than the search's, its table says what can be known.
         "target_ms": winner.get("measured_ms") or winner.get("predicted_ms"),
     }
