@@ -119,7 +119,7 @@ def export(
             provenance=provenance,
         )
         write_text_atomic(output / "MODEL_CARD.md", card)
-        step.run.log(_logged(parities, latencies) | _judged(line))
+        step.run.log(_logged(parities, latencies, provenance) | _judged(line))
         step.attach(output, *files, "parity.json", "latency.json", "MODEL_CARD.md")
         measured, megabytes = timed[MODEL], parities[MODEL]["bytes"] / 1e6
         step.headline(f"{measured.median_ms:.2f} ms median on this machine, {megabytes:.1f} MB")
@@ -202,12 +202,18 @@ def _sample(source: Dataset, spec: DetectorSpec, count: int, seed: int) -> Segme
     return image_data(source, rows, spec)
 
 
-def _logged(parities: dict[str, Any], latencies: dict[str, Any]) -> dict[str, float | None]:
+def _logged(
+    parities: dict[str, Any], latencies: dict[str, Any], provenance: dict[str, Any]
+) -> dict[str, float | None]:
     """Metrics for MLflow: of the exported network, and of the int8 file if it was tried."""
+    from autonad.deploy.target_latency import target_latency
+
     parity, latency, int8 = parities[MODEL], latencies[MODEL], parities.get(INT8, {})
     return {
-        "latency/p50_ms": latency["median_ms"],
-        "latency/p95_ms": latency["p95_ms"],
+        "latency/p50_ms": target_latency(provenance, latency, provenance.get("hardware_key"))
+        or latency["median_ms"],
+        "latency/exported_p50_ms": latency["median_ms"],
+        "latency/exported_p95_ms": latency["p95_ms"],
         "latency/mean_ms": latency["mean_ms"],
         "model/megabytes": parity["bytes"] / 1e6,
         "export/max_difference": parity["max_difference"],

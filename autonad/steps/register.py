@@ -201,17 +201,13 @@ def _latency(
     key: str | None,
     budget_ms: float | None,
 ) -> Verdict:
-    """The latency on the target: of this file if the target exported it, else as the search measured it."""
+    """The latency on the target against the budget."""
+    from autonad.deploy.target_latency import target_latency
     from autonad.deploy.verdict import judge_latency
     from autonad.files import read_json
 
     here = read_json(export / "latency.json", "the exported network's latency")[MODEL]
-    if key is not None and here["hardware_key"] == key:
-        latency_ms = here["median_ms"]
-    elif key == challenger.provenance.get("hardware_key"):
-        latency_ms = challenger.provenance.get("target_ms")
-    else:
-        latency_ms = None
+    latency_ms = target_latency(challenger.provenance, here, key)
     return judge_latency(latency_ms, budget_ms, config.register.latency_tolerance, where)
 
 
