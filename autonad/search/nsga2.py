@@ -29,7 +29,7 @@ from autonad.space import UNIFORM, Architecture, SamplingPrior, SearchSpace
 # Tries for a child that was never asked before giving up.
 MAX_DRAWS = 50
 # Children that are made for each that is evaluated; they are predicted alone.
-LITTER = 24
+LITTER = 12
 # Every so many-th child is evaluated whatever the surrogate says, which could be wrong.
 UNSCREENED = 4
 
