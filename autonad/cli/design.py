@@ -207,10 +207,7 @@ def retrain(
     *,
     dataset: DatasetDir,
     search: Annotated[Path, typer.Option("--search", help="Search folder.")],
-    teacher: Annotated[
-        Path | None,
-        typer.Option("--teacher", help="Supernet or model folder, for what retrain.teacher asks for."),
-    ] = None,
+    teacher: Annotated[Path | None, typer.Option("--teacher", help="Supernet or model that teaches.")] = None,
     to: ResumedOutput,
     call: Call,
 ) -> None:

@@ -97,10 +97,7 @@ def retrain(
         network = _first_weights(settings, architecture, spec, search)
         trained = run_training(
             _task(config, network.to(world.device), told_by, source, spec, world),
-            identity={
-                **_identity(config, network, source, spec, search),
-                "teacher": told_by and told_by.sha256,
-            },
+            identity=_identity(config, network, told_by, source, spec, search),
             output=output,
             resume=resume,
             copies=checkpoints,
@@ -115,8 +112,7 @@ def retrain(
             provenance = {
                 "dataset": source.fingerprint,
                 "seed": config.seed,
-                "weights": settings.weights,
-                "teacher": settings.teacher,
+                **settings.model_dump(include={"weights", "teacher"}),
                 "best_epoch": trained.best_epoch,
                 "val_miou": trained.best_miou,
                 **searched_for(search),
@@ -221,7 +217,12 @@ def _task(
 
 
 def _identity(
-    config: Config, network: AutoNADNet, source: Dataset, spec: DetectorSpec, search: Path
+    config: Config,
+    network: AutoNADNet,
+    teacher: Teacher | None,
+    source: Dataset,
+    spec: DetectorSpec,
+    search: Path,
 ) -> dict[str, object]:
     """What must be equal for a checkpoint to be of this run."""
     from autonad.files import sha256_file
@@ -235,4 +236,5 @@ def _identity(
         "settings": settings.model_dump(),
         "dataset": source.fingerprint,
         "inherited": sha256_file(search / WEIGHTS) if settings.weights == "inherited" else None,
+        "teacher": None if teacher is None else teacher.sha256,
     }
