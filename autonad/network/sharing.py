@@ -84,7 +84,7 @@ class _Slice(torch.autograd.Function):
         return tensor[slices]
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         whole = gradient.new_zeros(ctx.shape)
         whole[ctx.slices] = gradient
         return whole, None
