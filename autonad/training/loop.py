@@ -19,7 +19,6 @@ from autonad.training.averaging import Average
 from autonad.training.checkpoint import Checkpoints, Progress, load_weights, save_weights
 from autonad.training.distillation import taught
 from autonad.training.feed import Feed
-from autonad.training.heap import keep_freed_memory
 from autonad.training.inputs import TrainingData
 from autonad.training.losses import make_criterion
 from autonad.training.optimizer import learning_rate, make_optimizer, total_steps
@@ -87,7 +86,6 @@ def train(
     """
     if len(task.data.images) == 0:
         raise DatasetError("the training split has no images; check the split of the manifest")
-    keep_freed_memory()
     loop = _Loop(task, checkpoints, world)
     if resume and checkpoints.exists():
         loop.restore()

@@ -140,9 +140,9 @@ def test_gradients_flow_into_the_slices_that_ran_and_nowhere_else():
     name, width = "encoder.stages.0.blocks.0.mixer.q.weight", architecture.stages[0].width
     gradient = supernet.parameter_of(architecture, name, (width, width, 1, 1)).grad
     assert gradient is not None
-    inside = gradient[:width, :width]
-    assert inside.abs().sum() > 0
-    assert gradient.abs().sum() == inside.abs().sum()
+    assert gradient[:width, :width].abs().sum() > 0
+    gradient[:width, :width] = 0
+    assert not gradient.any()
 
 
 @pytest.mark.parametrize("sharing", STRATEGIES)
