@@ -46,6 +46,11 @@ class Attempt:
     load: float | None = None
     trials: tuple[dict[str, Any], ...] = ()
 
+    @property
+    def told(self) -> str:
+        """Whether it was written, and why."""
+        return f"{'written' if self.content else 'not written'}: {self.reason}"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the figures of what was kept, or of the last trial."""
         return {

@@ -129,9 +129,7 @@ def export(
             p50_ms=measured.median_ms,
             p95_ms=measured.p95_ms,
             megabytes=megabytes,
-            others={
-                one.name: f"{'written' if one.content else 'not written'}: {one.reason}" for one in attempts
-            },
+            others={one.name: one.told for one in attempts},
             seconds=step.seconds,
         )
 

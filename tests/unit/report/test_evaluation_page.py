@@ -82,7 +82,7 @@ def test_links_lead_to_sections_and_names_are_unique(content: ReportContent, pag
     assert len(names) == len(set(names))
     sections = [attributes["id"] for attributes in tree.named("section")]
     assert [link["href"] for link in tree.named("a")] == [f"#{name}" for name in sections]
-    assert len(sections) == 9
+    assert len(sections) == 10
 
 
 def test_figures_agree_with_the_metrics(content: ReportContent, page: str) -> None:
@@ -158,7 +158,12 @@ def test_everything_is_escaped(content: ReportContent, page: str) -> None:
 
 def test_what_is_absent_is_left_out(content: ReportContent) -> None:
     page = Page(render_page(ReportContent(title="Toy", metrics=content.metrics)))
-    assert [attributes["id"] for attributes in page.named("section")] == ["summary", "classes", "images"]
+    assert [attributes["id"] for attributes in page.named("section")] == [
+        "summary",
+        "classes",
+        "images",
+        "line",
+    ]
     empty = _replace(
         content, prior=SamplingPrior(), population=content.population.iloc[:0], history=pd.DataFrame()
     )

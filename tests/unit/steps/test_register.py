@@ -162,7 +162,7 @@ def test_a_version_says_what_its_rules_do(
     assert told["rules"]["classes"].keys() == {"crack"}
     assert (told["line"]["images"], misses["of"]) == (60, 20)
     assert version.tags["autonad.line.misses"].startswith(f"{misses['count']} of 20 (")
-    assert f"misses {version.tags['autonad.line.misses']}" in version.description
+    assert f"missed (not NG) {version.tags['autonad.line.misses']}" in version.description
 
 
 def test_a_worse_one_is_refused_with_the_reason(register: Register, config: Config, tmp_path: Path) -> None:
