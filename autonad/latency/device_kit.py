@@ -16,7 +16,8 @@ from typing import Any
 
 from autonad.errors import LatencyError, StorageError, one_line
 from autonad.files import read_json, write_bytes_atomic, write_json
-from autonad.latency.measured import FORMAT, Measured, Strict, Subject, measure_plan, read_part
+from autonad.latency.measured import FORMAT, Measured, Strict, Subject, read_part
+from autonad.latency.measuring import measure_plan
 from autonad.latency.placeholders import Placeholder, filled
 from autonad.latency.runtime import Run, onnx_run
 from autonad.latency.target import Target

@@ -11,7 +11,8 @@ from torch import nn
 
 from autonad.errors import LatencyError
 from autonad.latency.device_kit import measure_kit
-from autonad.latency.measured import FORMAT, Measured, Subject, calibration_of, measure_plan
+from autonad.latency.measured import FORMAT, Measured, Subject
+from autonad.latency.measuring import calibration_of, measure_plan
 from autonad.latency.pack import calibration_networks, pack_kit, reference_network
 from autonad.latency.pieces import piece_groups
 from autonad.latency.runtime import Run, module_run

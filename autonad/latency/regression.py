@@ -178,12 +178,13 @@ def _checked(records: pd.DataFrame) -> tuple[np.ndarray, list[Architecture]]:
 
 def _check_one_macro(architectures: Sequence[Architecture]) -> None:
     """Make sure that effects can add up: what changes the cost of every operator must be the same in all."""
-    for what, values in {
+    macro: dict[str, set[Any]] = {
         "input scale": {one.scale for one in architectures},
         "stem stride": {one.stem_stride for one in architectures},
         "number of stages": {len(one.stages) for one in architectures},
         "decoder width": {one.mfam_width for one in architectures},
-    }.items():
+    }
+    for what, values in macro.items():
         if len(values) > 1:
             raise LatencyError(
                 f"the training records hold networks of {what} {', '.join(map(str, sorted(values)))}: an "

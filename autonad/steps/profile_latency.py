@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from autonad.latency.table import LatencyTable
     from autonad.latency.target import Target
 
+# Fields of `Quality` that MLflow keeps.
+QUALITY = ("load", "throttled", "disagreement", "drift", "error", "rank_correlation")
+
 
 @dataclass(frozen=True)
 class LatencyResult:
@@ -265,5 +268,5 @@ def _known(context: Context, folder: Path, device: Target, key: str) -> LatencyT
 def _figures(table: LatencyTable) -> dict[str, Any]:
     """How well the table was measured, in MLflow's vocabulary."""
     told = table.context.get("quality") or {}
-    figures = {f"latency/{name}": told.get(name) for name in ("load", "throttled", "disagreement")}
+    figures = {f"latency/{name}": told.get(name) for name in QUALITY}
     return {**figures, "latency/cautions": float(len(table.cautions))}
