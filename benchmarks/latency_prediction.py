@@ -27,7 +27,7 @@ from autonad.latency.pack import calibration_networks, reference_network
 from autonad.latency.profile import profile_space, table_from_measured
 from autonad.latency.profile_settings import ProfileSettings
 from autonad.latency.runtime import Run, onnx_run
-from autonad.latency.stratified import stratified
+from autonad.latency.stratified import spread_out
 from autonad.latency.target import Target
 from autonad.latency.turns import Plan, time_plan
 from autonad.network import AutoNADNet
@@ -101,7 +101,7 @@ def main() -> None:
 def unseen_networks(space: SearchSpace, settings: ProfileSettings, count: int) -> list[Architecture]:
     """Stratified members, none of which calibrated the table."""
     seen = {one.key for one in calibration_networks(space, settings)}
-    found = stratified(space, 2 * count, np.random.default_rng(settings.seed + 1000))
+    found = spread_out(space, 2 * count, np.random.default_rng(settings.seed + 1000))
     return [one for one in found if one.key not in seen][::2][:count]
 
 

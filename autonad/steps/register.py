@@ -186,7 +186,7 @@ def _latency(
     config: Config, export: Path, challenger: ShippedNetwork, where: str, key: str | None
 ) -> Verdict:
     """The latency on the target against the budget."""
-    from autonad.deploy.target_latency import target_latency
+    from autonad.deploy.latency_figure import target_latency
     from autonad.deploy.verdict import judge_latency
     from autonad.files import read_json
 
