@@ -26,8 +26,9 @@ from autonad.latency.measured import Measured, Subject
 from autonad.latency.pack import calibration_networks, reference_network
 from autonad.latency.profile import profile_space, table_from_measured
 from autonad.latency.profile_settings import ProfileSettings
+from autonad.latency.quality import disagreement
 from autonad.latency.runtime import Run, onnx_run
-from autonad.latency.stratified import stratified
+from autonad.latency.stratified import spread_out
 from autonad.latency.target import Target
 from autonad.latency.turns import Plan, time_plan
 from autonad.network import AutoNADNet
@@ -64,6 +65,7 @@ def main() -> None:
     figures = measure_networks(unseen, space, settings, target, options)
     predicted = np.array([table.predict(one) for one in unseen])
     taken = np.array([float(np.median(visits)) for visits in figures])
+    apart = disagreement(figures)
     errors = np.abs(predicted - taken) / taken
     for one, guess, ms, error in zip(unseen, predicted, taken, errors, strict=True):
         print(f"{one.key} {guess:8.3f} ms predicted {ms:8.3f} ms measured {100 * error:6.1f} %")
@@ -83,6 +85,7 @@ def main() -> None:
         },
         "quality": measured.quality.model_dump(mode="json"),
         "networks": len(unseen),
+        "disagreement": None if apart is None else round(apart, 4),
         "median_error": round(float(np.median(errors)), 4),
         "p90_error": round(float(np.percentile(errors, 90)), 4),
         "spearman": round(float(spearmanr(predicted, taken).statistic), 4),
@@ -101,7 +104,7 @@ def main() -> None:
 def unseen_networks(space: SearchSpace, settings: ProfileSettings, count: int) -> list[Architecture]:
     """Stratified members, none of which calibrated the table."""
     seen = {one.key for one in calibration_networks(space, settings)}
-    found = stratified(space, 2 * count, np.random.default_rng(settings.seed + 1000))
+    found = spread_out(space, 2 * count, np.random.default_rng(settings.seed + 1000))
     return [one for one in found if one.key not in seen][::2][:count]
 
 
@@ -116,10 +119,11 @@ def measure_networks(
     plan = Plan(
         nothing=opener(torch.nn.ReLU(), (1, 1, 1, 1), target),
         reference=network_opener(reference_network(space, settings), target, options),
-        groups=[],
+        # Empty ones, so that the networks are visited as often as those that calibrate.
+        groups=[[], []],
         networks=[network_opener(one, target, options) for one in networks],
     )
-    more = settings.model_copy(update={"network_repeats": 3 * options.samples, "network_seconds": 6.0})
+    more = settings.model_copy(update={"network_repeats": options.samples, "network_seconds": 4.0})
     timings = time_plan(plan, target, more, lambda what, done, total: None)
     print(f"the machine changed its speed by {100 * timings.drift:.0f} % meanwhile", flush=True)
     return timings.medians

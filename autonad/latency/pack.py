@@ -18,7 +18,7 @@ from autonad.latency.measured import FORMAT, Subject
 from autonad.latency.pieces import piece_groups
 from autonad.latency.placeholders import Placeholder
 from autonad.latency.profile_settings import ProfileSettings
-from autonad.latency.stratified import stratified
+from autonad.latency.stratified import spread_out
 from autonad.latency.turns import Log
 from autonad.network import AutoNADNet
 from autonad.network.onnx_bytes import module_to_onnx
@@ -32,7 +32,7 @@ def calibration_networks(space: SearchSpace, settings: ProfileSettings) -> list[
     """The space's extremes and, cheapest first, members between; none where the settings ask for none."""
     if not settings.networks:
         return []
-    between = stratified(space, settings.networks - 2, np.random.default_rng(settings.seed))
+    between = spread_out(space, settings.networks - 2, np.random.default_rng(settings.seed))
     return [space.smallest(), *between, space.largest()]
 
 

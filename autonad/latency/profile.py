@@ -69,7 +69,7 @@ def profile_space(
     # Weights are drawn from a generator of their own: profiling must not change the caller's random numbers.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(subject.settings.seed)
-        found, quality = measure_plan(
+        timed, quality = measure_plan(
             plan,
             [[piece.rows for piece in group] for group in groups],
             [one.to_dict() for one in panel],
@@ -85,9 +85,9 @@ def profile_space(
         kit=None,
         target=target,
         measured_on=measured_on,
-        overhead_ms=found.overhead_ms,
-        rows=found.rows,
-        networks=found.networks,
+        overhead_ms=timed.overhead_ms,
+        rows=timed.rows,
+        networks=timed.networks,
         quality=quality,
     )
 

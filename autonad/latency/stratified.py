@@ -17,7 +17,7 @@ DEPTHWISE_TAPS = {"depthwise3x3": 9, "depthwise7x7": 49}
 STARTED = 4.0
 
 
-def stratified(space: SearchSpace, count: int, rng: np.random.Generator) -> list[Architecture]:
+def spread_out(space: SearchSpace, count: int, rng: np.random.Generator) -> list[Architecture]:
     """Random members at equal steps of the logarithm of `rough_cost`, cheapest first.
 
     Args:

@@ -17,7 +17,12 @@ from autonad.latency.profile_settings import ProfileSettings
 from autonad.latency.runtime import Run
 from autonad.latency.target import Target
 
-# A sample of a short piece spans several calls, so that the clock and the scheduler weigh little.
+# Pieces that are called one after the other. In a network, too, others have used the caches in between, and a
+# piece that is called again and again by itself takes less than it takes there.
+TOGETHER = 12
+# How long they are called in one round, ms, and how much more often than asked if they are short.
+TURN_MS, MOST_OFTEN = 100.0, 10
+# A sample of a short network spans several calls, so that the clock and the scheduler weigh little.
 SAMPLE_MS = 1.0
 # Whole networks are timed before, among and after the pieces: where these differ the machine has changed.
 VISITS = 3
@@ -90,89 +95,98 @@ def time_plan(plan: Plan, target: Target, settings: ProfileSettings, log: Log) -
     # After which groups the networks are visited again.
     middle = {round(len(plan.groups) * part / (VISITS - 1)) for part in range(1, VISITS)}
     with quiet(target):
-        overhead_ms = float(np.median(time_calls(plan.nothing(), warmup=20, repeats=30, calls=20)))
-        reference = plan.reference()
+        nothing, reference = plan.nothing(), plan.reference()
         runs = [each() for each in plan.networks]
         visits = [_visit(runs, reference, settings)]
         groups = []
         for number, group in enumerate(plan.groups, 1):
-            opened = [each() for each in group]
-            groups.append(
-                _in_turns(
-                    opened,
-                    reference,
-                    repeats=settings.repeats,
-                    seconds=settings.piece_seconds,
-                    rounds=settings.rounds,
-                    warmup=settings.warmup,
-                )
-            )
+            groups.append(_group([each() for each in group], nothing, reference, settings))
             done += len(group)
             log("pieces", done, total)
             if number in middle:
                 visits.append(_visit(runs, reference, settings))
         if runs:
             log("networks", total, total)
-    return _corrected(overhead_ms, groups, visits)
+    return _corrected(groups, visits)
 
 
 @dataclass(frozen=True)
 class _Turn:
-    """Samples of each function in ms per call, and the reference's median beside them."""
+    """Samples of each function, of a call that does nothing, and of the reference beside them, in ms."""
 
     samples: list[list[float]]
-    reference_ms: float
+    nothing: list[float]
+    reference: list[float]
+
+    @property
+    def reference_ms(self) -> float:
+        return float(np.median(self.reference))
 
 
-def _corrected(overhead_ms: float, groups: list[_Turn], visits: list[_Turn]) -> Timings:
+def _corrected(groups: list[_Turn], visits: list[_Turn]) -> Timings:
     """All times as they would be on the machine as it typically was."""
-    reference_ms = [turn.reference_ms for turn in (*groups, *visits)]
-    typical = float(np.median(reference_ms))
+    turns = [*groups, *visits]
+    typical = float(np.median([turn.reference_ms for turn in turns]))
 
-    def samples(turn: _Turn) -> list[list[float]]:
-        return [[ms * typical / turn.reference_ms for ms in timed] for timed in turn.samples]
+    def corrected(turn: _Turn, timed: list[float]) -> list[float]:
+        return [ms * typical / turn.reference_ms for ms in timed]
 
+    calls = [ms for group in groups for ms in corrected(group, group.nothing)]
+    overhead_ms = float(np.median(calls)) if calls else 0.0
     return Timings(
         overhead_ms,
-        reference_ms,
-        [[_statistics(timed, overhead_ms) for timed in samples(group)] for group in groups],
-        [list(one) for one in zip(*(samples(visit) for visit in visits), strict=True)],
+        [turn.reference_ms for turn in turns],
+        [[_statistics(corrected(one, timed), overhead_ms) for timed in one.samples] for one in groups],
+        [list(one) for one in zip(*([corrected(v, x) for x in v.samples] for v in visits), strict=True)],
     )
 
 
 def _visit(runs: Sequence[Run], reference: Run, settings: ProfileSettings) -> _Turn:
-    """Time every network for its share of the samples."""
+    """Time every network for its share of the samples, each for itself: image after image, as it will run."""
     share = max(LEAST_SAMPLES, -(-settings.network_repeats // VISITS))
     rounds = max(1, min(settings.rounds, share // LEAST_SAMPLES))
-    return _in_turns(
-        runs,
-        reference,
-        repeats=share,
-        seconds=settings.network_seconds / VISITS,
-        rounds=rounds,
-        warmup=settings.warmup,
-    )
-
-
-def _in_turns(
-    runs: Sequence[Run], reference: Run, *, repeats: int, seconds: float, rounds: int, warmup: int
-) -> _Turn:
-    """Samples of each function, spread over the rounds; the reference is timed around every round.
-
-    A machine that slows down for a moment slows all of them.
-    """
-    calls = []
-    for run in runs:
-        once = float(np.median(time_calls(run, warmup=warmup, repeats=3)))
-        calls.append(max(1, min(100, math.ceil(SAMPLE_MS / max(once, 1e-3)))))
-    samples: list[list[float]] = [[] for _ in runs]
-    beside = time_calls(reference, warmup=1, repeats=REFERENCE_SAMPLES)
+    each, seconds = max(LEAST_SAMPLES, -(-share // rounds)), settings.network_seconds / VISITS / rounds
+    calls = [max(1, min(100, math.ceil(SAMPLE_MS / _once(run, settings)))) for run in runs]
+    turn = _Turn([[] for _ in runs], [], _beside(reference))
     for _ in range(rounds):
-        for timed, run, number in zip(samples, runs, calls, strict=True):
-            share = max(LEAST_SAMPLES, -(-repeats // rounds))
-            timed += time_calls(run, warmup=warmup, repeats=share, calls=number, max_seconds=seconds / rounds)
-        beside += time_calls(reference, warmup=1, repeats=REFERENCE_SAMPLES)
-    return _Turn(samples, float(np.median(beside)))
+        for timed, run, number in zip(turn.samples, runs, calls, strict=True):
+            timed += time_calls(run, warmup=settings.warmup, repeats=each, calls=number, max_seconds=seconds)
+        turn.reference.extend(_beside(reference))
+    return turn
+
+
+def _group(runs: Sequence[Run], nothing: Run, reference: Run, settings: ProfileSettings) -> _Turn:
+    """Time pieces over the rounds; a machine that slows down for a moment slows all of them."""
+    once = [_once(run, settings) for run in runs]
+    share = max(LEAST_SAMPLES, -(-settings.repeats // settings.rounds))
+    turn = _Turn([[] for _ in runs], [], _beside(reference))
+    for _ in range(settings.rounds):
+        for start in range(0, len(runs), TOGETHER):
+            part = slice(start, start + TOGETHER)
+            cycle_ms = sum(once[part])
+            most_ms = 1e3 * settings.piece_seconds / settings.rounds * len(once[part])
+            wanted = max(share, min(MOST_OFTEN * share, int(TURN_MS / cycle_ms)))
+            cycles = max(LEAST_SAMPLES, min(wanted, int(most_ms / cycle_ms)))
+            _cycle([*runs[part], nothing], [*turn.samples[part], turn.nothing], cycles)
+        turn.reference.extend(_beside(reference))
+    return turn
+
+
+def _cycle(runs: Sequence[Run], samples: Sequence[list[float]], cycles: int) -> None:
+    """Call each function once per cycle; the first cycle does not count."""
+    for number in range(cycles + 1):
+        for run, timed in zip(runs, samples, strict=True):
+            taken = time_calls(run, warmup=0, repeats=1)
+            timed += taken if number else []
+
+
+def _once(run: Run, settings: ProfileSettings) -> float:
+    """What a call takes, roughly, ms."""
+    return max(1e-3, float(np.median(time_calls(run, warmup=settings.warmup, repeats=3))))
+
+
+def _beside(reference: Run) -> list[float]:
+    return time_calls(reference, warmup=1, repeats=REFERENCE_SAMPLES)
 
 
 def _statistics(samples: list[float], overhead_ms: float) -> dict[str, Any]:

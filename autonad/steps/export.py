@@ -204,7 +204,7 @@ def _logged(
     parities: dict[str, Any], latencies: dict[str, Any], provenance: dict[str, Any]
 ) -> dict[str, float | None]:
     """Metrics for MLflow: of the exported network, and of the int8 file if it was tried."""
-    from autonad.deploy.target_latency import target_latency
+    from autonad.deploy.latency_figure import target_latency
 
     parity, latency, int8 = parities[MODEL], latencies[MODEL], parities.get(INT8, {})
     return {

@@ -202,7 +202,7 @@ def _latency(
     budget_ms: float | None,
 ) -> Verdict:
     """The latency on the target against the budget."""
-    from autonad.deploy.target_latency import target_latency
+    from autonad.deploy.latency_figure import target_latency
     from autonad.deploy.verdict import judge_latency
     from autonad.files import read_json
 

@@ -5,13 +5,13 @@ import pytest
 
 from autonad.latency.pack import calibration_networks, reference_network
 from autonad.latency.profile_settings import ProfileSettings
-from autonad.latency.stratified import rough_cost, stratified
+from autonad.latency.stratified import rough_cost, spread_out
 from autonad.space import SearchSpace
 
 
 def test_networks_cover_the_range_of_costs_in_even_steps(rng: np.random.Generator) -> None:
     space = SearchSpace.preset("edge")
-    costs = [rough_cost(one) for one in stratified(space, 16, rng)]
+    costs = [rough_cost(one) for one in spread_out(space, 16, rng)]
     assert costs == sorted(costs)
     assert costs[-1] > 100 * costs[0]
     steps = [after / before for before, after in itertools.pairwise(costs)]

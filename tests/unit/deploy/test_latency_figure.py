@@ -1,4 +1,4 @@
-from autonad.deploy.target_latency import target_latency
+from autonad.deploy.latency_figure import target_latency
 
 MEASURED = {"hardware_key": "line", "target_ms": 4.0, "target_latency": "measured"}
 PREDICTED = {**MEASURED, "target_latency": "predicted"}
