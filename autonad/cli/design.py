@@ -272,8 +272,9 @@ def evaluate(
         result = steps.evaluate(
             context, dataset=dataset, model=model, output=to.output, search=search, latency=latency
         )
+    native = "" if result.native_miou is None else f", {percent(result.native_miou)} at the images' own size"
     print(
-        f"{to.output}: test mIoU {percent(result.miou)}{interval(result.interval)}, mF1 "
+        f"{to.output}: test mIoU {percent(result.miou)}{interval(result.interval)}{native}, mF1 "
         f"{percent(result.mf1)}; open {result.report}"
     )
     if result.test_time:

@@ -131,6 +131,10 @@ class LatencyConfig(Section):
 class SearchConfig(Section):
     """Evolution (Algorithm 1)."""
 
+    score_at: Literal["input", "native"] = Field(
+        "input",
+        description="pixels that the mIoU counts: of the network's input, or of each image's own size",
+    )
     population: Annotated[int, Field(ge=2)] = Field(24, description="architectures per generation, N")
     generations: Count = Field(8, description="generations, G")
     top_k: Count = Field(10, description="parents kept per generation")

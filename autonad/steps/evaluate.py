@@ -33,6 +33,7 @@ class EvaluateResult:
 
     Attributes:
         miou: Background included.
+        native_miou: Background included, at the images' own sizes; None where all have the input's size.
         mf1: Background included.
         interval: Bootstrap interval of the mIoU over groups; None with a single group.
         report: The page to open.
@@ -42,6 +43,7 @@ class EvaluateResult:
     """
 
     miou: float
+    native_miou: float | None
     mf1: float
     interval: tuple[float, float] | None
     report: Path
@@ -122,6 +124,7 @@ def evaluate(
         interval, views = metrics["intervals"]["input"]["miou"], metrics.get("test_time")
         return EvaluateResult(
             miou=metrics["input"]["miou"],
+            native_miou=None if set(result.sizes) == {spec.size} else metrics["native"]["miou"],
             mf1=metrics["input"]["mf1"],
             interval=(interval["low"], interval["high"]) if interval else None,
             report=report,

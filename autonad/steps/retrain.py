@@ -177,7 +177,7 @@ def _first_weights(
 
 def _task(config: Config, network: AutoNADNet, source: Dataset, spec: DetectorSpec, world: World) -> Task:
     """The network itself in every step; the validation split judges."""
-    from autonad.evaluation.inherited import score
+    from autonad.evaluation.inherited import score_sizes
     from autonad.training.inputs import evaluation_data, training_data
     from autonad.training.loop import Task
 
@@ -185,8 +185,9 @@ def _task(config: Config, network: AutoNADNet, source: Dataset, spec: DetectorSp
     validation = evaluation_data(source, spec, "val")
 
     def validate(module: torch.nn.Module) -> dict[str, float]:
-        metrics = score(module, validation, classes=spec.classes, world=world)
-        values = {"val/miou": metrics.miou, "val/mf1": metrics.mf1}
+        scores = score_sizes(module, validation, classes=spec.classes, world=world)
+        metrics = scores["input"]
+        values = {"val/miou": metrics.miou, "val/mf1": metrics.mf1, "val/native_miou": scores["native"].miou}
         if metrics.foreground_miou is not None:
             values["val/foreground_miou"] = metrics.foreground_miou
         return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from autonad.config import Config
+    from autonad.evaluation.result import Size
     from autonad.network import AutoNADNet
     from autonad.search import Evaluation, Evolution
     from autonad.space import Architecture
@@ -60,6 +61,7 @@ class _Found:
         latency_weight: λ, mIoU per ms.
         winner: What is returned.
         network: The winner with its inherited weights, on the CPU.
+        miou: Its inherited validation mIoU at both sizes, fractions.
         finalists: Their measured figures.
     """
 
@@ -67,6 +69,7 @@ class _Found:
     latency_weight: float
     winner: Evaluation
     network: AutoNADNet
+    miou: Mapping[Size, float]
     finalists: list[dict[str, Any]]
 
 
@@ -139,11 +142,12 @@ def search(
             mirror.push()
             _report_generation(step, evolution)
 
-        evolve(evolution, _evaluator(inputs), keep=journal.append, finished=finished)
+        evolve(evolution, _evaluator(inputs, settings.score_at), keep=journal.append, finished=finished)
         finalists = evolution.finalists(settings.finalists)
         winner, rows = choose(finalists, measure, settings.latency_budget_ms)
         network = net.extract(winner.architecture).cpu()
-        found = _Found(evolution.table(), evolution.latency_weight, winner, network, rows)
+        miou = _both_sizes(inputs, network)
+        found = _Found(evolution.table(), evolution.latency_weight, winner, network, miou, rows)
         _write(output, config, inputs, found)
         log_search(step.run, {"supernet": supernet, "latency": latency, "search": output, "pin": pin})
         result = _report(step, found, inputs)
@@ -167,7 +171,7 @@ def _copy(
     )
 
 
-def _evaluator(inputs: SearchInputs) -> Callable[[Architecture], Evaluation]:
+def _evaluator(inputs: SearchInputs, size: Size) -> Callable[[Architecture], Evaluation]:
     """Inherited mIoU on the validation split, and the latency by the table."""
     from autonad.evaluation.inherited import score
     from autonad.search import Evaluation
@@ -181,10 +185,21 @@ def _evaluator(inputs: SearchInputs) -> Callable[[Architecture], Evaluation]:
 
     def evaluate(architecture: Architecture) -> Evaluation:
         forward = partial(net, architecture=architecture)
-        metrics = score(forward, validation, classes=inputs.spec.classes, world=alone)
+        metrics = score(forward, validation, classes=inputs.spec.classes, world=alone, size=size)
         return Evaluation(architecture, metrics.miou, inputs.table.predict(architecture))
 
     return evaluate
+
+
+def _both_sizes(inputs: SearchInputs, network: AutoNADNet) -> Mapping[Size, float]:
+    """Inherited validation mIoU of a network at input size and at native size, fractions."""
+    from autonad.evaluation.inherited import score_sizes
+    from autonad.training.inputs import evaluation_data
+    from autonad.training.world import ALONE
+
+    validation = evaluation_data(inputs.source, inputs.spec, "val")
+    found = score_sizes(network.eval(), validation, classes=inputs.spec.classes, world=ALONE)
+    return {size: metrics.miou for size, metrics in found.items()}
 
 
 def _measurer(step: Step, inputs: SearchInputs) -> Callable[[Architecture], Any] | None:
@@ -236,6 +251,8 @@ def _write(output: Path, config: Config, inputs: SearchInputs, found: _Found) ->
     )
     description = {
         "miou": winner.miou,
+        "input_miou": found.miou["input"],
+        "native_miou": found.miou["native"],
         "latency_weight": found.latency_weight,
         "predicted_ms": winner.latency_ms,
         "finalists": found.finalists,
@@ -280,7 +297,8 @@ def _report(step: Step, found: _Found, inputs: SearchInputs) -> SearchResult:
             "latency/p95_ms": measured["p95_ms"],
             "latency/predicted_ms": found.winner.latency_ms,
             "model/parameters": float(network.num_parameters),
-            "val/miou": found.winner.miou,
+            "val/miou": found.miou["input"],
+            "val/native_miou": found.miou["native"],
         }
     )
     return SearchResult(

@@ -16,6 +16,7 @@ METRICS: dict[str, str] = {
     "train/learning_rate": "learning rate at the end of an epoch",
     "train/seconds": "duration of an epoch, s",
     "val/miou": "mIoU on the validation split, background included, at input size (fraction)",
+    "val/native_miou": "mIoU on the validation split, background included, at native size (fraction)",
     "val/mf1": "mF1 on the validation split, background included, at input size (fraction)",
     "val/foreground_miou": "mIoU without background on the validation split, at input size (fraction)",
     "val/miou_min": "lowest inherited mIoU of the panel of architectures (fraction)",
