@@ -12,11 +12,12 @@ import typer
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import Call, DatasetDir, Execution, OutputDir, Params, PinDir, Replace, Set, Settings
 from autonad.cli.output_options import Output, ResumedOutput
-from autonad.cli.text import interval, percent
+from autonad.cli.text import coefficient, interval, percent
 
 if TYPE_CHECKING:
     from autonad.steps.profile_kit import KitResult
 
+SupernetDir = Annotated[Path, typer.Option("--supernet", help="Supernet folder.")]
 NumClasses = Annotated[int, typer.Option("--num-classes", help="Classes of the head, background included.")]
 
 
@@ -27,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
         train_supernet,
         pack_profile,
         profile_latency,
+        assess_supernet,
         search,
         retrain,
         evaluate,
@@ -202,10 +204,34 @@ def _say_measured(output: Path, found: KitResult) -> None:
     )
 
 
+def assess_supernet(
+    *,
+    dataset: DatasetDir,
+    supernet: SupernetDir,
+    latency: Annotated[Path, typer.Option("--latency", help="Latency folder.")],
+    to: ResumedOutput,
+    call: Call,
+) -> None:
+    """Train architectures from scratch and say how well the supernet ranks them."""
+    from autonad import steps
+
+    to.require_free("assess-supernet")
+    with call.context() as context:
+        result = steps.assess_supernet(
+            context, dataset=dataset, supernet=supernet, latency=latency, output=to.output, resume=to.wanted
+        )
+    print(
+        f"{to.output}: {result.architectures} architectures, Kendall's tau with training from scratch: inherited "
+        f"mIoU {coefficient(result.tau, result.interval)}, parameters "
+        f"{coefficient(result.nulls['parameters'])}, FLOPs {coefficient(result.nulls['flops'])}; open "
+        f"{result.report} ({result.seconds:.0f} s)"
+    )
+
+
 def search(
     *,
     dataset: DatasetDir,
-    supernet: Annotated[Path, typer.Option("--supernet", help="Supernet folder.")],
+    supernet: SupernetDir,
     latency: Annotated[Path, typer.Option("--latency", help="Latency folder.")],
     pin: PinDir = None,
     to: ResumedOutput,

@@ -150,3 +150,19 @@ class SearchConfig(Section):
     finalists: Count = Field(
         3, description="best architectures whose latency is measured before one is returned"
     )
+
+
+class AssessSupernetConfig(Section):
+    """Judging how well the supernet ranks architectures."""
+
+    architectures: Annotated[int, Field(ge=4)] = Field(
+        24, description="architectures that are also trained from scratch, from the fastest to the slowest"
+    )
+    sample: Annotated[int, Field(ge=4)] = Field(
+        2000, description="architectures that they are chosen from, by predicted latency"
+    )
+    minutes: Positive | None = Field(
+        4.0, description="processor time of each training from scratch; absent: retrain.epochs for each"
+    )
+    resamples: Count = Field(2000, description="bootstrap resamples over architectures")
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="level of the intervals")
