@@ -221,8 +221,8 @@ def assess_supernet(
             context, dataset=dataset, supernet=supernet, latency=latency, output=to.output, resume=to.wanted
         )
     print(
-        f"{to.output}: {result.architectures} architectures, Kendall's tau with training from scratch: inherited "
-        f"mIoU {coefficient(result.tau, result.interval)}, parameters "
+        f"{to.output}: {result.architectures} architectures, Kendall's tau with training from scratch: "
+        f"inherited mIoU {coefficient(result.tau, result.interval)}, parameters "
         f"{coefficient(result.nulls['parameters'])}, FLOPs {coefficient(result.nulls['flops'])}; open "
         f"{result.report} ({result.seconds:.0f} s)"
     )

@@ -189,8 +189,8 @@ def _cost(table: pd.DataFrame, minutes: float | None) -> str:
         return "All were trained for the same epochs."
     low, high = float(table["minutes"].min()), float(table["minutes"].max())
     return (
-        f"Each was trained from scratch for the whole epochs that fit best into {minutes:g} processor minutes "
-        f"of one thread, by the time of its first steps: {low:.2f} to {high:.2f} minutes."
+        f"Each was trained from scratch for the epochs that fit best into {minutes:g} processor minutes of "
+        f"one thread, by the time of its first steps: {low:.2f} to {high:.2f} minutes."
     )
 
 
