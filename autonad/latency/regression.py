@@ -12,7 +12,7 @@ few records falls back to its place's mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -172,4 +172,21 @@ def _checked(records: pd.DataFrame) -> tuple[np.ndarray, list[Architecture]]:
         raise LatencyError(
             f"a training record holds no architecture: {error}; train the supernet again"
         ) from error
+    _check_one_macro(list(parsed.values()))
     return times, [parsed[text] for text in records["architecture"]]
+
+
+def _check_one_macro(architectures: Sequence[Architecture]) -> None:
+    """Make sure that effects can add up: what changes the cost of every operator must be the same in all."""
+    for what, values in {
+        "input scale": {one.scale for one in architectures},
+        "stem stride": {one.stem_stride for one in architectures},
+        "number of stages": {len(one.stages) for one in architectures},
+        "decoder width": {one.mfam_width for one in architectures},
+    }.items():
+        if len(values) > 1:
+            raise LatencyError(
+                f"the training records hold networks of {what} {', '.join(map(str, sorted(values)))}: an "
+                "operator costs something else in each, and no table of records can say so; measure on the "
+                "target, without --records"
+            )

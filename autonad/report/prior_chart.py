@@ -10,7 +10,7 @@ import pandas as pd
 
 from autonad.errors import LatencyError
 from autonad.files import write_atomic
-from autonad.latency.prior import prior_matrix, uniform_share
+from autonad.latency.prior import is_uniform, prior_matrix, uniform_share
 from autonad.report.units import percent
 from autonad.space import SamplingPrior
 
@@ -42,6 +42,9 @@ def plot_prior(prior: SamplingPrior, path: Path) -> None:
     ]
     if not panels:
         raise LatencyError("the latency prior is empty; run `autonad profile-latency` first")
+    if is_uniform(prior):
+        title, matrix = panels[0]
+        panels[0] = (f"{title}: uniform, operators differ by no more than the noise", matrix)
     rows = [len(matrix) for _, matrix in panels]
     columns = max(matrix.shape[1] for _, matrix in panels)
     figure = Figure(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autonad.latency.prior import is_uniform
 from autonad.report.drawing import EDGE_NAMES
 from autonad.report.kit import Card, Cell, HeatTable, Table
 from autonad.report.palette import BLUE, WARM, heat
@@ -114,7 +115,8 @@ def prior_tables(prior: SamplingPrior | None) -> list[HeatTable]:
         ("Blocks (stage.block)", columns, [prior.blocks[place] for place in places]),
         ("Edges of the MFAM", edges, [prior.edges[edge] for edge in edges]),
     )
-    return [_probabilities(caption, names, values) for caption, names, values in parts if values]
+    told = ": uniform, they differ by no more than the noise" if is_uniform(prior) else ""
+    return [_probabilities(f"{caption}{told}", names, values) for caption, names, values in parts if values]
 
 
 def _probabilities(caption: str, columns: Sequence[str], places: Sequence[Mapping[str, float]]) -> HeatTable:

@@ -81,7 +81,7 @@ def profile_latency(
         LatencyError: The target is another machine, a measurement failed, or what was brought is of another
             space or device.
     """
-    from autonad.latency.prior import prior_from_table, save_prior
+    from autonad.latency.prior import is_uniform, prior_from_table, save_prior
     from autonad.report.prior_chart import plot_prior
 
     config, console = context.config, context.console
@@ -95,6 +95,11 @@ def profile_latency(
         for caution in table.cautions:
             console.report(f"warning: {caution}")
         prior = prior_from_table(table, temperature=settings.temperature, shrinkage=settings.shrinkage)
+        if is_uniform(prior):
+            console.report(
+                "the prior is uniform: operators differ by no more than the table's noise, and the search "
+                "draws them as without a table"
+            )
         table.save(output / "table.parquet")
         device.save(output / "target.json")
         save_prior(prior, output / "prior.json")

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from autonad.errors import LatencyError
-from autonad.latency.prior import load_prior, prior_from_table, prior_matrix, save_prior, uniform_share
+from autonad.latency.prior import (
+    is_uniform,
+    load_prior,
+    prior_from_table,
+    prior_matrix,
+    save_prior,
+    uniform_share,
+)
 from autonad.latency.table import LatencyTable
 from autonad.report.prior_chart import plot_prior
 from autonad.space import EDGES, SamplingPrior, SearchSpace
@@ -58,6 +65,8 @@ def test_equal_costs_leave_the_spaces_own_distribution(table: LatencyTable) -> N
             {"attention": 1 / 3, "shift": 1 / 3, "convolution3": 1 / 6, "convolution5": 1 / 6}
         )
     assert all(values == pytest.approx(dict.fromkeys(values, 0.2)) for values in prior.edges.values())
+    assert is_uniform(prior)
+    assert not is_uniform(prior_from_table(table))
     free = prior_from_table(with_column(table, ms=0.0))
     assert all(free.blocks[place] == pytest.approx(values) for place, values in prior.blocks.items())
 

@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -141,6 +143,26 @@ def test_the_result_does_not_depend_on_the_order_of_choices_and_one_ratio_is_eno
     assert table.predict(architectures[0]) == pytest.approx(3.0)
     records = record([SPACE.sample(rng) for _ in range(100)], additive_ms, noise=0.2)
     assert table_from_records(records).frame.equals(table_from_records(records).frame)
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"scale": 0.5}, "input scale 0.5, 1.0"),
+        ({"stem_stride": 2}, "stem stride 2, 4"),
+        ({"mfam_width": 4}, "decoder width 4, "),
+        (
+            {"stages": SPACE.smallest().stages[:3], "edges": SPACE.smallest().edges[:8]},
+            "number of stages 3, 4",
+        ),
+    ],
+)
+def test_records_of_networks_that_share_no_operators_cost_are_refused(
+    changed: dict[str, Any], named: str
+) -> None:
+    architectures = [SPACE.smallest(), replace(SPACE.smallest(), **changed)]
+    with pytest.raises(LatencyError, match=named):
+        table_from_records(record(architectures, additive_ms, noise=0.1))
 
 
 @pytest.mark.parametrize(
