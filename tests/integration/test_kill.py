@@ -1,6 +1,5 @@
 """Killed with SIGKILL at a random moment and resumed: the result is that of a run never killed."""
 
-from pathlib import Path
 
 import pandas as pd
 import pytest
