@@ -174,7 +174,7 @@ def overlaps(trained: Path, root: Path) -> dict[str, float]:
     for row in dataset.manifest.itertuples():
         image, masks = dataset.read_image(row), []
         for overlap in (side // 4, side // 2):
-            spec = replace(network.spec, tiles=Tiling(side, side, overlap))
+            spec = replace(network.spec, tiles=Tiling(side, side, overlap, side // 4))
             masks.append(Detector(network.forward, spec, network.rules).detect(image).mask)
         changed.append(100 * float((masks[0] != masks[1]).mean()))
     return {"overlap_changes_percent": float(np.mean(changed)), "overlap_changes_max_percent": max(changed)}

@@ -35,7 +35,7 @@ def instructions() -> list[str]:
 
 def files(model: bytes, exam: Examination, images: int) -> dict[str, bytes]:
     """Every file that is compared, by what it is."""
-    shown, _ = exam.calibration.batch(range(min(images, len(exam.calibration))))
+    shown, _ = exam.calibration.batch(exam.calibration.spread(images))
     made = {"fp32": model, "fp16": to_fp16(model)}
     for part in FLOAT_PARTS:
         for calibration in CALIBRATIONS:

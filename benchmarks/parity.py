@@ -1,18 +1,22 @@
 """Whether every form of a detector says what the trained network says, on real test images.
 
     python benchmarks/parity.py --chain MODEL DATASET EXPORT [--chain …] [--images 50]
+    python benchmarks/parity.py --chain MODEL DATASET EXPORT --url http://127.0.0.1:8080 [--token …]
 
 The trained network in torch is what the others are compared with: the exported file, int8 and fp16 in ONNX
 Runtime, the service (its ASGI application within this process, through httpx), and the registered model as
-`mlflow.pyfunc.load_model` loads it. All get the bytes of the image files, and the rules in `model.onnx`.
-Pixels are those of defects that count, which is what all but the last tell. Loss is of mIoU on the validation
-split at input size, times are medians of one input, in turns with the file in fp32.
+`mlflow.pyfunc.load_model` loads it. With `--url` a service that runs elsewhere, in a container or on a
+cluster, with the chain's `model.onnx`, takes the place of all but the exported file. All get the bytes of the
+image files, and the rules in `model.onnx`. Pixels are those of defects that count, which all but pyfunc
+tell. Loss is of mIoU on the validation split at input size, times are medians of one input, in turns with the
+file in fp32.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
 import os
 import tempfile
@@ -27,7 +31,7 @@ import torch
 
 from autonad.console import SILENT
 from autonad.data.dataset import Dataset
-from autonad.data.single_image import decode_single
+from autonad.data.single_image import decode_single, image_reading
 from autonad.deploy import FP16, INT8, MODEL
 from autonad.deploy.agreement import same_defects
 from autonad.deploy.quantisation import CALIBRATIONS, FLOAT_PARTS, to_int8
@@ -59,11 +63,20 @@ class Answer:
 Form = Callable[[list[bytes]], list[Answer]]
 
 
+@dataclass(frozen=True)
+class Served:
+    """A service that runs elsewhere."""
+
+    url: str
+    token: str | None
+
+
 def in_process(detector: Detector) -> Form:
     """The detector itself."""
+    reading = image_reading(detector.spec.reading)
 
     def one(content: bytes) -> Answer:
-        found = detector.detect(decode_single(content, Path("image")))
+        found = detector.detect(decode_single(content, Path("image"), reading))
         counted = np.isin(found.components.label, found.judgement.kept)
         runs, mask = found.components.runs, np.zeros_like(found.mask)
         for index in np.flatnonzero(counted):
@@ -74,33 +87,62 @@ def in_process(detector: Detector) -> Form:
 
 
 def service(model: Path, classes: tuple[str, ...]) -> Form:
-    """`POST /detect` of the service's application."""
+    """`POST /detect` of the service's application, within this process."""
 
     async def ask(contents: list[bytes]) -> list[dict[str, Any]]:
         limits, monitor = Limits(), Monitor()
         reloading = Reloading(Opening(FileSource(model)), monitor, SILENT, seconds=60)
         workers = Workers(1, limits)
         app = create_app(Service(reloading, Requests(limits, monitor), workers, monitor))
-        answers = []
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app), base_url="http://detector"
         ) as client:
-            for content in contents:
-                reply = await client.post("/detect", params={"shapes": "rle"}, content=content)
-                answers.append(reply.raise_for_status().json()["images"][0])
+            found = await detections(client, contents)
         workers.close()
-        return answers
+        return found
 
-    def answer(image: dict[str, Any]) -> Answer:
-        mask = np.zeros((image["height"], image["width"]), dtype=np.uint8)
-        for defect in image["defects"]:
-            counts = defect["rle"]["counts"]
-            values = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-            mask.T[values.reshape(mask.T.shape)] = classes.index(defect["class_name"])
-            defect["box"] = [defect["box"][side] for side in ("top", "left", "bottom", "right")]
-        return Answer(judgement_of(image), mask)
+    return lambda contents: [answer_of(image, classes) for image in asyncio.run(ask(contents))]
 
-    return lambda contents: [answer(image) for image in asyncio.run(ask(contents))]
+
+def running_service(served: Served, model: Path, classes: tuple[str, ...]) -> Form:
+    """`POST /detect` of a service that runs elsewhere, with this model.
+
+    Raises:
+        SystemExit: It has another model.
+    """
+
+    async def ask(contents: list[bytes]) -> list[dict[str, Any]]:
+        headers = {"Authorization": f"Bearer {served.token}"} if served.token else {}
+        async with httpx.AsyncClient(base_url=served.url, headers=headers, timeout=60) as client:
+            about = (await client.get("/version")).raise_for_status().json()
+            wanted = hashlib.sha256(model.read_bytes()).hexdigest()
+            if about["model"]["sha256"] != wanted:
+                raise SystemExit(
+                    f"{served.url} has model {about['model']['sha256']}; give it {model} ({wanted})"
+                )
+            return await detections(client, contents)
+
+    return lambda contents: [answer_of(image, classes) for image in asyncio.run(ask(contents))]
+
+
+async def detections(client: httpx.AsyncClient, contents: list[bytes]) -> list[dict[str, Any]]:
+    """What a service answers for each image."""
+    found = []
+    for content in contents:
+        reply = await client.post("/detect", params={"shapes": "rle"}, content=content)
+        found.append(reply.raise_for_status().json()["images"][0])
+    return found
+
+
+def answer_of(image: dict[str, Any], classes: tuple[str, ...]) -> Answer:
+    """An answer from a service's JSON."""
+    mask = np.zeros((image["height"], image["width"]), dtype=np.uint8)
+    for defect in image["defects"]:
+        counts = defect["rle"]["counts"]
+        values = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+        mask.T[values.reshape(mask.T.shape)] = classes.index(defect["class_name"])
+        defect["box"] = [defect["box"][side] for side in ("top", "left", "bottom", "right")]
+    return Answer(judgement_of(image), mask)
 
 
 def pyfunc(model: Path) -> Form:
@@ -159,11 +201,10 @@ def smaller(export: Path, exam: Examination) -> dict[str, bytes]:
     return {f"{INT8}, not kept": content, **made}
 
 
-def measured(model: Path, dataset: Path, export: Path, count: int) -> dict[str, Any]:
+def measured(model: Path, dataset: Path, export: Path, count: int, served: Served | None) -> dict[str, Any]:
     """Everything about one detector; prints its rows."""
     source, (network, spec, _) = Dataset.open(dataset), load_model(model)
     onnx = OnnxNetwork.open(export / MODEL)
-    rules = onnx.rules
 
     @torch.inference_mode()
     def trained(images: np.ndarray) -> np.ndarray:
@@ -172,28 +213,16 @@ def measured(model: Path, dataset: Path, export: Path, count: int) -> dict[str, 
     rows = source.split("test")["image"]
     names = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))]
     contents = [(source.root / name).read_bytes() for name in names]
-    target = Target.describe("this machine")
-    calibration, validation = (evaluation_data(source, spec, split) for split in ("train", "val"))
-    exam = Examination((export / MODEL).read_bytes(), source, calibration, validation, target)
-    forms = {
-        "ONNX Runtime": in_process(Detector(onnx.forward, spec, rules)),
-        "service": service(export / MODEL, spec.classes),
-        "pyfunc": pyfunc(export / MODEL),
-    }
-    wanted = in_process(Detector(trained, spec, rules))(contents)
+    forms = {"ONNX Runtime": in_process(Detector(onnx.forward, spec, onnx.rules))}
+    if served is None:
+        forms["service"] = service(export / MODEL, spec.classes)
+        forms["pyfunc"] = pyfunc(export / MODEL)
+    else:
+        forms[f"service at {served.url}"] = running_service(served, export / MODEL, spec.classes)
+    wanted = in_process(Detector(trained, spec, onnx.rules))(contents)
     found = {name: compared(form(contents), wanted) for name, form in forms.items()}
-    miou = exam.miou(exam.model, validation)
-    for name, content in smaller(export, exam).items():
-        timed = time_in_turns({MODEL: exam.model, name: content}, target, exam.shape)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, MODEL)
-            path.write_bytes(content)
-            form = in_process(Detector(OnnxNetwork.open(path).forward, spec, rules))
-            found[name] = compared(form(contents), wanted)
-        found[name] |= {
-            "loss": miou - exam.miou(content, validation),
-            "speedup": speed_up(timed[MODEL], timed[name]),
-        }
+    if served is None:
+        found |= measured_smaller(export, source, onnx, contents, wanted)
     verdicts = [str(answer.judgement.verdict) for answer in wanted]
     counts = {verdict: verdicts.count(verdict) for verdict in sorted(set(verdicts))}
     defects = sum(len(answer.judgement.defects) for answer in wanted)
@@ -201,6 +230,29 @@ def measured(model: Path, dataset: Path, export: Path, count: int) -> dict[str, 
     for name, row in found.items():
         print(line(name, row))
     return {"dataset": dataset.name, "images": len(contents), "defects": defects, "forms": found}
+
+
+def measured_smaller(
+    export: Path, source: Dataset, onnx: OnnxNetwork, contents: list[bytes], wanted: list[Answer]
+) -> dict[str, dict[str, Any]]:
+    """The same of int8 and fp16, with what they lose and gain."""
+    target = Target.describe("this machine")
+    calibration, validation = (evaluation_data(source, onnx.spec, split) for split in ("train", "val"))
+    exam = Examination((export / MODEL).read_bytes(), source, calibration, validation, target)
+    miou = exam.miou(exam.model, validation)
+    found = {}
+    for name, content in smaller(export, exam).items():
+        timed = time_in_turns({MODEL: exam.model, name: content}, target, exam.shape)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, MODEL)
+            path.write_bytes(content)
+            form = in_process(Detector(OnnxNetwork.open(path).forward, onnx.spec, onnx.rules))
+            found[name] = compared(form(contents), wanted)
+        found[name] |= {
+            "loss": miou - exam.miou(content, validation),
+            "speedup": speed_up(timed[MODEL], timed[name]),
+        }
+    return found
 
 
 def line(name: str, row: dict[str, Any]) -> str:
@@ -216,9 +268,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chain", type=Path, nargs=3, action="append", required=True, help="three folders")
     parser.add_argument("--images", type=int, default=50, help="of the test split, evenly spread")
+    parser.add_argument("--url", help="a running service that has the model of the one chain")
+    parser.add_argument("--token", help="its AUTONAD_TOKEN")
     options = parser.parse_args()
+    if options.url and len(options.chain) > 1:
+        parser.error("--url goes with one --chain: a service has one model")
+    served = Served(options.url, options.token) if options.url else None
     print(f"{'form':<28}   verdicts    defects  identical       pixels    loss         speed")
-    found = [measured(*chain, options.images) for chain in options.chain]
+    found = [
+        measured(model, dataset, export, options.images, served) for model, dataset, export in options.chain
+    ]
     print(json.dumps({"load": os.getloadavg()[0], "cores": os.cpu_count(), "detectors": found}))
 
 

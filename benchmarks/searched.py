@@ -35,11 +35,12 @@ from autonad.network import AutoNADNet, SuperNet
 from autonad.space import Architecture
 from autonad.steps.step import seed_everything
 from autonad.training.checkpoint import save_weights
+from autonad.training.distillation import taught
 from autonad.training.folders import load_architecture, load_supernet
 from autonad.training.inputs import training_data
-from autonad.training.loop import backward
 from autonad.training.losses import make_criterion
 from autonad.training.optimizer import make_optimizer
+from autonad.training.paths import TrainingPath, backward
 
 
 def main() -> None:
@@ -256,6 +257,7 @@ def epochs_for(
     network = AutoNADNet(architecture, spec.num_classes)
     optimizer = make_optimizer(network, settings)
     criterion = make_criterion(cross_entropy=settings.cross_entropy, dice=settings.dice)
+    loss_of = taught(criterion, share=0, temperature=1)
     durations = []
     for step in range(12):
         started, busy = time.monotonic(), time.process_time()
@@ -263,7 +265,7 @@ def epochs_for(
         indices = [i % len(data.images) for i in range(start, start + settings.batch_size)]
         images, labels = (torch.from_numpy(part) for part in data.images.batch(indices, 0))
         optimizer.zero_grad()
-        backward([network], images, labels, criterion, settings.precision)
+        backward([TrainingPath(network)], images, labels, loss_of, settings.precision)
         optimizer.step()
         durations.append(min(time.monotonic() - started, time.process_time() - busy))
     shown = len(data.images) if data.repeats is None else float(data.repeats.sum())

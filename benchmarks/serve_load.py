@@ -44,19 +44,28 @@ def main() -> None:
         model = given.model or untrained(Path(folder, "model.onnx"), given.side)
         rng = np.random.default_rng(0)
         content = encode_png(rng.integers(0, 256, (given.side, given.side, 3), dtype=np.uint8))
-        figures: dict[str, float] = {"cores": available_cores(), "side": given.side}
+        figures: dict[str, float] = {
+            "cores": available_cores(),
+            "side": given.side,
+            "load_before": os.getloadavg()[0],
+        }
         process, port, first = start(model, content)
         try:
             figures["first_verdict_s"] = first
             figures |= asyncio.run(crowd(port, content, given.connections, given.seconds))
+            show(figures)
             figures |= asyncio.run(steady(port, content, given.requests, process.pid))
         finally:
             process.terminate()
             process.wait(60)
         figures["exit_code"] = process.returncode
-    for name, value in figures.items():
-        print(f"{name:<32}{value:12.3f}")
+    show(figures)
     print(json.dumps(figures))
+
+
+def show(figures: dict[str, float]) -> None:
+    for name, value in figures.items():
+        print(f"{name:<32}{value:12.3f}", flush=True)
 
 
 def untrained(path: Path, side: int) -> Path:
@@ -166,6 +175,7 @@ async def steady(port: int, content: bytes, requests: int, pid: int) -> dict[str
             left -= 1
             if left % max(1, requests // 20) == 0:
                 memory.append(resident_mb(pid))
+                print(f"{requests - left:6d} requests sent: {memory[-1]:.1f} MB", flush=True)
             await client.ask(seen)
         client.close()
 

@@ -11,6 +11,7 @@ def deliver(
     dataset: Input[Dataset],
     model: Input[Model],
     evaluation: Input[Artifact],
+    rules: Input[Artifact],
     found: Input[Artifact],
     exported: Output[Model],
     registration: Output[Artifact],
@@ -25,7 +26,13 @@ def deliver(
 
     with tasks.task("deliver", Path(request.path)) as context:
         given = dict(dataset=Path(dataset.path), evaluation=Path(evaluation.path))
-        written = steps.export(context, model=Path(model.path), output=Path(exported.path), **given)
+        written = steps.export(
+            context,
+            model=Path(model.path),
+            rules=Path(rules.path) / "rules.yaml",
+            output=Path(exported.path),
+            **given,
+        )
         display.show_figures(metrics, p50_ms=written.p50_ms, p95_ms=written.p95_ms)
         exported.metadata.update(format="onnx", max_difference=written.max_difference)
         places = dict(export=Path(exported.path), output=Path(registration.path))

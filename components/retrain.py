@@ -11,6 +11,7 @@ def retrain(
     request: Input[Artifact],
     dataset: Input[Dataset],
     found: Input[Artifact],
+    supernet: Input[Model],
     model: Output[Model],
     metrics: Output[Metrics],
 ) -> None:
@@ -26,6 +27,7 @@ def retrain(
             dataset=Path(dataset.path),
             search=Path(found.path),
             output=Path(model.path),
+            teacher=Path(supernet.path),
             resume="or-restart",
             checkpoints=checkpoints,
         )

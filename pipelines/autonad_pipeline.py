@@ -93,7 +93,7 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
                 profiled = _profiled(chain)
                 _search_and_deliver(chain, start["last_supernet"], profiled.outputs["latency"])
             with dsl.If(start["Output"] == "reuse", name="reuse"):
-                chain.deliver(start["last_search"], start["last_latency"])
+                chain.deliver(start["last_search"], start["last_supernet"], start["last_latency"])
 
     made = dsl.pipeline(name="autonad", display_name="AutoNAD", description=describe(autonad_pipeline))
     return made(autonad_pipeline)
@@ -108,4 +108,4 @@ def _profiled(chain: Chain) -> dsl.PipelineTask:
 def _search_and_deliver(chain: Chain, supernet: Any, latency: Any) -> None:
     """From a supernet to a registered detector."""
     searched = chain.training(search, pin=chain.start["pin"], supernet=supernet, latency=latency)
-    chain.deliver(searched.outputs["found"], latency)
+    chain.deliver(searched.outputs["found"], supernet, latency)

@@ -12,6 +12,7 @@ from kfp import dsl
 from components.close_run import close_run
 from components.deliver import deliver
 from components.evaluate import evaluate
+from components.fit_thresholds import fit_thresholds
 from components.prepare import prepare
 from components.retrain import retrain
 from pipelines.cluster import RESOURCES, Cluster
@@ -68,12 +69,13 @@ class Chain:
         """What most tasks read."""
         return {"request": self.start["request"], "dataset": self.start["dataset"]}
 
-    def deliver(self, found: Any, latency: Any) -> None:
+    def deliver(self, found: Any, supernet: Any, latency: Any) -> None:
         """From an architecture to a registered detector."""
-        model = self.training(retrain, found=found).outputs["model"]
+        model = self.training(retrain, found=found, supernet=supernet).outputs["model"]
         given = {**self.given, "model": model, "found": found}
-        evaluated = self.placed_light(evaluate, **given, latency=latency)
-        self.placed_light(deliver, **given, evaluation=evaluated.outputs["evaluation"])
+        evaluation = self.placed_light(evaluate, **given, latency=latency).outputs["evaluation"]
+        fitted = self.placed_light(fit_thresholds, request=given["request"], evaluation=evaluation)
+        self.placed_light(deliver, **given, evaluation=evaluation, rules=fitted.outputs["rules"])
 
 
 def named(component: Any, inputs: dict[str, Any]) -> dsl.PipelineTask:

@@ -66,7 +66,7 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             mlflow_uri=mlflow_uri,
             experiment=experiment,
         ) as chain:
-            chain.deliver(chain.start["last_search"], chain.start["last_latency"])
+            chain.deliver(*(chain.start[name] for name in ("last_search", "last_supernet", "last_latency")))
 
     made = dsl.pipeline(
         name="autonad-retrain", display_name="AutoNAD: retrain", description=describe(retrain_pipeline)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from autonad.cli.assess_verb import assess_supernet
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import Call, DatasetDir, Execution, OutputDir, Params, PinDir, Replace, Set, Settings
 from autonad.cli.output_options import Output, ResumedOutput
-from autonad.cli.text import coefficient, interval, percent
+from autonad.cli.text import interval, percent
 
 if TYPE_CHECKING:
     from autonad.steps.profile_kit import KitResult
+    from autonad.steps.search import SearchResult
 
-SupernetDir = Annotated[Path, typer.Option("--supernet", help="Supernet folder.")]
 NumClasses = Annotated[int, typer.Option("--num-classes", help="Classes of the head, background included.")]
 
 
@@ -204,44 +206,32 @@ def _say_measured(output: Path, found: KitResult) -> None:
     )
 
 
-def assess_supernet(
-    *,
-    dataset: DatasetDir,
-    supernet: SupernetDir,
-    latency: Annotated[Path, typer.Option("--latency", help="Latency folder.")],
-    to: ResumedOutput,
-    call: Call,
-) -> None:
-    """Train architectures from scratch and say how well the supernet ranks them."""
-    from autonad import steps
-
-    to.require_free("assess-supernet")
-    with call.context() as context:
-        result = steps.assess_supernet(
-            context, dataset=dataset, supernet=supernet, latency=latency, output=to.output, resume=to.wanted
-        )
-    print(
-        f"{to.output}: {result.architectures} architectures, Kendall's tau with training from scratch: "
-        f"inherited mIoU {coefficient(result.tau, result.interval)}, parameters "
-        f"{coefficient(result.nulls['parameters'])}, FLOPs {coefficient(result.nulls['flops'])}; open "
-        f"{result.report} ({result.seconds:.0f} s)"
-    )
-
-
 def search(
     *,
     dataset: DatasetDir,
-    supernet: SupernetDir,
-    latency: Annotated[Path, typer.Option("--latency", help="Latency folder.")],
+    supernet: Annotated[Path, typer.Option("--supernet", help="Supernet folder.")],
+    latency: Annotated[
+        list[Path], typer.Option("--latency", help="Latency folder. Repeatable: one for each target.")
+    ],
+    budget_ms: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--budget-ms",
+            help="Latency that must not be exceeded, ms. Repeatable: a network for each.",
+            show_default="search.latency_budget_ms",
+        ),
+    ] = None,
     pin: PinDir = None,
     to: ResumedOutput,
     call: Call,
 ) -> None:
-    """Evolve the best architecture under the target's latency."""
+    """Find the best architecture for every target and latency budget."""
     from autonad import steps
-    from autonad.report.units import per_image
 
     to.require_free("search")
+    if budget_ms:
+        wanted = budget_ms[0] if len(budget_ms) == 1 else budget_ms
+        call = replace(call, set=[*(call.set or ()), f"search.latency_budget_ms={wanted}"])
     with call.context() as context:
         result = steps.search(
             context,
@@ -252,20 +242,33 @@ def search(
             pin=pin,
             resume=to.wanted,
         )
-    cost = f"{result.predicted_ms:.2f} ms predicted"
-    if result.measured_ms is not None:
-        cost = f"{result.measured_ms:.2f} ms measured ({cost})"
-    cost += per_image(result.measured_ms or result.predicted_ms, result.tiles)
+    for one in (result, *result.others):
+        _say_found(one)
+    print(f"{to.output}: {result.evaluations} architectures evaluated ({result.seconds:.0f} s)")
+
+
+def _say_found(found: SearchResult) -> None:
+    from autonad.report.units import per_image
+
+    cost = f"{found.predicted_ms:.2f} ms predicted"
+    if found.measured_ms is not None:
+        cost = f"{found.measured_ms:.2f} ms measured ({cost})"
+    cost += per_image(found.measured_ms or found.predicted_ms, found.tiles)
     print(
-        f"{to.output}: architecture {result.key}, {result.parameters:,} parameters, inherited validation "
-        f"mIoU {percent(result.miou)}, {cost}, {result.evaluations} evaluated ({result.seconds:.0f} s)"
+        f"{found.folder}: architecture {found.key}, {found.parameters:,} parameters, inherited validation "
+        f"mIoU {percent(found.miou)}, {cost}"
     )
+    print(f"  {found.reason}")
 
 
 def retrain(
     *,
     dataset: DatasetDir,
     search: Annotated[Path, typer.Option("--search", help="Search folder.")],
+    teacher: Annotated[
+        Path | None,
+        typer.Option("--teacher", help="Supernet or model folder, for what retrain.teacher asks for."),
+    ] = None,
     to: ResumedOutput,
     call: Call,
 ) -> None:
@@ -274,7 +277,9 @@ def retrain(
 
     to.require_free("retrain")
     with call.context() as context:
-        result = steps.retrain(context, dataset=dataset, search=search, output=to.output, resume=to.wanted)
+        result = steps.retrain(
+            context, dataset=dataset, search=search, output=to.output, teacher=teacher, resume=to.wanted
+        )
     print(
         f"{to.output}: {result.parameters:,} parameters, validation mIoU {percent(result.miou)} after epoch "
         f"{result.best_epoch} ({result.seconds:.0f} s)"
@@ -305,8 +310,6 @@ def evaluate(
     )
     if result.test_time:
         print(result.test_time)
-    for line in result.line:
-        print(line)
 
 
 def export(
@@ -315,7 +318,7 @@ def export(
     dataset: DatasetDir,
     evaluation: Annotated[Path, typer.Option("--evaluation", help="Evaluation folder.")],
     rules: Annotated[
-        Path | None, typer.Option("--rules", help="rules.yaml to ship; the evaluation's if absent.")
+        Path | None, typer.Option("--rules", help="rules.yaml to ship; the usual ones if absent.")
     ] = None,
     to: Output,
     call: Call,
@@ -334,6 +337,8 @@ def export(
     )
     for name, reason in result.others.items():
         print(f"{name}: {reason}")
+    if rules is None:
+        print("rules: the usual ones; `autonad fit-thresholds` chooses some, and --rules ships them")
 
 
 def demo(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autonad.cli.option_groups import grouped
-from autonad.cli.options import OutputDir, Settings
+from autonad.cli.options import Call, OutputDir, Settings
 from autonad.cli.output_options import Output
 from autonad.errors import ConfigError, FaultyItems
 
@@ -244,12 +244,12 @@ class Wanted:
         ]
 
 
-def fit_thresholds(*, chosen_from: ChosenFrom, wanted: Wanted, to: Output, settings: Settings) -> None:
+def fit_thresholds(*, chosen_from: ChosenFrom, wanted: Wanted, to: Output, call: Call) -> None:
     """Choose the rules of a detector for a wanted overkill or miss rate."""
     from autonad.steps.fit_thresholds import fit_thresholds
 
     to.require_free("fit-thresholds")
-    asked = Settings(settings.params, [*(settings.set or ()), *wanted.settings])
+    asked = Call(call.execution, call.params, [*(call.set or ()), *wanted.settings])
     with asked.context() as context:
         result = fit_thresholds(
             context,
@@ -259,6 +259,8 @@ def fit_thresholds(*, chosen_from: ChosenFrom, wanted: Wanted, to: Output, setti
             dataset=chosen_from.dataset,
         )
     print("\n".join((f"{result.rules}:", *(f"   {line}" for line in result.told))))
+    if result.report is not None:
+        print(f"open {result.report}")
 
 
 @contextmanager
@@ -282,6 +284,8 @@ def _stopped_by_signals(wanted: bool) -> Iterator[threading.Event]:
 
 def _summary(tally: Tally, output: Path) -> str:
     """What was found, in a few lines."""
+    from autonad.detector.judged import MOST_DEFECTS
+
     judged = sum(tally.verdicts.values())
     lines = [
         f"{output}: {judged} images in {tally.seconds:.1f} s: "
@@ -295,4 +299,11 @@ def _summary(tally: Tally, output: Path) -> str:
     for name in names:
         review, sure = tally.defects[name, "REVIEW"], tally.defects[name, "NG"]
         lines.append(f"   {name}: {sure} NG, {review} REVIEW")
+    if tally.cut:
+        lines.append(
+            f"   {tally.cut} images have more than {MOST_DEFECTS} defects: defects.csv names the worst and "
+            "largest of each, verdicts.csv how many there are"
+        )
+    if tally.others:
+        lines.append(f"   {tally.others} other files are no images and were left alone")
     return "\n".join(lines)

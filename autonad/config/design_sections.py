@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autonad.config.fields import Count, Fraction, Positive, Section
 
@@ -56,6 +56,10 @@ class TrainingConfig(Section):
     ema_decay: Fraction | None = Field(
         0.998, description="decay of the averaged weights that are kept, per step"
     )
+    teacher_share: Fraction = Field(
+        0.5, description="share of the teacher in the loss of what has one; the labels have the rest"
+    )
+    teacher_temperature: Positive = Field(1.0, description="softens what teacher and student predict")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="autocast of the forward pass")
     validate_every: Count = Field(5, description="epochs between validations")
     checkpoint_every: Count = Field(1, description="epochs between checkpoints")
@@ -74,6 +78,14 @@ class SupernetConfig(TrainingConfig):
     validate_every: Count = Field(10, description="epochs between validations")
     sharing: Literal["cross", "entangled", "classical"] = Field(
         "cross", description="weight sharing (Table VII)"
+    )
+    sampler: Literal["uniform", "fair", "sandwich"] = Field(
+        "uniform",
+        description="paths of a step: random; all choices in turn; the largest teaches smaller ones",
+    )
+    sandwich_paths: Count = Field(1, description="sandwich: random paths that the largest teaches in a step")
+    sandwich_every: Count = Field(
+        1, description="sandwich: steps from one to the next; between, random paths"
     )
     growth: Fraction = Field(
         0.4,
@@ -103,6 +115,9 @@ class RetrainConfig(TrainingConfig):
     """Retraining the searched architecture."""
 
     weights: Literal["inherited", "scratch"] = Field("inherited", description="where the weights start")
+    teacher: Literal["none", "supernet-largest", "model"] = Field(
+        "none", description="network of `--teacher` that it learns from beside the labels"
+    )
     profile: Literal["default", "paper"] = Field(
         "default",
         description="'paper': Adam 1e-4, poly, plain cross-entropy (Section V-B); it overrides those fields",
@@ -129,8 +144,14 @@ class LatencyConfig(Section):
 
 
 class SearchConfig(Section):
-    """Evolution (Algorithm 1)."""
+    """Searching the supernet."""
 
+    algorithm: Literal["nsga2", "algorithm1"] = Field(
+        "nsga2", description="fronts with hard constraints, or the paper's Algorithm 1"
+    )
+    prior: Literal["auto", "uniform", "latency"] = Field(
+        "auto", description="makes fast operators likelier or not; auto: as in the paper for algorithm1 alone"
+    )
     score_at: Literal["input", "native"] = Field(
         "input",
         description="pixels that the mIoU counts: of the network's input, or of each image's own size",
@@ -144,12 +165,39 @@ class SearchConfig(Section):
         "auto",
         description="λ, mIoU fraction per ms; auto: σ(latency) costs half of σ(mIoU) in the first population",
     )
-    latency_budget_ms: Positive | None = Field(
-        None, description="median latency of one pass (an image, or a tile) that must not be exceeded, ms"
+    latency_budget_ms: Positive | Annotated[tuple[Positive, ...], Field(min_length=1)] | None = Field(
+        None, description="median of one pass (image or tile) not to be exceeded, ms; [1, 3]: a network each"
+    )
+    max_parameters: Count | None = Field(None, description="scalars that a network may have (nsga2)")
+    max_memory_mib: Positive | None = Field(
+        None, description="activations that a pass may hold at once, fp32, MiB (nsga2)"
     )
     finalists: Count = Field(
         3, description="best architectures whose latency is measured before one is returned"
     )
+
+    @property
+    def budgets_ms(self) -> tuple[float | None, ...]:
+        """A limit for each network that is wanted; one without a limit if none is set."""
+        budgets = self.latency_budget_ms
+        return budgets if isinstance(budgets, tuple) else (budgets,)
+
+    @property
+    def prefers_fast(self) -> bool:
+        """Whether fast operators are drawn likelier (P_lat)."""
+        return self.prior == "latency" or (self.prior == "auto" and self.algorithm == "algorithm1")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> SearchConfig:
+        limits = self.max_parameters, self.max_memory_mib
+        if self.algorithm == "algorithm1" and (len(self.budgets_ms) > 1 or any(limits)):
+            raise ValueError(
+                "algorithm1 knows one latency budget and neither max_parameters nor max_memory_mib; set "
+                "search.algorithm=nsga2"
+            )
+        if len(set(self.budgets_ms)) < len(self.budgets_ms):
+            raise ValueError("latency_budget_ms names a budget twice; name each once")
+        return self
 
 
 class AssessSupernetConfig(Section):

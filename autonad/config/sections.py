@@ -73,7 +73,7 @@ class InputConfig(Section):
         description="cut images into tiles of so many rows, pixels of the file; auto: where defects get lost",
     )
     tile_overlap: Annotated[float, Field(ge=0, le=0.5)] = Field(
-        0.25, description="share of a tile that neighbours have in common at least"
+        0.25, description="share of a tile that neighbours have in common, about"
     )
     tile_defect_px: Positive = Field(
         3.0, description="auto: tiles in which nine tenths of the training defects are so thick, input pixels"

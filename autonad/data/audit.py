@@ -53,6 +53,7 @@ from autonad.data.repeats import Surface
 from autonad.data.sanity.judging import judge, judge_splits
 from autonad.data.sanity.looked import Expected, Looked
 from autonad.data.sanity.measures import Measures
+from autonad.data.tile_choice import TileWish
 from autonad.errors import DatasetError
 
 
@@ -64,6 +65,7 @@ class AuditReport:
         faults: Findings (severity, kind, item, message), errors first.
         num_images: Images that were looked at.
         images: What those that can be used look like, in figures.
+        expected: What they were compared with.
         rows: Group, split (as an import would make it; "" if it cannot) and pixels of each class of these.
         classes: Names by index, background first.
         dataset: What was looked at, if it is a dataset.
@@ -76,6 +78,7 @@ class AuditReport:
     faults: pd.DataFrame
     num_images: int
     images: tuple[Looked, ...]
+    expected: Expected
     rows: pd.DataFrame
     classes: tuple[str, ...]
     dataset: Dataset | None = None
@@ -93,8 +96,7 @@ class AuditReport:
 def audit_dataset(
     root: Path | str,
     *,
-    input_size: tuple[int, int] = (128, 128),
-    keep_aspect: bool = True,
+    wish: TileWish | None = None,
     fractions: Sequence[float] | None = None,
     workers: int = 2,
     advance: Advance = lambda done, total, text: None,
@@ -103,8 +105,8 @@ def audit_dataset(
 
     Args:
         root: Its folder.
-        input_size: Height and width of the network's input, by which the size of defects is judged.
-        keep_aspect: Images are padded to it, not stretched.
+        wish: How images will come into the network's input, by which the size of defects is judged; the
+            defaults if not given.
         fractions: Shares of train, val and test that were asked for; None if that is not known.
         workers: Threads that decode.
         advance: Told how many of how many images were read.
@@ -122,7 +124,10 @@ def audit_dataset(
             shown += [] if look is None else [look]
             images += [] if image is None else [image]
             advance(done, len(rows), "images read")
-    faults += judge(shown, Expected(dataset.root.name, input_size, keep_aspect))
+    readable = dataset.manifest[dataset.manifest["image"].isin([look.item for look in shown])]
+    learnt = Dataset(dataset.root, dataset.classes, readable, dataset.about)
+    expected = Expected.of(dataset.root.name, wish or TileWish(), learnt)
+    faults += judge(shown, expected)
     is_own = dataset.about.get("split") == "own"
     faults += judge_splits(dataset.manifest, dataset.classes, None if is_own else fractions, own=is_own)
     conflict = conflict_severity(dataset.about.get("format"))
@@ -138,7 +143,9 @@ def audit_dataset(
     faults += straddling_near(images, straddling_pairs(images, surface, workers))
     faults += mixed_groups(images)
     table, classes = dataset.manifest[["group", "split", "pixels"]], dataset.classes
-    return AuditReport(fault_table(faults), len(table), tuple(shown), table, classes, dataset=dataset)
+    return AuditReport(
+        fault_table(faults), len(table), tuple(shown), expected, table, classes, dataset=dataset
+    )
 
 
 def audit_layout(
@@ -182,13 +189,15 @@ def audit_layout(
         layout, layout.source.name, grey=grey, images=len(layout.records), defect_free=left_out
     )
     faults += compare(layout, images)
-    faults += judge(shown, settings.expected(layout.source.name))
+    expected = Expected.of(layout.source.name, settings.wish, None)
+    faults += judge(shown, expected)
     table, joins, more = _as_imported(layout, images, pixels, settings)
     found, plain = fault_table([*faults, *more]), tuple(one.text for one in layout.said if one.is_plain)
     return AuditReport(
         found,
         len(layout.records),
         tuple(shown),
+        expected,
         table,
         layout.classes,
         layout=layout,

@@ -101,11 +101,6 @@ def find_candidates(descriptors: Rows, *, start: int = 0) -> Candidates:
     return Candidates([(i, j, c) for (i, j), c in listed], crowded, hubs)
 
 
-def near_pairs(descriptors: Rows, *, start: int = 0) -> list[tuple[int, int, float]]:
-    """The pairs of `find_candidates` alone."""
-    return find_candidates(descriptors, start=start).pairs
-
-
 def _sweep(
     descriptors: Rows, live: np.ndarray, crowds: list[Crowd], start: int
 ) -> tuple[np.ndarray, np.ndarray]:

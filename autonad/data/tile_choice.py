@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -14,30 +15,64 @@ from autonad.data.images import IGNORE
 from autonad.detector.fitting import place
 from autonad.detector.tiles import Tiling, tile_boxes
 
+if TYPE_CHECKING:
+    from autonad.config import InputConfig
+
+LARGEST_STRIDE = 32  # of the network's features, input pixels
 SMALLEST = 0.1  # share of the defects that may be thinner than what is asked for
 
 
 @dataclass(frozen=True)
 class TileWish:
-    """What tiles shall be like.
+    """How images shall come into the network's input, whole or in tiles.
 
     Attributes:
         size: Height and width of the network's input.
         keep_aspect: Images are padded to it, not stretched.
-        overlap: Share of a tile's shorter side that neighbours have in common at least, up to a half.
-        defect_px: How thick nine tenths of the defects shall be at the input, pixels.
+        tile: Rows of a tile, pixels of the image; "none" fits whole images, and "auto" chooses.
+        overlap: Share of a tile's shorter side that neighbours have in common, up to a half; what is nearest
+            to it on the grid on which tiles begin.
+        defect_px: How thick nine tenths of the defects shall be at the input, pixels, for "auto".
     """
 
-    size: tuple[int, int]
-    keep_aspect: bool
-    overlap: float
-    defect_px: float
+    size: tuple[int, int] = (128, 128)
+    keep_aspect: bool = True
+    tile: int | Literal["none", "auto"] = "none"
+    overlap: float = 0.25
+    defect_px: float = 3.0
+
+    @classmethod
+    def of(cls, config: InputConfig) -> TileWish:
+        """What the section `input` says."""
+        return cls(config.size, config.keep_aspect, config.tile, config.tile_overlap, config.tile_defect_px)
 
     def tiling(self, rows: int) -> Tiling:
         """Tiles of so many rows of the image, in the shape of the input."""
         columns = max(1, round(rows * self.size[1] / self.size[0]))
-        shorter = min(rows, columns)
-        return Tiling(rows, columns, min(round(shorter * self.overlap), shorter // 2))
+        shorter, grid = min(rows, columns), self._input_grid() * rows / self.size[0]
+        step = max(math.ceil(shorter / 2 / grid), round(shorter * (1 - self.overlap) / grid)) * grid
+        return Tiling(rows, columns, max(0, shorter - math.ceil(step)), grid)
+
+    def _input_grid(self) -> int:
+        """Grid on which tiles begin, input pixels: the largest stride, less if the input is small."""
+        return min(LARGEST_STRIDE, 1 << (min(self.size).bit_length() - 3))
+
+
+def tiling_of(
+    dataset: Dataset, wish: TileWish, say: Callable[[str], None] = lambda text: None
+) -> Tiling | None:
+    """How training cuts the images of a dataset; None where it takes them whole.
+
+    Args:
+        dataset: The dataset.
+        wish: What is asked for.
+        say: Hears whether images are cut into tiles, and why, where that follows from the dataset.
+    """
+    if wish.tile == "auto":
+        tiling, reason = choose_tiling(dataset, wish)
+        say(reason)
+        return tiling
+    return None if wish.tile == "none" else wish.tiling(wish.tile)
 
 
 def choose_tiling(dataset: Dataset, wish: TileWish) -> tuple[Tiling | None, str]:

@@ -45,7 +45,8 @@ class RegisteredDetector:
 
         Returns:
             One answer per image: `verdict` (OK, REVIEW, NG, or UNREADABLE), `reason`, `defects` (as in
-            defects.csv) and `too_small`, how many regions were too small to count.
+            defects.csv, the worst and largest), `defect_count`, how many there are, and `too_small`, how many
+            regions were too small to count.
 
         Raises:
             DatasetError: There is no such column.
@@ -56,12 +57,19 @@ class RegisteredDetector:
         try:
             image = decode_single(_as_bytes(content), Path(f"number {number}"), self.reading)
         except DatasetError as error:
-            return {"verdict": UNREADABLE, "reason": str(error), "defects": [], "too_small": 0}
+            return {
+                "verdict": UNREADABLE,
+                "reason": str(error),
+                "defects": [],
+                "defect_count": 0,
+                "too_small": 0,
+            }
         judged = self.detector.detect(image).judgement
         return {
             "verdict": str(judged.verdict),
             "reason": judged.reason,
-            "defects": [_plain(defect.to_dict()) for defect in judged.defects],
+            "defects": [_plain(defect.to_dict()) for defect in judged.named],
+            "defect_count": len(judged.defects),
             "too_small": judged.ignored,
         }
 

@@ -16,6 +16,7 @@ judged          OK, REVIEW or NG, with reasons
 Around it, for many images:
 
 image_sources   a file, a folder, a bucket
+image_names     which files there are images
 working         workers, and the thread that keeps the books; watching
 outputs         masks, overlays, probabilities
 csv_files       the two tables

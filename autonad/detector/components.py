@@ -17,6 +17,8 @@ Reals = NDArray[np.float64]
 
 # Directions in which the extent of a defect is measured, beside its own axes.
 DIRECTIONS = 36
+# Values of all runs in some directions that are computed at a time.
+BLOCK_VALUES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -114,18 +116,7 @@ def find_components(mask: np.ndarray, score: np.ndarray) -> Components:
 
     box = np.stack([lowest(runs.row), lowest(runs.start), highest(runs.row) + 1, highest(runs.stop)], axis=1)
     sums, peaks = _scores(runs, score)
-    length, width = np.zeros(count), np.full(count, np.inf)
-    own = _axes(runs, label, area)
-    fixed = np.arange(DIRECTIONS) * (np.pi / DIRECTIONS)
-    for direction in [own, own + np.pi / 2, *fixed]:
-        angle = np.broadcast_to(direction, count)[label]
-        cosine, sine = np.cos(angle), np.sin(angle)
-        # A pixel is a square: its corners reach half a pixel beyond its centre.
-        reach = (np.abs(cosine) + np.abs(sine)) / 2
-        left = (runs.start + 0.5) * cosine + (runs.row + 0.5) * sine
-        right = left + (sizes - 1) * cosine
-        extent = highest(np.maximum(left, right) + reach) - lowest(np.minimum(left, right) - reach)
-        length, width = np.maximum(length, extent), np.minimum(width, extent)
+    length, width = _extents(runs, label, area, order, begins)
     return Components(
         value=runs.value[first],
         area=area,
@@ -183,6 +174,39 @@ def _scores(runs: Runs, score: np.ndarray) -> tuple[Reals, np.ndarray]:
     offsets = np.arange(int(sizes.sum())) - np.repeat(begins, sizes)
     values = score[np.repeat(runs.row, sizes), np.repeat(runs.start, sizes) + offsets]
     return np.add.reduceat(values, begins, dtype=np.float64), np.maximum.reduceat(values, begins)
+
+
+def _extents(
+    runs: Runs, label: Integers, area: Integers, order: Integers, begins: Integers
+) -> tuple[Reals, Reals]:
+    """(N,) largest and smallest extent of each region, pixels.
+
+    Args:
+        runs: All runs.
+        label: (R,) of which region each is.
+        area: (N,) pixels.
+        order: (R,) positions of the runs, region by region.
+        begins: (N,) where each region begins in `order`.
+    """
+    if not area.size:
+        return np.zeros(0), np.zeros(0)
+    own = _axes(runs, label, area)[None]
+    fixed = np.broadcast_to(np.arange(DIRECTIONS)[:, None] * (np.pi / DIRECTIONS), (DIRECTIONS, area.size))
+    angles = np.concatenate([own, own + np.pi / 2, fixed])  # (D, N)
+    region, start, stop, row = label[order], runs.start[order], runs.stop[order], runs.row[order]
+    length, width = np.zeros(area.size), np.full(area.size, np.inf)
+    at_once = max(1, BLOCK_VALUES // region.size)
+    for first in range(0, len(angles), at_once):
+        angle = angles[first : first + at_once]
+        cosine, sine = np.cos(angle)[:, region], np.sin(angle)[:, region]  # (d, R)
+        # A pixel is a square: its corners reach half a pixel beyond its centre.
+        reach = (np.abs(cosine) + np.abs(sine)) / 2
+        left = (start + 0.5) * cosine + (row + 0.5) * sine
+        right = left + (stop - start - 1) * cosine
+        highest = np.maximum.reduceat(np.maximum(left, right) + reach, begins, axis=1)
+        extent = highest - np.minimum.reduceat(np.minimum(left, right) - reach, begins, axis=1)
+        length, width = np.maximum(length, extent.max(0)), np.minimum(width, extent.min(0))
+    return length, width
 
 
 def _axes(runs: Runs, label: Integers, area: Integers) -> Reals:

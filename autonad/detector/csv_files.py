@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,7 +19,7 @@ DEFECT_COLUMNS = (
     *("image", "class", "verdict", "rule", "area_px", "area_mm2", "length_px", "length_mm"),
     *("width_px", "width_mm", "top", "left", "bottom", "right", "mean", "peak"),
 )
-VERDICT_COLUMNS = ("image", "verdict", "reason", "defects", "too_small", "height", "width", "mask")
+VERDICT_COLUMNS = ("image", "verdict", "reason", "defects", "named", "too_small", "height", "width", "mask")
 
 
 class CsvFiles:
@@ -34,21 +35,24 @@ class CsvFiles:
 
     def __init__(self, folder: Path, entries: Iterable[dict[str, Any]]) -> None:
         self._paths = folder / VERDICTS, folder / DEFECTS
+        self._files: tuple[TextIO, ...] = ()
         self.rewrite(entries)
 
     def add(self, entry: dict[str, Any]) -> None:
-        """Append an image's rows.
+        """Append an image's rows, to be seen at once.
 
         Raises:
             StorageError: The disk is full.
         """
         rows = [verdict_row(entry)], defect_rows(entry)
-        for path, some in zip(self._paths, rows, strict=True):
+        for number, (path, some) in enumerate(zip(self._paths, rows, strict=True)):
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows(map(guarded, some))
             try:
-                with path.open("a", encoding="utf-8", newline="") as handle:
-                    handle.write(text.getvalue())
+                if len(self._files) <= number:
+                    self._files += (path.open("a", encoding="utf-8", newline=""),)
+                self._files[number].write(text.getvalue())
+                self._files[number].flush()
             except OSError as error:
                 raise StorageError(
                     f"cannot write {path}: {error.strerror}; free some space, then repeat the command: what "
@@ -56,12 +60,13 @@ class CsvFiles:
                 ) from error
 
     def rewrite(self, entries: Iterable[dict[str, Any]]) -> None:
-        """Write both tables anew, each in one step.
+        """Write both tables anew, each in one step; no file stays open.
 
         Raises:
             StorageError: They cannot be written.
         """
         verdicts, defects = self._paths
+        self._close()
 
         def fill(first: Path, second: Path) -> None:
             with (
@@ -72,6 +77,17 @@ class CsvFiles:
 
         write_atomic(verdicts, lambda first: write_atomic(defects, lambda second: fill(first, second)))
 
+    def _close(self) -> None:
+        for file in self._files:
+            with suppress(OSError):  # what a full disk did not take is written anew
+                file.close()
+        self._files = ()
+
+
+def total_of(entry: dict[str, Any]) -> int:
+    """How many defects an image has; its entry names the worst ones."""
+    return sum(count for _, _, count in entry["counts"])
+
 
 def verdict_row(entry: dict[str, Any]) -> Sequence[Any]:
     """An image's row of verdicts.csv."""
@@ -79,7 +95,7 @@ def verdict_row(entry: dict[str, Any]) -> Sequence[Any]:
     mask = f"masks/{entry['output']}.png" if entry["problem"] is None else None
     return (
         *(entry["image"], entry["verdict"], entry["problem"] or entry["reason"]),
-        *(len(entry["defects"]), entry["too_small"], height, width, mask),
+        *(total_of(entry), len(entry["defects"]), entry["too_small"], height, width, mask),
     )
 
 

@@ -77,14 +77,18 @@ class Finished:
         place = self._places.get(key)
         return place is not None and place.stamp == stamp and place.readable
 
-    def output_of(self, key: str) -> str:
+    def output_of(self, key: str, *, with_suffix: bool = False) -> str:
         """A name for what is written of an image, without suffix; no two images have the same.
 
         That is the image's own name without its suffix, unless another image already has it.
+
+        Args:
+            key: The image.
+            with_suffix: Leave the name without suffix to another image.
         """
         if key in self._places:
             return self._places[key].output
-        stem = key.rpartition(".")[0] or key
+        stem = key if with_suffix else key.rpartition(".")[0] or key
         name = stem if self._outputs.setdefault(stem, key) == key else key
         number = 2
         while self._outputs.setdefault(name, key) != key:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from autonad.detector.image_names import ImageNames, suffix_of
 from autonad.errors import DatasetError
 from autonad.storage.location import SCHEME, parse_url
 from autonad.storage.source import BatchSource, Entry, unsafe_key
@@ -28,12 +29,27 @@ class Found:
         stamp: Changes whenever its content does.
         settled: Nobody is writing it any more, as far as its age tells.
         problem: Why it cannot be used; None if nothing is known.
+        is_foreign: Its name is that of a picture in a format that is not read.
     """
 
     key: str
     stamp: str
     settled: bool = True
     problem: str | None = None
+    is_foreign: bool = False
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source holds.
+
+    Attributes:
+        images: All files that are images by their names, in the order of their keys.
+        others: How many files are none.
+    """
+
+    images: list[Found]
+    others: int = 0
 
 
 class ImageSource(Protocol):
@@ -43,7 +59,7 @@ class ImageSource(Protocol):
     def name(self) -> str:
         """Its address, without credentials."""
 
-    def scan(self) -> list[Found]:
+    def scan(self) -> Listing:
         """All images, in the order of their keys."""
 
     def local(self, found: Found) -> AbstractContextManager[Path]:
@@ -55,19 +71,19 @@ class FolderImages:
 
     Args:
         path: The file or folder.
-        suffixes: Which files of a folder are images, such as ".png".
+        names: Which files of a folder are images.
         without: A folder that is not looked into: the one that results are written to.
 
     Raises:
         DatasetError: There is nothing at the path.
     """
 
-    def __init__(self, path: Path, suffixes: frozenset[str], without: Path) -> None:
+    def __init__(self, path: Path, names: ImageNames, without: Path) -> None:
         if not path.exists():
             raise DatasetError(
                 f"source {path} does not exist; check the path, or give a file, a folder or s3://bucket/prefix"
             )
-        self._path, self._suffixes, self._without = path.resolve(), suffixes, str(without.resolve())
+        self._path, self._names, self._without = path.resolve(), names, str(without.resolve())
         self._root = self._path if self._path.is_dir() else self._path.parent
 
     @property
@@ -75,7 +91,7 @@ class FolderImages:
         """The absolute path."""
         return str(self._path)
 
-    def scan(self) -> list[Found]:
+    def scan(self) -> Listing:
         """All images, in the order of their keys.
 
         Raises:
@@ -84,16 +100,19 @@ class FolderImages:
         now = time.time()
         try:
             if self._root != self._path:
-                return [_found(self._path.name, self._path.stat(), now)]
-            return sorted(self._below(str(self._root), "", now), key=lambda found: found.key)
+                return Listing([self._found(self._path.name, self._path.stat(), now)])
+            listed = list(self._below(str(self._root), "", now))
         except OSError as error:
             raise DatasetError(f"{error.filename} cannot be listed: {error.strerror}; mend it") from error
+        images = [found for found in listed if found is not None]
+        return Listing(sorted(images, key=lambda found: found.key), len(listed) - len(images))
 
     def local(self, found: Found) -> AbstractContextManager[Path]:
         """The file itself."""
         return nullcontext(self._root / found.key)
 
-    def _below(self, folder: str, prefix: str, now: float) -> Iterator[Found]:
+    def _below(self, folder: str, prefix: str, now: float) -> Iterator[Found | None]:
+        """Images below a folder; None for each file that is none."""
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
@@ -101,13 +120,15 @@ class FolderImages:
                 if entry.is_dir(follow_symlinks=False):
                     if entry.path != self._without:
                         yield from self._sub_folder(entry.path, f"{prefix}{entry.name}", now)
-                elif os.path.splitext(entry.name)[1].lower() in self._suffixes:
+                elif not self._names.is_image(entry.name):
+                    yield None
+                else:
                     try:
-                        yield _found(prefix + entry.name, entry.stat(), now)
+                        yield self._found(prefix + entry.name, entry.stat(), now)
                     except OSError as error:  # a link to nowhere, or gone meanwhile
                         yield Found(prefix + entry.name, "gone", problem=error.strerror)
 
-    def _sub_folder(self, folder: str, key: str, now: float) -> Iterator[Found]:
+    def _sub_folder(self, folder: str, key: str, now: float) -> Iterator[Found | None]:
         """What lies in a folder of the source; one that cannot be listed keeps nobody from the rest."""
         try:
             yield from list(self._below(folder, f"{key}/", now))
@@ -116,17 +137,22 @@ class FolderImages:
         except OSError as error:
             yield Found(key, "closed", problem=f"the folder cannot be listed: {error.strerror}")
 
+    def _found(self, key: str, about: os.stat_result, now: float) -> Found:
+        stamp = f"{about.st_size:x}-{about.st_mtime_ns:x}"
+        problem = self._names.problem(key)
+        return Found(key, stamp, now - about.st_mtime >= SETTLED_S, problem, problem is not None)
+
 
 class BucketImages:
     """All images below a prefix of a bucket; each is downloaded when its turn comes.
 
     Args:
         source: The bucket.
-        suffixes: Which objects are images.
+        names: Which objects are images.
     """
 
-    def __init__(self, source: BatchSource, suffixes: frozenset[str]) -> None:
-        self._source, self._suffixes = source, suffixes
+    def __init__(self, source: BatchSource, names: ImageNames) -> None:
+        self._source, self._names = source, names
         self._entries: dict[str, Entry] = {}
 
     @property
@@ -134,18 +160,18 @@ class BucketImages:
         """s3://bucket/prefix."""
         return self._source.name
 
-    def scan(self) -> list[Found]:
+    def scan(self) -> Listing:
         """All images, in the order of their keys."""
-        listed = [
-            entry
-            for entry in self._source.entries()
-            if os.path.splitext(entry.key)[1].lower() in self._suffixes
-        ]
+        entries = [entry for entry in self._source.entries() if not entry.key.endswith("/")]
+        listed = [entry for entry in entries if self._names.is_image(entry.key)]
         self._entries = {entry.key: entry for entry in listed}
-        return [
-            Found(entry.key, f"{entry.size:x}-{entry.etag}", problem=unsafe_key(entry.key))
-            for entry in sorted(listed, key=lambda entry: entry.key)
-        ]
+        images = [self._found(entry) for entry in sorted(listed, key=lambda entry: entry.key)]
+        return Listing(images, len(entries) - len(listed))
+
+    def _found(self, entry: Entry) -> Found:
+        foreign, stamp = self._names.problem(entry.key), f"{entry.size:x}-{entry.etag}"
+        problem = unsafe_key(entry.key) or foreign
+        return Found(entry.key, stamp, problem=problem, is_foreign=foreign is not None)
 
     @contextmanager
     def local(self, found: Found) -> Iterator[Path]:
@@ -156,19 +182,19 @@ class BucketImages:
             StorageError: The store cannot be reached.
         """
         with tempfile.TemporaryDirectory(prefix="autonad-") as folder:
-            path = Path(folder, "image" + os.path.splitext(found.key)[1])
+            path = Path(folder, "image" + suffix_of(found.key))
             for arrival in self._source.fetch([(self._entries[found.key], path)]):
                 if arrival.problem is not None:
                     raise DatasetError(f"{found.key} cannot be fetched: {arrival.problem}")
             yield path
 
 
-def open_source(source: str, suffixes: frozenset[str], without: Path) -> ImageSource:
+def open_source(source: str, names: ImageNames, without: Path) -> ImageSource:
     """The source that an address means.
 
     Args:
         source: A path, or s3://bucket/prefix.
-        suffixes: Which files are images.
+        names: Which files are images.
         without: A folder that is not looked into.
 
     Raises:
@@ -176,13 +202,8 @@ def open_source(source: str, suffixes: frozenset[str], without: Path) -> ImageSo
         StorageError: The address or the store's settings cannot be used.
     """
     if not source.startswith(SCHEME):
-        return FolderImages(Path(source), suffixes, without)
+        return FolderImages(Path(source), names, without)
     from autonad.storage.bucket import BucketSource
     from autonad.storage.store import Store
 
-    return BucketImages(BucketSource(Store(), parse_url(source)), suffixes)
-
-
-def _found(key: str, about: os.stat_result, now: float) -> Found:
-    settled = now - about.st_mtime >= SETTLED_S
-    return Found(key, f"{about.st_size:x}-{about.st_mtime_ns:x}", settled)
+    return BucketImages(BucketSource(Store(), parse_url(source)), names)

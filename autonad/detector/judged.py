@@ -12,6 +12,9 @@ import numpy as np
 from autonad.detector.components import Components
 from autonad.detector.rules import ClassRule, Rules
 
+# Defects of an image that answers and tables name: an image of noise has millions, and nobody looks at them.
+MOST_DEFECTS = 1000
+
 
 class Verdict(StrEnum):
     """What is done with a part; REVIEW means that a person looks at it."""
@@ -86,6 +89,16 @@ class Judgement:
     ignored: int
     kept: tuple[int, ...]
 
+    @property
+    def named(self) -> tuple[Defect, ...]:
+        """The worst and largest `MOST_DEFECTS`, for answers and tables."""
+        return self.defects[:MOST_DEFECTS]
+
+    @property
+    def counts(self) -> dict[tuple[str, Verdict], int]:
+        """How many defects there are by class and verdict, the most severe first."""
+        return _counted(self.defects)
+
 
 def judge_defects(found: Components, classes: Sequence[str], rules: Rules) -> Judgement:
     """Apply the rules to the regions of an image.
@@ -153,10 +166,15 @@ def _defect(
     )
 
 
-def _reason(defects: Sequence[Defect]) -> str:
-    """Such as "2 crack NG, 1 hole REVIEW"; the most severe first."""
+def _counted(defects: Sequence[Defect]) -> dict[tuple[str, Verdict], int]:
     counts: dict[tuple[str, Verdict], int] = {}
     for defect in defects:
         key = (defect.class_name, defect.verdict)
         counts[key] = counts.get(key, 0) + 1
+    return counts
+
+
+def _reason(defects: Sequence[Defect]) -> str:
+    """Such as "2 crack NG, 1 hole REVIEW"; the most severe first."""
+    counts = _counted(defects)
     return ", ".join(f"{count} {name} {verdict}" for (name, verdict), count in counts.items()) or "no defect"

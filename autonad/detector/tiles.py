@@ -1,12 +1,15 @@
 """Images that are larger than the network's input, in overlapping tiles whose seams cannot be seen.
 
-A tile is cut at the image's own scale. Where tiles overlap, the outer part of each counts for nothing, since
-the network sees no surroundings there, and between the inner parts the weight moves smoothly from one to the
-other. At the image's own border there is no other tile, and the tile counts in full.
+A tile is cut at the image's own scale. Tiles begin on one grid, that of the network's coarsest features: a
+network with strides says the same of a pixel wherever on that grid its tile begins, else not. Where tiles
+overlap, the outer part of each counts for nothing, since the network sees no surroundings there, and between
+the inner parts the weight moves smoothly from one to the other. At the image's own border there is no other
+tile, and the tile counts in full.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +20,7 @@ from autonad.detector.resizing import mirrored
 
 # Share of an overlap, at both of its ends, in which only one of the tiles counts.
 OUTER = 0.25
+ROUNDING = 1e-9  # of a grid that is a fraction
 
 Strip = tuple[int, np.ndarray]
 """A first row, and values (C, rows, W) of some rows of an image."""
@@ -30,11 +34,14 @@ class Tiling:
         height: Rows of a tile, pixels of the image file.
         width: Columns of a tile, pixels of the image file.
         overlap: Pixels that neighbours share at least; at most half of a tile.
+        grid: Tiles begin at multiples of so many pixels, which may be a fraction; the last one then reaches
+            beyond the image, whose border is mirrored.
     """
 
     height: int
     width: int
     overlap: int
+    grid: float = 1
 
     def __post_init__(self) -> None:
         if not (self.height > 0 and self.width > 0 and 0 <= 2 * self.overlap <= min(self.height, self.width)):
@@ -42,11 +49,16 @@ class Tiling:
                 f"tiles of {self.height} × {self.width} pixels cannot overlap by {self.overlap}; choose an "
                 "overlap from 0 to half of a tile"
             )
+        if not 0 < self.grid <= min(self.height, self.width) - self.overlap:
+            raise ValueError(
+                f"tiles of {self.height} × {self.width} pixels that overlap by {self.overlap} cannot begin "
+                f"on a grid of {self.grid:g}; choose one from above 0 to a tile without its overlap"
+            )
 
 
 @dataclass(frozen=True)
 class Box:
-    """Where a tile begins; it may reach beyond the end of a small image, whose border is then mirrored."""
+    """Where a tile begins; it may reach beyond the end of the image, whose border is then mirrored."""
 
     top: int
     left: int
@@ -54,8 +66,7 @@ class Box:
 
 def tile_boxes(native: tuple[int, int], tiling: Tiling) -> list[Box]:
     """The tiles of an image of `native` height and width, row by row; together they cover it."""
-    rows = _starts(native[0], tiling.height, tiling.overlap)
-    columns = _starts(native[1], tiling.width, tiling.overlap)
+    rows, columns = _starts(native[0], tiling.height, tiling), _starts(native[1], tiling.width, tiling)
     return [Box(top, left) for top in rows for left in columns]
 
 
@@ -74,8 +85,8 @@ def owned_parts(native: tuple[int, int], tiling: Tiling) -> list[tuple[slice, sl
 
     Two tiles part in the middle of their overlap, so that each keeps what it sees with surroundings.
     """
-    rows = _shares(_starts(native[0], tiling.height, tiling.overlap), native[0], tiling.height)
-    columns = _shares(_starts(native[1], tiling.width, tiling.overlap), native[1], tiling.width)
+    rows = _shares(_starts(native[0], tiling.height, tiling), native[0], tiling.height)
+    columns = _shares(_starts(native[1], tiling.width, tiling), native[1], tiling.width)
     return [(down, across) for down in rows for across in columns]
 
 
@@ -92,8 +103,7 @@ def blended(
     Yields:
         Strips (first row, (C, rows, W)) that follow each other; at most a tile's rows are held.
     """
-    tops = _starts(native[0], tiling.height, tiling.overlap)
-    lefts = _starts(native[1], tiling.width, tiling.overlap)
+    tops, lefts = _starts(native[0], tiling.height, tiling), _starts(native[1], tiling.width, tiling)
     vertical = _weights(tops, native[0], tiling.height)
     horizontal = _weights(lefts, native[1], tiling.width)
     held: np.ndarray | None = None  # (C, tile rows, W), beginning at the current row of tiles
@@ -112,12 +122,13 @@ def blended(
         held[:, tiling.height - done :] = 0
 
 
-def _starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Where tiles along an axis begin, evenly spread."""
+def _starts(length: int, tile: int, tiling: Tiling) -> list[int]:
+    """Where tiles along an axis begin, as evenly spread as the grid allows."""
     if length <= tile:
         return [0]
-    count = -(-(length - overlap) // (tile - overlap))
-    return [round(index * (length - tile) / (count - 1)) for index in range(count)]
+    last = math.ceil((length - tile) / tiling.grid - ROUNDING)
+    gaps = math.ceil(last / int((tile - tiling.overlap) / tiling.grid + ROUNDING))
+    return [round(round(index * last / gaps) * tiling.grid) for index in range(gaps + 1)]
 
 
 def _shares(starts: list[int], length: int, tile: int) -> list[slice]:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from autonad.console import Console
-from autonad.detector.csv_files import UNREADABLE, CsvFiles
+from autonad.detector.csv_files import UNREADABLE, CsvFiles, total_of
 from autonad.detector.engine import Detection, Detector
 from autonad.detector.finished import Finished
 from autonad.detector.image_sources import Found, ImageSource
@@ -39,6 +39,8 @@ class Tally:
     Attributes:
         verdicts: Images per verdict.
         defects: Defects per class and verdict.
+        cut: Images with more defects than are named.
+        others: Files of the source that are no images.
         problems: Names of images that could not be read, and why; the first ones.
         unreadable: How many could not be read.
         known: Images that were done before.
@@ -50,6 +52,8 @@ class Tally:
 
     verdicts: Counter[str] = field(default_factory=Counter)
     defects: Counter[tuple[str, str]] = field(default_factory=Counter)
+    cut: int = 0
+    others: int = 0
     problems: list[str] = field(default_factory=list)
     unreadable: int = 0
     known: int = 0
@@ -71,7 +75,8 @@ class Tally:
                 self.problems.append(entry["problem"])
             return
         self.verdicts[entry["verdict"]] += 1
-        self.defects.update((found["class_name"], str(found["verdict"])) for found in entry["defects"])
+        self.defects.update({(name, str(verdict)): count for name, verdict, count in entry["counts"]})
+        self.cut += total_of(entry) > len(entry["defects"])
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,13 @@ class Line:
                 image = self.read(path)
         except DatasetError as error:
             self.outputs.remove(output)
-            nothing: dict[str, Any] = {"size": None, "reason": "", "defects": [], "too_small": 0}
+            nothing: dict[str, Any] = {
+                "size": None,
+                "reason": "",
+                "defects": [],
+                "counts": [],
+                "too_small": 0,
+            }
             return {**entry, **nothing, "verdict": UNREADABLE, "problem": str(error)}
         detection = self.detector.detect(image)
         self.outputs.write(output, image, detection)
@@ -123,7 +134,8 @@ class Line:
             "verdict": judged.verdict,
             "reason": judged.reason,
             "size": list(image.shape[:2]),
-            "defects": [defect.to_dict() for defect in judged.defects],
+            "defects": [defect.to_dict() for defect in judged.named],
+            "counts": [[name, verdict, count] for (name, verdict), count in judged.counts.items()],
             "too_small": judged.ignored,
         }
 
@@ -168,7 +180,8 @@ def work_through(
     try:
         for one in found:
             if one is not None:
-                running.add(pool.submit(line.process, one, finished.output_of(one.key)))
+                output = finished.output_of(one.key, with_suffix=one.is_foreign)
+                running.add(pool.submit(line.process, one, output))
             collect(at_most=0 if one is None else line.workers * AHEAD - 1)
         collect(at_most=0)
     except KeyboardInterrupt:
@@ -183,7 +196,7 @@ def work_through(
 
 
 def watched(
-    source: ImageSource, is_done: Callable[[Found], bool], stop: threading.Event
+    source: ImageSource, is_done: Callable[[Found], bool], stop: threading.Event, tally: Tally
 ) -> Iterator[Found | None]:
     """Images as they arrive; one that is still being written is waited for.
 
@@ -191,13 +204,15 @@ def watched(
         source: What is watched.
         is_done: Whether an image needs nothing more; those that were yielded are not asked about.
         stop: Ends it.
+        tally: Counts files that are no images; changed.
     """
     handed: dict[str, str] = {}
     seen: dict[str, str] = {}
     while not stop.is_set():
         begun = time.monotonic()
-        listed = source.scan()
-        for found in listed:
+        listing = source.scan()
+        tally.others = listing.others
+        for found in listing.images:
             if stop.is_set():
                 return
             quiet = found.settled or seen.get(found.key) == found.stamp
@@ -205,7 +220,7 @@ def watched(
                 handed[found.key] = found.stamp
                 yield found
         yield None
-        seen = {found.key: found.stamp for found in listed}
+        seen = {found.key: found.stamp for found in listing.images}
         stop.wait(max(POLL_S, 5 * (time.monotonic() - begun)))
 
 

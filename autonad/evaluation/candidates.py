@@ -101,6 +101,16 @@ class Candidates:
             ) from error
         return cls(**{**arrays, "classes": tuple(map(str, arrays["classes"]))})
 
+    @classmethod
+    def none(cls, classes: tuple[str, ...]) -> Candidates:
+        """Those of a split without images.
+
+        Args:
+            classes: Names, background first.
+        """
+        numbers = {one.name: np.zeros(0, np.int64) for one in fields(cls)[3:]}
+        return cls(classes=classes, images=np.zeros(0, "<U1"), groups=np.zeros(0, "<U1"), **numbers)
+
     @property
     def defect_images(self) -> np.ndarray:
         """(N,) whether an image shows a defect."""
@@ -156,6 +166,37 @@ def collect_candidates(
         groups=np.asarray(rows["group"].astype(str).tolist()),
         **{name: np.concatenate(values) for name, values in found.items()},
     )
+
+
+def collect_splits(
+    forward: Forward,
+    dataset: Dataset,
+    spec: DetectorSpec,
+    folder: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Candidates]:
+    """Run a detector over validation and test as on the line, and keep what it found.
+
+    Args:
+        forward: The network, numpy in and out.
+        dataset: Where images and masks are; a split without images has no candidates.
+        spec: What the network needs.
+        folder: Where they are kept.
+        progress: Called with (images done, images in all) of a split.
+
+    Raises:
+        DatasetError: A file cannot be read.
+        StorageError: They cannot be written.
+    """
+    there, splits = set(dataset.manifest["split"]), {}
+    for name in ("val", "test"):
+        splits[name] = (
+            collect_candidates(forward, dataset, name, spec, progress)
+            if name in there
+            else Candidates.none(spec.classes)
+        )
+        splits[name].save(candidates_file(folder, name))
+    return splits
 
 
 def image_candidates(pixels: Pixels, truth: np.ndarray) -> dict[str, np.ndarray]:

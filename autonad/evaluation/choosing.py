@@ -25,9 +25,9 @@ from autonad.evaluation.candidates import LEVELS, Candidates
 from autonad.evaluation.class_rules import unbeaten_rules
 from autonad.evaluation.loosening import Task, loosen, merit, widen_review
 from autonad.evaluation.operating import good_images, outcome_of
-from autonad.evaluation.proportions import parts_needed, upper_bound
+from autonad.evaluation.proportions import least_promise, parts_needed, upper_bound
 
-# Least share of the parts that the order of the steps is found on; the others show how far to go.
+# Wanted and least share of the parts that the order of the steps is found on; the others show how far to go.
 _CHOOSING = 1 / 3, 1 / 5
 # How far from the surest rules of the order towards certainty is tried.
 _TIGHTER = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
@@ -114,13 +114,31 @@ def choose_rules(candidates: Candidates, goal: Goal) -> Choice:
     return Choice(rules, path, proof, parts)
 
 
+def parts_to_promise(goal: Goal) -> int:
+    """Parts with which a rate can be promised: those that show it, and those that order the rules."""
+    needed = parts_needed(goal.rate, goal.confidence)
+    parts = needed
+    while _most_proving(parts) < needed:
+        parts += 1
+    return parts
+
+
+def lowest_promise(parts: int, confidence: float) -> float:
+    """The smallest rate that so many parts can promise, where none of those that show it has an event."""
+    return least_promise(_most_proving(parts), confidence)
+
+
+def _most_proving(parts: int) -> int:
+    """Parts that can be spared to show a rate."""
+    return round((1 - _CHOOSING[1]) * parts)
+
+
 def _proving(groups: np.ndarray, basis: np.ndarray, goal: Goal) -> np.ndarray:
     """(N,) images of the parts on which the rate is shown; none if there are too few parts."""
     names = np.unique(groups[basis])
-    most, least = (round((1 - share) * len(names)) for share in _CHOOSING)
-    needed = parts_needed(goal.rate, goal.confidence)
-    count = max(most, needed)
-    if count > least:
+    wanted = round((1 - _CHOOSING[0]) * len(names))
+    count = max(wanted, parts_needed(goal.rate, goal.confidence))
+    if count > _most_proving(len(names)):
         return np.zeros_like(basis)
     drawn = np.random.default_rng(0).permutation(names)[:count]
     return np.asarray(basis & np.isin(groups, drawn))

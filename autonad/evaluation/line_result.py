@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,9 @@ import yaml
 
 from autonad.detector.rules import Rules
 from autonad.evaluation.candidates import Candidates
-from autonad.evaluation.choosing import Choice, Goal, choose_rules
-from autonad.evaluation.operating import split_figures
+from autonad.evaluation.choosing import Choice, Goal, choose_rules, lowest_promise, parts_to_promise
+from autonad.evaluation.operating import ANY, split_figures
 from autonad.evaluation.operating_curves import CurvePoint, curve_points
-from autonad.evaluation.proportions import least_promise, parts_needed
 from autonad.files import write_atomic, write_json, write_text_atomic
 
 RULES, OPERATING, CURVES = "rules.yaml", "operating.json", "curves.csv"
@@ -26,9 +26,9 @@ class LineResult:
 
     Attributes:
         rules: What is shipped.
-        operating: Content of `operating.json`: `goal`, `promise`, `rules`, and per split (`val`, `test`) what
-            `split_figures` returns.
-        curves: Rules from strict to loose on each split.
+        operating: Content of `operating.json`: `of` (whose rules they are), `goal`, `promise`, `rules`, and
+            per split with images (`val`, `test`) what `split_figures` returns.
+        curves: Rules from strict to loose on each split; none where no rules were chosen.
     """
 
     rules: Rules
@@ -60,32 +60,47 @@ class LineResult:
         write_atomic(folder / CURVES, write)
 
 
-def fit_line(splits: dict[str, Candidates], goal: Goal, *, resamples: int, seed: int) -> LineResult:
-    """Choose rules on validation and say what they do on every split.
+def fit_line(
+    splits: dict[str, Candidates],
+    goal: Goal,
+    *,
+    resamples: int,
+    seed: int,
+    of: Mapping[str, str | None] | None = None,
+) -> LineResult:
+    """Choose rules on validation, the usual ones where it has no images, and say what they do on every split.
 
     Args:
         splits: Split → its candidates; "val" is among them.
         goal: What is wanted.
         resamples: Bootstrap draws of the curves' intervals.
         seed: Of the draws.
+        of: What says whose rules they are, such as the sha256 of the weights.
     """
-    choice = choose_rules(splits["val"], goal)
-    figures = {name: split_figures(one, choice.rules, goal.confidence) for name, one in splits.items()}
+    shown = {name: one for name, one in splits.items() if len(one.images)}
+    if "val" in shown:
+        choice = choose_rules(shown["val"], goal)
+    else:
+        choice = Choice(Rules.default(splits["val"].classes), [], None, 0)
+    figures = {name: split_figures(one, choice.rules, goal.confidence) for name, one in shown.items()}
+    promise = _promise(choice, goal, figures["val"]) if "val" in figures else dict(_UNCHOSEN)
     curves = [
         point
-        for name, one in splits.items()
+        for name, one in shown.items()
+        if choice.path
         for point in curve_points(
             name, one, choice.path, level=goal.confidence, resamples=resamples, seed=seed
         )
     ]
     operating = {
+        "of": dict(of or {}),
         "goal": {
             "kind": goal.kind,
             "rate": goal.rate,
             "review_load": goal.review_load,
             "confidence": goal.confidence,
         },
-        "promise": _promise(choice, goal),
+        "promise": promise,
         "rules": choice.rules.to_dict(),
         **figures,
     }
@@ -103,24 +118,63 @@ def told(operating: dict[str, Any]) -> list[str]:
     lines = [f"Wanted: {name} of at most {share(goal['rate'])}. {promise['text']}"]
     for split, title in (("val", "validation"), ("test", "test")):
         if split in operating:
-            lines.append(told_found(title, operating[split]))
+            found = operating[split]
+            lines.append(told_found(title, found))
+            if (found["review_load"]["rate"] or 0) > goal["review_load"]:
+                lines[-1] += (
+                    f" REVIEW is above the {share(goal['review_load'])} of fit_thresholds.review_load."
+                )
+    if "test" in operating:
+        lines[-1] += _above(name, operating["test"][RATES[goal["kind"]]], goal["rate"])
     return lines
 
 
 def told_found(split: str, found: dict[str, Any]) -> str:
-    """What rules do on a split, in a sentence.
+    """What rules do on a split, in sentences.
 
     Args:
         split: What it is called.
         found: Its figures, of `split_figures`.
     """
+    never = [
+        name for name, one in found["classes"].items() if one["recall"]["of"] and not one["recall"]["count"]
+    ]
+    overkill, review, misses, unnoticed = (
+        spread(found[rate]) for rate in ("overkill", "review_load", "misses", "unnoticed")
+    )
+    level = share(found["confidence"])
     return (
-        f"On {split}: overkill {spread(found['overkill'])} of {found['basis']}; of images with a defect, "
-        f"misses {spread(found['misses'])}, unnoticed {spread(found['unnoticed'])}."
+        f"On {split}, with {level} intervals: overkill {overkill}, and for REVIEW {review}, of "
+        f"{found['basis']}; of images with a defect, missed (not NG) {misses}, and of these unnoticed (OK) "
+        f"{unnoticed}." + (f" Never found: {', '.join(never)}." if never else "")
     )
 
 
+# What is said where there are no images to choose rules on.
+_UNCHOSEN = {
+    "parts": 0,
+    "least": None,
+    "parts_needed": None,
+    "kept": False,
+    "upper": None,
+    "proof": None,
+    "text": "Not promised: there are no validation images to choose rules on, so these are the usual ones.",
+}
+
+
+def _above(name: str, found: dict[str, Any], wanted: float) -> str:
+    """What to make of a rate on test that is above the wanted one; else nothing."""
+    if not found["of"] or found["rate"] <= wanted:
+        return ""
+    if found["low"] > wanted:
+        return (
+            f" Test shows {name} above the wanted {share(wanted)}, by more than chance: do not count on it."
+        )
+    return f" Test shows {name} above the wanted {share(wanted)}, which may be chance."
+
+
 NAMES = {"overkill": "overkill", "miss": "a miss rate"}
+RATES = {"overkill": "overkill", "miss": "misses"}
 
 
 def share(fraction: float | None) -> str:
@@ -129,32 +183,47 @@ def share(fraction: float | None) -> str:
 
 
 def spread(entry: dict[str, Any]) -> str:
-    """Such as "1 of 60 (1.7 %; 0.04 to 8.9 % by parts)"."""
+    """Such as "1 of 60 (1.7 %; 0.04 % to 8.9 % over 60 parts)"."""
     if not entry["of"]:
         return "none of 0"
     ends = f"{share(entry['low'])} to {share(entry['high'])}"
     return f"{entry['count']} of {entry['of']} ({share(entry['rate'])}; {ends} over {entry['parts']} parts)"
 
 
-def _promise(choice: Choice, goal: Goal) -> dict[str, Any]:
-    """Whether the wanted rate is promised, and if not, why and what would do."""
-    sure, proof = share(goal.confidence), choice.proof
-    least, needed = least_promise(choice.parts, goal.confidence), parts_needed(goal.rate, goal.confidence)
+def _promise(choice: Choice, goal: Goal, seen_on: dict[str, Any]) -> dict[str, Any]:
+    """Whether the wanted rate is promised, and if not, why and what would do.
+
+    Args:
+        choice: The rules, and how they were come by.
+        goal: What is wanted.
+        seen_on: Figures of the validation split.
+    """
+    sure, wanted, proof = share(goal.confidence), share(goal.rate), choice.proof
+    least, needed = lowest_promise(choice.parts, goal.confidence), parts_to_promise(goal)
     facts = {"parts": choice.parts, "least": least, "parts_needed": needed}
     if proof is None:
+        counted = "parts without defects" if seen_on["basis"] != ANY else "parts"
+        if goal.kind == "miss":
+            counted = "parts with a defect"
+        keeps = "keep" if (seen_on[RATES[goal.kind]]["rate"] or 0) <= goal.rate else "do not keep"
         text = (
-            f"Not promised: {choice.parts} validation parts can show no less than {share(least)} with a "
-            f"confidence of {sure}, even without a single event; {needed} parts without one would do, beside "
-            "those that rules are chosen on. The rate is kept to on the very images that these rules were "
-            "chosen on, which says little of others."
+            f"Not promised: validation has {choice.parts} {counted}, and at least {needed} are needed to "
+            f"promise {wanted} with a confidence of {sure}; so few can promise {share(least)} at best. The "
+            f"rules {keeps} to {wanted} on the very images that they were chosen on: expect more on others. "
+            f"Add {counted}, or ask for a higher rate or a lower fit_thresholds.confidence."
         )
         return {**facts, "kept": False, "upper": None, "proof": None, "text": text}
     seen = f"{proof.count} of {proof.of} images of {proof.parts} parts that no rule was chosen on"
     kept = proof.upper <= goal.rate
-    text = f"Promised with a confidence of {sure}: at most {share(proof.upper)}, by {seen}."
+    text = (
+        f"Promised with a confidence of {sure}, for parts like those of validation: at most "
+        f"{share(proof.upper)}, by {seen}."
+    )
     if not kept:
+        surest = "surest" if goal.kind == "overkill" else "loosest"
         text = (
-            f"Not reached: the surest rules have {seen}, at most {share(proof.upper)} with a confidence of "
-            f"{sure}. Allow more review_load, or train a better detector."
+            f"Not promised: even the {surest} rules have {seen}, which may be {share(proof.upper)} with a "
+            f"confidence of {sure}. Ask for a higher rate, allow more fit_thresholds.review_load, or train a "
+            "better detector."
         )
     return {**facts, "kept": kept, "upper": proof.upper, "proof": asdict(proof), "text": text}

@@ -19,7 +19,10 @@ from autonad.errors import ConfigError
 from autonad.evaluation.candidates import LEVELS, Candidates
 from autonad.evaluation.proportions import lower_bound, upper_bound
 
-CLEAN, ANY = "images without defects", "all images, beside their defects"
+CLEAN, ANY = (
+    "images without defects",
+    "all images, for NG regions away from any defect, as none is without defects",
+)
 
 
 @dataclass(frozen=True)
@@ -147,8 +150,9 @@ def split_figures(candidates: Candidates, rules: Rules, confidence: float) -> di
         confidence: Of the intervals.
 
     Returns:
-        `images`, `parts`, `basis`; `overkill`, `review_load`, `misses` and `unnoticed` as `rate_over` returns
-        them; `false_alarms_per_image`; and `classes`: name → `recall` and `noticed`, likewise over defects.
+        `images`, `parts`, `basis`, `confidence`; `overkill`, `review_load`, `misses` and `unnoticed` as
+        `rate_over` returns them; `false_alarms_per_image`; and `classes`: name → `recall` and `noticed`,
+        likewise over defects.
     """
     outcome = outcome_of(candidates, rules)
     good, basis = good_images(candidates)
@@ -166,6 +170,7 @@ def split_figures(candidates: Candidates, rules: Rules, confidence: float) -> di
         "images": len(candidates.images),
         "parts": len(np.unique(groups)),
         "basis": basis,
+        "confidence": confidence,
         "overkill": rate_over(outcome.false_ng, good, groups, confidence),
         "review_load": rate_over(outcome.false_seen & ~outcome.false_ng, good, groups, confidence),
         "misses": rate_over(~outcome.ng, shown, groups, confidence),

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from autonad.deploy import MODEL
+from autonad.evaluation.line_result import OPERATING, spread
 from autonad.files import read_json, write_text_atomic
 from autonad.steps.prepare import Prepared
 
 # The interface compares runs by these.
 FIGURES = ("miou", "mf1", "foreground_miou")
+LINE = ("overkill", "review_load", "misses", "unnoticed")
 
 
 def show_page(page: Path, artifact: Any) -> None:
@@ -62,6 +64,23 @@ def show_evaluation(folder: Path, *, metrics: Any, confusion: Any, roc: Any, rep
     show_page(folder / "report.html", report)
 
 
+def show_rules(folder: Path, *, rules: Any, metrics: Any, report: Any) -> None:
+    """What rules promise on validation and do on test, and the report that says so.
+
+    Args:
+        folder: What `fit-thresholds` wrote.
+        rules: An output, which gets what was wanted.
+        metrics: An output of type `dsl.Metrics`.
+        report: An output of type `dsl.HTML`.
+    """
+    operating = read_json(folder / OPERATING, "the rules' figures")
+    goal, promise, found = operating["goal"], operating["promise"], operating["test"]
+    rules.metadata.update(target=goal["kind"], rate=goal["rate"], promise=promise["text"])
+    show_figures(metrics, promised=float(promise["kept"]), promised_at_most=promise["upper"])
+    show_figures(metrics, **{f"test_{name}": found[name]["rate"] for name in LINE})
+    show_page(folder / "report.html", report)
+
+
 def show_figures(artifact: Any, **figures: float | None) -> None:
     """Figures that the interface lists and compares; what is not known is left out.
 
@@ -95,6 +114,7 @@ def show_summary(artifact: Any, search: str, evaluation: str, export: str, regis
         ("in use", "yes" if decided["champion"] else "no"),
         ("test mIoU", f"{_percent(metrics['input']['miou'])}{between}"),
         ("test mF1", _percent(metrics["input"]["mf1"])),
+        *_line_rows(decided["line"]),
         ("test images", f"{metrics['images']} of {metrics['groups']} parts"),
         ("architecture", f"{searched['architecture_key']}, {searched['parameters']:,} parameters"),
         ("target", str(searched["target"])),
@@ -104,6 +124,12 @@ def show_summary(artifact: Any, search: str, evaluation: str, export: str, regis
     reasons = [f"- {reason}" for reason in decided["reasons"]]
     text = "\n".join(("# The new detector", "", *table, "", *reasons)) + "\n"
     write_text_atomic(Path(artifact.path), text)
+
+
+def _line_rows(found: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """What the shipped rules do on the test split; nothing where that is not known."""
+    names = (("overkill", "overkill"), ("images with a defect missed", "misses"))
+    return [] if found is None else [(f"test {label}", spread(found[name])) for label, name in names]
 
 
 def _percent(fraction: float | None) -> str:

@@ -113,7 +113,7 @@ def module_run(module: nn.Module, target: Target, shape: Sequence[int]) -> Run:
         )
     device = torch.device("cuda" if target.provider == "cuda" else "cpu")
     generator = torch.Generator().manual_seed(0)
-    image = torch.randn(tuple(shape), generator=generator).to(device)
+    image = torch.randn(tuple(shape), generator=generator).to(device, memory_format=torch.channels_last)
     network = module.to(device).eval()
     dtype = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[target.precision]
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autonad.network import mixers
+from autonad.network.parts import Make, anew
 from autonad.space import Block, Stage
 
 
@@ -79,11 +80,22 @@ class EncoderStage(nn.Module):
     """A patch embedding and the blocks of one stage."""
 
     def __init__(
-        self, stage: Stage, in_width: int, head_width: int, index: int, stem_stride: int | None
+        self,
+        stage: Stage,
+        in_width: int,
+        head_width: int,
+        index: int,
+        stem_stride: int | None,
+        make: Make = anew,
     ) -> None:
         super().__init__()
-        self.embed = PatchEmbedding(in_width, stage.width, head_width, stem_stride)
-        self.blocks = nn.Sequential(*(EncoderBlock(b, stage.width, head_width, index) for b in stage.blocks))
+        self.embed = make(f"{index}.embed", PatchEmbedding, in_width, stage.width, head_width, stem_stride)
+        self.blocks = nn.Sequential(
+            *(
+                make(f"{index}.{position}", EncoderBlock, block, stage.width, head_width, index)
+                for position, block in enumerate(stage.blocks)
+            )
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_width, H, W) → (B, width, h, w)."""
@@ -93,11 +105,13 @@ class EncoderStage(nn.Module):
 class Encoder(nn.Module):
     """All stages; returns the features of each."""
 
-    def __init__(self, stages: tuple[Stage, ...], head_width: int, stem_stride: int) -> None:
+    def __init__(
+        self, stages: tuple[Stage, ...], head_width: int, stem_stride: int, make: Make = anew
+    ) -> None:
         super().__init__()
         widths = (3, *(stage.width for stage in stages))
         self.stages = nn.ModuleList(
-            EncoderStage(stage, in_width, head_width, index, stem_stride if index == 0 else None)
+            EncoderStage(stage, in_width, head_width, index, stem_stride if index == 0 else None, make)
             for index, (stage, in_width) in enumerate(zip(stages, widths, strict=False))
         )
 

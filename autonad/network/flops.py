@@ -25,10 +25,8 @@ def count_flops(network: nn.Module, input_size: tuple[int, int]) -> int:
     return int(counter.get_total_flops())
 
 
-def network_size(
-    architecture: Architecture, num_classes: int, input_size: tuple[int, int]
-) -> tuple[int, int]:
-    """Scalars in the tensors of an architecture's network, and operations of one forward pass.
+def architecture_flops(architecture: Architecture, num_classes: int, input_size: tuple[int, int]) -> int:
+    """Operations of one pass of an architecture's network; see `count_flops`.
 
     Args:
         architecture: What would be built.
@@ -37,4 +35,4 @@ def network_size(
     """
     with torch.device("meta"):
         network = AutoNADNet(architecture, num_classes).eval()
-    return network.num_parameters, count_flops(network, input_size)
+    return count_flops(network, input_size)

@@ -6,6 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autonad.network.encoder import group_norm
+from autonad.network.layout import channels_last, for_dilation
+from autonad.network.parts import Make, anew
 from autonad.network.pooling import adaptive_average
 from autonad.space import Architecture, EdgeOperator
 
@@ -38,9 +40,12 @@ class Edge(nn.Module):
                 in_width, width, side, padding=dilation * (side // 2), dilation=dilation, bias=False
             )
         self.norm = group_norm(width, group)
+        self.dilated = operator == "dilated3x3"
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_width, H, W) → (B, width, H, W)."""
+        if self.dilated:
+            return F.gelu(self.norm(channels_last(self.operator(for_dilation(x)))))
         return F.gelu(self.norm(self.operator(x)))
 
 
@@ -52,7 +57,7 @@ class FeatureAggregation(nn.Module):
     a concatenation, so that no weight mixes branches along one axis.
     """
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, make: Make = anew) -> None:
         super().__init__()
         width, group = architecture.mfam_width, architecture.head_width
         self.pools = architecture.pools
@@ -60,7 +65,7 @@ class FeatureAggregation(nn.Module):
         in_widths = (*(last,) * len(self.pools), *lower, *(width,) * len(lower))
         self.edges = nn.ModuleDict(
             {
-                name: Edge(operator, in_width, width, group)
+                name: make(name, Edge, operator, in_width, width, group)
                 for (name, operator), in_width in zip(architecture.edge_items(), in_widths, strict=True)
             }
         )

@@ -7,10 +7,13 @@ along its channel axes, and a small kernel the centre of a large one.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from autonad.network.layout import has_channels_last, transpose_channels
 from autonad.network.pooling import adaptive_average
 from autonad.space import Block
 
@@ -94,16 +97,19 @@ class Convolution(Projections):
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix each position with its k×k neighbours, (B, C, H, W) → (B, C, H, W)."""
-        batch, channels, height, width = x.shape
-        depth, heads = self.head_width, channels // self.head_width
+        depth = self.head_width
         maps = torch.cat((self.map_q, self.map_k, self.map_v))  # (3H, k, k)
-        spread = self.spread.unflatten(0, (heads, depth)).transpose(0, 1)  # (d, H, k, k)
-        weight = (spread.unsqueeze(2) * maps).flatten(0, 1)  # (d·H, 3H, k, k)
-        qkv = torch.stack((self.q(x), self.k(x), self.v(x)), dim=1)  # (B, 3, H·d, h, w)
-        qkv = qkv.unflatten(2, (heads, depth)).permute(0, 3, 1, 2, 4, 5)  # (B, d, 3, H, h, w)
-        grouped = qkv.reshape(batch, depth * 3 * heads, height, width)
+        weight = (self._by_depth(self.spread).unsqueeze(2) * maps).flatten(0, 1)  # (d·H, 3H, k, k)
+        # The rows of the projections, and not the features, are brought into the order of the groups.
+        project = torch.stack([self._by_depth(p.weight) for p in (self.q, self.k, self.v)], dim=1)
+        bias = torch.stack([self._by_depth(cast("Tensor", p.bias)) for p in (self.q, self.k, self.v)], dim=1)
+        grouped = F.conv2d(x, project.flatten(0, 2), bias.flatten())  # (B, d·3·H, h, w)
         mixed = F.conv2d(grouped, weight.to(grouped.dtype), padding=self.kernel // 2, groups=depth)
-        return mixed.unflatten(1, (depth, heads)).transpose(1, 2).reshape(batch, channels, height, width)
+        return transpose_channels(mixed, depth)
+
+    def _by_depth(self, parameter: Tensor) -> Tensor:
+        """(H·d, ...) → (d, H, ...)."""
+        return parameter.unflatten(0, (-1, self.head_width)).transpose(0, 1)
 
 
 class SpatialShift(Projections):
@@ -143,6 +149,9 @@ def spatial_shift(x: Tensor, directions: tuple[int, int, int, int]) -> Tensor:
         else:
             moved = torch.cat((part.narrow(axis, 1, size - 1), part.narrow(axis, size - 1, 1)), dim=axis)
         parts.append(moved)
+    if has_channels_last(x):
+        moved = torch.stack([part.permute(0, 2, 3, 1) for part in parts], dim=4)  # (B, H, W, C/4, 4)
+        return moved.flatten(3).permute(0, 3, 1, 2)
     return torch.stack(parts, dim=2).flatten(1, 2)
 
 

@@ -10,7 +10,9 @@ from torch.nn import functional as F
 
 from autonad.errors import ArchitectureError
 from autonad.network.encoder import Encoder
+from autonad.network.layout import channels_last
 from autonad.network.mfam import FeatureAggregation
+from autonad.network.parts import Make, anew
 from autonad.network.pooling import adaptive_average
 from autonad.space import Architecture
 from autonad.space.architecture import MIN_SIDE
@@ -25,19 +27,21 @@ class AutoNADNet(nn.Module):
     Args:
         architecture: What to build.
         num_classes: Classes including background.
+        make: Makes its blocks, embeddings and edges.
 
     Parameters are drawn from torch's global generator; seed it for reproducible weights. On the meta device
     nothing is drawn.
     """
 
-    def __init__(self, architecture: Architecture, num_classes: int) -> None:
+    def __init__(self, architecture: Architecture, num_classes: int, make: Make = anew) -> None:
         super().__init__()
         self.architecture, self.num_classes = architecture, num_classes
-        self.encoder = Encoder(architecture.stages, architecture.head_width, architecture.stem_stride)
-        self.mfam = FeatureAggregation(architecture)
+        self.encoder = Encoder(architecture.stages, architecture.head_width, architecture.stem_stride, make)
+        self.mfam = FeatureAggregation(architecture, make)
         self.classify = nn.Conv2d(architecture.mfam_width, num_classes, 1)
-        for name, parameter in self.named_parameters():
-            initialize(name, parameter)
+        if not self.classify.weight.is_meta:
+            for name, parameter in self.named_parameters():
+                initialize(name, parameter)
 
     def forward(self, images: Tensor) -> Tensor:
         """Segment images.
@@ -54,7 +58,7 @@ class AutoNADNet(nn.Module):
         check_images(images, self.architecture)
         height, width = (int(side) for side in images.shape[2:])
         seen = averaged_down(images, self.architecture.scaled((height, width)))
-        logits = self.classify(self.mfam(self.encoder(seen)))
+        logits = self.classify(self.mfam(self.encoder(channels_last(seen)))).contiguous()
         return F.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False)
 
     @property
@@ -84,8 +88,6 @@ def check_images(images: Tensor, architecture: Architecture) -> None:
 @torch.no_grad()
 def initialize(name: str, parameter: Tensor) -> None:
     """Fill one parameter by its name; the supernet's store and a lone network use the same rule."""
-    if parameter.is_meta:
-        return
     leaf = name.rsplit(".", 1)[-1]
     if leaf == "bias":
         parameter.zero_()

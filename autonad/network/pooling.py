@@ -7,6 +7,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from autonad.network.layout import has_channels_last
+
 
 def adaptive_average(x: Tensor, height: int, width: int) -> Tensor:
     """Average `x` down to (height, width), as `torch.nn.functional.adaptive_avg_pool2d` does.
@@ -25,7 +27,13 @@ def adaptive_average(x: Tensor, height: int, width: int) -> Tensor:
     # While tracing, sizes are tensors; as integers they are found in the cache.
     rows = _averages(int(x.shape[2]), height, x.dtype, x.device)  # (height, H)
     columns = _averages(int(x.shape[3]), width, x.dtype, x.device)  # (width, W)
-    return rows @ (x @ columns.T)
+    if not has_channels_last(x):
+        return rows @ (x @ columns.T)
+    batch, channels, *_ = x.shape
+    lines = x.permute(0, 2, 3, 1).flatten(0, 1)  # (B·H, W, C)
+    narrow = columns.expand(len(lines), *columns.shape).bmm(lines)  # (B·H, width, C)
+    small = rows.expand(batch, *rows.shape).bmm(narrow.reshape(batch, -1, width * channels))
+    return small.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
 @lru_cache(maxsize=256)

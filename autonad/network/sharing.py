@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import Any, Literal, cast, get_args
 
+import torch
 from torch import Tensor
 
 from autonad.space import EDGE_OPERATORS, Architecture, Block, SearchSpace, Stage, edge_names
@@ -69,7 +70,24 @@ def take(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
     for axis, (size, full) in enumerate(zip(shape, tensor.shape, strict=True)):
         start = 0 if axis < num_channel_axes else (full - size) // 2
         slices.append(slice(start, start + size))
-    return tensor[tuple(slices)]
+    if not (tensor.requires_grad and torch.is_grad_enabled()):
+        return tensor[tuple(slices)]
+    return cast("Tensor", _Slice.apply(tensor, tuple(slices)))
+
+
+class _Slice(torch.autograd.Function):
+    """A view along several axes whose gradient is written once; indexing writes one as large per axis."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor, slices: tuple[slice, ...]) -> Tensor:
+        ctx.shape, ctx.slices = tensor.shape, slices
+        return tensor[slices]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        whole = gradient.new_zeros(ctx.shape)
+        whole[ctx.slices] = gradient
+        return whole, None
 
 
 def covering(space: SearchSpace, sharing: Sharing = "classical") -> list[Architecture]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.overrides import TorchFunctionMode
 
 from autonad.errors import CheckpointError, ConfigError
 from autonad.network.model import AutoNADNet, initialize
+from autonad.network.parts import Kept
 from autonad.network.sharing import STRATEGIES, Sharing, covering, store_key, take
 from autonad.space import Architecture, SearchSpace
 
@@ -37,6 +41,7 @@ class SuperNet(nn.Module):
         if sharing not in STRATEGIES:
             raise ConfigError(f"sharing is {sharing!r}; use one of {', '.join(STRATEGIES)}")
         self.space, self.num_classes, self.sharing = space, num_classes, sharing
+        self._parts = Kept()
         self._structures: OrderedDict[Architecture, AutoNADNet] = OrderedDict()
         shapes: dict[str, tuple[int, ...]] = {}
         names: dict[str, str] = {}
@@ -125,8 +130,8 @@ class SuperNet(nn.Module):
         network = self._structures.get(architecture)
         if network is None:
             self.space.check(architecture)
-            with torch.device("meta"):
-                network = AutoNADNet(architecture, self.num_classes)
+            with _Skeleton():
+                network = AutoNADNet(architecture, self.num_classes, self._parts)
             self._structures[architecture] = network
             if len(self._structures) > MAX_CACHED:
                 self._structures.popitem(last=False)
@@ -136,6 +141,27 @@ class SuperNet(nn.Module):
 
     def _shapes(self, architecture: Architecture) -> dict[str, tuple[int, ...]]:
         return {name: tuple(p.shape) for name, p in self._structure(architecture).named_parameters()}
+
+
+class _Skeleton(TorchFunctionMode):
+    """Within it modules have shapes and no values: nothing is stored, and nothing is drawn.
+
+    In place of `torch.device("meta")`, under which every layer still runs its own initialisation, half the
+    time of building a network.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.empty:
+            return func(*args, **{**kwargs, "device": "meta"})
+        if func in _INITIALISERS:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+_INITIALISERS = {nn.init.kaiming_uniform_, nn.init.uniform_, torch.Tensor.fill_, torch.Tensor.zero_}
 
 
 def _encode(key: str) -> str:

@@ -86,6 +86,7 @@ class Figure(NamedTuple):
 
 
 TEST, TRAINED, MEASURED = ("evaluate",), ("retrain", "search"), ("export", "search")
+RULES = ("export", "fit-thresholds")
 FIGURES: tuple[Figure, ...] = (
     Figure("Test mIoU", "test/miou", TEST, interval=("test/miou_low", "test/miou_high"), brief=True),
     Figure("Test mF1", "test/mf1", TEST, brief=True),
@@ -97,6 +98,22 @@ FIGURES: tuple[Figure, ...] = (
         interval=("test/native_miou_low", "test/native_miou_high"),
     ),
     Figure("Missed defect images", "test/misses", TEST, whole),
+    Figure(
+        "Overkill at its rules",
+        "line/overkill",
+        RULES,
+        interval=("line/overkill_low", "line/overkill_high"),
+        brief=True,
+    ),
+    Figure(
+        "Misses at its rules",
+        "line/misses",
+        RULES,
+        interval=("line/misses_low", "line/misses_high"),
+        brief=True,
+    ),
+    Figure("Unnoticed defect images at its rules", "line/unnoticed", RULES),
+    Figure("Good images for REVIEW at its rules", "line/review_load", RULES),
     Figure("Validation mIoU, last epoch", "val/miou", ("retrain",)),
     Figure("Validation mIoU, native size, last epoch", "val/native_miou", ("retrain",)),
     Figure("Validation mIoU, inherited weights", "val/miou", ("search",)),

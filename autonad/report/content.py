@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from autonad.data.dataset import Dataset
     from autonad.detector.spec import DetectorSpec
-    from autonad.evaluation.line_result import LineResult
     from autonad.network import AutoNADNet
     from autonad.report.evaluation import ReportContent
     from autonad.report.panels import Panel
@@ -78,7 +77,6 @@ def report_content(
     provenance: dict[str, Any],
     model: Path,
     inputs: ReportInputs,
-    line: LineResult | None = None,
 ) -> ReportContent:
     """Everything the page shows; sections without files are left out.
 
@@ -92,7 +90,6 @@ def report_content(
         provenance: Of the model.
         model: Model folder, for the training curves.
         inputs: What other steps left.
-        line: Rules of the line and what they do.
     """
     import pandas as pd
 
@@ -135,7 +132,6 @@ def report_content(
         prior=inputs.prior,
         population=inputs.population,
         history=pd.read_parquet(history) if history.is_file() else None,
-        line=line,
         provenance=facts,
     )
 

@@ -14,15 +14,12 @@ from autonad.report import palette, tables
 from autonad.report.drawing import OPERATOR_NAMES, draw_architecture
 from autonad.report.front import Population, front_figure
 from autonad.report.kit import Card, Picture, Swatch, Table, inline, jpeg, render
-from autonad.report.line_section import on_the_line
 from autonad.report.panels import HOW_CHOSEN, Panel, pictures
 from autonad.report.units import percent, text
 from autonad.space import Architecture, SamplingPrior
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from autonad.evaluation.line_result import LineResult
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,6 @@ class ReportContent:
         prior: The sampling prior of the search.
         population: The search's table: `generation`, `miou`, `latency_ms`, `score`, `key`.
         history: The training's table: `epoch`, `train/loss`, `val/miou`, …
-        line: Rules of the line, and what they promise and do.
         provenance: Heading → fact → value, for example dataset, software, latency measurement.
     """
 
@@ -52,7 +48,6 @@ class ReportContent:
     prior: SamplingPrior | None = None
     population: pd.DataFrame | None = None
     history: pd.DataFrame | None = None
-    line: LineResult | None = None
     provenance: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
@@ -81,7 +76,6 @@ def render_page(content: ReportContent) -> str:
             *(Swatch(name, palette.class_colour(k)) for k, name in enumerate(names) if k > 0),
             Swatch("hatched: not labelled", palette.UNLABELLED),
         ],
-        line=None if content.line is None else on_the_line(content.line),
         architecture=_architecture(content.architecture, len(names)),
         priors=tables.prior_tables(content.prior),
         search=_search(content),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.detector.rules import Rules
-from autonad.report.kit import Cell, HeatTable, Table, inline
+from autonad.errors import StorageError
+from autonad.files import write_text_atomic
+from autonad.report.kit import Cell, HeatTable, Table, inline, render
 from autonad.report.operating_charts import operating_figure
 from autonad.report.palette import WARM, heat
 from autonad.report.units import ABSENT, percent, points
@@ -15,6 +18,8 @@ from autonad.report.units import ABSENT, percent, points
 if TYPE_CHECKING:
     from autonad.evaluation.line_result import LineResult
 
+# What `templates/evaluation.html` leaves to be filled in lies between these; text of users is escaped.
+_BEGIN, _END = "<!-- rules of the line -->", "<!-- end of the rules of the line -->"
 _FIGURES = (
     ("Good images that are NG (overkill)", "overkill"),
     ("Good images for REVIEW", "review_load"),
@@ -39,10 +44,28 @@ class LineFigures:
     told: tuple[str, ...]
     figures: Mapping[str, Any] | None
 
-    @property
-    def never_found(self) -> list[str]:
-        """Classes whose defects in the test split are all missed."""
-        return never_found(self.figures) if self.figures else []
+
+def write_line_report(evaluated: Path, path: Path, line: LineResult) -> None:
+    """Write an evaluation's report with what rules do on the line.
+
+    Args:
+        evaluated: The report that `evaluate` wrote.
+        path: The report to write.
+        line: The rules.
+
+    Raises:
+        StorageError: There is no such report, or it cannot be written.
+    """
+    try:
+        page = evaluated.read_text(encoding="utf-8")
+        before, rest = page.split(_BEGIN)
+        _, after = rest.split(_END)
+    except (OSError, ValueError) as error:
+        raise StorageError(
+            f"{evaluated} is no report that rules can be added to ({error}); run `autonad evaluate` again"
+        ) from error
+    section = render("line.html", line=on_the_line(line))
+    write_text_atomic(path, f"{before}{_BEGIN}\n{section}\n{_END}{after}")
 
 
 def on_the_line(line: LineResult) -> dict[str, Any]:
@@ -51,7 +74,7 @@ def on_the_line(line: LineResult) -> dict[str, Any]:
 
     operating = line.operating
     splits = [name for name in ("val", "test") if name in operating]
-    titles = {"val": "Promised: validation", "test": "Found: test"}
+    titles = {"val": "Validation", "test": "Test"}
     last = operating[splits[-1]]
     figures = [
         (name, *(cell for split in splits for cell in _entry(operating[split][key])))
@@ -63,7 +86,6 @@ def on_the_line(line: LineResult) -> dict[str, Any]:
     header = ("", *(text for split in splits for text in (titles[split], "interval")))
     return {
         "told": told(operating),
-        "warnings": [f"No {name} of the test split is ever found." for name in never_found(last)],
         "basis": last["basis"],
         "figures": Table(
             header, [*figures, ("False alarms per image", *alarms)], "At the rules that the detector ships"
@@ -94,12 +116,6 @@ def recall_rows(figures: Mapping[str, Any] | None) -> list[tuple[str, str, str]]
         (name, " ".join(_counted(one["recall"])), " ".join(_counted(one["noticed"])))
         for name, one in (figures["classes"] if figures else {}).items()
     ]
-
-
-def never_found(figures: Mapping[str, Any]) -> list[str]:
-    """Classes that a split shows and whose defects are all missed."""
-    recalls = {name: one["recall"] for name, one in figures["classes"].items()}
-    return [name for name, recall in recalls.items() if recall["of"] and not recall["count"]]
 
 
 def _classes(figures: Mapping[str, Any]) -> HeatTable:

@@ -62,11 +62,20 @@ def render_card(
         recalls=recall_rows(line.figures),
         parameters=parameters,
         latency=latencies[exported],
+        on_target=_on_target(provenance),
         parity=parities[exported],
         files=[_file_row(name, parities[name], latency) for name, latency in latencies.items()],
         refused=[(name, facts["reason"]) for name, facts in parities.items() if name not in latencies],
         provenance=provenance,
     )
+
+
+def _on_target(provenance: dict[str, Any]) -> str | None:
+    """The latency that the detector is chosen and judged by; None for one that was not searched."""
+    if "target_ms" not in provenance:
+        return None
+    how = "predicted for" if provenance.get("target_latency") == "predicted" else "median on"
+    return f"{milliseconds(provenance['target_ms'])} {how} {provenance['target']}, batch 1, by the search."
 
 
 def _file_row(name: str, parity: dict[str, Any], latency: dict[str, Any]) -> tuple[str, ...]:

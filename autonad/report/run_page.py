@@ -186,7 +186,7 @@ def _figures(report: RunReport) -> Table:
     """The figures of a comparison that are not headlines already."""
     run, rows = report.run, []
     for one in FIGURES:
-        headline = (one.brief and one.interval) or one.metric in ("register/champion", "model/parameters")
+        headline = one.metric in ("test/miou", "register/champion", "model/parameters")
         text = ABSENT if run is None or headline else one.cell(run)
         if text != ABSENT and run is not None:
             # The card has the latency on the target.

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autonad.data.sanity.measures import side_at_input
-
 if TYPE_CHECKING:
     from autonad.data.sanity.looked import Expected, Looked
 
@@ -50,12 +48,7 @@ def count_sizes(images: Sequence[Looked], expected: Expected) -> SizeBars | None
         expected: Says what the network's input is.
     """
     pairs = [
-        (
-            area,
-            side_at_input(area, image.measures.size, expected.input_size, keep_aspect=expected.keep_aspect),
-        )
-        for image in images
-        for area in image.measures.areas
+        (area, expected.side(area, image.measures.size)) for image in images for area in image.measures.areas
     ]
     if not pairs:
         return None

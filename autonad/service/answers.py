@@ -13,9 +13,6 @@ from autonad.detector.engine import Detection
 from autonad.detector.outputs import overlay
 from autonad.service.schemas import BoxPx, ExaminedImage, FoundDefect, OverlayForm, RunLengths, Shapes
 
-# Defects of an image whose shapes are said; an image of noise has millions, and nobody looks at them.
-MOST_SHAPES = 1000
-
 
 def answer_of(
     name: str, image: np.ndarray, detection: Detection, *, shapes: Shapes, drawn: OverlayForm
@@ -32,13 +29,12 @@ def answer_of(
     judged = detection.judgement
     height, width = detection.mask.shape
     found = []
-    for number, (defect, index) in enumerate(zip(judged.defects, judged.kept, strict=True)):
+    for defect, index in zip(judged.named, judged.kept, strict=False):
         top, left, bottom, right = defect.box
         shape: dict[str, object] = {}
-        wanted = shapes if number < MOST_SHAPES else Shapes.NONE
-        if wanted is Shapes.POLYGON:
+        if shapes is Shapes.POLYGON:
             shape["polygon"] = polygon_of(detection.components, index)
-        elif wanted is Shapes.RLE:
+        elif shapes is Shapes.RLE:
             shape["rle"] = run_lengths(detection.components, index, height, width)
         told = defect.to_dict() | {"box": BoxPx(top=top, left=left, bottom=bottom, right=right)}
         found.append(FoundDefect(**told, **shape))
@@ -52,6 +48,7 @@ def answer_of(
         height=height,
         width=width,
         defects=found,
+        defect_count=len(judged.defects),
         too_small=judged.ignored,
         overlay=picture,
     )

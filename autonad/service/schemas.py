@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from autonad.detector.judged import Verdict
+from autonad.detector.judged import MOST_DEFECTS, Verdict
 
 Px = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -81,7 +81,10 @@ class ExaminedImage(Schema):
     reason: str
     height: Px
     width: Px
-    defects: Annotated[list[FoundDefect], Field(description="the worst and largest first")]
+    defects: Annotated[
+        list[FoundDefect], Field(description=f"the worst and largest first, {MOST_DEFECTS:,} at most")
+    ]
+    defect_count: Annotated[Px, Field(description="how many there are")]
     too_small: Annotated[Px, Field(description="regions that were too small to count")]
     overlay: Annotated[str | None, Field(description="PNG in base64, if overlay=inline")] = None
 

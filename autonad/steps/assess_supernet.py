@@ -208,13 +208,14 @@ def _before_training(
     """Inherited mIoU, the sizes that could rank as well, and for how long it is trained."""
     from functools import partial
 
-    from autonad.network.flops import network_size
+    from autonad.network.flops import architecture_flops
+    from autonad.network.peak_memory import count_parameters
 
-    parameters, flops = network_size(architecture, inputs.spec.num_classes, inputs.spec.size)
+    classes = inputs.spec.num_classes
     inherited = training.score(partial(inputs.net, architecture=architecture))
     return {
-        "parameters": parameters,
-        "flops": flops,
+        "parameters": count_parameters(architecture, classes),
+        "flops": architecture_flops(architecture, classes, inputs.spec.size),
         "inherited_miou": inherited["input"],
         "inherited_native_miou": inherited["native"],
         **asdict(training.budget(architecture)),

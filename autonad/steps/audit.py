@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from autonad.data.audit import AuditReport
-    from autonad.data.ingest.settings import IngestSettings, PartOptions
+    from autonad.data.ingest.settings import PartOptions
     from autonad.data.pixels.pixel_options import PixelOptions
 
 
@@ -101,8 +101,7 @@ def audit(
         if dataset is not None:
             report = audit_dataset(
                 dataset,
-                input_size=settings.input_size,
-                keep_aspect=settings.keep_aspect,
+                wish=settings.wish,
                 fractions=settings.fractions,
                 workers=settings.workers,
                 advance=context.console.advance,
@@ -113,11 +112,11 @@ def audit(
         if report.recognised:
             context.console.report(f"format {report.recognised}")
         step.run.log({"data/images": report.num_images, "data/faults": len(report.faults)})
-        listed = None if output is None else _write(step, output, settings, report)
+        listed = None if output is None else _write(step, output, report)
         return AuditResult(report.faults, listed, report.reading)
 
 
-def _write(step: Step, output: Path, settings: IngestSettings, report: AuditReport) -> Path:
+def _write(step: Step, output: Path, report: AuditReport) -> Path:
     from autonad.report.audit_page import AuditContent
 
     if report.layout is not None:
@@ -131,7 +130,7 @@ def _write(step: Step, output: Path, settings: IngestSettings, report: AuditRepo
         name,
         report.faults,
         report.images,
-        settings.expected(name),
+        report.expected,
         look,
         report.classes,
         report.rows,

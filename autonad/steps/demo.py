@@ -16,6 +16,7 @@ from autonad.steps.audit import audit
 from autonad.steps.describe_target import describe_target
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
+from autonad.steps.fit_thresholds import fit_thresholds
 from autonad.steps.profile_latency import profile_latency
 from autonad.steps.register import register
 from autonad.steps.retrain import retrain
@@ -76,7 +77,7 @@ def demo(context: Context, *, output: Path, replace: bool = False) -> DemoResult
     dataset, target = output / "dataset", output / "target.json"
     supernet, latency = output / "train-supernet", output / "profile-latency"
     found, model = output / "search", output / "retrain"
-    evaluation, exported = output / "evaluate", output / "export"
+    evaluation, line, exported = output / "evaluate", output / "fit-thresholds", output / "export"
 
     data = timed("synthesize", synthesize, context, output=dataset, replace=replace)
     timed("audit", audit, context, dataset=dataset)
@@ -88,18 +89,11 @@ def demo(context: Context, *, output: Path, replace: bool = False) -> DemoResult
         "search", search, context, dataset=dataset, supernet=supernet, latency=latency, output=found
     )
     timed("retrain", retrain, context, dataset=dataset, search=found, output=model)
-    scored = timed(
-        "evaluate",
-        evaluate,
-        context,
-        dataset=dataset,
-        model=model,
-        output=evaluation,
-        search=found,
-        latency=latency,
-    )
+    given = {"dataset": dataset, "model": model}
+    scored = timed("evaluate", evaluate, context, **given, output=evaluation, search=found, latency=latency)
+    fitted = timed("fit-thresholds", fit_thresholds, context, evaluation=evaluation, output=line)
     shipped = timed(
-        "export", export, context, model=model, dataset=dataset, evaluation=evaluation, output=exported
+        "export", export, context, **given, evaluation=evaluation, rules=fitted.rules, output=exported
     )
     timed(
         "register",
@@ -120,7 +114,7 @@ def demo(context: Context, *, output: Path, replace: bool = False) -> DemoResult
         p50_ms=shipped.p50_ms,
         p95_ms=shipped.p95_ms,
         seconds=timed.seconds,
-        report=scored.report,
+        report=fitted.report or scored.report,
         model=shipped.path,
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from autonad.detector.engine import Detection
     from autonad.detector.finished import Finished
-    from autonad.detector.image_sources import Found, ImageSource
+    from autonad.detector.image_sources import Found, ImageSource, Listing
     from autonad.detector.keeping import KeepSettings
     from autonad.detector.outputs import Outputs
     from autonad.detector.rules import Rules
@@ -76,10 +76,9 @@ def detect(
         DatasetError: There is no image.
         StorageError: A file cannot be written, or a bucket cannot be read.
     """
-    from autonad.data.images import IMAGE_SUFFIXES
     from autonad.detector.engine import Detector
     from autonad.detector.finished import Finished
-    from autonad.detector.image_sources import BucketImages, open_source
+    from autonad.detector.image_sources import BucketImages, Listing
     from autonad.detector.keeping import Keeper, Sighting
     from autonad.detector.outputs import Outputs
     from autonad.detector.rules import Rules
@@ -87,15 +86,15 @@ def detect(
     from autonad.detector.working import Line, Tally, available_cores, watched, work_through
     from autonad.files import sha256_file
 
-    images = open_source(source, IMAGE_SUFFIXES, output)
-    listed = [] if settings.watch else _listed(images, IMAGE_SUFFIXES)
+    images = _images(source, output)
+    listing = Listing([]) if settings.watch else _listed(images)
     cores = available_cores()
     # One image has all cores to itself; of several, each has one.
-    threads = 1 if settings.watch or len(listed) > 1 else cores
+    threads = 1 if settings.watch or len(listing.images) > 1 else cores
     network = OnnxNetwork.open(model, threads=threads, provider=settings.provider)
     rules = network.rules if settings.rules is None else Rules.load(settings.rules, network.spec.classes)
     rules = rules.scaled(settings.mm_per_pixel)
-    read = _reader(network.spec.reading, settings.max_pixels)
+    read = _reader(network.spec.reading, settings.max_pixels, console)
     outputs = Outputs(output, settings.probabilities)
     digest = sha256_file(model)
     about = _about(images, digest, rules, settings)
@@ -108,7 +107,7 @@ def detect(
     # Workers of a bucket spend most of their time waiting for it.
     workers = cores * (4 if isinstance(images, BucketImages) else 1)
     line = Line(Detector(network.forward, network.spec, rules), images, outputs, read, workers, keep)
-    tally = Tally()
+    tally = Tally(others=listing.others)
     with Finished(output / FINISHED, about) as finished:
         _clear(finished, outputs, console)
 
@@ -119,26 +118,35 @@ def detect(
 
         if settings.watch:
             console.report(f"watching {images.name}; interrupt to end")
-            arriving = watched(images, is_done, stop or threading.Event())
+            arriving = watched(images, is_done, stop or threading.Event(), tally)
             work_through(line, finished, arriving, tally, console)
         else:
-            waiting = [found for found in listed if not is_done(found)]
-            tally.known = len(listed) - len(waiting)
+            waiting = [found for found in listing.images if not is_done(found)]
+            tally.known = len(listing.images) - len(waiting)
             work_through(line, finished, waiting, tally, console)
     if keeper is not None:
         tally.kept, tally.lost, tally.not_kept = keeper.kept, keeper.lost, keeper.problem
     return tally
 
 
-def _reader(told: dict[str, Any] | None, max_pixels: int) -> Callable[[Path], np.ndarray]:
+def _reader(told: dict[str, Any] | None, max_pixels: int, console: Console) -> Callable[[Path], np.ndarray]:
     """Reads an image file as the detector's images were read; see `decode_single`."""
     from autonad.data.single_image import decode_single, image_reading
 
     reading = image_reading(told)
+    said: set[str] = set()
+    lock = threading.Lock()
+
+    def assumed(what: str) -> None:
+        with lock:
+            if what not in said:
+                said.add(what)
+                console.report(f"   {what}")
 
     def read(path: Path) -> np.ndarray:
         try:
-            return decode_single(path.read_bytes(), path, reading, max_pixels=max_pixels)
+            content = path.read_bytes()
+            return decode_single(content, path, reading, max_pixels=max_pixels, assumed=assumed)
         except OSError as error:
             raise DatasetError(
                 f"image {path} cannot be read: {error.strerror}; check its permissions"
@@ -147,19 +155,33 @@ def _reader(told: dict[str, Any] | None, max_pixels: int) -> Callable[[Path], np
     return read
 
 
-def _listed(images: ImageSource, suffixes: frozenset[str]) -> list[Found]:
-    listed = images.scan()
-    if not listed:
+def _images(source: str, output: Path) -> ImageSource:
+    from autonad.data.foreign_pictures import why_unread
+    from autonad.data.images import IMAGE_SUFFIXES
+    from autonad.detector.image_names import ImageNames
+    from autonad.detector.image_sources import open_source
+
+    return open_source(source, ImageNames(IMAGE_SUFFIXES, why_unread), output)
+
+
+def _listed(images: ImageSource) -> Listing:
+    from autonad.data.images import IMAGE_SUFFIXES
+
+    listing = images.scan()
+    if not listing.images:
         raise DatasetError(
-            f"{images.name} holds no image ({', '.join(sorted(suffixes))}); check the path, or wait for "
-            "images with --watch"
+            f"{images.name} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}); check the path, or wait "
+            "for images with --watch"
         )
-    return listed
+    return listing
 
 
 def _about(images: ImageSource, model_sha256: str, rules: Rules, settings: DetectSettings) -> dict[str, Any]:
     """What results belong to."""
+    from autonad.detector.judged import MOST_DEFECTS
+
     about = {
+        "most_defects": MOST_DEFECTS,
         "source": images.name,
         "model_sha256": model_sha256,
         "rules": rules.to_dict(),

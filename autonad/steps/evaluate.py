@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from autonad.console import Console
     from autonad.data.dataset import Dataset
     from autonad.data.loader import SegmentationData
-    from autonad.detector.spec import DetectorSpec
-    from autonad.evaluation.line_result import LineResult
     from autonad.evaluation.precision_recall import PrecisionRecall
     from autonad.evaluation.predict import Forward
     from autonad.evaluation.result import EvaluationResult
@@ -38,7 +36,6 @@ class EvaluateResult:
         interval: Bootstrap interval of the mIoU over groups; None with a single group.
         report: The page to open.
         test_time: What the test-time views of `evaluate.test_time` gain and cost, in words; None without any.
-        line: What the rules promise on validation and do on test, in sentences; none without validation.
         seconds: Wall time.
     """
 
@@ -48,7 +45,6 @@ class EvaluateResult:
     interval: tuple[float, float] | None
     report: Path
     test_time: str | None
-    line: tuple[str, ...]
     seconds: float
 
 
@@ -61,13 +57,12 @@ def evaluate(
     search: Path | None = None,
     latency: Path | None = None,
 ) -> EvaluateResult:
-    """Write `metrics.json`, `per_image.parquet`, `roc.json`, `report.html`, and the rules of the line.
+    """Write `metrics.json`, `per_image.parquet`, `roc.json`, `report.html`, and what rules are chosen from.
 
-    The rules are chosen on the validation split, as section `fit_thresholds` says, and applied to the test
-    split: `rules.yaml`, `operating.json`, `curves.csv`, and the candidates that they were chosen from.
+    That is `candidates-val.npz` and `candidates-test.npz`, which `fit_thresholds` reads.
 
     Args:
-        context: Sections `evaluate` and `fit_thresholds` decide.
+        context: Section `evaluate` decides.
         dataset: Dataset folder; its validation and test splits are used.
         model: Model folder.
         output: Evaluation folder to write.
@@ -76,6 +71,7 @@ def evaluate(
     """
     config, console = context.config, context.console
     from autonad.data.dataset import Dataset
+    from autonad.evaluation.candidates import collect_splits
     from autonad.evaluation.result import write_evaluation
     from autonad.evaluation.views import measure_views
     from autonad.files import write_json
@@ -105,7 +101,9 @@ def evaluate(
         write_evaluation(output, metrics, result.per_image())
         write_json(output / "roc.json", thresholds.roc().to_dict("list"))
         panels = collect_panels(forward, data, source, result.per_image(), count=settings.panels)
-        line = _choose_rules(context, forward, source, spec, output)
+        collect_splits(
+            forward, source, spec, output, lambda done, total: console.advance(done, total, "images")
+        )
         report = output / "report.html"
         content = report_content(
             metrics=metrics,
@@ -117,10 +115,9 @@ def evaluate(
             provenance=provenance,
             model=model,
             inputs=inputs,
-            line=line,
         )
         write_page(report, content)
-        _log(step, output, metrics, thresholds.curves(spec.classes), panels, line)
+        _log(step, output, metrics, thresholds.curves(spec.classes), panels)
         interval, views = metrics["intervals"]["input"]["miou"], metrics.get("test_time")
         return EvaluateResult(
             miou=metrics["input"]["miou"],
@@ -129,7 +126,6 @@ def evaluate(
             interval=(interval["low"], interval["high"]) if interval else None,
             report=report,
             test_time=views and _told(views),
-            line=line.told if line else (),
             seconds=step.seconds,
         )
 
@@ -151,23 +147,6 @@ def _told(views: dict[str, Any]) -> str:
         f"with {views['views']} {100 * views['gain']:+.2f} points of mIoU, for {views['ms']:.1f} ms an image "
         f"in place of {views['plain_ms']:.1f} ms"
     )
-
-
-def _choose_rules(
-    context: Context, forward: Forward, source: Dataset, spec: DetectorSpec, output: Path
-) -> LineResult | None:
-    """The rules of the line, chosen on validation; None where there are no validation images."""
-    from autonad.steps.fit_thresholds import fit_rules, split_candidates, write_line
-
-    splits = split_candidates(context, forward, source, spec, output)
-    if "val" not in splits:
-        context.console.report(
-            "   no validation images, so no rules are chosen; the detector ships the usual ones"
-        )
-        return None
-    result = fit_rules(context.config, splits)
-    write_line(output, result)
-    return result
 
 
 def _predict(
@@ -196,19 +175,15 @@ def _log(
     metrics: dict[str, Any],
     curves: Mapping[str, tuple[pd.DataFrame, float]],
     panels: list[Panel],
-    line: LineResult | None,
 ) -> None:
     """Figures, files and headline for MLflow."""
-    from autonad.tracking.names import class_metric, line_metrics, split_metrics
+    from autonad.tracking.names import class_metric, split_metrics
     from autonad.tracking.runs.step_figures import evaluation_headline, log_figures
 
     averages = {class_metric("test/ap", name): average for name, (_, average) in curves.items()}
     views = metrics.get("test_time", {})
     extra = {"test/views_gain": views.get("gain"), "latency/views_ms": views.get("ms")}
-    judged = line_metrics(line.operating) if line else {}
-    step.run.log(split_metrics(metrics) | averages | extra | judged)
+    step.run.log(split_metrics(metrics) | averages | extra)
     step.attach(output, "metrics.json", "per_image.parquet", "report.html")
-    if line is not None:
-        step.attach(output, "rules.yaml", "operating.json", "curves.csv", "curves.svg")
     log_figures(step.run, metrics, curves, panels)
     step.headline(evaluation_headline(metrics))

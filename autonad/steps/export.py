@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from autonad.detector.rules import Rules
     from autonad.detector.spec import DetectorSpec
     from autonad.latency.target import Target
+    from autonad.report.line_section import LineFigures
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ def export(
         model: Model folder.
         dataset: Dataset folder; test images serve the comparison, training images calibrate,
             validation images say what a smaller file loses.
-        evaluation: Evaluation folder; its figures go on the model card, its rules into the file.
+        evaluation: Evaluation folder; its figures go on the model card.
         output: Export folder to write.
-        rules: rules.yaml to ship in place of the evaluation's.
+        rules: rules.yaml to ship, such as `fit_thresholds` writes; None ships the usual ones.
 
     Raises:
         ConfigError: The rules are none, or of other classes.
@@ -85,7 +86,7 @@ def export(
     source = Dataset.open(dataset)
     check_classes(source, spec, "the model")
     metrics, weights = _figures(evaluation, model)
-    shipped, line = shipped_rules(evaluation, rules, spec, config.fit_thresholds.confidence)
+    shipped, line = shipped_rules(evaluation, rules, spec, weights, config.fit_thresholds.confidence)
     provenance |= {"weights_sha256": weights, "dataset_name": dataset_name(config, source)}
     key = network.architecture.key
     params = {"export": settings.model_dump(), "architecture": key}
@@ -118,7 +119,7 @@ def export(
             provenance=provenance,
         )
         write_text_atomic(output / "MODEL_CARD.md", card)
-        step.run.log(_logged(parities, latencies))
+        step.run.log(_logged(parities, latencies, provenance) | _judged(line))
         step.attach(output, *files, "parity.json", "latency.json", "MODEL_CARD.md")
         measured, megabytes = timed[MODEL], parities[MODEL]["bytes"] / 1e6
         step.headline(f"{measured.median_ms:.2f} ms median on this machine, {megabytes:.1f} MB")
@@ -128,7 +129,9 @@ def export(
             p50_ms=measured.median_ms,
             p95_ms=measured.p95_ms,
             megabytes=megabytes,
-            others={one.name: one.reason for one in attempts},
+            others={
+                one.name: f"{'written' if one.content else 'not written'}: {one.reason}" for one in attempts
+            },
             seconds=step.seconds,
         )
 
@@ -199,12 +202,18 @@ def _sample(source: Dataset, spec: DetectorSpec, count: int, seed: int) -> Segme
     return image_data(source, rows, spec)
 
 
-def _logged(parities: dict[str, Any], latencies: dict[str, Any]) -> dict[str, float | None]:
+def _logged(
+    parities: dict[str, Any], latencies: dict[str, Any], provenance: dict[str, Any]
+) -> dict[str, float | None]:
     """Metrics for MLflow: of the exported network, and of the int8 file if it was tried."""
+    from autonad.deploy.target_latency import target_latency
+
     parity, latency, int8 = parities[MODEL], latencies[MODEL], parities.get(INT8, {})
     return {
-        "latency/p50_ms": latency["median_ms"],
-        "latency/p95_ms": latency["p95_ms"],
+        "latency/p50_ms": target_latency(provenance, latency, provenance.get("hardware_key"))
+        or latency["median_ms"],
+        "latency/exported_p50_ms": latency["median_ms"],
+        "latency/exported_p95_ms": latency["p95_ms"],
         "latency/mean_ms": latency["mean_ms"],
         "model/megabytes": parity["bytes"] / 1e6,
         "export/max_difference": parity["max_difference"],
@@ -217,6 +226,13 @@ def _logged(parities: dict[str, Any], latencies: dict[str, Any]) -> dict[str, fl
         "export/int8_verdict_disagreement": int8.get("verdict_disagreement"),
         "export/int8_defect_disagreement": int8.get("defect_disagreement"),
     }
+
+
+def _judged(line: LineFigures) -> dict[str, float | None]:
+    """What the shipped rules do on the test split, for MLflow."""
+    from autonad.tracking.names import found_metrics
+
+    return found_metrics(line.figures) if line.figures else {}
 
 
 def _figures(evaluation: Path, model: Path) -> tuple[dict[str, Any], str]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from autonad.config import Config
 from autonad.config.context import Context
 from autonad.errors import ConfigError
+from autonad.steps.step import begin
+from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 
 if TYPE_CHECKING:
-    from autonad.detector.engine import Forward
     from autonad.evaluation.candidates import Candidates
     from autonad.evaluation.line_result import LineResult
+    from autonad.steps.step import Step
+
+# What an evaluation and rules say of whose they are.
+OF = ("weights_sha256", "architecture", "dataset")
 
 
 @dataclass(frozen=True)
@@ -24,11 +31,21 @@ class FitThresholdsResult:
         rules: The file of rules.
         kept: Whether the wanted rate is promised.
         told: What is promised on validation and found on test, in sentences.
+        report: The evaluation's report, with what the rules do; None without an evaluation, or without what
+            draws it.
     """
 
     rules: Path
     kept: bool
     told: tuple[str, ...]
+    report: Path | None
+
+
+class _ChosenFrom(NamedTuple):
+    """Split → its candidates, and whose they are."""
+
+    splits: dict[str, Candidates]
+    of: dict[str, str | None]
 
 
 def fit_thresholds(
@@ -39,9 +56,10 @@ def fit_thresholds(
     model: Path | None = None,
     dataset: Path | None = None,
 ) -> FitThresholdsResult:
-    """Write `rules.yaml`, `operating.json`, `curves.csv`, and `curves.svg` where matplotlib is installed.
+    """Write `rules.yaml`, `operating.json` and `curves.csv`; from an evaluation `report.html`, too.
 
-    From an evaluation it needs the base install alone.
+    From an evaluation it needs the base install alone. That draws neither `curves.svg` nor the report, and
+    logs nothing to MLflow.
 
     Args:
         context: Section `fit_thresholds` decides.
@@ -54,87 +72,64 @@ def fit_thresholds(
         ConfigError: Neither an evaluation is given, nor a model with its dataset; or both are.
         StorageError: The evaluation has no candidates, or a file cannot be written.
     """
-    from autonad.evaluation.candidates import Candidates, candidates_file
-
     given = (model is not None, dataset is not None)
     if evaluation is not None and not any(given):
-        splits = {name: Candidates.load(candidates_file(evaluation, name)) for name in ("val", "test")}
+        found = _read(evaluation)
     elif evaluation is None and model is not None and dataset is not None:
-        splits = _run(context, model, dataset, output)
+        found = _run(context, model, dataset, output)
     else:
         raise ConfigError("give either --from-evaluation, or --model with --dataset")
-    result = fit_rules(context.config, splits)
-    write_line(output, result)
-    return FitThresholdsResult(output / "rules.yaml", result.operating["promise"]["kept"], result.told)
+    wanted = context.config.fit_thresholds.model_dump()
+    keys = {ARCHITECTURE: found.of["architecture"], FINGERPRINT: found.of["dataset"]}
+    tags = {name: value for name, value in keys.items() if value}
+    logged = context if _installed("mlflow") else _untracked(context)
+    with begin("fit-thresholds", logged, params={"fit_thresholds": wanted}, tags=tags, learns=False) as step:
+        result = fit_rules(context.config, found.splits, found.of)
+        result.write(output)
+        report = _draw(output, result, evaluation) if _installed("matplotlib", "jinja2") else None
+        _log(step, output, result, report)
+    return FitThresholdsResult(
+        output / "rules.yaml", result.operating["promise"]["kept"], result.told, report
+    )
 
 
-def fit_rules(config: Config, splits: dict[str, Candidates]) -> LineResult:
+def fit_rules(
+    config: Config, splits: dict[str, Candidates], of: dict[str, str | None] | None = None
+) -> LineResult:
     """Choose rules as section `fit_thresholds` says.
 
     Args:
         config: The configuration.
         splits: Split → its candidates; "val" is among them.
+        of: Whose they are.
     """
     from autonad.evaluation.choosing import Goal
     from autonad.evaluation.line_result import fit_line
 
     wanted = config.fit_thresholds
     goal = Goal(wanted.target, wanted.rate, wanted.review_load, wanted.confidence, wanted.min_areas_px)
-    return fit_line(splits, goal, resamples=config.evaluate.resamples, seed=config.seed)
+    return fit_line(splits, goal, resamples=config.evaluate.resamples, seed=config.seed, of=of)
 
 
-def write_line(folder: Path, result: LineResult) -> None:
-    """Write the rules, their figures and their curves.
-
-    Raises:
-        StorageError: A file cannot be written.
-    """
-    from autonad.files import write_text_atomic
-    from autonad.report.operating_charts import operating_figure
-
-    result.write(folder)
-    try:
-        picture = operating_figure(result.curves, result.operating)
-    except ModuleNotFoundError:
-        return  # the base install draws nothing
-    write_text_atomic(folder / "curves.svg", picture)
-
-
-def split_candidates(
-    context: Context, forward: Forward, source: Any, spec: Any, folder: Path
-) -> dict[str, Candidates]:
-    """Run a network over validation and test as on the line, and keep what it found.
-
-    Args:
-        context: Says how far it is.
-        forward: The network, numpy in and out.
-        source: The dataset; one without validation images has no candidates of them.
-        spec: What the network needs.
-        folder: Where they are kept.
+def _read(evaluation: Path) -> _ChosenFrom:
+    """What an evaluation kept.
 
     Raises:
-        StorageError: They cannot be written.
+        StorageError: It kept nothing, or is damaged.
     """
-    from autonad.evaluation.candidates import candidates_file, collect_candidates
+    from autonad.evaluation.candidates import Candidates, candidates_file
+    from autonad.files import read_json
 
-    there = set(source.manifest["split"])
-    splits = {}
-    for name in ("val", "test"):
-        if name in there:
-            splits[name] = collect_candidates(
-                forward,
-                source,
-                name,
-                spec,
-                lambda done, total: context.console.advance(done, total, "images"),
-            )
-            splits[name].save(candidates_file(folder, name))
-    return splits
+    splits = {name: Candidates.load(candidates_file(evaluation, name)) for name in ("val", "test")}
+    facts = read_json(evaluation / "metrics.json", "the evaluation")["parameters"]
+    return _ChosenFrom(splits, {name: facts.get(name) for name in OF})
 
 
-def _run(context: Context, model: Path, dataset: Path, output: Path) -> dict[str, Candidates]:
+def _run(context: Context, model: Path, dataset: Path, output: Path) -> _ChosenFrom:
+    """What a model finds in a dataset."""
     from autonad.data.dataset import Dataset
-    from autonad.errors import DatasetError
+    from autonad.evaluation.candidates import collect_splits
+    from autonad.files import sha256_file
     from autonad.steps.step import seed_everything
     from autonad.training.folders import load_model, numpy_forward
     from autonad.training.inputs import check_classes
@@ -143,10 +138,54 @@ def _run(context: Context, model: Path, dataset: Path, output: Path) -> dict[str
     network, spec, _ = load_model(model)
     source = Dataset.open(dataset)
     check_classes(source, spec, "the model")
-    splits = split_candidates(context, numpy_forward(network), source, spec, output)
-    if "val" not in splits:
-        raise DatasetError(
-            f"dataset {dataset} has no validation images, on which rules are chosen; import it with a split "
-            "that has some"
-        )
-    return splits
+    splits = collect_splits(
+        numpy_forward(network),
+        source,
+        spec,
+        output,
+        lambda done, total: context.console.advance(done, total, "images"),
+    )
+    weights = sha256_file(model / "model.safetensors")
+    return _ChosenFrom(
+        splits, dict(zip(OF, (weights, network.architecture.key, source.fingerprint), strict=True))
+    )
+
+
+def _draw(output: Path, result: LineResult, evaluation: Path | None) -> Path | None:
+    """Write the curves, and the evaluation's report with what the rules do."""
+    from autonad.files import write_text_atomic
+    from autonad.report.line_section import write_line_report
+    from autonad.report.operating_charts import operating_figure
+
+    write_text_atomic(output / "curves.svg", operating_figure(result.curves, result.operating))
+    if evaluation is None:
+        return None
+    report = output / "report.html"
+    write_line_report(evaluation / "report.html", report, result)
+    return report
+
+
+def _log(step: Step, output: Path, result: LineResult, report: Path | None) -> None:
+    """Figures, files and headline for MLflow."""
+    from autonad.tracking.names import line_metrics
+
+    step.run.log(line_metrics(result.operating))
+    step.attach(output, "rules.yaml", "operating.json", "curves.csv")
+    if (output / "curves.svg").is_file():
+        step.attach(output, "curves.svg")
+    if report is not None:
+        step.attach(output, report.name)
+    step.headline(result.told[-1])
+
+
+def _installed(*packages: str) -> bool:
+    found = False
+    with suppress(ModuleNotFoundError):
+        found = all(find_spec(name) is not None for name in packages)
+    return found
+
+
+def _untracked(context: Context) -> Context:
+    config = context.config
+    tracking = config.tracking.model_copy(update={"enabled": False})
+    return replace(context, config=config.model_copy(update={"tracking": tracking}))

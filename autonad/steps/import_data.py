@@ -57,7 +57,7 @@ def import_data(
             output.name,
             report.faults,
             report.images,
-            settings.expected(source.name),
+            report.expected,
             look_into_layout(report.layout),
             report.dataset.classes,
             report.dataset.manifest,

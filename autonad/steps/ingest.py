@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from autonad.data.ingest.extending import IngestReport
     from autonad.data.ingest.ledger import Batch
-    from autonad.data.ingest.settings import IngestSettings, PartOptions
+    from autonad.data.ingest.settings import PartOptions
     from autonad.data.pixels.pixel_options import PixelOptions
     from autonad.storage.source import BatchSource
 
@@ -126,7 +126,7 @@ def ingest(
             report.dataset.fingerprint,
             report.before,
             report.faults,
-            _write_audit(step, dataset, settings, report) if report.is_new else None,
+            _write_audit(step, dataset, report) if report.is_new else None,
             report.reading,
             report.quarantined,
         )
@@ -137,16 +137,17 @@ def ingest(
         return result
 
 
-def _write_audit(step: Step, folder: Path, settings: IngestSettings, report: IngestReport) -> Path:
+def _write_audit(step: Step, folder: Path, report: IngestReport) -> Path:
     """The page and the table of a batch; those of the batch before are replaced."""
     from autonad.report.audit_page import AuditContent
 
+    assert report.expected is not None
     manifest = report.dataset.manifest
     content = AuditContent(
         f"batch {report.batch.name} of {folder.resolve().name}",
         report.faults,
         report.images,
-        settings.expected(report.batch.source),
+        report.expected,
         look_into_dataset(report.dataset, report.places),
         report.dataset.classes,
         manifest[manifest["batch"] == report.batch.name],

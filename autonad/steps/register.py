@@ -12,7 +12,7 @@ from autonad.config.context import Context
 from autonad.deploy import MODEL
 from autonad.errors import ConfigError, ExportError, TrackingError
 from autonad.steps.step import begin, dataset_name, tracking_settings
-from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT, HARDWARE_KEY, MODEL_NAME
+from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT, HARDWARE_KEY, MISSES, MODEL_NAME, OVERKILL
 
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Longest side of the image that is registered as an example, pixels.
 EXAMPLE_SIDE = 512
+# Tags of a version: what its rules do.
+LINE_TAGS = ((OVERKILL, "overkill"), (MISSES, "misses"))
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class _Entry:
         network: The exported network.
         source: The dataset.
         latency: Whether it keeps the budget.
+        line: What its rules do on the test split; None where that is not known.
         tags: Of the run and the version.
     """
 
@@ -60,6 +63,7 @@ class _Entry:
     network: ShippedNetwork
     source: Dataset
     latency: Verdict
+    line: dict[str, Any] | None
     tags: dict[str, str]
 
 
@@ -101,6 +105,8 @@ def register(
         "dataset": entry.source.fingerprint,
         "architecture": entry.network.architecture.key,
         "latency": entry.latency.figures,
+        "rules": entry.network.network.rules.to_dict(),
+        "line": entry.line,
     }
     if not config.tracking.enabled:
         reasons: tuple[str, ...] = ("not registered: tracking is off (tracking.enabled)",)
@@ -124,7 +130,7 @@ def register(
         promote, reasons = entry.latency.wins and verdict.wins, (*verdict.reasons, *entry.latency.reasons)
         if champion is not None and champion.number == version.number:
             promote, reasons = True, (f"{version} is the champion already", *entry.latency.reasons)
-        registry.decide(version, promote=promote, description=_description(champion, promote, reasons))
+        registry.decide(version, promote=promote, description=_description(champion, promote, reasons, entry))
         report |= {
             "version": version.number,
             "champion": promote,
@@ -149,6 +155,7 @@ def _read(config: Config, export: Path, evaluation: Path, dataset: Path, target:
     from autonad.data.dataset import Dataset
     from autonad.deploy.shipped import ShippedNetwork
     from autonad.latency.target import Target
+    from autonad.steps.shipped_rules import rules_on_test
     from autonad.tracking.registry.model_versions import model_name
 
     network = ShippedNetwork.open(export / MODEL, config.threads)
@@ -162,11 +169,15 @@ def _read(config: Config, export: Path, evaluation: Path, dataset: Path, target:
             "FILE"
         )
     key = network.provenance.get("hardware_key") if device is None else device.hardware_key
-    latency = _latency(config, export, network, str(where), key)
+    budget = network.provenance.get("latency_budget_ms", config.search.budgets_ms[0])
+    latency = _latency(config, export, network, str(where), key, budget)
     tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: network.architecture.key}
     if key is not None:
         tags[HARDWARE_KEY] = key
-    return _Entry(model_name(dataset_name(config, source), where), export, network, source, latency, tags)
+    rules, confidence = network.network.rules, config.fit_thresholds.confidence
+    line, _ = rules_on_test(evaluation, rules, confidence)
+    name = model_name(dataset_name(config, source), str(where), budget)
+    return _Entry(name, export, network, source, latency, line, tags)
 
 
 def _check_evaluation(evaluation: Path, challenger: ShippedNetwork, source: Dataset) -> None:
@@ -183,22 +194,21 @@ def _check_evaluation(evaluation: Path, challenger: ShippedNetwork, source: Data
 
 
 def _latency(
-    config: Config, export: Path, challenger: ShippedNetwork, where: str, key: str | None
+    config: Config,
+    export: Path,
+    challenger: ShippedNetwork,
+    where: str,
+    key: str | None,
+    budget_ms: float | None,
 ) -> Verdict:
-    """The latency on the target: of this file if the target exported it, else as the search measured it."""
+    """The latency on the target against the budget."""
+    from autonad.deploy.target_latency import target_latency
     from autonad.deploy.verdict import judge_latency
     from autonad.files import read_json
 
     here = read_json(export / "latency.json", "the exported network's latency")[MODEL]
-    if key is not None and here["hardware_key"] == key:
-        latency_ms = here["median_ms"]
-    elif key == challenger.provenance.get("hardware_key"):
-        latency_ms = challenger.provenance.get("target_ms")
-    else:
-        latency_ms = None
-    return judge_latency(
-        latency_ms, config.search.latency_budget_ms, config.register.latency_tolerance, where
-    )
+    latency_ms = target_latency(challenger.provenance, here, key)
+    return judge_latency(latency_ms, budget_ms, config.register.latency_tolerance, where)
 
 
 def _verdict(
@@ -256,7 +266,7 @@ def _add(registry: Registry, entry: _Entry, temporary: Path, run_id: str | None)
         entry.name,
         files,
         run_id=run_id,
-        tags={MODEL_NAME: entry.name, **entry.tags},
+        tags={MODEL_NAME: entry.name, **entry.tags, **_line_tags(entry.line)},
         example=_example(entry.source),
     )
 
@@ -289,10 +299,20 @@ def _smaller(export: Path) -> list[str]:
     ]
 
 
-def _description(champion: Version | None, promote: bool, reasons: tuple[str, ...]) -> str:
+def _line_tags(line: dict[str, Any] | None) -> dict[str, str]:
+    """What the shipped rules do, where versions are listed."""
+    from autonad.evaluation.line_result import spread
+
+    return {} if line is None else {tag: spread(line[name]) for tag, name in LINE_TAGS}
+
+
+def _description(champion: Version | None, promote: bool, reasons: tuple[str, ...], entry: _Entry) -> str:
+    from autonad.evaluation.line_result import told_found
+
     rival = "" if champion is None else f" against version {champion.number}"
     head = f"In use{rival}." if promote else f"Refused{rival}: not in use."
-    return "\n".join((head, "", *(f"- {reason}" for reason in reasons)))
+    found = () if entry.line is None else (f"At the rules in its file. {told_found('test', entry.line)}",)
+    return "\n".join((head, "", *(f"- {reason}" for reason in (*reasons, *found))))
 
 
 def _metrics(verdict: Verdict, latency: Verdict, promote: bool) -> dict[str, float | None]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from autonad.network import AutoNADNet
     from autonad.space import Architecture
     from autonad.training.loop import Task
+    from autonad.training.teacher import Teacher
     from autonad.training.world import World
 
 WEIGHTS = "inherited.safetensors"
@@ -51,6 +52,7 @@ def retrain(
     dataset: Path,
     search: Path,
     output: Path,
+    teacher: Path | None = None,
     resume: Resume = False,
     checkpoints: str | None = None,
 ) -> RetrainResult:
@@ -62,22 +64,26 @@ def retrain(
         search: Search folder: `architecture.json`, and `inherited.safetensors` unless `retrain.weights` is
             scratch.
         output: Model folder to write.
+        teacher: Folder of the network that `retrain.teacher` asks for; not read if for none.
         resume: See `Resume`.
         checkpoints: Where copies of the checkpoints are kept for another machine; see `Mirror`.
 
     Raises:
-        CheckpointError: The inherited weights do not fit architecture and classes.
+        CheckpointError: The inherited weights do not fit architecture and classes, or the teacher does not.
+        ConfigError: A teacher is asked for, and no folder given.
         DatasetError: The dataset has other classes than the search.
     """
     from autonad.data.dataset import Dataset
     from autonad.training.folders import load_architecture, save_model, searched_for
     from autonad.training.resumable import run_training
+    from autonad.training.teacher import load_teacher
 
     config = context.config
     settings = config.retrain.resolved()
     source = Dataset.open(dataset)
     architecture = load_architecture(search / "architecture.json")
     spec = replace(_spec(context, source, search), reading=source.image_reading)
+    told_by = load_teacher(settings, teacher, spec)
     params = {
         "seed": config.seed,
         "retrain": settings.model_dump(),
@@ -90,8 +96,11 @@ def retrain(
         _tell_input(step.console, config, spec)
         network = _first_weights(settings, architecture, spec, search)
         trained = run_training(
-            _task(config, network.to(world.device), source, spec, world),
-            identity=_identity(config, network, source, spec, search),
+            _task(config, network.to(world.device), told_by, source, spec, world),
+            identity={
+                **_identity(config, network, source, spec, search),
+                "teacher": told_by and told_by.sha256,
+            },
             output=output,
             resume=resume,
             copies=checkpoints,
@@ -107,6 +116,7 @@ def retrain(
                 "dataset": source.fingerprint,
                 "seed": config.seed,
                 "weights": settings.weights,
+                "teacher": settings.teacher,
                 "best_epoch": trained.best_epoch,
                 "val_miou": trained.best_miou,
                 **searched_for(search),
@@ -175,14 +185,23 @@ def _first_weights(
     return network
 
 
-def _task(config: Config, network: AutoNADNet, source: Dataset, spec: DetectorSpec, world: World) -> Task:
+def _task(
+    config: Config,
+    network: AutoNADNet,
+    teacher: Teacher | None,
+    source: Dataset,
+    spec: DetectorSpec,
+    world: World,
+) -> Task:
     """The network itself in every step; the validation split judges."""
     from autonad.evaluation.inherited import score_sizes
     from autonad.training.inputs import evaluation_data, training_data
     from autonad.training.loop import Task
+    from autonad.training.paths import TrainingPath
 
     settings = config.retrain.resolved()
     validation = evaluation_data(source, spec, "val")
+    path = TrainingPath(network, None if teacher is None else teacher.network.to(world.device))
 
     def validate(module: torch.nn.Module) -> dict[str, float]:
         scores = score_sizes(module, validation, classes=spec.classes, world=world)
@@ -197,7 +216,7 @@ def _task(config: Config, network: AutoNADNet, source: Dataset, spec: DetectorSp
         data=training_data(source, spec, settings, config.seed),
         config=settings,
         seed=config.seed,
-        paths=lambda number: [network],
+        paths=lambda number: [path],
         validate=validate,
     )
 

@@ -22,6 +22,7 @@ from autonad.training.equal_time import Budget, fit_epochs, one_thread
 from autonad.training.folders import pick_device
 from autonad.training.inputs import TrainingData, evaluation_data, training_data
 from autonad.training.loop import Task
+from autonad.training.paths import TrainingPath
 from autonad.training.resumable import run_training
 from autonad.training.world import World
 
@@ -112,6 +113,7 @@ class ScratchTraining:
         # The weights depend on the seed and the architecture alone, whichever was trained before.
         torch.manual_seed(self._config.seed)
         network = AutoNADNet(architecture, self._spec.num_classes).to(self._world.device)
+        path = TrainingPath(network)
 
         def validate(module: torch.nn.Module) -> dict[str, float]:
             scores = self.score(module)
@@ -122,6 +124,6 @@ class ScratchTraining:
             data=self._data,
             config=self._of(epochs),
             seed=self._config.seed,
-            paths=lambda number: [network],
+            paths=lambda number: [path],
             validate=validate,
         )

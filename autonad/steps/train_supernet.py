@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.detector.spec import DetectorSpec
     from autonad.network import SuperNet
-    from autonad.training.loop import Forward, Task
+    from autonad.training.loop import Task
+    from autonad.training.paths import TrainingPath
     from autonad.training.timing import LatencyRecords
     from autonad.training.world import World
 
@@ -145,23 +146,30 @@ def _task(
     records: LatencyRecords,
     world: World,
 ) -> Task:
-    """One path of the supernet per step; a fixed panel of architectures is followed."""
+    """The sampler's paths in every step; a fixed panel of architectures is followed."""
     from autonad.evaluation.inherited import score_sizes
     from autonad.training.inputs import evaluation_data, training_data
     from autonad.training.loop import Task
     from autonad.training.optimizer import total_steps
-    from autonad.training.samplers import fixed_panel, sample_path
+    from autonad.training.path_samplers import fixed_panel, make_sampler
+    from autonad.training.paths import TrainingPath
 
     settings, space = config.train_supernet, supernet.space
     data = training_data(source, spec, settings, config.seed)
     validation = evaluation_data(source, spec, "val")
     panel = fixed_panel(space, settings.panel, config.seed)
-    growth_steps = settings.growth * total_steps(settings, len(data.images), data.repeats)
+    sampler, total = (
+        make_sampler(space, settings, config.seed),
+        total_steps(settings, len(data.images), data.repeats),
+    )
 
-    def paths(number: int) -> list[Forward]:
-        architecture = sample_path(space, config.seed, number, growth_steps)
-        forward = partial(supernet, architecture=architecture)
-        return [records.timed(forward, architecture, number) if world.leads else forward]
+    def paths(number: int) -> list[TrainingPath]:
+        found = []
+        for path in sampler(number, total):
+            forward = partial(supernet, architecture=path.architecture)
+            timed = records.timed(forward, path.architecture, number) if world.leads else forward
+            found.append(TrainingPath(timed, teacher="first" if path.taught else None))
+        return found
 
     def validate(module: torch.nn.Module) -> dict[str, float]:
         found = [

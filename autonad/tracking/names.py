@@ -6,7 +6,7 @@ F1 are fractions, latencies milliseconds. To log something new, add its name her
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from autonad.tracking.identifiers import identifier
@@ -51,9 +51,11 @@ METRICS: dict[str, str] = {
     "assess/tau_top_half": "assess/tau within the half that training from scratch found better",
     "assess/tau_top_half_low": "lower end of the interval of assess/tau_top_half",
     "assess/tau_top_half_high": "upper end of the interval of assess/tau_top_half",
-    "latency/p50_ms": "median latency of one image, ms",
-    "latency/p95_ms": "95th percentile of the latency of one image, ms",
-    "latency/mean_ms": "mean latency of one image, ms",
+    "latency/p50_ms": "median latency of one image on the target, ms",
+    "latency/p95_ms": "95th percentile of the latency of one image on the target, ms",
+    "latency/exported_p50_ms": "median latency of the exported file where it was exported, ms",
+    "latency/exported_p95_ms": "95th percentile of that latency, ms",
+    "latency/mean_ms": "mean latency of the exported file where it was exported, ms",
     "latency/predicted_ms": "latency that the table predicts, ms",
     "latency/rows": "rows of the latency table",
     "latency/load": "cores that other processes kept busy while the latency table was measured",
@@ -155,15 +157,20 @@ def check_names(metrics: Iterable[str]) -> None:
 
 def line_metrics(operating: dict[str, Any]) -> dict[str, float | None]:
     """`operating.json` in MLflow's vocabulary."""
-    promised, found = operating["val"], operating.get("test")
+    promised, found = operating.get("val"), operating.get("test")
     values: dict[str, float | None] = {
         "line/promised": float(operating["promise"]["kept"]),
-        "line/val_overkill": promised["overkill"]["rate"],
         "line/upper": operating["promise"]["upper"],
-        "line/val_misses": promised["misses"]["rate"],
     }
-    if found is None:
-        return values
+    if promised is not None:
+        values["line/val_overkill"] = promised["overkill"]["rate"]
+        values["line/val_misses"] = promised["misses"]["rate"]
+    return values if found is None else values | found_metrics(found)
+
+
+def found_metrics(found: Mapping[str, Any]) -> dict[str, float | None]:
+    """What rules do on the test split, `test` of `operating.json`, in MLflow's vocabulary."""
+    values: dict[str, float | None] = {}
     for name in ("overkill", "misses"):
         for suffix, end in (("", "rate"), ("_low", "low"), ("_high", "high")):
             values[f"line/{name}{suffix}"] = found[name][end]

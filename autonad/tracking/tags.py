@@ -31,6 +31,7 @@ COLLECTED, PENDING = "autonad.collected", "pending"
 # Registered models and their versions.
 MODEL_NAME, ONNX_SHA256, DECISION = "autonad.model", "autonad.onnx_sha256", "autonad.decision"
 LAST_CHAMPION = "autonad.champion"
+OVERKILL, MISSES = "autonad.line.overkill", "autonad.line.misses"
 CHAMPION, PREVIOUS = "champion", "previous"
 REFUSED = "refused"
 

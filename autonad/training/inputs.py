@@ -58,16 +58,9 @@ def detector_spec(
         config: Section `input`.
         say: Hears whether images are cut into tiles, and why, where that follows from the dataset.
     """
-    from autonad.data.tile_choice import TileWish, choose_tiling
+    from autonad.data.tile_choice import TileWish, tiling_of
     from autonad.detector.normalise import Normalisation
 
-    wish = TileWish(config.size, config.keep_aspect, config.tile_overlap, config.tile_defect_px)
-    tiles = None
-    if config.tile == "auto":
-        tiles, reason = choose_tiling(dataset, wish)
-        say(reason)
-    elif config.tile != "none":
-        tiles = wish.tiling(config.tile)
     normalisation = Normalisation.of(dataset.read_image(row) for row in dataset.split("train").itertuples())
     return DetectorSpec(
         classes=dataset.classes,
@@ -76,7 +69,7 @@ def detector_spec(
         keep_aspect=config.keep_aspect,
         mean=normalisation.mean,
         std=normalisation.std,
-        tiles=tiles,
+        tiles=tiling_of(dataset, TileWish.of(config), say),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +17,16 @@ from autonad.config import TrainingConfig
 from autonad.errors import DatasetError
 from autonad.training.averaging import Average
 from autonad.training.checkpoint import Checkpoints, Progress, load_weights, save_weights
+from autonad.training.distillation import taught
+from autonad.training.feed import Feed
+from autonad.training.heap import keep_freed_memory
 from autonad.training.inputs import TrainingData
-from autonad.training.losses import Criterion, make_criterion
+from autonad.training.losses import make_criterion
 from autonad.training.optimizer import learning_rate, make_optimizer, total_steps
+from autonad.training.paths import TrainingPath, backward
 from autonad.training.samplers import batches, epoch_order
 from autonad.training.world import ALONE, World
 
-Forward = Callable[[Tensor], Tensor]
 Log = Callable[[dict[str, float], int], None]
 
 
@@ -36,8 +39,8 @@ class Task:
         data: What it learns from.
         config: Settings.
         seed: Seed of order and augmentation.
-        paths: For a step's number, the forward passes whose losses are summed: (B, 3, H, W) → logits. One for
-            a single network; one or more sampled architectures for a supernet.
+        paths: For a step's number, the forward passes whose losses are averaged, and what each learns from.
+            One for a single network; one or more sampled architectures for a supernet.
         validate: Metrics of the module (with averaged weights when `ema_decay` is set); `val/miou` decides.
             Of several processes all must be given the same.
     """
@@ -46,7 +49,7 @@ class Task:
     data: TrainingData
     config: TrainingConfig
     seed: int
-    paths: Callable[[int], Sequence[Forward]]
+    paths: Callable[[int], Sequence[TrainingPath]]
     validate: Callable[[nn.Module], dict[str, float]]
 
 
@@ -84,6 +87,7 @@ def train(
     """
     if len(task.data.images) == 0:
         raise DatasetError("the training split has no images; check the split of the manifest")
+    keep_freed_memory()
     loop = _Loop(task, checkpoints, world)
     if resume and checkpoints.exists():
         loop.restore()
@@ -91,17 +95,18 @@ def train(
     elif world.leads:
         checkpoints.clear()
 
-    for _ in range(loop.progress.epoch, task.config.epochs):
-        row = loop.epoch()
-        if loop.due(task.config.validate_every):
-            row |= loop.validate()
-        loop.progress.history.append(row)
-        if not world.leads:
-            continue
-        log({name: value for name, value in row.items() if name != "epoch"}, loop.progress.epoch)
-        if loop.due(task.config.checkpoint_every):
-            loop.save()
-            on_checkpoint()
+    with closing(loop.feed):
+        for _ in range(loop.progress.epoch, task.config.epochs):
+            row = loop.epoch()
+            if loop.due(task.config.validate_every):
+                row |= loop.validate()
+            loop.progress.history.append(row)
+            if not world.leads:
+                continue
+            log({name: value for name, value in row.items() if name != "epoch"}, loop.progress.epoch)
+            if loop.due(task.config.checkpoint_every):
+                loop.save()
+                on_checkpoint()
 
     loop.take_best()
     return loop.progress
@@ -116,13 +121,25 @@ class _Loop:
         self.progress = Progress()
         self.device = next(task.module.parameters()).device
         self.optimizer = make_optimizer(task.module, config)
-        self.criterion = make_criterion(
-            cross_entropy=config.cross_entropy, dice=config.dice, class_weights=data.class_weights
+        self.loss_of = taught(
+            make_criterion(
+                cross_entropy=config.cross_entropy,
+                dice=config.dice,
+                class_weights=None if data.class_weights is None else data.class_weights.to(self.device),
+            ),
+            share=config.teacher_share,
+            temperature=config.teacher_temperature,
         )
         self.averaged = Average(task.module, config.ema_decay)
         self.best = checkpoints.folder / "best.safetensors"
         self.total = total_steps(config, len(data.images), data.repeats)
         self.repeats = np.ones(len(data.images)) if data.repeats is None else data.repeats
+        self.feed = Feed(
+            data.images,
+            lambda epoch: [world.share(part).tolist() for part in self._batches(epoch)],
+            config.epochs,
+            self.device,
+        )
 
     def due(self, every: int) -> bool:
         """Whether something that is done every so many epochs, and at the end, is done now."""
@@ -133,9 +150,9 @@ class _Loop:
         started, number, config = time.monotonic(), self.progress.epoch, self.task.config
         self.task.module.train()
         losses = []
-        for indices in batches(epoch_order(self.repeats, self.task.seed, number), config.batch_size):
+        for indices, (images, labels) in zip(self._batches(number), self.feed.epoch(number), strict=True):
             rate = learning_rate(config, self.progress.step, self.total)
-            losses.append(self._step(indices, rate))
+            losses.append(self._step(images, self.world.gather(labels, len(indices)), rate))
         self.progress.epoch = number + 1
         loss = float(torch.stack(losses).mean())
         if not math.isfinite(loss):
@@ -150,20 +167,18 @@ class _Loop:
             "train/seconds": time.monotonic() - started,
         }
 
-    def _step(self, indices: NDArray[np.int64], rate: float) -> Tensor:
+    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Indices of each batch of an epoch, of all processes."""
+        return batches(epoch_order(self.repeats, self.task.seed, epoch), self.task.config.batch_size)
+
+    def _step(self, images: Tensor, labels: Tensor, rate: float) -> Tensor:
         """One step of the optimiser; returns the loss, detached."""
         task, world = self.task, self.world
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        share = world.share(indices).tolist()
-        images, labels = (
-            torch.from_numpy(part).to(self.device)
-            for part in task.data.images.batch(share, self.progress.epoch)
-        )
-        labels = world.gather(labels, len(indices))
         self.optimizer.zero_grad(set_to_none=True)
         paths = task.paths(self.progress.step)
-        loss = backward(paths, images, labels, self.criterion, task.config.precision, world)
+        loss = backward(paths, images, labels, self.loss_of, task.config.precision, world)
         world.sum_gradients(task.module)
         if task.config.clip_norm is not None:
             nn.utils.clip_grad_norm_(task.module.parameters(), task.config.clip_norm)
@@ -198,36 +213,3 @@ class _Loop:
         self.world.wait()  # Until they are written.
         self.task.module.load_state_dict(load_weights(self.best, "the best weights"))
         self.task.module.eval()
-
-
-def backward(
-    paths: Sequence[Forward],
-    images: Tensor,
-    labels: Tensor,
-    criterion: Criterion,
-    precision: str,
-    world: World = ALONE,
-) -> Tensor:
-    """Add the gradients of every path's loss; returns the mean loss, detached.
-
-    Args:
-        paths: The forward passes.
-        images: (b, 3, H, W) this process's share.
-        labels: (B, H, W) of the whole batch.
-        criterion: Loss of the whole batch.
-        precision: Of the forward passes.
-        world: The processes that train together; their gradients are still to be summed.
-    """
-    losses = []
-    for forward in paths:
-        with autocast(images.device, precision):
-            logits = world.gather(forward(images), len(labels))
-        loss = criterion(logits, labels) / len(paths)
-        loss.backward()
-        losses.append(loss.detach())
-    return torch.stack(losses).sum()
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast | nullcontext[None]:
-    """bf16 autocast on the device, or nothing for fp32; bf16's range needs no loss scaling."""
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()

@@ -49,8 +49,8 @@ def dice_loss(logits: Tensor, labels: Tensor) -> Tensor:
         labels: (B, H, W), 255 = ignore.
     """
     valid = (labels != IGNORE).unsqueeze(1)
-    num_classes = logits.shape[1]
-    truth = F.one_hot(labels.clamp(max=num_classes - 1), num_classes).permute(0, 3, 1, 2) * valid
+    classes = torch.arange(logits.shape[1], device=logits.device).view(-1, 1, 1)
+    truth = labels.unsqueeze(1) == classes  # (B, C, H, W)
     probabilities = torch.softmax(logits, dim=1) * valid
     overlap = (probabilities * truth).sum((0, 2, 3))
     total = probabilities.sum((0, 2, 3)) + truth.sum((0, 2, 3))

@@ -1,4 +1,4 @@
-"""What a step trains: which images, and which path of the supernet."""
+"""Which images a step trains on."""
 
 from __future__ import annotations
 
@@ -6,38 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-
-from autonad.space import Architecture, SearchSpace
-
-
-def sample_path(space: SearchSpace, seed: int, step: int, growth_steps: float = 0.0) -> Architecture:
-    """The path of one step (single path, uniform sampling: Guo et al. 2019), after a time of growth.
-
-    Uniform paths of a large space hardly repeat, so that at first each undoes what the last one did; where
-    defects are rare the supernet then learns to predict none (docs/decisions/0014). During the first
-    `growth_steps` a gene is drawn only with a probability that rises from 0 to 1, and is the smallest
-    architecture's otherwise: one network learns to see defects, and the space grows around it.
-
-    It depends on its arguments alone, so a resumed run draws the same paths.
-
-    Args:
-        space: What to draw from.
-        seed: Seed of the run.
-        step: Steps done before this one.
-        growth_steps: Steps until all paths are equally likely; 0 begins there.
-    """
-    rng = np.random.default_rng([seed, step, 1])
-    drawn = space.sample(rng)
-    if step >= growth_steps:
-        return drawn
-    return space.crossover(drawn, space.smallest(), rng, share=step / growth_steps)
-
-
-def fixed_panel(space: SearchSpace, size: int, seed: int) -> list[Architecture]:
-    """Architectures whose inherited mIoU is followed during training: the two extremes and random ones."""
-    rng = np.random.default_rng([seed, 2])
-    drawn = [space.smallest(), space.largest(), *(space.sample(rng) for _ in range(size))]
-    return drawn[: max(1, size)]
 
 
 def epoch_order(repeats: NDArray[np.float64], seed: int, epoch: int) -> NDArray[np.int64]:

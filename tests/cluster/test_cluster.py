@@ -67,7 +67,7 @@ def test_the_table_is_measured_alone(trained: Run) -> None:
 def test_again_it_reuses_as_any_user_and_in_time(trained: Run, reused: Run) -> None:
     tell(test="reuse", seconds=reused.seconds, training=reused.computed("retrain"), steps=reused.computed())
 
-    assert reused.tasks == {"prepare", "retrain", "evaluate", "deliver", "close-run"}
+    assert reused.tasks == {"prepare", "retrain", "evaluate", "fit-thresholds", "deliver", "close-run"}
     assert status(reused) == "FINISHED"
     weights = [one.digest("retrain", "model/model.safetensors") for one in (trained, reused)]
     assert weights[0] == weights[1]
@@ -227,7 +227,7 @@ def test_a_new_batch_decides_by_itself_through_the_schedule(
     tell(test="schedule", tasks=sorted(found.tasks))
 
     assert fetched.data.metrics.get("data/images", 84) == 84
-    assert found.tasks == {"prepare", "retrain", "evaluate", "deliver", "close-run"}
+    assert found.tasks == {"prepare", "retrain", "evaluate", "fit-thresholds", "deliver", "close-run"}
     assert status(found) == "FINISHED"
 
 

@@ -75,6 +75,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory, autonad: Autonad) -> Path:
             "--output",
             "evaluation",
         ),
+        ("fit-thresholds", "--from-evaluation", "evaluation", "--output", "rules"),
         (
             "export",
             "--model",
@@ -83,6 +84,8 @@ def chain(tmp_path_factory: pytest.TempPathFactory, autonad: Autonad) -> Path:
             "dataset",
             "--evaluation",
             "evaluation",
+            "--rules",
+            "rules/rules.yaml",
             "--output",
             "export",
         ),

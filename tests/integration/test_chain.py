@@ -27,7 +27,8 @@ def test_every_step_writes_what_the_design_names(chain):
             "pareto.html",
         ],
         "model": ["model.safetensors", "architecture.json", "model.json", "history.parquet"],
-        "evaluation": ["metrics.json", "per_image.parquet", "report.html"],
+        "evaluation": ["metrics.json", "per_image.parquet", "report.html", "candidates-val.npz"],
+        "rules": ["rules.yaml", "operating.json", "curves.csv", "curves.svg", "report.html"],
         "export": ["model.onnx", "parity.json", "MODEL_CARD.md"],
         "registration": ["registration.json"],
     }
@@ -119,6 +120,33 @@ def test_the_report_needs_nothing_from_outside(chain):
         assert section in page
 
 
+def test_the_chosen_rules_are_what_the_detector_ships_and_everybody_says(chain):
+    from autonad.deploy.shipped import ShippedNetwork
+    from autonad.evaluation.line_result import spread, told_found
+
+    operating = json.loads((chain / "rules/operating.json").read_text())
+    registered = json.loads((chain / "registration/registration.json").read_text())
+    shipped = ShippedNetwork.open(chain / "export/model.onnx", 1).network.rules
+    sentence = told_found("test", operating["test"])
+
+    assert shipped.to_dict() == operating["rules"] == registered["rules"]
+    assert registered["line"] == operating["test"]
+    card = (chain / "export/MODEL_CARD.md").read_text()
+    assert sentence in card
+    assert "chosen on the validation split" in card
+    evaluated, page = ((chain / name / "report.html").read_text() for name in ("evaluation", "rules"))
+    before, after = (text.partition("<!-- rules of the line -->")[0] for text in (evaluated, page))
+    assert before == after
+    assert sentence in page.replace("\N{NO-BREAK SPACE}", " ")
+    assert "operating" in page
+    assert sentence not in evaluated.replace("\N{NO-BREAK SPACE}", " ")
+    store = sqlite3.connect(chain / "mlflow.db")
+    (description,) = store.execute("select description from model_versions").fetchone()
+    assert sentence in description
+    tags = dict(store.execute("select key, value from model_version_tags").fetchall())
+    assert tags["autonad.line.misses"] == spread(operating["test"]["misses"])
+
+
 def test_every_step_is_a_child_of_one_parent_run(chain):
     store = sqlite3.connect(chain / "mlflow.db")
     tags = pd.read_sql("select run_uuid, key, value from tags", store)
@@ -137,6 +165,7 @@ def test_every_step_is_a_child_of_one_parent_run(chain):
             "search",
             "retrain",
             "evaluate",
+            "fit-thresholds",
             "export",
             "register",
         ]

@@ -120,7 +120,7 @@ def test_the_components_make_a_detector_and_know_the_last_search(
     found, model = out(dsl.Artifact, "search", "found"), out(dsl.Model, "retrain", "model")
     supernet, latency = out(dsl.Model, "train", "supernet"), out(dsl.Artifact, "profile", "latency")
     evaluation, exported = out(dsl.Artifact, "evaluate", "evaluation"), out(dsl.Model, "deliver", "exported")
-    metrics = {name: out(dsl.Metrics, name, "metrics") for name in ("s", "p", "a", "r", "e", "d")}
+    metrics = {name: out(dsl.Metrics, name, "metrics") for name in ("s", "p", "a", "r", "e", "f", "d")}
     request = {"request": made["request"]}
     given = {**request, "dataset": made["dataset"]}
     training = {**given, "checkpoints": ""}
@@ -137,7 +137,7 @@ def test_the_components_make_a_detector_and_know_the_last_search(
         metrics=metrics["a"],
         pareto=out(dsl.HTML, "search", "pareto"),
     )
-    call("retrain", **training, found=found, model=model, metrics=metrics["r"])
+    call("retrain", **training, found=found, supernet=supernet, model=model, metrics=metrics["r"])
     confusion, roc = (out(dsl.ClassificationMetrics, "evaluate", name) for name in ("confusion", "roc"))
     call(
         "evaluate",
@@ -151,12 +151,15 @@ def test_the_components_make_a_detector_and_know_the_last_search(
         roc=roc,
         report=out(dsl.HTML, "evaluate", "report"),
     )
+    rules, page = out(dsl.Artifact, "fit", "rules"), out(dsl.HTML, "fit", "report")
+    call("fit_thresholds", **request, evaluation=evaluation, rules=rules, metrics=metrics["f"], report=page)
     summary = out(dsl.Markdown, "deliver", "summary")
     decision = call(
         "deliver",
         **given,
         model=model,
         evaluation=evaluation,
+        rules=rules,
         found=found,
         exported=exported,
         registration=out(dsl.Artifact, "deliver", "registration"),
@@ -168,6 +171,12 @@ def test_the_components_make_a_detector_and_know_the_last_search(
     told = json.loads((Path(evaluation.path) / "metrics.json").read_text())
     assert metrics["e"].metadata["miou"] == pytest.approx(told["input"]["miou"], abs=1e-6)
     assert metrics["d"].metadata["p50_ms"] > 0
+    operating = json.loads((Path(rules.path) / "operating.json").read_text())
+    shown = operating["test"]["misses"]
+    assert metrics["f"].metadata["test_misses"] == pytest.approx(shown["rate"], abs=1e-6)
+    shown_page = Path(page.path).read_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert operating["promise"]["text"] in shown_page
+    assert f"missed | {shown['count']} of {shown['of']}" in Path(summary.path).read_text()
     assert len(confusion.metadata["confusionMatrix"]["rows"]) == len(told["classes"])
     points = roc.metadata["confidenceMetrics"]
     assert (points[0]["recall"], points[-1]["recall"]) == (0.0, 1.0)
@@ -230,10 +239,11 @@ ATTEMPT = """
 import sys
 from kfp import dsl
 from components.retrain import retrain
-request, checkpoints, dataset, found, model = sys.argv[1:]
+request, checkpoints, dataset, found, supernet, model = sys.argv[1:]
 retrain.python_func(
     request=dsl.Artifact(uri=request), checkpoints=checkpoints, dataset=dsl.Dataset(uri=dataset),
-    found=dsl.Artifact(uri=found), model=dsl.Model(uri=model), metrics=dsl.Metrics())
+    found=dsl.Artifact(uri=found), supernet=dsl.Model(uri=supernet), model=dsl.Model(uri=model),
+    metrics=dsl.Metrics())
 """
 
 
@@ -242,7 +252,8 @@ def test_a_task_that_is_asked_to_end_says_so_and_its_run_is_killed(chain: Path, 
     text = settings(tmp_path, retrain={"epochs": 500})
     (tmp_path / "request").mkdir()
     (tmp_path / "request/params.yaml").write_text(text)
-    arguments = (tmp_path / "request", "", chain / "dataset", chain / "search", tmp_path / "model")
+    given = [chain / folder for folder in ("dataset", "search", "supernet")]
+    arguments = (tmp_path / "request", "", *given, tmp_path / "model")
     process = subprocess.Popen(
         [sys.executable, "-c", ATTEMPT, *map(str, arguments)],
         text=True,
@@ -273,7 +284,8 @@ def test_a_training_task_that_is_killed_twice_ends_with_the_same_weights(chain: 
     kept = tmp_path / "kept"
 
     def attempt(name: str, checkpoints: str) -> subprocess.Popen[str]:
-        arguments = (tmp_path / "request", checkpoints, chain / "dataset", chain / "search", tmp_path / name)
+        given = [chain / folder for folder in ("dataset", "search", "supernet")]
+        arguments = (tmp_path / "request", checkpoints, *given, tmp_path / name)
         return subprocess.Popen(
             [sys.executable, "-c", ATTEMPT, *map(str, arguments)],
             text=True,

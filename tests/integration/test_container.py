@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 from commands import SETTINGS, Autonad, command, environment
+from dark_detector import export_dark, surface
+from live_service import live, png, service_of
 
 pytestmark = [
     pytest.mark.acceptance,
@@ -34,13 +36,13 @@ ULIMITS = 'default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]'
 def podman(*arguments: object, **options: Any) -> str:
     done = subprocess.run(
         ["podman", "--runtime", "runc", *map(str, arguments)],
-        text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         **options,
     )
-    assert done.returncode == 0, done.stdout[-4000:]
-    return done.stdout
+    output = done.stdout.decode()
+    assert done.returncode == 0, output[-4000:]
+    return output
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -97,9 +99,13 @@ def pip_arguments() -> str:
     return f"--build-arg PIP_FIND_LINKS={wheels} --volume {wheels}:{wheels}:ro {certificates}"
 
 
-def test_the_detectors_image_is_small_and_runs_as_any_user(base: str) -> None:
-    name = build(base, "detector")
-    plain = ("run", "--rm", "--user", "12345:0", "--network", "none", name)
+@pytest.fixture(scope="module")
+def detector(base: str) -> str:
+    return build(base, "detector")
+
+
+def test_the_detectors_image_is_small_and_runs_as_any_user(detector: str) -> None:
+    plain = ("run", "--rm", "--user", "12345:0", "--network", "none", detector)
 
     assert "Designs the defect detector" in podman(*plain, "--help")
     loaded = podman(
@@ -107,13 +113,90 @@ def test_the_detectors_image_is_small_and_runs_as_any_user(base: str) -> None:
         "--rm",
         "--user",
         "12345:0",
+        "--network",
+        "none",
         "--entrypoint",
         "python",
-        name,
+        detector,
         "-c",
         "import importlib.util as u; print([n for n in ('torch', 'mlflow', 'kfp') if u.find_spec(n)])",
     )
     assert loaded.strip() == "[]"
+
+
+# Asks the service within its container, which has no network; the image comes from standard input.
+ASK = """
+import json, os, sys, time, urllib.error, urllib.request
+
+def is_writable(folder):
+    try:
+        os.close(os.open(f"{folder}/file", os.O_CREAT | os.O_WRONLY))
+    except OSError:
+        return False
+    return True
+
+def ask(path, body=None, **headers):
+    request = urllib.request.Request("http://127.0.0.1:8080" + path, body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.reason
+    except urllib.error.URLError as error:
+        return 0, str(error)
+
+end = time.monotonic() + 60
+while ask("/ready")[0] != 200 and time.monotonic() < end:
+    time.sleep(0.1)
+token = {"Authorization": "Bearer secret"}
+detected = ask("/detect?shapes=rle", sys.stdin.buffer.read(), **token, **{"Content-Type": "image/png"})
+print(json.dumps({
+    "writable": [folder for folder in ("/app", "/opt/autonad", "/model", "/tmp") if is_writable(folder)],
+    "open": {path: ask(path)[0] for path in ("/health", "/ready", "/")},
+    "guarded": {path: ask(path)[0] for path in ("/metrics", "/version", "/rules")},
+    "metrics": ask("/metrics", **token)[1],
+    "detected": json.loads(detected[1]),
+}))
+"""
+
+
+def confined() -> list[object]:
+    """The options of podman that are what `deploy/detector/compose.yaml` says, and no network."""
+    compose = yaml.safe_load((ROOT / "deploy/detector/compose.yaml").read_text())["services"]["detector"]
+    options: list[object] = ["--network", "none", "--user", compose["user"], "--memory", compose["mem_limit"]]
+    options += ["--pids-limit", compose["pids_limit"]] + ["--read-only"] * compose["read_only"]
+    for name, key in (("--tmpfs", "tmpfs"), ("--cap-drop", "cap_drop"), ("--security-opt", "security_opt")):
+        options += [word for value in compose[key] for word in (name, value.removesuffix(":true"))]
+    return options
+
+
+def test_the_service_in_its_container_answers_as_in_this_process(detector: str, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir(mode=0o755)
+    model = export_dark(tmp_path / "model" / "model.onnx")
+    image = png(surface((10, 10, 30, 40), size=(90, 120)))
+    with live(service_of(model)) as here:
+        wanted = here.ask("POST", "/detect?shapes=rle", image, Content_Type="image/png").json()
+    secret, mounted = ("--env", "AUTONAD_TOKEN=secret"), ("--volume", f"{model.parent}:/model:ro")
+    container = podman("run", "--detach", *confined(), *secret, *mounted, detector).split()[-1]
+    try:
+        said = podman("exec", "--interactive", container, "python", "-c", ASK, input=image)
+        began = time.monotonic()
+        podman("stop", "--time", 40, container)
+        seconds = time.monotonic() - began
+        code = podman("inspect", "--format", "{{.State.ExitCode}}", container).strip()
+    finally:
+        podman("rm", "--force", "--time", 0, container)
+    found = json.loads(said)
+    for answer in (wanted, found["detected"]):
+        del answer["ms"]
+
+    assert wanted["verdict"] == "NG"
+    assert found["detected"] == wanted
+    assert found["writable"] == ["/tmp"]
+    assert found["open"] == {"/health": 200, "/ready": 200, "/": 200}
+    assert found["guarded"] == {"/metrics": 401, "/version": 401, "/rules": 401}
+    assert 'verdict="NG"' in found["metrics"]
+    assert (code, seconds < 40) == ("0", True)
 
 
 @pytest.fixture(scope="module")

@@ -25,8 +25,9 @@ from autonad.storage.store import Store
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parents[2]
+SHIPPING = ["fit-thresholds", "export", "register"]
 SEARCH = ["train-supernet", "profile-latency", "search"]
-DAILY = ["retrain", "evaluate", "export", "register"]
+DAILY = ["retrain", "evaluate", *SHIPPING]
 ALL = ["decide", *SEARCH, *DAILY]
 FILES = [
     "pin/manifest.parquet",
@@ -180,12 +181,26 @@ def test_another_colour_repeats_no_search_and_another_interpolation_trains_anew(
 
     for page in (repo / "autonad/report").rglob("*.py"):
         page.write_text(page.read_text() + "# another colour\n")
-    assert changed_stages(repo) == {"evaluate"}
+    assert changed_stages(repo) == {"evaluate", "fit-thresholds"}
 
     loader = repo / "autonad/data/loader.py"
     loader.write_text(loader.read_text() + "# another interpolation\n")
     assert changed_stages(repo) >= {"train-supernet", "search", "retrain", "evaluate"}
     assert "profile-latency" not in changed_stages(repo)
+
+
+def test_another_wish_for_the_rules_chooses_and_ships_them_and_evaluates_nothing(repo: Path) -> None:
+    before = (repo / "artifacts/evaluate/metrics.json").read_bytes()
+    params = yaml.safe_load((repo / "params.yaml").read_text())
+    params["fit_thresholds"] |= {"target": "miss", "rate": 0.1}
+    (repo / "params.yaml").write_text(yaml.safe_dump(params))
+
+    assert repro(repo) == SHIPPING
+    assert (repo / "artifacts/evaluate/metrics.json").read_bytes() == before
+    operating = json.loads((repo / "artifacts/fit-thresholds/operating.json").read_text())
+    assert operating["goal"] | {"kind": "miss", "rate": 0.1} == operating["goal"]
+    registered = json.loads((repo / "artifacts/register/registration.json").read_text())
+    assert registered["rules"] == operating["rules"]
 
 
 def test_a_batch_of_the_same_appearance_retrains_and_searches_nothing(

@@ -1,6 +1,5 @@
 """Killed with SIGKILL at a random moment and resumed: the result is that of a run never killed."""
 
-
 import pandas as pd
 import pytest
 from commands import run_killing
@@ -27,6 +26,21 @@ def test_supernet(chain, start_autonad, tmp_path, seed):
     assert (cut / "supernet.safetensors").read_bytes() == (whole / "supernet.safetensors").read_bytes()
     records = [pd.read_parquet(folder / "records.parquet")[["step", "key"]] for folder in (whole, cut)]
     pd.testing.assert_frame_equal(*records)
+
+
+@pytest.mark.parametrize("sampler", ["fair", "sandwich"])
+def test_supernet_of_another_sampler(chain, autonad, start_autonad, tmp_path, sampler):
+    arguments = [
+        *("train-supernet", "--dataset", chain / "dataset", "--params", chain / "params.yaml"),
+        *("--set", "tracking.enabled=false", "--set", f"train_supernet.sampler={sampler}"),
+    ]
+    autonad(*arguments, "--output", "whole", cwd=tmp_path)
+    cut = [*arguments, "--output", "cut"]
+    kills = run_killing(start_autonad, cut, tmp_path, tmp_path / "cut/records.jsonl", 0)
+    assert kills > 0
+    whole, cut = ((tmp_path / name / "supernet.safetensors").read_bytes() for name in ("whole", "cut"))
+    assert whole == cut
+    assert whole != (chain / "supernet/supernet.safetensors").read_bytes()
 
 
 def test_search(chain, start_autonad, tmp_path):
@@ -64,3 +78,17 @@ def test_retraining(chain, start_autonad, tmp_path):
     assert kills > 0
     weights = "model.safetensors"
     assert (tmp_path / "model" / weights).read_bytes() == (chain / "model" / weights).read_bytes()
+
+
+def test_retraining_with_a_teacher(chain, autonad, start_autonad, tmp_path):
+    arguments = [
+        *("retrain", "--dataset", chain / "dataset", "--search", chain / "search"),
+        *("--params", chain / "params.yaml", "--set", "tracking.enabled=false"),
+        *("--set", "retrain.teacher=supernet-largest", "--teacher", chain / "supernet"),
+    ]
+    autonad(*arguments, "--output", "whole", cwd=tmp_path)
+    pointer = tmp_path / "cut/checkpoint/latest.json"
+    assert run_killing(start_autonad, [*arguments, "--output", "cut"], tmp_path, pointer, 0) > 0
+    whole, cut = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut"))
+    assert whole == cut
+    assert whole != (chain / "model/model.safetensors").read_bytes()

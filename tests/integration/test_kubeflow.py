@@ -14,8 +14,8 @@ from commands import SETTINGS, Autonad
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.slow, pytest.mark.timeout(1500)]
 
-DELIVERY = ["retrain", "evaluate", "deliver"]
-DELIVERED = ["retrain", "evaluate", "export", "register"]  # as MLflow has it
+DELIVERY = ["retrain", "evaluate", "fit-thresholds", "deliver"]
+DELIVERED = ["retrain", "evaluate", "fit-thresholds", "export", "register"]  # as MLflow has it
 SEARCH = ["profile-latency", "search"]
 
 

@@ -1,5 +1,6 @@
 """What a user can do wrong: one clear line, the right exit code, nothing lost."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -108,6 +109,53 @@ def spoil(dataset: Path, column: str) -> Path:
     """A file of the training split, to be damaged."""
     rows = pd.read_parquet(dataset / "manifest.parquet").query("split == 'train'")
     return dataset / rows.iloc[0][column]
+
+
+def other_description(folder: Path, target: Path, name: str, **changes: object) -> Path:
+    """A copy of a folder whose description tells another spec."""
+    copied = Path(shutil.copytree(folder, target))
+    description = json.loads((copied / name).read_text())
+    description["spec"] |= changes
+    (copied / name).write_text(json.dumps(description))
+    return copied
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"classes": ["background", "dent", "stain"]}, "knows the classes background, dent, stain"),
+        ({"mean": [0.1, 0.2, 0.3]}, "sees images otherwise than the network to be trained (other mean)"),
+    ],
+)
+def test_a_teacher_of_other_classes_or_images(chain, fails, tmp_path, given, message):
+    """Nothing is lost: the model of before stays, and a checkpoint too."""
+    teacher = other_description(chain / "supernet", tmp_path / "teacher", "supernet.json", **given)
+    model = Path(shutil.copytree(chain / "model", tmp_path / "model"))
+    before = {path: path.read_bytes() for path in model.rglob("*") if path.is_file()}
+    line = fails(
+        *("retrain", "--dataset", chain / "dataset", "--search", chain / "search", "--output", model),
+        *("--teacher", teacher, "--set", "retrain.teacher=supernet-largest", "--replace"),
+    )
+    assert message in line
+    assert "retrain.teacher to none" in line
+    assert {path: path.read_bytes() for path in model.rglob("*") if path.is_file()} == before
+
+
+def test_a_teacher_without_a_folder_and_a_folder_without_a_teacher(chain, fails):
+    arguments = ("retrain", "--dataset", chain / "dataset", "--search", chain / "search", "--output", "model")
+    line = fails(*arguments, "--set", "retrain.teacher=supernet-largest")
+    assert "retrain.teacher is supernet-largest, but no folder of a supernet is given" in line
+    line = fails(*arguments, "--set", "retrain.teacher=model", "--teacher", chain / "supernet")
+    assert "model.json" in line
+
+
+def test_an_unknown_sampler(chain, fails):
+    line = fails(
+        *("train-supernet", "--dataset", chain / "dataset", "--output", "supernet"),
+        *("--set", "train_supernet.sampler=fairly"),
+    )
+    assert "train_supernet.sampler is 'fairly'" in line
+    assert all(name in line for name in ("uniform", "fair", "sandwich"))
 
 
 def test_a_truncated_image_in_training(chain, fails, dataset):

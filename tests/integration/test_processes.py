@@ -41,6 +41,17 @@ def test_the_supernet_is_that_of_one_process(chain, supernet):
     pd.testing.assert_frame_equal(*(table[["step", "key"]] for table in records))
 
 
+@pytest.mark.parametrize("sampler", ["fair", "sandwich"])
+def test_the_supernet_of_another_sampler_too(chain, autonad, tmp_path, sampler):
+    options = ("--params", chain / "params.yaml", "--dataset", chain / "dataset")
+    chosen = ("--set", f"train_supernet.sampler={sampler}", "--set", "tracking.enabled=false")
+    for output, processes in (("one", ()), ("two", TWO)):
+        autonad("train-supernet", *options, *chosen, *processes, "--output", output, cwd=tmp_path)
+    check_same_training(tmp_path / "one", tmp_path / "two", "supernet.safetensors", "curves.csv")
+    records = [pd.read_parquet(tmp_path / name / "records.parquet") for name in ("one", "two")]
+    pd.testing.assert_frame_equal(*(table[["step", "key"]] for table in records))
+
+
 def test_one_run_is_logged(supernet):
     with sqlite3.connect(supernet / "mlflow.db") as store:
         stages = store.execute("select value from tags where key = 'autonad.stage'").fetchall()

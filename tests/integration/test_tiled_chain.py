@@ -39,7 +39,7 @@ def test_tiles_go_from_training_to_the_line(autonad: Autonad, tmp_path: Path) ->
     )
 
     spec = ShippedNetwork.open(tmp_path / "export" / "model.onnx").spec
-    assert spec.tiles == Tiling(48, 48, 12)
+    assert spec.tiles == Tiling(48, 48, 16, 8)
     assert "tiles of 48 × 48 pixels" in (tmp_path / "export" / "MODEL_CARD.md").read_text()
     report = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
     pixels = len(Dataset.open(tmp_path / "dataset").split("test")) * 96 * 96

@@ -37,7 +37,22 @@ def test_every_dependency_is_there_and_named_once() -> None:
 
 
 def test_another_colour_is_another_page_and_nothing_else() -> None:
-    assert stages_with(*dvc_deps.files(ROOT / "autonad" / "report")) <= {"evaluate"}
+    assert stages_with(*dvc_deps.files(ROOT / "autonad" / "report")) <= {"evaluate", "fit-thresholds"}
+
+
+def test_another_way_to_choose_rules_evaluates_nothing_anew() -> None:
+    found = stages_with(ROOT / "autonad/evaluation/choosing.py", ROOT / "autonad/steps/fit_thresholds.py")
+
+    assert "fit-thresholds" in found
+    assert not found & {"train-supernet", "search", "retrain", "evaluate"}
+
+
+def test_another_wish_for_the_rules_evaluates_nothing_anew() -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    reading = {name for name, stage in stages.items() if "fit_thresholds" in str(stage.get("params"))}
+
+    assert "fit-thresholds" in reading
+    assert "evaluate" not in reading
 
 
 def test_another_interpolation_in_the_loader_trains_anew() -> None:

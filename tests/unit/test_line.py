@@ -66,6 +66,18 @@ def test_a_bucket_without_boto3_says_what_to_install(model: Path, tmp_path: Path
     )
 
 
+def test_what_is_not_read_is_summed_up(model: Path, tmp_path: Path) -> None:
+    save(tmp_path / "images" / "a.png", surface())
+    (tmp_path / "images" / "b.gif").write_bytes(b"GIF89a")
+    (tmp_path / "images" / "notes.txt").touch()
+
+    done = ran(*command(model, tmp_path / "images", tmp_path / "out"))
+
+    assert done.returncode == 1
+    assert "b.gif: .gif is a format that is not read" in done.stderr
+    assert "1 other files are no images" in done.stdout
+
+
 def test_exit_codes_tell_faulty_images_from_wrong_requests(model: Path, tmp_path: Path) -> None:
     save(tmp_path / "images" / "a.png", surface())
     (tmp_path / "images" / "b.png").write_text("no image")

@@ -45,7 +45,7 @@ from autonad.data.layouts.decoding import PECULIAR
 from autonad.data.layouts.layout import Layout
 from autonad.data.pixels.pixel_reading import READING, Reading
 from autonad.data.sanity.judging import judge, judge_splits
-from autonad.data.sanity.looked import Looked
+from autonad.data.sanity.looked import Expected, Looked
 from autonad.errors import DatasetError
 from autonad.storage.source import BatchSource
 
@@ -62,6 +62,7 @@ class IngestReport:
         before: Fingerprint of the dataset before.
         faults: Findings (severity, kind, item, message).
         images: What the new images look like, in figures.
+        expected: What they were compared with; None where nothing was committed.
         places: Where they are in the dataset, by item.
         reading: How the batch's pixels were read, in sentences; what is unusual is among the findings.
         joins: Images that show one part.
@@ -75,6 +76,7 @@ class IngestReport:
     before: str
     faults: pd.DataFrame
     images: tuple[Looked, ...] = ()
+    expected: Expected | None = None
     places: Mapping[str, str] = field(default_factory=dict)
     reading: tuple[str, ...] = ()
     joins: tuple[Shown, ...] = ()
@@ -149,7 +151,8 @@ class _Ingest:
         placement = place_all(merge, stated, self.settings)
         own = found_split(todo.layout.records, asked=self.settings.parts.split)
         shown = tuple(looked(digest, merge.rows[image].group) for image, digest in merge.new.items())
-        doubts = judge(shown, self.settings.expected(batch.source))
+        expected = Expected.of(batch.source, self.settings.wish, dataset)
+        doubts = judge(shown, expected)
         is_own, before = self.settings.parts.split == "own", dataset.manifest
         shares = None if is_own else self.settings.fractions
         doubts += judge_splits(placement.changes.manifest, merge.classes, shares, before, own=is_own)
@@ -174,6 +177,7 @@ class _Ingest:
             dataset.fingerprint,
             faults,
             shown,
+            expected,
             places,
             plain,
             placement.joins,

@@ -34,7 +34,7 @@ from autonad.data.layouts.decoding import PECULIAR
 from autonad.data.layouts.layout import Layout
 from autonad.data.pixels.pixel_reading import READING
 from autonad.data.sanity.judging import judge, judge_splits
-from autonad.data.sanity.looked import Looked
+from autonad.data.sanity.looked import Expected, Looked
 from autonad.data.writer import INITIAL, DatasetWriter, require_free
 
 
@@ -47,6 +47,7 @@ class ImportReport:
         faults: Findings (severity, kind, item, message).
         quarantined: Items that are kept in its quarantine.
         images: What its images look like, in figures.
+        expected: What they were compared with.
         layout: What they were read from.
         reading: How its pixels were read, in sentences; what is unusual is among the findings.
         joins: Images that show one part.
@@ -57,6 +58,7 @@ class ImportReport:
     faults: pd.DataFrame
     quarantined: int
     images: tuple[Looked, ...]
+    expected: Expected
     layout: Layout
     reading: tuple[str, ...] = ()
     joins: tuple[Shown, ...] = ()
@@ -110,6 +112,7 @@ def import_dataset(
         done.faults,
         done.quarantined,
         done.images,
+        done.expected,
         layout,
         plain,
         done.joins,
@@ -124,6 +127,7 @@ class _Written:
     faults: pd.DataFrame
     quarantined: int
     images: tuple[Looked, ...]
+    expected: Expected
     joins: tuple[Shown, ...]
 
 
@@ -147,13 +151,15 @@ def _write(
         "faults": fault_table(known).to_dict(orient="records"),
     }
     shown = tuple(looked(digest, merge.rows[image].group) for image, digest in merge.new.items())
-    doubts = judge(shown, settings.expected(name))
+    writer.put(changes.manifest, changes.added, changes.reasons, about)
+    written = Dataset(writer.output, layout.classes, changes.manifest, about)
+    expected = Expected.of(name, settings.wish, written)
+    doubts = judge(shown, expected)
     is_own = settings.parts.split == "own"
     shares = None if is_own else settings.fractions
     doubts += judge_splits(changes.manifest, layout.classes, shares, own=is_own)
     faults = fault_table([*known, *doubts])
-    writer.put(changes.manifest, changes.added, changes.reasons, about)
-    return _Written(faults, changes.num_kept_apart, shown, placement.joins)
+    return _Written(faults, changes.num_kept_apart, shown, expected, placement.joins)
 
 
 def _require_defects(layout: Layout, merge: Merge) -> None:

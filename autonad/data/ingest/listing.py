@@ -9,11 +9,12 @@ from pathlib import Path
 from autonad.console import shown
 from autonad.data.dataset import Dataset
 from autonad.data.faults import Fault
+from autonad.data.foreign_pictures import why_unread
 from autonad.data.images import IMAGE_SUFFIXES
 from autonad.data.ingest.ledger import Ledger
 from autonad.data.ingest.settings import IngestSettings
 from autonad.data.ingest.staging import Staging
-from autonad.data.layouts.accounting import ANNOTATIONS, FOREIGN_PICTURES, unread
+from autonad.data.layouts.accounting import ANNOTATIONS, unread
 from autonad.data.layouts.formats import list_layout
 from autonad.data.layouts.groups_table import GROUPS, stated_groups
 from autonad.data.layouts.layout import Layout, Record
@@ -133,9 +134,8 @@ def _sort_out(entries: Sequence[Entry], max_bytes: int) -> tuple[list[Entry], li
         suffix = suffix_of(entry.key)
         if fault is None and entry.problem is not None:
             fault = Fault("error", "unreadable", entry.key, entry.problem)
-        elif fault is None and suffix in FOREIGN_PICTURES:
-            message = f"{suffix} is a format that is not read; convert it to PNG or JPEG"
-            fault = Fault("error", "unread-format", entry.key, message)
+        elif fault is None and (why := why_unread(suffix)) is not None:
+            fault = Fault("error", "unread-format", entry.key, why)
         elif fault is None and suffix not in IMAGE_SUFFIXES | ANNOTATIONS:
             others.append(entry.key)
             continue

@@ -9,7 +9,7 @@ from typing import Literal
 from autonad.config import Config
 from autonad.data.faults import Severity
 from autonad.data.pixels.pixel_options import PixelOptions
-from autonad.data.sanity.looked import Expected
+from autonad.data.tile_choice import TileWish
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,7 @@ class IngestSettings:
         seed: Of the split.
         max_bytes: Larger files are refused.
         workers: Threads that decode.
-        input_size: Height and width of the network's input, by which the size of defects is judged.
-        keep_aspect: Images are padded to it, not stretched.
+        wish: How images will come into the network's input, by which the size of defects is judged.
         pixels: What a user states about pixels.
         parts: How parts are found and split.
     """
@@ -56,14 +55,9 @@ class IngestSettings:
     seed: int = 0
     max_bytes: int = 256 * 2**20
     workers: int = 2
-    input_size: tuple[int, int] = (128, 128)
-    keep_aspect: bool = True
+    wish: TileWish = field(default_factory=TileWish)
     pixels: PixelOptions = field(default_factory=PixelOptions)
     parts: PartOptions = PartOptions()
-
-    def expected(self, name: str) -> Expected:
-        """What the checks of sanity expect of images that are called `name` together."""
-        return Expected(name, self.input_size, self.keep_aspect)
 
     @classmethod
     def of(
@@ -87,8 +81,7 @@ class IngestSettings:
             seed=config.data.split_seed,
             max_bytes=int(config.data.max_megabytes * 2**20),
             workers=config.ingest.workers,
-            input_size=config.input.size,
-            keep_aspect=config.input.keep_aspect,
+            wish=TileWish.of(config.input),
             pixels=replace(pixels or PixelOptions(), max_pixels=int(config.data.max_megapixels * 1e6)),
             parts=parts or PartOptions(),
         )

@@ -8,28 +8,10 @@ from pathlib import Path
 
 from autonad.console import as_text
 from autonad.data.faults import Fault, Severity
+from autonad.data.foreign_pictures import FOREIGN_PICTURES
 from autonad.data.layouts.layout import Layout
 from autonad.data.layouts.tree import Tree, is_image, suffix_of
 
-# Pictures that are not read: somebody may have meant them to be.
-FOREIGN_PICTURES = frozenset(
-    {
-        ".gif",
-        ".heic",
-        ".heif",
-        ".avif",
-        ".jxl",
-        ".jp2",
-        ".j2k",
-        ".tga",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".exr",
-    }
-    | {".hdr", ".dcm", ".psd", ".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"}
-)
 ANNOTATIONS = frozenset([".csv", ".txt", ".json", ".xml", ".yaml", ".yml", ".names"])
 _NOTES = frozenset(["", ".md", ".rst", ".log", ".html", ".ini", ".db", ".py", ".toml"])
 

@@ -3,6 +3,7 @@
 orientation     which way up an image is, by its EXIF
 containers      one file: what its header says, and its samples as they are stored
 deep_samples    samples of more than 8 bits that Pillow would cut
+byte_halves     the same without OpenCV, where that can be done
 usual_files     files of which the first bytes say enough
 half_floats     TIFFs of half-precision floats
 scaling         samples of any depth to 8 bits

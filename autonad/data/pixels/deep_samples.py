@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from autonad.data.pixels.byte_halves import read_halves
 from autonad.errors import DatasetError
 
 Kind = Literal["bytes", "integers", "floats"]
@@ -54,19 +55,22 @@ def decode_deep(content: bytes, frame: int) -> tuple[np.ndarray, np.ndarray | No
         (H, W) or (H, W, 3); and their alpha uint8 (H, W), if they have any.
 
     Raises:
-        DatasetError: OpenCV is not installed, as on the line.
+        DatasetError: OpenCV is not installed, as on the line, and Pillow cannot read all bits.
     """
+    if content.startswith(PNG):
+        _check_chunks(content)
     try:
         import cv2  # only files of this kind need it
     except ImportError as error:
+        halves = read_halves(content, frame)
+        if halves is not None:
+            return halves[..., :3], _alpha(halves[..., 3]) if halves.shape[2] == 4 else None
         raise DatasetError(
-            "its colours have more than 8 bits, which takes OpenCV; `pip install opencv-python-headless`, or "
-            "save it with 8 bits"
+            "its colours have more than 8 bits in a form that takes OpenCV; `pip install "
+            "opencv-python-headless`, or save it with 8 bits"
         ) from error
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what it says names no file
-    if content.startswith(PNG):
-        _check_chunks(content)
     buffer = np.frombuffer(content, dtype=np.uint8)
     try:
         if frame:

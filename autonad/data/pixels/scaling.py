@@ -41,6 +41,10 @@ class ImageReading:
         page, turned = content["page"], content["turned"]
         return cls(_range(content["integers"]), _range(content["floats"]), page, turned)
 
+    def range_of(self, is_float: bool) -> Range:
+        """Deep samples that become 0 and 255."""
+        return (self.floats or _GREY_LEVELS) if is_float else (self.integers or _ALL_BITS)
+
 
 def to_uint8(samples: np.ndarray, reading: ImageReading, *, inverted: bool = False) -> np.ndarray:
     """Samples as an image of 8 bits.
@@ -68,7 +72,7 @@ def to_uint8(samples: np.ndarray, reading: ImageReading, *, inverted: bool = Fal
                 f"{count} of its samples are no finite numbers (NaN or infinite); replace them, or leave the "
                 "file out"
             )
-        low, high = (reading.floats or _GREY_LEVELS) if is_float else (reading.integers or _ALL_BITS)
+        low, high = reading.range_of(is_float)
         scaled = np.empty(samples.shape, dtype=np.uint8)
         for start in range(0, len(samples), _ROWS):  # so that a large image needs little more than itself
             rows = slice(start, start + _ROWS)

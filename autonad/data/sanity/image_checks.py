@@ -8,7 +8,7 @@ import numpy as np
 
 from autonad.data.faults import Fault
 from autonad.data.sanity.looked import Expected, Looked, each_or_all
-from autonad.data.sanity.measures import FEW_LEVELS, side_at_input
+from autonad.data.sanity.measures import FEW_LEVELS
 
 FEWEST = 20  # images of which it can be said what is usual
 OUTLIER = 6.0  # robust standard deviations
@@ -63,18 +63,17 @@ def _brightness(images: Sequence[Looked]) -> Iterator[Fault]:
 
 def _sizes(images: Sequence[Looked], expected: Expected) -> list[Fault]:
     found, asked = [], 0
-    height, width = expected.input_size
+    at_input, remedy = _at_input(expected)
     for image in images:
         if not image.measures.areas:
             continue
         asked += 1
         area, size = image.measures.areas[0], image.measures.size
-        side = side_at_input(area, size, expected.input_size, keep_aspect=expected.keep_aspect)
+        side = expected.side(area, size)
         if side < SMALLEST:
             message = (
                 f"its largest defect has {area} of {size[0]} × {size[1]} pixels, a side of {side:.1f} "
-                f"at the network's input of {height} × {width}; raise input.height and input.width, or cut "
-                "the images into tiles"
+                f"{at_input}; {remedy}"
             )
             found.append((image, message))
     return each_or_all(
@@ -83,7 +82,17 @@ def _sizes(images: Sequence[Looked], expected: Expected) -> list[Fault]:
         asked,
         expected.name,
         lambda n: (
-            f"in {n} of {asked} images with defects the largest is smaller than one pixel at the network's "
-            f"input of {height} × {width}; raise input.height and input.width, or cut the images into tiles"
+            f"in {n} of {asked} images with defects the largest is smaller than one pixel "
+            f"{at_input}; {remedy}"
         ),
     )
+
+
+def _at_input(expected: Expected) -> tuple[str, str]:
+    """Where a defect's size is meant, and what makes it larger there."""
+    height, width = expected.input_size
+    where, larger = f"at the network's input of {height} × {width}", "raise input.height and input.width"
+    tiling = expected.tiling
+    if tiling is None:
+        return where, f"{larger}, or cut the images into tiles (input.tile)"
+    return f"{where} for tiles of {tiling.height} × {tiling.width}", f"{larger}, or lower input.tile"

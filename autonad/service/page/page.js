@@ -199,11 +199,13 @@ function showDefects() {
     }),
   );
   at("defects").closest("table").hidden = found.length === 0;
-  at("count").textContent = state.answer ? String(found.length) : "";
+  const count = state.answer?.defect_count ?? 0;
+  at("count").textContent = state.answer ? String(count) : "";
   const small = state.answer?.too_small ?? 0;
   const none = found.length === 0 ? "No defect. " : "";
+  const cut = count > found.length ? `The ${found.length} worst and largest are listed. ` : "";
   at("small").textContent = state.answer
-    ? `${none}${small ? `${small} regions are too small to count.` : ""}`
+    ? `${none}${cut}${small ? `${small} regions are too small to count.` : ""}`
     : "No image yet.";
 }
 

@@ -74,6 +74,7 @@ def _signature() -> Any:
                 ColSpec(DataType.string, "verdict"),
                 ColSpec(DataType.string, "reason"),
                 ColSpec(Array(defect), "defects"),
+                ColSpec(DataType.long, "defect_count"),
                 ColSpec(DataType.long, "too_small"),
             ]
         ),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import layouts as make
@@ -14,6 +16,7 @@ import pytest
 
 from autonad.data.dataset import Dataset
 from autonad.data.fingerprints import Fingerprint
+from autonad.data.ingest.extending import ingest_batch
 from autonad.data.ingest.importing import import_dataset
 from autonad.data.ingest.settings import IngestSettings
 from autonad.data.sanity.edges import edge_scores
@@ -21,6 +24,8 @@ from autonad.data.sanity.judging import judge, judge_splits
 from autonad.data.sanity.looked import Expected, Looked
 from autonad.data.sanity.measures import MOST_DEFECTS, Measures, side_at_input
 from autonad.data.synthetic.generator import synthesize
+from autonad.data.tile_choice import TileWish, tiling_of
+from autonad.storage.folder import FolderSource
 
 Pair = tuple[np.ndarray, np.ndarray]
 EXPECTED = Expected("set", (64, 64))
@@ -238,7 +243,7 @@ def test_a_batch_is_told_only_what_it_has_changed() -> None:
 def test_import_and_audit_use_the_same_words(tmp_path: Path, sound: list[Pair]) -> None:
     from autonad.data.audit import audit_dataset, audit_layout
 
-    source, settings = tmp_path / "m", IngestSettings(format="masks", input_size=(64, 64))
+    source, settings = tmp_path / "m", IngestSettings(format="masks", wish=TileWish((64, 64)))
     for number, (image, mask) in enumerate(sound):
         make.save(source / "images" / f"{number}.png", image)
         make.save(source / "masks" / f"{number}.png", 255 * (1 - mask))
@@ -248,10 +253,65 @@ def test_import_and_audit_use_the_same_words(tmp_path: Path, sound: list[Pair]) 
         for faults in (
             report.faults,
             audit_layout(source, settings).faults,
-            audit_dataset(tmp_path / "d", input_size=(64, 64)).faults,
+            audit_dataset(tmp_path / "d", wish=TileWish((64, 64))).faults,
         )
     ]
     assert found[0] == found[1] == found[2] == {("warning", "inverted-masks"), ("warning", "no-groups")}
+
+
+def large(seed: int) -> Pair:
+    """A large image with a small defect."""
+    mask = np.zeros((700, 700), np.uint8)
+    mask[300:306, 90:96] = 1
+    image = np.where(mask[..., None] > 0, 40, make.texture(seed, 700, 700) // 2 + 100)
+    return image.astype(np.uint8), mask
+
+
+@pytest.mark.parametrize(
+    ("tile", "count", "lost"),
+    [("none", 1, True), (768, 1, True), (64, 1, False), ("auto", 1, True), ("auto", 10, False)],
+)
+def test_defects_vanish_in_what_training_would_cut(
+    tmp_path: Path, sound: list[Pair], tile: int | Literal["none", "auto"], count: int, lost: bool
+) -> None:
+    from autonad.data.audit import audit_dataset, audit_layout
+
+    wish = TileWish((64, 64), tile=tile)
+    source, batch = tmp_path / "set", tmp_path / "batch"
+    settings = IngestSettings(format="masks", wish=wish)
+    for number, (image, mask) in enumerate([*sound[count:20], *map(large, range(count))]):
+        make.save(source / "images" / f"{number}.png", image)
+        make.save(source / "masks" / f"{number}.png", 255 * mask)
+    image, mask = large(count)
+    make.save(batch / "images" / "late.png", image)
+    make.save(batch / "masks" / "late.png", 255 * mask)
+
+    before = audit_layout(source, settings)
+    imported = import_dataset(source, tmp_path / "d", settings)
+    tiling = tiling_of(imported.dataset, wish)
+    after = audit_dataset(tmp_path / "d", wish=wish)
+    late = ingest_batch(
+        tmp_path / "d", FolderSource(batch), settings, name="late", date=datetime.date(2026, 1, 1)
+    )
+
+    for report in (imported, late, after):
+        assert ("vanishing-defect" in set(report.faults["kind"])) == lost
+        assert report.expected is not None
+        assert report.expected.tiling == tiling
+    # Before an import nobody knows what training will choose.
+    assert ("vanishing-defect" in set(before.faults["kind"])) == (lost and tile != "auto")
+
+
+def test_an_audit_survives_masks_that_training_could_not_read(tmp_path: Path) -> None:
+    from autonad.data.audit import audit_dataset
+
+    dataset = synthesize(tmp_path / "d", num_images=12, size=(96, 96), seed=0)
+    row = next(dataset.split("train").itertuples())
+    (dataset.root / str(row.mask)).write_bytes(b"none")
+
+    report = audit_dataset(dataset.root, wish=TileWish((32, 32), tile="auto"))
+
+    assert report.has_errors
 
 
 def test_what_is_kept_of_an_image_is_small(sound: list[Pair]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autonad.data.similarity import connected, describe, near_pairs
+from autonad.data.similarity import connected, describe, find_candidates
 
 
 def worn(image: np.ndarray, turns: int, mirrored: bool) -> np.ndarray:
@@ -26,24 +26,24 @@ def test_copies_are_found_in_every_orientation(
     make_texture: Callable[..., np.ndarray], turns: int, mirrored: bool, shape: tuple[int, int]
 ) -> None:
     image = make_texture(1, *shape)
-    pairs = near_pairs(np.stack([describe(image), describe(worn(image, turns, mirrored))]))
+    pairs = find_candidates(np.stack([describe(image), describe(worn(image, turns, mirrored))])).pairs
     assert [(i, j) for i, j, _ in pairs] == [(0, 1)]
 
 
 def test_different_surfaces_are_not_copies(make_texture: Callable[..., np.ndarray]) -> None:
-    assert near_pairs(np.stack([describe(make_texture(seed)) for seed in range(60)])) == []
+    assert find_candidates(np.stack([describe(make_texture(seed)) for seed in range(60)])).pairs == []
 
 
 def test_pairs_are_found_across_chunks(make_texture: Callable[..., np.ndarray]) -> None:
     descriptors = np.stack([describe(make_texture(seed, 32, 32)) for seed in range(600)])
     descriptors[590] = descriptors[3]
-    assert [(i, j) for i, j, _ in near_pairs(descriptors)] == [(3, 590)]
+    assert [(i, j) for i, j, _ in find_candidates(descriptors).pairs] == [(3, 590)]
 
 
 def test_blank_images_resemble_nothing() -> None:
     blank = np.stack([describe(np.full((40, 40, 3), level, np.uint8)) for level in (0, 128, 255)])
     assert not blank.any()
-    assert near_pairs(blank) == []
+    assert find_candidates(blank).pairs == []
 
 
 def test_connected_components() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 from autonad.data.dataset import Dataset
 from autonad.data.ingest.importing import import_dataset
 from autonad.data.ingest.settings import IngestSettings
+from autonad.data.pixels.deep_samples import decode_deep
 from autonad.data.pixels.pixel_options import PixelOptions
 from autonad.data.single_image import decode_single, image_reading
 from autonad.errors import DatasetError, ExportError
@@ -129,14 +131,81 @@ def test_a_picture_among_several_is_not_guessed(tmp_path: Path) -> None:
         decode_single(path.read_bytes(), path, image_reading(None))
 
 
-def test_deep_colours_without_opencv_are_refused_by_name(
+def big_endian(samples: np.ndarray) -> bytes:
+    """An uncompressed TIFF of 16 bits whose high bytes come first."""
+    height, width, channels = samples.shape
+    tags = [(256, width), (257, height), (259, 1), (262, 2), (273, 8), (277, channels), (278, height)]
+    tags += [(279, samples.nbytes), (284, 1)]
+    entries = {tag: struct.pack(">HHII", tag, 4, 1, value) for tag, value in tags}
+    data = samples.astype(">u2").tobytes() + struct.pack(f">{channels}H", *[16] * channels)
+    entries[258] = struct.pack(">HHII", 258, 3, channels, 8 + samples.nbytes)
+    directory = struct.pack(">H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries))
+    return b"MM\x00*" + struct.pack(">I", 8 + len(data)) + data + directory + bytes(4)
+
+
+def colours_of_16_bits() -> dict[str, bytes]:
+    rng = np.random.default_rng(0)
+    found = {}
+    for channels in (3, 4):
+        samples = rng.integers(0, 65536, (19, 23, channels), dtype=np.uint16)
+        found[f"png {channels}"] = cv2.imencode(".png", samples)[1].tobytes()
+        for name, compression in (("raw", 1), ("lzw", 5), ("deflate", 8)):
+            flags = [cv2.IMWRITE_TIFF_COMPRESSION, compression]
+            found[f"tiff {name} {channels}"] = cv2.imencode(".tiff", samples, flags)[1].tobytes()
+    return {**found, "tiff big-endian": big_endian(samples[..., :3])}
+
+
+@pytest.mark.parametrize("kind", colours_of_16_bits())
+def test_colours_of_16_bits_are_the_same_without_opencv(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = colours_of_16_bits()[kind]
+    samples, alpha = decode_deep(content, 0)
+    monkeypatch.setitem(sys.modules, "cv2", None)
+
+    ours, our_alpha = decode_deep(content, 0)
+
+    assert ours.dtype == samples.dtype == np.uint16
+    np.testing.assert_array_equal(ours, samples)
+    assert len(np.unique(ours & 255)) > 200
+    assert (our_alpha is None) == (alpha is None)
+    if alpha is not None:
+        np.testing.assert_array_equal(our_alpha, alpha)
+
+
+@pytest.mark.parametrize("page", [0, 1])
+def test_a_page_of_deep_colours_is_the_same_without_opencv(
+    page: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    pages = [rng.integers(0, 65536, (9, 7, 3), dtype=np.uint16) for _ in range(2)]
+    cv2.imwritemulti(str(tmp_path / "pages.tif"), pages)
+    content = (tmp_path / "pages.tif").read_bytes()
+    monkeypatch.setitem(sys.modules, "cv2", None)
+
+    np.testing.assert_array_equal(decode_deep(content, page)[0], pages[page][..., ::-1])
+
+
+def test_deep_colours_that_take_opencv_are_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "deep.tiff"
+    cv2.imwrite(str(path), np.random.default_rng(0).random((9, 7, 3)).astype(np.float32))
+    monkeypatch.setitem(sys.modules, "cv2", None)
+
+    with pytest.raises(DatasetError, match=r"deep\.tiff cannot be read: .* takes OpenCV; `pip install"):
+        decode_single(path.read_bytes(), path, image_reading(None))
+
+
+def test_a_damaged_file_of_deep_colours_is_named_without_opencv(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deep(4095, "png", colour=True)(tmp_path / "deep", texture(0))
+    content = bytearray((tmp_path / "deep.png").read_bytes())
+    content[len(content) // 2] ^= 255
     monkeypatch.setitem(sys.modules, "cv2", None)
 
-    with pytest.raises(DatasetError, match=r"deep\.png cannot be read: .* takes OpenCV; `pip install"):
-        decode_single((tmp_path / "deep.png").read_bytes(), tmp_path / "deep.png", image_reading(None))
+    for damaged in (bytes(content), bytes(content[: len(content) // 2])):
+        with pytest.raises(DatasetError, match=r"deep\.png cannot be read: it is damaged"):
+            decode_single(damaged, tmp_path / "deep.png", image_reading(None))
 
 
 @pytest.mark.parametrize("told", [{}, {"integers": [0], "floats": None, "page": None, "turned": True}])

@@ -182,7 +182,7 @@ def test_thickness_is_that_of_the_thickest_place() -> None:
 
 
 def wish(side: int = 64, defect_px: float = 3.0) -> TileWish:
-    return TileWish((side, side), True, 0.25, defect_px)
+    return TileWish((side, side), tile="auto", defect_px=defect_px)
 
 
 def lines(thick: int) -> tuple[np.ndarray, np.ndarray]:
@@ -204,6 +204,21 @@ def test_tiles_are_as_large_as_their_defects_allow(tmp_path: Path, thick: int, r
         assert f"tiles of {rows} × {rows} pixels" in reason
 
 
+@pytest.mark.parametrize("side", [32, 48, 64, 100, 128, 160, 200, 224, 512])
+@pytest.mark.parametrize("share", [0, 0.1, 0.25, 0.5])
+@pytest.mark.parametrize("enlarged", [1, 1.37, 3])
+def test_tiles_begin_where_the_networks_strides_do(side: int, share: float, enlarged: float) -> None:
+    rows = round(side * enlarged)
+
+    tiling = TileWish((side, side), overlap=share).tiling(rows)
+
+    stride = tiling.grid * side / rows
+    assert stride == pytest.approx(32 if side >= 128 else 16 if side >= 64 else 8)
+    step = rows - tiling.overlap
+    assert -step % tiling.grid < 1 or step % tiling.grid < 1
+    assert abs(step - (1 - share) * rows) <= tiling.grid / 2 + 1 or share == 0.5
+
+
 def test_what_is_said_follows_from_the_dataset(tmp_path: Path) -> None:
     said: list[str] = []
     dataset = write(tmp_path, [lines(2)] * 3)
@@ -211,7 +226,7 @@ def test_what_is_said_follows_from_the_dataset(tmp_path: Path) -> None:
 
     spec = detector_spec(dataset, config, said.append)
 
-    assert spec.tiles == Tiling(64, 64, 16)
+    assert spec.tiles == Tiling(64, 64, 16, 16)
     assert len(said) == 1
     assert tiles_per_image(dataset, spec.tiles) == len(all_tiles([(512, 640)], spec.tiles))
     assert len(evaluation_data(dataset, spec, "val")) == tiles_per_image(dataset, spec.tiles)

@@ -45,7 +45,14 @@ def predictor() -> dict[str, Any]:
     return pod
 
 
+def filling() -> dict[str, Any]:
+    (one,) = (one for one in documents("kubernetes") if one["kind"] == "Pod")
+    pod: dict[str, Any] = one["spec"]
+    return pod
+
+
 PODS = {"deployment": deployment, "predictor": predictor}
+WRITABLE = {"deployment": "/tmp", "predictor": "/tmp", "filling": "/model"}
 
 
 def test_everything_is_what_kubernetes_takes() -> None:
@@ -61,9 +68,9 @@ def test_kserves_predictor_is_a_pod_that_kubernetes_takes() -> None:
     kubernetes_validate.validate(document, VERSION, strict=True)
 
 
-@pytest.mark.parametrize("pod", PODS)
+@pytest.mark.parametrize("pod", WRITABLE)
 def test_nothing_runs_with_privileges_or_without_limits(pod: str) -> None:
-    found = PODS[pod]()
+    found = {**PODS, "filling": filling}[pod]()
 
     assert found["automountServiceAccountToken"] is False
     assert found["securityContext"]["runAsNonRoot"] is True
@@ -76,7 +83,7 @@ def test_nothing_runs_with_privileges_or_without_limits(pod: str) -> None:
     }
     assert container["resources"].keys() == {"requests", "limits"}
     paths = {mount["mountPath"]: mount.get("readOnly", False) for mount in container["volumeMounts"]}
-    assert [path for path, only in paths.items() if not only] == ["/tmp"]
+    assert [path for path, only in paths.items() if not only] == [WRITABLE[pod]]
 
 
 @pytest.mark.parametrize("pod", PODS)
@@ -98,6 +105,22 @@ def test_what_has_begun_is_answered_before_the_end() -> None:
     assert int(compose()["stop_grace_period"].removesuffix("s")) >= longest
 
 
+def test_a_new_detector_starts_where_the_volume_is() -> None:
+    (document,) = (one for one in documents("kubernetes") if one["kind"] == "Deployment")
+    (rule,) = document["spec"]["template"]["spec"]["affinity"]["podAffinity"][
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ]
+    (claim,) = (one for one in documents("kubernetes") if one["kind"] == "PersistentVolumeClaim")
+
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+    assert document["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert rule["topologyKey"] == "kubernetes.io/hostname"
+    assert (
+        rule["labelSelector"]["matchLabels"].items()
+        <= document["spec"]["template"]["metadata"]["labels"].items()
+    )
+
+
 def test_compose_runs_it_read_only_as_any_user() -> None:
     service = compose()
 
@@ -113,7 +136,7 @@ def test_images_are_this_version() -> None:
     texts = [path.read_text() for path in FOLDER.rglob("*.yaml")]
     tags = [tag for text in texts for tag in re.findall(r"(?:autonad-detector:|newTag: )([\w.]+)", text)]
 
-    assert len(tags) == 3
+    assert len(tags) == 4
     assert set(tags) == {__version__}
 
 

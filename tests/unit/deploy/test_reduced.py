@@ -21,6 +21,7 @@ from autonad.deploy.quantisation import CALIBRATIONS, FLOAT_PARTS, to_fp16, to_i
 from autonad.deploy.reduced import Examination, session_forward, try_fp16, try_int8
 from autonad.deploy.shipped import METADATA_KEY
 from autonad.deploy.speed import SAMPLES, speed_up
+from autonad.latency.machine import CpuTime
 from autonad.latency.measure import Measurement
 from autonad.latency.target import Target
 from autonad.network import AutoNADNet
@@ -133,7 +134,18 @@ def test_a_slow_file_is_not_kept_however_good(exam):
     attempt = try_int8(exam, max_loss=1.0, min_speedup=1e9)
     assert attempt.content is None
     assert [trial["loss"] for trial in attempt.trials] == [None] * len(FLOAT_PARTS)
-    assert "wanted are 1e+09 times" in attempt.reason
+    assert "wanted are at least 1e+09 times" in attempt.reason
+
+
+@pytest.mark.parametrize(("busy", "doubted"), [(0.0, False), (1.9, True)])
+def test_a_speed_that_was_measured_beside_others_is_doubted(exam, monkeypatch, busy, doubted):
+    moments = iter([CpuTime(100, 0, 0), CpuTime(100 + 10 * busy, 0, 10)])
+    monkeypatch.setattr(reduced.machine, "cpu_time", lambda: next(moments))
+    monkeypatch.setattr(reduced.machine, "machine_cores", lambda: 2)
+    attempt = try_int8(exam, max_loss=1.0, min_speedup=0.0)
+    assert attempt.content is not None
+    assert attempt.to_dict()["load"] == pytest.approx(busy)
+    assert ("other processes kept 1.9 of 2 cores busy" in attempt.reason) == doubted
 
 
 def test_the_calibration_with_the_best_miou_on_training_images_is_taken(exam, monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from dark_detector import dark_spec, forward, surface
 
-from autonad.detector.engine import Detector
+from autonad.detector.engine import Detector, image_logits
 from autonad.detector.rules import Rules
 from autonad.detector.tiles import Box, Tiling, blended, cut, owned_parts, tile_boxes
 
@@ -41,6 +41,39 @@ def test_tiles_cover_the_image_and_overlap_as_asked(native: tuple[int, int], ove
         assert (steps <= 64 - overlap).all(), axis
 
 
+@pytest.mark.parametrize("native", SHAPES)
+@pytest.mark.parametrize(("overlap", "grid"), [(16, 16), (32, 16), (0, 64), (21, 64 / 3), (20, 21.9)])
+def test_tiles_begin_on_the_grid_and_the_last_one_goes_beyond_the_image(
+    native: tuple[int, int], overlap: int, grid: float
+) -> None:
+    boxes = tile_boxes(native, Tiling(64, 64, overlap, grid))
+
+    for length, starts in zip(native, ({box.top for box in boxes}, {box.left for box in boxes}), strict=True):
+        assert all(min(start % grid, -start % grid) < 0.501 for start in starts)
+        assert length <= max(starts) + 64 < max(length, 64) + grid + 1
+        assert (np.diff(sorted(starts)) <= 64 - overlap).all()
+
+
+def strided(images: np.ndarray) -> np.ndarray:
+    """One answer for each 16 × 16 pixels of its input, as of a network with strides."""
+    count, _, height, width = images.shape
+    blocks = images.reshape(count, 3, height // 16, 16, width // 16, 16).min(axis=(1, 3, 5))
+    score = np.kron(-20 * blocks - 10, np.ones((1, 16, 16)))
+    return np.stack([np.zeros_like(score), score, np.full_like(score, -30)], axis=1)
+
+
+def test_a_network_with_strides_says_the_same_in_tiles_on_its_grid() -> None:
+    image = surface((60, 10, 68, 290), (10, 100, 200, 106), size=(208, 320))
+    masks = {}
+    for grid in (None, 1, 16):
+        spec = dark_spec(208, 320) if grid is None else dark_spec(64, 64, Tiling(64, 64, 16, grid))
+        masks[grid] = Detector(strided, spec, Rules.default(spec.classes)).detect(image).mask
+
+    assert masks[None].any()
+    np.testing.assert_array_equal(masks[16], masks[None])
+    assert (masks[1] != masks[None]).mean() > 0.01
+
+
 def test_tiles_part_in_the_middle_of_their_overlap() -> None:
     parts = owned_parts((64, 96), Tiling(64, 64, 32))
 
@@ -48,9 +81,9 @@ def test_tiles_part_in_the_middle_of_their_overlap() -> None:
 
 
 @pytest.mark.parametrize("native", SHAPES)
-@pytest.mark.parametrize("overlap", [0, 9, 32])
-def test_what_all_tiles_agree_on_comes_back(native: tuple[int, int], overlap: int) -> None:
-    tiling = Tiling(64, 64, overlap)
+@pytest.mark.parametrize(("overlap", "grid"), [(0, 1), (9, 1), (32, 1), (16, 16), (32, 13.7)])
+def test_what_all_tiles_agree_on_comes_back(native: tuple[int, int], overlap: int, grid: float) -> None:
+    tiling = Tiling(64, 64, overlap, grid)
     image = np.random.default_rng(0).normal(size=(*native, 2)).astype(np.float32)
 
     found = whole(lambda box: cut(image, box, tiling).transpose(2, 0, 1), native, tiling)
@@ -114,6 +147,23 @@ def test_twice_the_overlap_changes_next_to_nothing() -> None:
     assert (masks[0] != without).mean() > (masks[0] != masks[1]).mean()
 
 
+@pytest.mark.parametrize(("side", "at_once"), [(64, 32), (128, 8), (512, 1)])
+def test_small_tiles_go_through_the_network_together(side: int, at_once: int) -> None:
+    image, spec = surface(size=(300, 700)), dark_spec(side, side, Tiling(64, 64, 16, 16))
+    calls: list[int] = []
+
+    def noted(images: np.ndarray) -> np.ndarray:
+        calls.append(len(images))
+        return forward(images)
+
+    found = np.concatenate([values for _, values in image_logits(noted, image, spec)], axis=1)
+
+    assert sum(calls) == len(tile_boxes((300, 700), spec.tiles))  # type: ignore[arg-type]
+    assert {*calls[:-1]} == {at_once}
+    alone = image_logits(lambda images: np.concatenate([forward(one[None]) for one in images]), image, spec)
+    np.testing.assert_array_equal(found, np.concatenate([values for _, values in alone], axis=1))
+
+
 def test_a_tile_may_be_larger_than_the_input() -> None:
     image = surface((40, 30, 80, 170), size=(200, 240))
     spec = dark_spec(64, 64, Tiling(128, 128, 32))
@@ -140,6 +190,12 @@ def test_memory_does_not_grow_with_the_height() -> None:
 def test_tiles_that_cannot_be_are_refused(side: int, overlap: int) -> None:
     with pytest.raises(ValueError, match="from 0 to half of a tile"):
         Tiling(side, side, overlap)
+
+
+@pytest.mark.parametrize("grid", [0, -1, 49])
+def test_grids_that_cannot_be_are_refused(grid: float) -> None:
+    with pytest.raises(ValueError, match="cannot begin on a grid"):
+        Tiling(64, 64, 16, grid)
 
 
 def test_a_small_image_is_mirrored_up_to_a_tile() -> None:

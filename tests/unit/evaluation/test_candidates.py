@@ -6,7 +6,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from dark_detector import DARK, dark_spec, forward, surface
 from toy_candidates import drawn
 
 from autonad.detector.components import find_components
@@ -15,7 +17,13 @@ from autonad.detector.fitting import IGNORE
 from autonad.detector.judged import Verdict, judge_defects
 from autonad.detector.rules import ClassRule, Rules
 from autonad.errors import ConfigError, StorageError
-from autonad.evaluation.candidates import LEVELS, Candidates, image_candidates
+from autonad.evaluation.candidates import (
+    LEVELS,
+    Candidates,
+    candidates_file,
+    collect_splits,
+    image_candidates,
+)
 from autonad.evaluation.operating import outcome_of
 
 CLASSES = ("background", "crack", "hole", "dent")
@@ -158,3 +166,28 @@ def test_what_candidates_do_not_tell_is_refused(rule: dict[str, float]) -> None:
 
     with pytest.raises(ConfigError, match=r"candidates"):
         outcome_of(drawn(0, clean=2, defective=2), rules)
+
+
+class Surfaces:
+    """Stands in for `Dataset`: test images alone, each a grey surface with one crack."""
+
+    manifest = pd.DataFrame({"image": ["a.png", "b.png"], "group": ["a", "b"], "split": "test"})
+
+    def split(self, name: str) -> pd.DataFrame:
+        return self.manifest[self.manifest["split"] == name]
+
+    def read_image(self, row: object) -> np.ndarray:
+        return surface((20, 20, 40, 24))
+
+    def read_mask(self, row: object) -> np.ndarray:
+        return (surface((20, 20, 40, 24))[..., 0] == DARK).astype(np.uint8)
+
+
+def test_a_split_without_images_has_a_file_without_candidates(tmp_path: Path) -> None:
+    collect_splits(forward, Surfaces(), dark_spec(), tmp_path)  # type: ignore[arg-type]
+    val, test = (Candidates.load(candidates_file(tmp_path, name)) for name in ("val", "test"))
+
+    assert (len(val.images), len(val.image), val.defect_images.size) == (0, 0, 0)
+    assert val.classes == test.classes == dark_spec().classes
+    assert test.images.tolist() == ["a.png", "b.png"]
+    assert len(test.defect_image) == 2

@@ -10,16 +10,33 @@ import pytest
 from toy_candidates import drawn
 
 from autonad.detector.rules import ClassRule, Rules
-from autonad.evaluation.candidates import LEVELS
-from autonad.evaluation.choosing import Goal, choose_rules
+from autonad.evaluation.candidates import LEVELS, Candidates
+from autonad.evaluation.choosing import Goal, choose_rules, lowest_promise, parts_to_promise
 from autonad.evaluation.line_result import fit_line
-from autonad.evaluation.operating import outcome_of, split_figures
+from autonad.evaluation.operating import ANY, outcome_of, split_figures
 
 AREAS = (4.0, 16.0, 64.0)
 
 
 def goal(kind="overkill", rate=0.05, review_load=0.1) -> Goal:
     return Goal(kind, rate, review_load, 0.95, AREAS)
+
+
+def blind(candidates: Candidates) -> Candidates:
+    """The same split to a detector that finds nothing."""
+    regions = (
+        "image",
+        "level",
+        "value",
+        "area",
+        "length",
+        "mean",
+        "peak",
+        "stray",
+        "hit_region",
+        "hit_defect",
+    )
+    return replace(candidates, **{name: getattr(candidates, name)[:0] for name in regions})
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -112,9 +129,46 @@ def test_few_parts_promise_nothing_and_it_is_said() -> None:
     promise = fit_line({"val": few}, goal(rate=0.02), resamples=50, seed=0).operating["promise"]
 
     assert not promise["kept"]
-    assert promise["least"] == pytest.approx(1 - 0.05 ** (1 / 20))
-    assert "20 validation parts can show no less than 14 %" in promise["text"]
-    assert "149 parts" in promise["text"]
+    assert promise["least"] == pytest.approx(1 - 0.05 ** (1 / 16))
+    assert (
+        "validation has 20 parts without defects, and at least 186 are needed to promise 2 %"
+        in promise["text"]
+    )
+    assert "so few can promise 17 % at best" in promise["text"]
+
+
+@pytest.mark.parametrize("kind", ["overkill", "miss"])
+@pytest.mark.parametrize("rate", [0.02, 0.05, 0.1])
+def test_so_many_parts_are_judged_and_one_less_is_not(kind: str, rate: float) -> None:
+    needed = parts_to_promise(goal(kind, rate))
+    enough, few = (
+        choose_rules(drawn(0, clean=parts, defective=parts), goal(kind, rate))
+        for parts in (needed, needed - 1)
+    )
+
+    assert enough.proof is not None
+    assert few.proof is None
+    assert lowest_promise(needed, 0.95) <= rate < lowest_promise(needed - 1, 0.95)
+
+
+def test_a_miss_rate_that_is_not_even_seen_is_not_said_to_be_kept() -> None:
+    poor = blind(drawn(0, clean=20, defective=20))
+    text = fit_line({"val": poor}, goal("miss", 0.02), resamples=50, seed=0).operating["promise"]["text"]
+
+    assert "20 parts with a defect" in text
+    assert "The rules do not keep to 2 % on the very images" in text
+
+
+def test_rules_that_do_worse_on_test_are_said_to() -> None:
+    val, alike = drawn(0, clean=400, defective=60), drawn(1, clean=400, defective=60)
+    other = drawn(2, clean=400, defective=60, skill=0.0, stray=1.0)
+    other = replace(other, mean=np.minimum(other.mean + 0.3, 1.0))
+    kept, broken = (
+        fit_line({"val": val, "test": test}, goal(), resamples=50, seed=0).told[-1] for test in (alike, other)
+    )
+
+    assert "above the wanted" not in kept
+    assert "above the wanted 5 %, by more than chance" in broken
 
 
 def test_what_was_seen_keeps_to_the_rate_where_it_cannot_be_promised() -> None:
@@ -128,26 +182,13 @@ def test_without_good_images_false_alarms_beside_defects_count() -> None:
     val = drawn(0, clean=0, defective=300)
     choice = choose_rules(val, goal())
 
-    assert split_figures(val, choice.rules, 0.95)["basis"] == "all images, beside their defects"
+    assert split_figures(val, choice.rules, 0.95)["basis"] == ANY
     assert choice.proof is not None
     assert choice.proof.upper <= 0.05
 
 
 def test_a_detector_that_finds_nothing_gets_rules_all_the_same() -> None:
-    val = drawn(0, clean=100, defective=100)
-    regions = (
-        "image",
-        "level",
-        "value",
-        "area",
-        "length",
-        "mean",
-        "peak",
-        "stray",
-        "hit_region",
-        "hit_defect",
-    )
-    val = replace(val, **{name: getattr(val, name)[:0] for name in regions})
+    val = blind(drawn(0, clean=100, defective=100))
     result = fit_line({"val": val, "test": val}, goal(), resamples=50, seed=0)
 
     assert result.operating["test"]["misses"]["rate"] == 1

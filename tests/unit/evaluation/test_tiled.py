@@ -24,7 +24,7 @@ from autonad.training.inputs import evaluation_data
 from autonad.training.world import ALONE, World
 
 NATIVES = [(220, 300), (150, 170), (64, 64), (40, 260), (300, 90)]
-TILED = dark_spec(tiles=Tiling(64, 64, 16))
+TILED = dark_spec(tiles=Tiling(64, 64, 16, 16))
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ STEPS = (
     "search",
     "retrain",
     "evaluate",
+    "fit_thresholds",
     "deliver",
     "close_run",
 )

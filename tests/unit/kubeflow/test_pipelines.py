@@ -24,8 +24,9 @@ from pipelines.compile import compile_pipeline, file_name
 ROOT = Path(__file__).parents[3]
 LIMIT = 200_000
 TRAINING = {"train-supernet", "search", "retrain"}
-PLACED = {*TRAINING, "profile-latency", "evaluate", "deliver"}
-LIGHT = {"prepare", "evaluate", "deliver", "close-run"}
+PLACED = {*TRAINING, "profile-latency", "evaluate", "fit-thresholds", "deliver"}
+LIGHT = {"prepare", "evaluate", "fit-thresholds", "deliver", "close-run"}
+DELIVERY = {"retrain", "evaluate", "fit-thresholds", "deliver"}
 SUPERVISED = "-m autonad.kubeflow.supervisor kfp.dsl.executor_main"
 
 
@@ -159,7 +160,7 @@ def test_tasks_that_compute_ask_for_what_the_form_says(package: Package) -> None
             assert {"resourceType", "resourceCount"} == container["resources"]["accelerator"].keys()
             assert kubernetes["emptyDirMounts"][0]["mountPath"] == "/dev/shm"
 
-    assert seen == (PLACED if package.name == "autonad" else {"retrain", "evaluate", "deliver"})
+    assert seen == (PLACED if package.name == "autonad" else DELIVERY)
 
 
 def test_light_tasks_fit_on_the_smallest_node_and_use_what_is_free(package: Package) -> None:
@@ -220,7 +221,7 @@ def test_every_parameter_is_passed_down_to_where_it_is_used(package: Package) ->
 
 
 def test_all_branches_end_in_the_same_delivery() -> None:
-    end = {"retrain", "evaluate", "deliver"}
+    end = DELIVERY
     found = {
         action: {bare(task) for task in group} for action, group in branches(Package.load("autonad")).items()
     }

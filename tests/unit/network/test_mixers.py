@@ -151,3 +151,15 @@ def test_any_feature_size(block, size):
     module = ready(build_mixer(block, WIDTH, HEAD, stage=0))
     x = torch.randn(2, WIDTH, *size, dtype=torch.float64)
     assert module(x).shape == x.shape
+
+
+@pytest.mark.parametrize("stage", [0, 3])
+@pytest.mark.parametrize(
+    "block", [Block("attention", 1.0), Block("shift", 1.0), Block("convolution", 1.0, 3)]
+)
+def test_with_channels_last_an_operator_is_the_same_and_stays_so(block, stage):
+    module = ready(build_mixer(block, WIDTH, HEAD, stage))
+    plain = torch.randn(2, WIDTH, 9, 11, dtype=torch.float64)
+    result = module(plain.contiguous(memory_format=torch.channels_last))
+    assert result.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(result, module(plain))

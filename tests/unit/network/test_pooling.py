@@ -40,3 +40,17 @@ def test_every_kind_of_number_and_device_has_its_own():
         assert adaptive_average(torch.ones(1, 1, 7, 9, dtype=dtype), 2, 3).dtype == dtype
     assert adaptive_average(torch.ones(1, 1, 7, 9, device="meta"), 2, 3).shape == (1, 1, 2, 3)
     assert adaptive_average(torch.ones(1, 1, 7, 9), 2, 3).device.type == "cpu"
+
+
+@pytest.mark.parametrize("size", [(3, 5), (7, 10), (13, 6)])
+def test_with_channels_last_it_is_the_same_and_stays_so(size):
+    torch.manual_seed(0)
+    plain = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
+    last = plain.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+    results = [adaptive_average(x, 2, 5) for x in (plain, last)]
+    assert results[1].is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(results[1], results[0])
+    weights = torch.randn(2, 3, 2, 5, dtype=torch.float64)
+    for result in results:
+        (result * weights).sum().backward()
+    torch.testing.assert_close(last.grad, plain.grad)

@@ -223,3 +223,28 @@ def test_the_seven_by_seven_bank_holds_the_three_by_three():
     three = supernet.weights(replace(largest, edges=("depthwise3x3",) * 10))[name]
     assert seven.shape[-1] == 7
     assert torch.equal(three, seven[:, :, 2:5, 2:5])
+
+
+def test_the_gradient_of_a_slice_is_that_of_indexing():
+    torch.manual_seed(0)
+    own, indexed = (torch.randn(4, 6, 5, 5, generator=torch.manual_seed(1)).requires_grad_() for _ in "ab")
+    weights = torch.randn(2, 3, 3, 3)
+    (take(own, (2, 3, 3, 3)) * weights).sum().backward()
+    (indexed[:2, :3, 1:4, 1:4] * weights).sum().backward()
+    assert torch.equal(own.grad, indexed.grad)
+
+
+def test_a_path_is_built_without_drawing_or_storing_anything():
+    supernet, before = SuperNet(TINY, num_classes=2), torch.get_rng_state()
+    structure = supernet._structure(TINY.sample(np.random.default_rng(7)))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(tensor.is_meta for tensor in structure.state_dict().values())
+
+
+def test_paths_have_equal_parts_in_common_but_no_part_twice():
+    supernet, largest = SuperNet(TINY, num_classes=2), TINY.largest()
+    one, two = supernet._structure(largest), supernet._structure(replace(largest, edges=("conv1x1",) * 10))
+    assert one.encoder.stages[0].blocks[0] is two.encoder.stages[0].blocks[0]
+    assert one.mfam.edges["output1"] is not two.mfam.edges["output1"]
+    modules = [module for stage in one.encoder.stages for module in (stage.embed, *stage.blocks)]
+    assert len({id(module) for module in modules}) == len(modules)

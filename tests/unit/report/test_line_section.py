@@ -18,10 +18,12 @@ def test_a_class_that_is_never_found_is_red() -> None:
     blind = test.value != 1
     kept = blind[test.hit_region] & (test.defect_class[test.hit_defect] != 1)
     test = replace(test, hit_region=test.hit_region[kept], hit_defect=test.hit_defect[kept])
-    section = on_the_line(fit_line({"val": val, "test": test}, GOAL, resamples=50, seed=0))
+    result = fit_line({"val": val, "test": test}, GOAL, resamples=50, seed=0)
+    section = on_the_line(result)
 
     cells = dict(section["classes"].rows)
-    assert section["warnings"] == ["No crack of the test split is ever found."]
+    assert "Never found: crack." in result.told[-1]
+    assert "Never found" not in result.told[-2]
     assert cells["crack"][0].heat is not None
     assert cells["hole"][0].heat is None
     assert section["curves"].startswith("<svg")
@@ -34,4 +36,4 @@ def test_a_class_that_the_test_split_lacks_is_no_warning() -> None:
     assert ("hole", "none in the test split", "none in the test split") in recall_rows(
         result.operating["test"]
     )
-    assert not [one for one in on_the_line(result)["warnings"] if "hole" in one]
+    assert "Never found: hole" not in result.told[-1]

@@ -98,14 +98,17 @@ def test_a_batch_is_judged_by_its_worst(client: TestClient) -> None:
     assert answer["images"][1]["defects"][0]["polygon"] is None
 
 
-def test_shapes_of_the_worst_defects_alone_are_said(
+def test_the_worst_defects_alone_are_named_and_all_are_counted(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autonad.service.answers.MOST_SHAPES", 1)
+    (whole,) = client.post("/detect", files=form(NG)).json()["images"]
+    monkeypatch.setattr("autonad.detector.judged.MOST_DEFECTS", 1)
 
     (image,) = client.post("/detect", files=form(NG)).json()["images"]
 
-    assert [one["polygon"] is not None for one in image["defects"]] == [True, False]
+    assert image["defects"] == whole["defects"][:1]
+    assert image["defect_count"] == whole["defect_count"] == len(whole["defects"]) == 2
+    assert (image["verdict"], image["reason"]) == (whole["verdict"], whole["reason"])
 
 
 def test_an_overlay_comes_inside_the_answer_or_is_it(client: TestClient) -> None:

@@ -180,6 +180,45 @@ def test_bad_images_are_named_and_the_rest_is_done(model: Path, images: Path, tm
     assert run(model, images, tmp_path / "out").verdicts == {"NG": 1}
 
 
+def test_pictures_that_are_not_read_are_named_and_other_files_counted(
+    model: Path, images: Path, tmp_path: Path
+) -> None:
+    frames = [Image.fromarray(surface(level)) for level in ((1, 1, 9, 9), (20, 20, 40, 40))]
+    frames[0].save(images / "a.gif", save_all=True, append_images=frames[1:])
+    (images / "line 2" / "photo.HEIC").write_bytes(b"anything")
+    for name in ("notes.txt", "line 2/groups.csv", ".hidden.txt"):
+        (images / name).touch()
+
+    tally = run(model, images, tmp_path / "out")
+
+    assert (tally.unreadable, tally.others, sum(tally.verdicts.values())) == (2, 2, 3)
+    assert tally.problems == [
+        "a.gif: .gif is a format that is not read; convert it to PNG or JPEG",
+        "line 2/photo.HEIC: .heic is a format that is not read; convert it to PNG or JPEG",
+    ]
+    verdicts = {row["image"]: row for row in table(tmp_path / "out" / "verdicts.csv")}
+    assert verdicts["a.gif"]["verdict"] == "UNREADABLE"
+    assert verdicts["a.png"]["mask"] == "masks/a.png", "a picture that is not read takes no image's name"
+    assert run(model, images / "a.gif", tmp_path / "one").problems == tally.problems[:1]
+
+
+def test_the_worst_defects_are_named_and_all_are_counted(
+    model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autonad.detector.judged.MOST_DEFECTS", 1)
+
+    tally = run(model, images, tmp_path / "out")
+
+    assert dict(tally.defects) == {("crack", "NG"): 3}
+    assert tally.cut == 1
+    row = table(tmp_path / "out" / "verdicts.csv")[2]
+    assert (row["defects"], row["named"], row["reason"]) == ("2", "1", "2 crack NG")
+    largest = table(tmp_path / "out" / "defects.csv")[1]
+    assert (largest["image"], int(largest["area_px"]) > 150) == ("line 2/c.png", True)
+    monkeypatch.undo()
+    assert run(model, images, tmp_path / "out").images == 3, "what was cut is named when more is wanted"
+
+
 def test_a_folder_that_is_closed_or_vanishes_keeps_nobody_from_the_rest(
     model: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +286,30 @@ def test_deep_images_are_scaled_as_the_model_says(tmp_path: Path) -> None:
     deep, usual = (pixels(tmp_path / "out" / "masks" / f"{name}.png") for name in ("deep", "usual"))
     np.testing.assert_array_equal(deep, usual)
     assert usual.any()
+
+
+def test_what_a_model_does_not_say_of_deep_images_is_said(model: Path, tmp_path: Path) -> None:
+    """Files of earlier versions do not say how images were read: they are read as those versions did."""
+    image, lines = surface((10, 20, 14, 50)), []
+    (tmp_path / "images").mkdir()
+    for name in ("deep", "deeper"):
+        Image.fromarray(image[..., 0].astype(np.uint16) * 257).save(tmp_path / "images" / f"{name}.png")
+    save(tmp_path / "images" / "usual.png", image)
+
+    run(model, tmp_path / "images", tmp_path / "out", Console(report=lines.append))
+
+    (line,) = lines
+    assert "says nothing of samples of more than 8 bits: 0 to 65535 are taken as black to white" in line
+    masks = [pixels(path) for path in sorted((tmp_path / "out" / "masks").iterdir())]
+    for mask in masks:
+        np.testing.assert_array_equal(mask, masks[-1])
+    told = replace(
+        dark_spec(), reading={"integers": [0, 65535], "floats": None, "page": None, "turned": True}
+    )
+    lines.clear()
+    said = export_dark(tmp_path / "model.onnx", told)
+    run(said, tmp_path / "images", tmp_path / "again", Console(report=lines.append))
+    assert lines == []
 
 
 def test_texts_are_no_formulas(model: Path, tmp_path: Path) -> None:

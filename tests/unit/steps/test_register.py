@@ -6,18 +6,20 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from toy_candidates import drawn
 
 from autonad import steps
 from autonad.config import Config, load_config
 from autonad.config.context import Context
 from autonad.errors import AutonadError, ConfigError, ExportError, TrackingError
+from autonad.evaluation.candidates import candidates_file
 from autonad.files import sha256_file, write_json
 from autonad.steps.register import RegisterResult
 
@@ -142,6 +144,25 @@ def test_the_first_version_is_put_in_use_and_a_better_one_takes_over(
     run = client(config).get_run(version.run_id)
     assert run.data.tags["autonad.stage"] == "register"
     assert run.data.metrics["register/p_better"] > 0.95
+
+
+def test_a_version_says_what_its_rules_do(
+    register: Register, config: Config, tmp_path: Path, shop: Shop
+) -> None:
+    shutil.copytree(shop.root / "good", tmp_path / "judged")
+    found = drawn(0, clean=40, defective=20)
+    value, truth = (np.ones_like(values) for values in (found.value, found.defect_class))
+    found = replace(found, classes=("background", "crack"), value=value, defect_class=truth)
+    found.save(candidates_file(tmp_path / "judged/evaluation", "test"))
+    register(tmp_path / "judged")
+
+    told = json.loads((tmp_path / "registration/registration.json").read_text())
+    version = client(config).get_model_version(NAME, "1")
+    misses = told["line"]["misses"]
+    assert told["rules"]["classes"].keys() == {"crack"}
+    assert (told["line"]["images"], misses["of"]) == (60, 20)
+    assert version.tags["autonad.line.misses"].startswith(f"{misses['count']} of 20 (")
+    assert f"misses {version.tags['autonad.line.misses']}" in version.description
 
 
 def test_a_worse_one_is_refused_with_the_reason(register: Register, config: Config, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from autonad.config import TrainingConfig
 from autonad.training.checkpoint import Checkpoints, Progress
 from autonad.training.inputs import TrainingData
 from autonad.training.loop import Task, train
+from autonad.training.paths import TrainingPath
 
 
 class Blobs:
@@ -83,7 +84,7 @@ def run(tmp_path: Path) -> Callable[..., tuple[nn.Module, Progress]]:
             data=TrainingData(Blobs(), None, None),
             config=TrainingConfig(**values),
             seed=7,
-            paths=lambda step: [module],
+            paths=lambda step: [TrainingPath(module)],
             validate=accuracy,
         )
         kept = Checkpoints(tmp_path / folder, {"what": identity, "settings": values})

@@ -11,6 +11,7 @@ from autonad.training import equal_time
 from autonad.training.equal_time import fit_epochs, one_thread
 from autonad.training.inputs import TrainingData
 from autonad.training.loop import Task
+from autonad.training.paths import TrainingPath
 
 
 class Paid(nn.Module):
@@ -41,7 +42,7 @@ def fitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blobs: Any) -> Calla
             data=TrainingData(blobs, None, None),
             config=TrainingConfig(epochs=5, batch_size=2),
             seed=0,
-            paths=lambda number: [module],
+            paths=lambda number: [TrainingPath(module)],
             validate=lambda _: pytest.fail("validation is not counted"),
         )
         return fit_epochs(task, minutes, tmp_path / "timing")

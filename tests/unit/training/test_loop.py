@@ -10,9 +10,9 @@ from autonad.errors import CheckpointError, DatasetError, StorageError
 from autonad.training.averaging import Average
 from autonad.training.checkpoint import Checkpoints
 from autonad.training.inputs import TrainingData
-from autonad.training.loop import Task, backward, train
-from autonad.training.losses import make_criterion
+from autonad.training.loop import Task, train
 from autonad.training.optimizer import learning_rate, make_optimizer
+from autonad.training.paths import TrainingPath
 from autonad.training.samplers import batches
 
 
@@ -77,37 +77,12 @@ def test_the_best_weights_are_kept_not_the_last(tmp_path, blobs):
         data=TrainingData(blobs, None, None),
         config=config,
         seed=0,
-        paths=lambda step: [module],
+        paths=lambda step: [TrainingPath(module)],
         validate=validate,
     )
     assert train(task, Checkpoints(tmp_path, {}), resume=False).best_epoch == 1
     assert torch.equal(module.weight, seen[0])
     assert not torch.equal(seen[0], seen[2])
-
-
-def test_gradients_of_several_paths_are_averaged():
-    torch.manual_seed(0)
-    module, images = nn.Conv2d(3, 2, 1), torch.randn(2, 3, 4, 4)
-    labels = torch.randint(0, 2, (2, 4, 4))
-    criterion = make_criterion(cross_entropy=1.0, dice=0.0)
-    paths = [lambda x: module(x), lambda x: module(2 * x)]
-    loss = backward(paths, images, labels, criterion, "fp32")
-    expected = (criterion(module(images), labels) + criterion(module(2 * images), labels)) / 2
-    gradients = torch.autograd.grad(expected, list(module.parameters()))
-    torch.testing.assert_close(loss, expected.detach())
-    for parameter, gradient in zip(module.parameters(), gradients, strict=True):
-        torch.testing.assert_close(parameter.grad, gradient)
-
-
-def test_bf16_runs_and_stays_close():
-    torch.manual_seed(0)
-    module, images = nn.Conv2d(3, 2, 3), torch.randn(2, 3, 8, 8)
-    labels = torch.randint(0, 2, (2, 6, 6))
-    criterion = make_criterion(cross_entropy=1.0, dice=1.0)
-    full, half = (backward([module], images, labels, criterion, precision) for precision in ("fp32", "bf16"))
-    assert half.dtype == torch.float32
-    assert float(half) == pytest.approx(float(full), rel=0.02)
-    assert float(half) != float(full)
 
 
 def test_the_learning_rate_is_not_scaled_by_the_batch_size():

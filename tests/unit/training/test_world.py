@@ -11,8 +11,9 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import nn
 
-from autonad.training.loop import backward
+from autonad.training.distillation import taught
 from autonad.training.losses import make_criterion
+from autonad.training.paths import TrainingPath, backward
 from autonad.training.world import ALONE, World
 
 CPU = torch.device("cpu")
@@ -27,11 +28,16 @@ def gradients(world: World, count: int, precision: str) -> dict[str, torch.Tenso
     labels[1:, :, :6] = 0
     criterion = make_criterion(cross_entropy=1.0, dice=1.0, class_weights=torch.tensor([0.5, 1.0, 4.0]))
     share = world.share(np.arange(count))
+    paths = [
+        TrainingPath(network["one"]),
+        TrainingPath(network["two"], "first"),
+        TrainingPath(network["two"], network["idle"]),
+    ]
     loss = backward(
-        [network["one"], network["two"]],
+        paths,
         images[share],
         world.gather(labels[share], count),
-        criterion,
+        taught(criterion, share=0.5, temperature=1.0),
         precision,
         world,
     )

@@ -1,0 +1,31 @@
+"""The one latency of a detector: what search page, report, model card, MLflow and registry show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def target_latency(
+    provenance: Mapping[str, Any], exported: Mapping[str, Any], key: str | None
+) -> float | None:
+    """Median latency on a target, ms.
+
+    The search's own measurement on the target comes first: the budget was kept by it, and what is measured
+    again differs by noise. Then the exported file's, where the target exported it. What the search predicted
+    comes last.
+
+    Args:
+        provenance: Of the model, with what `autonad.training.folders.searched_for` found.
+        exported: The exported file's `Measurement.to_dict()`.
+        key: Hardware key of the target.
+
+    Returns:
+        None where nothing is known of this target.
+    """
+    searched = provenance.get("target_ms") if key == provenance.get("hardware_key") else None
+    if searched is not None and provenance.get("target_latency") != "predicted":
+        return float(searched)
+    if key is not None and exported["hardware_key"] == key:
+        return float(exported["median_ms"])
+    return None if searched is None else float(searched)

@@ -1,0 +1,187 @@
+"""Which sampler trains the better supernet in equal processor minutes?
+
+Trains a supernet per sampler and seed for so many minutes of processor time of one thread (schedule and
+growth follow the time that is used up), then scores its two extremes and random architectures, stratified by
+cost, on the validation split with inherited weights. Judging takes none of the minutes.
+
+A sampler is written as NAME or NAME:key=value,key=value with keys of section `train_supernet`, for example
+sandwich:growth=0,teacher_share=0.5.
+
+Resumable: each run that is finished is one line of --output, and is not repeated; several processes may
+share it, each with its seeds. Prints a table of the runs that are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from autonad.config import Config, load_config
+from autonad.data.dataset import Dataset
+from autonad.data.loader import SegmentationData
+from autonad.detector.spec import DetectorSpec
+from autonad.evaluation.inherited import score
+from autonad.network import SuperNet
+from autonad.space import Architecture
+from autonad.space.configured import configured_space
+from autonad.steps.step import seed_everything
+from autonad.training.inputs import detector_spec, evaluation_data, training_data
+from autonad.training.path_samplers import make_sampler
+from autonad.training.paths import TrainingPath
+from autonad.training.world import ALONE
+from benchmarks.timed_training import train_for
+
+STRATA = 12  # random architectures that are scored beside the two extremes
+
+
+def main() -> None:
+    options = arguments()
+    torch.set_num_threads(1)
+    for seed in options.seeds:
+        for sampler in options.samplers:
+            if not any(row["sampler"] == sampler and row["seed"] == seed for row in mine(options)):
+                row = run(options, sampler, seed)
+                with options.output.open("a") as handle:
+                    handle.write(json.dumps(row) + "\n")
+    report(mine(options))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="file of one JSON line per run; it grows")
+    parser.add_argument("--minutes", type=float, default=3.0, help="processor time of each training")
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--samplers", nargs="*", default=["uniform", "fair", "sandwich"])
+    parser.add_argument("--params", type=Path)
+    parser.add_argument("--set", action="append")
+    return parser.parse_args()
+
+
+def mine(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Finished runs of the same dataset, space, input and minutes."""
+    lines = options.output.read_text().splitlines() if options.output.is_file() else []
+    config = load_config(options.params, options.set or ())
+    same = {
+        "dataset": options.dataset.name,
+        "preset": config.space.preset,
+        "input": list(config.input.size),
+        "minutes": options.minutes,
+    }
+    rows = [json.loads(line) for line in lines]
+    return [row for row in rows if all(row[name] == value for name, value in same.items())]
+
+
+def settings_of(options: argparse.Namespace, sampler: str) -> Config:
+    """The configuration with a sampler and its settings."""
+    name, _, keys = sampler.partition(":")
+    pairs = [f"train_supernet.{pair}" for pair in keys.split(",") if pair]
+    return load_config(options.params, [*(options.set or ()), f"train_supernet.sampler={name}", *pairs])
+
+
+def run(options: argparse.Namespace, sampler: str, seed: int) -> dict[str, Any]:
+    """Train and judge one supernet."""
+    config = settings_of(options, sampler).model_copy(update={"seed": seed})
+    seed_everything(seed, 1)
+    source = Dataset.open(options.dataset)
+    spec = detector_spec(source, config.input)
+    space = configured_space(config.space, config.input.size)
+    supernet = SuperNet(space, spec.num_classes, config.train_supernet.sharing)
+    started = time.monotonic()
+    steps = train(supernet, source, spec, config, 60 * options.minutes)
+    wall = time.monotonic() - started
+    judged = judge(supernet.eval(), evaluation_data(source, spec, "val"), spec)
+    mious = [row["miou"] for row in judged]
+    return {
+        "sampler": sampler,
+        "seed": seed,
+        "dataset": options.dataset.name,
+        "preset": config.space.preset,
+        "input": list(config.input.size),
+        "minutes": options.minutes,
+        "steps": steps,
+        "wall_seconds": round(wall),
+        "mean": float(np.mean(mious)),
+        "top": float(np.mean(sorted(mious)[-math.ceil(len(mious) / 4) :])),
+        "smallest": mious[0],
+        "largest": mious[1],
+        "judged": judged,
+    }
+
+
+def train(net: SuperNet, source: Dataset, spec: DetectorSpec, config: Config, seconds: float) -> int:
+    """Train for some seconds of processor time; returns the steps that were made."""
+    settings = config.train_supernet
+    sampler = make_sampler(net.space, settings, config.seed)
+
+    def paths(step: int, total: float) -> list[TrainingPath]:
+        return [
+            TrainingPath(partial(net, architecture=path.architecture), "first" if path.taught else None)
+            for path in sampler(step, total)
+        ]
+
+    data = training_data(source, spec, settings, config.seed)
+    return train_for(seconds, net, data, settings, config.seed, paths)
+
+
+def judge(net: SuperNet, validation: SegmentationData, spec: DetectorSpec) -> list[dict[str, Any]]:
+    """Inherited mIoU of the extremes and of random architectures from all ranges of cost."""
+    return [
+        {
+            "key": architecture.key,
+            "megaflops": round(cost),
+            "miou": score(
+                partial(net, architecture=architecture), validation, classes=spec.classes, world=ALONE
+            ).miou,
+        }
+        for architecture, cost in panel(net, spec)
+    ]
+
+
+def panel(net: SuperNet, spec: DetectorSpec) -> list[tuple[Architecture, float]]:
+    """The extremes, then the middle one of each twelfth of random architectures in order of cost, MFLOPs."""
+    rng = np.random.default_rng(99)
+    drawn = [net.space.sample(rng) for _ in range(5 * STRATA)]
+    costs = [megaflops(net, architecture, spec.size) for architecture in drawn]
+    middle = [drawn[int(part[len(part) // 2])] for part in np.array_split(np.argsort(costs), STRATA)]
+    chosen = [net.space.smallest(), net.space.largest(), *middle]
+    return [(architecture, megaflops(net, architecture, spec.size)) for architecture in chosen]
+
+
+def megaflops(net: SuperNet, architecture: Architecture, size: tuple[int, int]) -> float:
+    """Of a forward pass of one image, convolutions and matrix products counted, without computing it."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from autonad.network import AutoNADNet
+
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        AutoNADNet(architecture, net.num_classes)(torch.empty(1, 3, *size))
+    return counter.get_total_flops() / 1e6
+
+
+def report(rows: list[dict[str, Any]]) -> None:
+    """Means over seeds, in percent, with their spread."""
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return
+    figures = ["mean", "top", "smallest", "largest"]
+    table[figures] *= 100
+    means = table.groupby("sampler")[[*figures, "steps"]].mean()
+    means["spread"] = table.groupby("sampler")["mean"].std()
+    means["seeds"] = table.groupby("sampler").size()
+    print(means.sort_values("mean", ascending=False).round(1).to_string())
+
+
+if __name__ == "__main__":
+    main()

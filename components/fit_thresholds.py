@@ -1,0 +1,24 @@
+"""Component `fit-thresholds`."""
+
+from kfp.dsl import HTML, Artifact, Input, Metrics, Output
+
+from components.image import component
+
+
+@component
+def fit_thresholds(
+    request: Input[Artifact],
+    evaluation: Input[Artifact],
+    rules: Output[Artifact],
+    metrics: Output[Metrics],
+    report: Output[HTML],
+) -> None:
+    """Choose the rules of the line on validation parts, and say what they do on test."""
+    from pathlib import Path
+
+    from autonad import steps
+    from autonad.kubeflow import display, tasks
+
+    with tasks.task("fit-thresholds", Path(request.path)) as context:
+        steps.fit_thresholds(context, evaluation=Path(evaluation.path), output=Path(rules.path))
+        display.show_rules(Path(rules.path), rules=rules, metrics=metrics, report=report)
