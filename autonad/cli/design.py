@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,11 +13,11 @@ from autonad.cli.assess_verb import assess_supernet
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import Call, DatasetDir, Execution, OutputDir, Params, PinDir, Replace, Set, Settings
 from autonad.cli.output_options import Output, ResumedOutput
+from autonad.cli.search_verb import search
 from autonad.cli.text import interval, percent
 
 if TYPE_CHECKING:
     from autonad.steps.profile_kit import KitResult
-    from autonad.steps.search import SearchResult
 
 NumClasses = Annotated[int, typer.Option("--num-classes", help="Classes of the head, background included.")]
 
@@ -204,61 +203,6 @@ def _say_measured(output: Path, found: KitResult) -> None:
         f"{output}: {found.rows} costs and {found.networks} networks on {found.target} (hardware key "
         f"{found.hardware_key}, {found.seconds:.0f} s); bring it back to `autonad profile-latency --measured`"
     )
-
-
-def search(
-    *,
-    dataset: DatasetDir,
-    supernet: Annotated[Path, typer.Option("--supernet", help="Supernet folder.")],
-    latency: Annotated[
-        list[Path], typer.Option("--latency", help="Latency folder. Repeatable: one for each target.")
-    ],
-    budget_ms: Annotated[
-        list[float] | None,
-        typer.Option(
-            "--budget-ms",
-            help="Latency that must not be exceeded, ms. Repeatable: a network for each.",
-            show_default="search.latency_budget_ms",
-        ),
-    ] = None,
-    pin: PinDir = None,
-    to: ResumedOutput,
-    call: Call,
-) -> None:
-    """Find the best architecture for every target and latency budget."""
-    from autonad import steps
-
-    to.require_free("search")
-    if budget_ms:
-        wanted = budget_ms[0] if len(budget_ms) == 1 else budget_ms
-        call = replace(call, set=[*(call.set or ()), f"search.latency_budget_ms={wanted}"])
-    with call.context() as context:
-        result = steps.search(
-            context,
-            dataset=dataset,
-            supernet=supernet,
-            latency=latency,
-            output=to.output,
-            pin=pin,
-            resume=to.wanted,
-        )
-    for one in (result, *result.others):
-        _say_found(one)
-    print(f"{to.output}: {result.evaluations} architectures evaluated ({result.seconds:.0f} s)")
-
-
-def _say_found(found: SearchResult) -> None:
-    from autonad.report.units import per_image
-
-    cost = f"{found.predicted_ms:.2f} ms predicted"
-    if found.measured_ms is not None:
-        cost = f"{found.measured_ms:.2f} ms measured ({cost})"
-    cost += per_image(found.measured_ms or found.predicted_ms, found.tiles)
-    print(
-        f"{found.folder}: architecture {found.key}, {found.parameters:,} parameters, inherited validation "
-        f"mIoU {percent(found.miou)}, {cost}"
-    )
-    print(f"  {found.reason}")
 
 
 def retrain(

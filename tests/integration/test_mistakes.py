@@ -67,7 +67,36 @@ def test_a_checkpoint_of_another_configuration(chain, fails, tmp_path):
     assert (supernet / "supernet.safetensors").read_bytes() == before
 
 
-def test_a_budget_that_nothing_keeps(chain, fails, autonad, tmp_path):
+def test_a_budget_that_no_network_keeps(chain, fails, tmp_path):
+    inputs = (
+        "--dataset",
+        chain / "dataset",
+        "--supernet",
+        chain / "supernet",
+        "--latency",
+        chain / "latency",
+    )
+    line = fails("search", *inputs, "--output", "search", "--budget-ms", "0.0001", "--budget-ms", "1000")
+    assert "search.latency_budget_ms = 0.0001 cannot be kept" in line
+    assert "the fastest network that was found takes" in line
+    assert not (tmp_path / "search/journal.jsonl").exists()
+
+
+def test_one_target_twice(chain, fails, tmp_path):
+    shutil.copytree(chain / "latency", tmp_path / "again")
+    inputs = (
+        "--dataset",
+        chain / "dataset",
+        "--supernet",
+        chain / "supernet",
+        "--latency",
+        chain / "latency",
+    )
+    assert "both of target" in fails("search", *inputs, "--latency", "again", "--output", "search")
+    assert "names a folder twice" in fails("search", *inputs, *inputs[-2:], "--output", "search")
+
+
+def test_a_budget_that_no_finalist_of_algorithm_1_keeps(chain, fails, autonad, tmp_path):
     line = fails(
         "search",
         "--dataset",
@@ -79,6 +108,8 @@ def test_a_budget_that_nothing_keeps(chain, fails, autonad, tmp_path):
         "--output",
         "search",
         "--set",
+        "search.algorithm=algorithm1",
+        "--set",
         "search.latency_budget_ms=0.0001",
     )
     assert "none of the 2 finalists keeps search.latency_budget_ms = 0.0001" in line
@@ -88,7 +119,7 @@ def test_a_budget_that_nothing_keeps(chain, fails, autonad, tmp_path):
         "search",
         *("--dataset", chain / "dataset", "--supernet", chain / "supernet", "--latency", chain / "latency"),
         *("--output", "search", "--params", chain / "params.yaml", "--set", "tracking.enabled=false"),
-        *("--set", "search.latency_budget_ms=1000", "--resume"),
+        *("--set", "search.latency_budget_ms=1000", "--set", "search.algorithm=algorithm1", "--resume"),
         cwd=tmp_path,
     )
     assert (tmp_path / "search/architecture.json").is_file()

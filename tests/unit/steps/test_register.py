@@ -234,9 +234,17 @@ def test_the_latency_budget_also_binds_the_first_version(register: Register, con
     found = register("good", config=tight)
     assert not found.champion
     assert found.reasons[-1].startswith("4.00 ms on line-3 exceeds the budget of 3 ms")
-    assert client(config).get_registered_model(NAME).aliases == {}
-    # A later one is the first that keeps the budget: there is still no champion.
-    assert register("poor").champion
+    assert client(config).get_registered_model(f"{NAME}-3ms").aliases == {}
+
+
+def test_each_budget_has_a_detector_of_its_own(register: Register, config: Config) -> None:
+    def under(budget: float) -> Config:
+        return with_(config, search=config.search.model_copy(update={"latency_budget_ms": budget}))
+
+    assert register("good", config=under(5.0)).champion
+    assert register("poor", config=under(8.0)).champion, "that of 5 ms is no rival"
+    for name in (f"{NAME}-5ms", f"{NAME}-8ms"):
+        assert list(client(config).get_registered_model(name).aliases) == ["champion"]
 
 
 def test_rollback_goes_back_and_forth(register: Register, config: Config) -> None:

@@ -1,0 +1,71 @@
+"""The verb that searches, for several targets and budgets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autonad.cli.options import Call, DatasetDir, PinDir
+from autonad.cli.output_options import ResumedOutput
+from autonad.cli.text import percent
+
+if TYPE_CHECKING:
+    from autonad.steps.search import SearchResult
+
+
+def search(
+    *,
+    dataset: DatasetDir,
+    supernet: Annotated[Path, typer.Option("--supernet", help="Supernet folder.")],
+    latency: Annotated[
+        list[Path], typer.Option("--latency", help="Latency folder. Repeatable: one for each target.")
+    ],
+    budget_ms: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--budget-ms",
+            help="Latency that must not be exceeded, ms. Repeatable: a network for each.",
+            show_default="search.latency_budget_ms",
+        ),
+    ] = None,
+    pin: PinDir = None,
+    to: ResumedOutput,
+    call: Call,
+) -> None:
+    """Find the best architecture for every target and latency budget."""
+    from autonad import steps
+
+    to.require_free("search")
+    if budget_ms:
+        wanted = budget_ms[0] if len(budget_ms) == 1 else budget_ms
+        call = replace(call, set=[*(call.set or ()), f"search.latency_budget_ms={wanted}"])
+    with call.context() as context:
+        result = steps.search(
+            context,
+            dataset=dataset,
+            supernet=supernet,
+            latency=latency,
+            output=to.output,
+            pin=pin,
+            resume=to.wanted,
+        )
+    for one in (result, *result.others):
+        _say_found(one)
+    print(f"{to.output}: {result.evaluations} architectures evaluated ({result.seconds:.0f} s)")
+
+
+def _say_found(found: SearchResult) -> None:
+    from autonad.report.units import per_image
+
+    cost = f"{found.predicted_ms:.2f} ms predicted"
+    if found.measured_ms is not None:
+        cost = f"{found.measured_ms:.2f} ms measured ({cost})"
+    cost += per_image(found.measured_ms or found.predicted_ms, found.tiles)
+    print(
+        f"{found.folder}: architecture {found.key}, {found.parameters:,} parameters, inherited validation "
+        f"mIoU {percent(found.miou)}, {cost}"
+    )
+    print(f"  {found.reason}")
