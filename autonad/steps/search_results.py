@@ -120,6 +120,7 @@ def _write(
         num_classes=inputs.spec.num_classes,
         cautions=found.cautions,
         variants=variants,
+        size=config.search.score_at,
     )
     description = {
         "miou": winner.miou,
