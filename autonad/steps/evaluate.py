@@ -91,13 +91,13 @@ def evaluate(
     tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: key}
     with begin("evaluate", context, params=params, tags=tags) as step:
         step.uses(source, "test")
-        data = evaluation_data(source, spec, "test")
-        forward = numpy_forward(network)
+        data, forward = evaluation_data(source, spec, "test"), numpy_forward(network)
         result, thresholds = _predict(forward, data, source, console)
         metrics = result.metrics(resamples=settings.resamples, level=settings.confidence, seed=config.seed)
         metrics["parameters"] |= _belongs_to(network, model, source) | {"seed": config.seed}
         if settings.test_time != "none":
-            metrics["test_time"] = measure_views(forward, data, source, result, settings.test_time)
+            least, views = network.architecture.least_side, settings.test_time
+            metrics["test_time"] = measure_views(forward, data, source, result, views, least_side=least)
         write_evaluation(output, metrics, result.per_image())
         write_json(output / "roc.json", thresholds.roc().to_dict("list"))
         panels = collect_panels(forward, data, source, result.per_image(), count=settings.panels)

@@ -62,7 +62,8 @@ def test_darker_points_are_slower() -> None:
 def test_native_figures_are_drawn_where_they_count() -> None:
     table, _ = example()
     first = table.iloc[0]
-    assert f"trained {100 * first['trained_native_miou']:.2f} %" in scatter_file(table, "native")
+    drawn = scatter_file(table, "native").replace("\N{NO-BREAK SPACE}", " ")
+    assert f"trained {100 * first['trained_native_miou']:.2f} %" in drawn
 
 
 def test_chance_is_not_called_better(tmp_path: Path) -> None:
