@@ -84,8 +84,8 @@ def rank_agreement(
         interval = interval_of(values[1:], level, number)
         return {
             "value": None if np.isnan(values[0]) else float(values[0]),
-            "low": interval and interval.low,
-            "high": interval and interval.high,
+            "low": None if interval is None else interval.low,
+            "high": None if interval is None else interval.high,
         }
 
     return {
