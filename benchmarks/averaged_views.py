@@ -36,8 +36,11 @@ def main() -> None:
     source = Dataset.open(options.dataset)
     data, forward = evaluation_data(source, spec, "test"), numpy_forward(network)
     plain = evaluate_network(forward, data, source, batch_size=16, num_classes=len(spec.classes))
+    least_side = network.architecture.least_side
     rows = [
-        measure_views(forward, data, source, plain, views) for views in get_args(TestTime) if views != "none"
+        measure_views(forward, data, source, plain, views, least_side=least_side)
+        for views in get_args(TestTime)
+        if views != "none"
     ]
     print("| views | mIoU without | mIoU with | gain, points | ms without | ms with | times as long |")
     print("| --- | --- | --- | --- | --- | --- | --- |")

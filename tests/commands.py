@@ -1,9 +1,14 @@
 """The command line as tests run it, and settings with which a whole chain takes seconds."""
 
 import os
+import random
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 # A chain of seconds: tiny space, small images, few epochs. `threads` fixes the order of sums.
 SETTINGS = """
@@ -29,3 +34,27 @@ def command(*arguments: object) -> list[str]:
 
 def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def run_killing(start: Callable[..., Any], arguments: list[object], cwd: Path, grows: Path, seed: int) -> int:
+    """Run a command, killing it some time after `grows` begins to change; returns the kills."""
+    rng, kills = random.Random(seed), 0
+    for _ in range(12):
+        process = start(*arguments, "--resume", cwd=cwd)
+        before = grows.stat().st_size if grows.exists() else 0
+        # The first kills fall soon after work begins; later ones leave more time, so that the test ends.
+        deadline = None
+        while process.poll() is None:
+            time.sleep(0.005)
+            if deadline is None and grows.exists() and grows.stat().st_size != before:
+                deadline = time.monotonic() + rng.uniform(0.0, 0.4) * (1 + kills)
+            if kills < 3 and deadline is not None and time.monotonic() > deadline:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                kills += 1
+        _, stderr = process.communicate()
+        error = stderr.decode()
+        if process.returncode == 0:
+            return kills
+        assert process.returncode == -signal.SIGKILL, error
+    raise AssertionError("the run did not end")

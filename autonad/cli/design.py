@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from autonad.cli.assess_verb import assess_supernet
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import Call, DatasetDir, Execution, OutputDir, Params, PinDir, Replace, Set, Settings
 from autonad.cli.output_options import Output, ResumedOutput
@@ -28,6 +29,7 @@ def add_to(app: typer.Typer) -> None:
         train_supernet,
         pack_profile,
         profile_latency,
+        assess_supernet,
         search,
         retrain,
         evaluate,
@@ -242,8 +244,9 @@ def evaluate(
         result = steps.evaluate(
             context, dataset=dataset, model=model, output=to.output, search=search, latency=latency
         )
+    native = "" if result.native_miou is None else f", {percent(result.native_miou)} at the images' own size"
     print(
-        f"{to.output}: test mIoU {percent(result.miou)}{interval(result.interval)}, mF1 "
+        f"{to.output}: test mIoU {percent(result.miou)}{interval(result.interval)}{native}, mF1 "
         f"{percent(result.mf1)}; open {result.report}"
     )
     if result.test_time:

@@ -23,6 +23,7 @@ class _Traces(NamedTuple):
 _TRACES = {
     "train-supernet": _Traces(("supernet.json",), "checkpoint/latest.json"),
     "profile-latency": _Traces(("table.parquet", "measured.json")),
+    "assess-supernet": _Traces(("assessment.json",), "journal.jsonl"),
     "search": _Traces(("search.json",), "journal.jsonl"),
     "retrain": _Traces(("model.json",), "checkpoint/latest.json"),
     "evaluate": _Traces(("metrics.json",)),

@@ -152,6 +152,10 @@ class SearchConfig(Section):
     prior: Literal["auto", "uniform", "latency"] = Field(
         "auto", description="makes fast operators likelier or not; auto: as in the paper for algorithm1 alone"
     )
+    score_at: Literal["input", "native"] = Field(
+        "input",
+        description="pixels that the mIoU counts: of the network's input, or of each image's own size",
+    )
     population: Annotated[int, Field(ge=2)] = Field(24, description="architectures per generation, N")
     generations: Count = Field(8, description="generations, G")
     top_k: Count = Field(10, description="parents kept per generation")
@@ -194,3 +198,19 @@ class SearchConfig(Section):
         if len(set(self.budgets_ms)) < len(self.budgets_ms):
             raise ValueError("latency_budget_ms names a budget twice; name each once")
         return self
+
+
+class AssessSupernetConfig(Section):
+    """Judging how well the supernet ranks architectures."""
+
+    architectures: Annotated[int, Field(ge=4)] = Field(
+        24, description="architectures that are also trained from scratch, from the fastest to the slowest"
+    )
+    sample: Annotated[int, Field(ge=4)] = Field(
+        2000, description="architectures that they are chosen from, by predicted latency"
+    )
+    minutes: Positive | None = Field(
+        4.0, description="processor time of each training from scratch; absent: retrain.epochs for each"
+    )
+    resamples: Count = Field(2000, description="bootstrap resamples over architectures")
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="level of the intervals")

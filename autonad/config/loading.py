@@ -14,6 +14,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from autonad.config.design_sections import (
+    AssessSupernetConfig,
     LatencyConfig,
     RetrainConfig,
     SearchConfig,
@@ -60,6 +61,7 @@ class Config(Section):
     train_supernet: SupernetConfig = SupernetConfig()
     profile_latency: LatencyConfig = LatencyConfig()
     search: SearchConfig = SearchConfig()
+    assess_supernet: AssessSupernetConfig = AssessSupernetConfig()
     retrain: RetrainConfig = RetrainConfig()
     decide: DecideConfig = DecideConfig()
     evaluate: EvaluateConfig = EvaluateConfig()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,15 @@ Forward = Callable[[np.ndarray], Any]
 
 Sample = tuple[np.ndarray, np.ndarray]
 """Logits (C, H, W) and labels (H, W) of an image, or of a tile of one, at input size."""
+
+
+class Counted(NamedTuple):
+    """One image: what was confused with what, (C, C) at both sizes, and what that was, at its own size."""
+
+    at_input: np.ndarray
+    at_native: np.ndarray
+    truth: np.ndarray
+    prediction: np.ndarray
 
 
 def evaluate_network(
@@ -52,7 +61,7 @@ def evaluate_network(
         CheckpointError: The network's output is not finite.
     """
     rows = data.rows
-    total, records = len(rows), list(rows.itertuples())
+    total = len(rows)
     if total == 0:
         raise DatasetError("the split has no images; choose another split, or import more images")
     if len(dataset.classes) != num_classes:
@@ -63,23 +72,16 @@ def evaluate_network(
     matrices: dict[str, list[np.ndarray]] = {"input": [], "native": []}
     verdicts: list[ImageVerdict] = []
     sizes: list[tuple[int, int]] = []
-    samples = _samples(forward, data, range(len(data)), batch_size, num_classes)
-    for index, record in enumerate(records):
-        native = dataset.read_mask(record)
-        seen = np.zeros((num_classes, num_classes), dtype=np.int64)
-
-        def note(logits: np.ndarray, labels: np.ndarray, seen: np.ndarray = seen) -> None:
-            if observe is not None:
-                observe(logits, labels)
-            seen += confusion(labels, logits.argmax(0), num_classes)
-
-        prediction = _predicted(samples, data, index, note)
-        matrices["input"].append(seen)
-        matrices["native"].append(confusion(native, prediction, num_classes))
-        verdicts.append(judge_image(native, prediction, num_classes))
-        sizes.append((native.shape[0], native.shape[1]))
-        if progress is not None and ((index + 1) % batch_size == 0 or index + 1 == total):
-            progress(index + 1, total)
+    counted = count_images(
+        forward, data, dataset, range(total), batch_size=batch_size, num_classes=num_classes, observe=observe
+    )
+    for done, (at_input, at_native, truth, prediction) in enumerate(counted, start=1):
+        matrices["input"].append(at_input)
+        matrices["native"].append(at_native)
+        verdicts.append(judge_image(truth, prediction, num_classes))
+        sizes.append((truth.shape[0], truth.shape[1]))
+        if progress is not None and (done % batch_size == 0 or done == total):
+            progress(done, total)
     return EvaluationResult(
         classes=tuple(dataset.classes),
         images=tuple(map(str, rows["image"])),
@@ -90,6 +92,46 @@ def evaluate_network(
         verdicts=tuple(verdicts),
         parameters={"batch_size": batch_size, "near_px": NEAR_PX},
     )
+
+
+def count_images(
+    forward: Forward,
+    data: SegmentationData,
+    dataset: Dataset,
+    images: Sequence[int],
+    *,
+    batch_size: int,
+    num_classes: int,
+    observe: Callable[[np.ndarray, np.ndarray], None] | None = None,
+) -> Iterator[Counted]:
+    """Run a network over some images of a split and count, image by image.
+
+    Args:
+        forward: The network, in inference mode.
+        data: The split, without augmentation; all tiles of its images where they are cut.
+        dataset: Where the masks at native size are.
+        images: Positions of the images among its rows, rising.
+        batch_size: Images or tiles per call of `forward`.
+        num_classes: Classes including background.
+        observe: See `evaluate_network`.
+
+    Raises:
+        CheckpointError: The network's output is not finite.
+    """
+    records, wanted = data.rows.iloc[list(images)].itertuples(), set(images)
+    own = [sample for sample in range(len(data)) if data.image_of(sample) in wanted]
+    samples = _samples(forward, data, own, batch_size, num_classes)
+    for image, record in zip(images, records, strict=True):
+        truth = dataset.read_mask(record)
+        seen = np.zeros((num_classes, num_classes), dtype=np.int64)
+
+        def note(logits: np.ndarray, labels: np.ndarray, seen: np.ndarray = seen) -> None:
+            if observe is not None:
+                observe(logits, labels)
+            seen += confusion(labels, logits.argmax(0), num_classes)
+
+        prediction = _predicted(samples, data, image, note)
+        yield Counted(seen, confusion(truth, prediction, num_classes), truth, prediction)
 
 
 def predict_one(forward: Forward, data: SegmentationData, index: int, num_classes: int) -> np.ndarray:

@@ -18,17 +18,16 @@ if TYPE_CHECKING:
 
 TestTime = Literal["none", "flips", "flips+scales"]
 SCALES = (0.75, 1.25)
-# The smallest side that the network takes, pixels.
-LEAST_SIDE = 32
 TIMED_CALLS = 10
 
 
-def average_views(forward: Forward, test_time: TestTime) -> Forward:
+def average_views(forward: Forward, test_time: TestTime, *, least_side: int) -> Forward:
     """A network that answers with the mean probabilities over views of an image.
 
     Args:
         forward: The network; with scales it must take images of any size.
         test_time: "flips" are the image and its three mirror images; "flips+scales" adds each at `SCALES`.
+        least_side: Fewest rows and columns that the network takes, pixels.
 
     Returns:
         Images (B, 3, H, W) → logarithms of probabilities (B, C, H, W), to be used as logits are.
@@ -37,7 +36,7 @@ def average_views(forward: Forward, test_time: TestTime) -> Forward:
     def averaged(images: np.ndarray) -> np.ndarray:
         total, views = None, 0
         height, width = images.shape[2:]
-        for scaled in _scaled(images, test_time):
+        for scaled in _scaled(images, test_time, least_side):
             for axes in ((), (2,), (3,), (2, 3)) if test_time != "none" else ((),):
                 logits = _array(forward(np.ascontiguousarray(np.flip(scaled, axes))))
                 seen = _resize(np.flip(_softmax(logits), axes), height, width)
@@ -50,7 +49,13 @@ def average_views(forward: Forward, test_time: TestTime) -> Forward:
 
 
 def measure_views(
-    forward: Forward, data: SegmentationData, dataset: Dataset, plain: EvaluationResult, test_time: TestTime
+    forward: Forward,
+    data: SegmentationData,
+    dataset: Dataset,
+    plain: EvaluationResult,
+    test_time: TestTime,
+    *,
+    least_side: int,
 ) -> dict[str, Any]:
     """What test-time views gain on a split, and what they cost.
 
@@ -60,6 +65,7 @@ def measure_views(
         dataset: Where its masks are.
         plain: What the network found without views.
         test_time: Which views.
+        least_side: Fewest rows and columns that the network takes, pixels.
 
     Returns:
         `views`; `miou` and `plain_miou` at input size, and `gain` (fractions); `ms` and `plain_ms`,
@@ -67,7 +73,7 @@ def measure_views(
     """
     from autonad.evaluation.metrics import compute_metrics
 
-    averaged = average_views(forward, test_time)
+    averaged = average_views(forward, test_time, least_side=least_side)
     classes = plain.classes
     found = evaluate_network(averaged, data, dataset, batch_size=16, num_classes=len(classes))
     before, after = (compute_metrics(result.input_matrices.sum(0), classes).miou for result in (plain, found))
@@ -82,11 +88,11 @@ def measure_views(
     }
 
 
-def _scaled(images: np.ndarray, test_time: TestTime) -> Iterator[np.ndarray]:
+def _scaled(images: np.ndarray, test_time: TestTime, least_side: int) -> Iterator[np.ndarray]:
     yield images
     if test_time == "flips+scales":
         for scale in SCALES:
-            height, width = (max(LEAST_SIDE, round(side * scale)) for side in images.shape[2:])
+            height, width = (max(least_side, round(side * scale)) for side in images.shape[2:])
             yield _resize(images, height, width)
 
 

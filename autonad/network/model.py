@@ -15,7 +15,6 @@ from autonad.network.mfam import FeatureAggregation
 from autonad.network.parts import Make, anew
 from autonad.network.pooling import adaptive_average
 from autonad.space import Architecture
-from autonad.space.architecture import MIN_SIDE
 
 # Residual branches start small, so that a deep and a shallow path of one supernet begin alike (NASViT).
 LAYER_SCALE = 0.5
@@ -76,7 +75,7 @@ def averaged_down(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 def check_images(images: Tensor, architecture: Architecture) -> None:
     """Say what is wrong with an input before a convolution does."""
-    least = math.ceil(MIN_SIDE / architecture.scale)
+    least = architecture.least_side
     if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < least:
         at = "" if architecture.scale == 1 else f", of which it sees {architecture.scale:g}"
         raise ArchitectureError(

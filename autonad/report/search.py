@@ -17,6 +17,8 @@ from autonad.search.reasons import explain_choice
 if TYPE_CHECKING:
     import pandas as pd
 
+    from autonad.evaluation.result import Size
+
 
 class Column(NamedTuple):
     """A column of the front's table: what the rows can be sorted by.
@@ -41,6 +43,7 @@ def write_page(
     num_classes: int | None = None,
     cautions: Sequence[str] = (),
     variants: Sequence[Mapping[str, Any]] = (),
+    size: Size = "input",
 ) -> None:
     """Write one self-contained page: population by generation, Pareto front and winner.
 
@@ -52,6 +55,7 @@ def write_page(
         num_classes: Classes including background; with it, the page says how many parameters networks have.
         cautions: What is to be known before its latencies are believed.
         variants: What was returned for each target and budget, as `search.json` lists it.
+        size: At which size the mIoUs count pixels.
 
     Raises:
         SearchError: The table is empty, or the winner is not in it.
@@ -71,7 +75,7 @@ def write_page(
     page = render(
         "search.html",
         title=f"{len(table)} architectures, {len(best)} on the front",
-        subtitle=f"Search over {table['generation'].nunique()} generations",
+        subtitle=f"Search over {table['generation'].nunique()} generations, mIoU at {size} size",
         cards=_cards(chosen.iloc[0], latency_budget_ms, sizes.get(winner)),
         front=front_figure([Population(table, winner)], latency_budget_ms=latency_budget_ms),
         keys=[str(key) for key in best["key"]],

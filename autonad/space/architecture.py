@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -165,6 +166,14 @@ class Architecture:
     def resolution(self, stage: int) -> float:
         """Side of a stage's features (stages count from 0) over the side of the input, before rounding."""
         return self.scale / (self.stem_stride * 2**stage)
+
+    @property
+    def least_side(self) -> int:
+        """Fewest rows and columns, pixels, of an input: scaled they are `MIN_SIDE`."""
+        side = math.floor((MIN_SIDE - 0.5) / self.scale)
+        while min(self.scaled((side, side))) < MIN_SIDE:
+            side += 1
+        return side
 
     def feature_sizes(self, input_size: tuple[int, int]) -> list[tuple[int, int]]:
         """Height and width of every stage's features for an input of that height and width, pixels."""

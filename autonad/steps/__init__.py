@@ -5,6 +5,7 @@ Importing this package is cheap; each step imports what it needs when it is call
 
 from autonad.console import SILENT, Console
 from autonad.data.versions import DatasetVersion
+from autonad.steps.assess_supernet import assess_supernet
 from autonad.steps.audit import audit
 from autonad.steps.compare import compare
 from autonad.steps.configure import REUSE, SECRET_KEYS, Form, PipelineInput, config_text, configure
@@ -46,6 +47,7 @@ __all__ = [
     "PipelineInput",
     "Prepared",
     "ServeSettings",
+    "assess_supernet",
     "audit",
     "compare",
     "config_text",

@@ -31,6 +31,7 @@ class EvaluateResult:
 
     Attributes:
         miou: Background included.
+        native_miou: Background included, at the images' own sizes; None where all have the input's size.
         mf1: Background included.
         interval: Bootstrap interval of the mIoU over groups; None with a single group.
         report: The page to open.
@@ -39,6 +40,7 @@ class EvaluateResult:
     """
 
     miou: float
+    native_miou: float | None
     mf1: float
     interval: tuple[float, float] | None
     report: Path
@@ -89,13 +91,13 @@ def evaluate(
     tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: key}
     with begin("evaluate", context, params=params, tags=tags) as step:
         step.uses(source, "test")
-        data = evaluation_data(source, spec, "test")
-        forward = numpy_forward(network)
+        data, forward = evaluation_data(source, spec, "test"), numpy_forward(network)
         result, thresholds = _predict(forward, data, source, console)
         metrics = result.metrics(resamples=settings.resamples, level=settings.confidence, seed=config.seed)
         metrics["parameters"] |= _belongs_to(network, model, source) | {"seed": config.seed}
         if settings.test_time != "none":
-            metrics["test_time"] = measure_views(forward, data, source, result, settings.test_time)
+            least, views = network.architecture.least_side, settings.test_time
+            metrics["test_time"] = measure_views(forward, data, source, result, views, least_side=least)
         write_evaluation(output, metrics, result.per_image())
         write_json(output / "roc.json", thresholds.roc().to_dict("list"))
         panels = collect_panels(forward, data, source, result.per_image(), count=settings.panels)
@@ -119,6 +121,7 @@ def evaluate(
         interval, views = metrics["intervals"]["input"]["miou"], metrics.get("test_time")
         return EvaluateResult(
             miou=metrics["input"]["miou"],
+            native_miou=None if set(result.sizes) == {spec.size} else metrics["native"]["miou"],
             mf1=metrics["input"]["mf1"],
             interval=(interval["low"], interval["high"]) if interval else None,
             report=report,

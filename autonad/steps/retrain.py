@@ -190,7 +190,7 @@ def _task(
     world: World,
 ) -> Task:
     """The network itself in every step; the validation split judges."""
-    from autonad.evaluation.inherited import score
+    from autonad.evaluation.inherited import score_sizes
     from autonad.training.inputs import evaluation_data, training_data
     from autonad.training.loop import Task
     from autonad.training.paths import TrainingPath
@@ -200,8 +200,9 @@ def _task(
     path = TrainingPath(network, None if teacher is None else teacher.network.to(world.device))
 
     def validate(module: torch.nn.Module) -> dict[str, float]:
-        metrics = score(module, validation, classes=spec.classes, world=world)
-        values = {"val/miou": metrics.miou, "val/mf1": metrics.mf1}
+        scores = score_sizes(module, validation, classes=spec.classes, world=world)
+        metrics = scores["input"]
+        values = {"val/miou": metrics.miou, "val/mf1": metrics.mf1, "val/native_miou": scores["native"].miou}
         if metrics.foreground_miou is not None:
             values["val/foreground_miou"] = metrics.foreground_miou
         return values

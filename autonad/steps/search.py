@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -15,6 +15,8 @@ from autonad.storage.checkpoints import Mirror, Resume
 from autonad.storage.journal import Journal
 
 if TYPE_CHECKING:
+    from autonad.evaluation.result import Size
+    from autonad.network import AutoNADNet
     from autonad.search import AskTell, Evaluation
     from autonad.space import Architecture
     from autonad.steps.search_inputs import Device
@@ -126,7 +128,7 @@ def search(
             mirror.push()
             _report_generation(step, asking)
 
-        evolve(asking, _evaluator(inputs), keep=journal.append, finished=finished)
+        evolve(asking, _evaluator(inputs, settings.score_at), keep=journal.append, finished=finished)
         found = _choose(step, inputs, asking)
         write_all(output, config, inputs, found)
         log_search(step.run, {"supernet": supernet, "latency": folders[0], "search": output, "pin": pin})
@@ -186,6 +188,7 @@ def _choose(step: Step, inputs: SearchInputs, asking: AskTell) -> list[Found]:
         ranked = asking.finalists(settings.finalists if settings.algorithm == "algorithm1" else None, goal)
         winner, rows = choose(ranked, measures[goal.target], goal.budget_ms, count=settings.finalists)
         population, key = asking.table(goal), winner.architecture.key
+        network = inputs.net.extract(winner.architecture).cpu()
         found.append(
             Found(
                 goal,
@@ -193,7 +196,8 @@ def _choose(step: Step, inputs: SearchInputs, asking: AskTell) -> list[Found]:
                 population,
                 asking.ranking(goal).latency_weight,
                 winner,
-                inputs.net.extract(winner.architecture).cpu(),
+                network,
+                _both_sizes(inputs, network),
                 rows,
                 explain_choice(population, key, goal.budget_ms),
                 device.table.cautions,
@@ -218,7 +222,7 @@ def _copy(
     )
 
 
-def _evaluator(inputs: SearchInputs) -> Callable[[Architecture], Evaluation]:
+def _evaluator(inputs: SearchInputs, size: Size) -> Callable[[Architecture], Evaluation]:
     """Inherited mIoU on the validation split, and the latency by the table."""
     from autonad.evaluation.inherited import score
     from autonad.search import Evaluation
@@ -232,10 +236,21 @@ def _evaluator(inputs: SearchInputs) -> Callable[[Architecture], Evaluation]:
 
     def evaluate(architecture: Architecture) -> Evaluation:
         forward = partial(net, architecture=architecture)
-        metrics = score(forward, validation, classes=inputs.spec.classes, world=alone)
+        metrics = score(forward, validation, classes=inputs.spec.classes, world=alone, size=size)
         return Evaluation(architecture, metrics.miou, predict(architecture))
 
     return evaluate
+
+
+def _both_sizes(inputs: SearchInputs, network: AutoNADNet) -> Mapping[Size, float]:
+    """Inherited validation mIoU of a network at input size and at native size, fractions."""
+    from autonad.evaluation.inherited import score_sizes
+    from autonad.training.inputs import evaluation_data
+    from autonad.training.world import ALONE
+
+    validation = evaluation_data(inputs.source, inputs.spec, "val")
+    found = score_sizes(network.eval(), validation, classes=inputs.spec.classes, world=ALONE)
+    return {size: metrics.miou for size, metrics in found.items()}
 
 
 def _measurer(step: Step, inputs: SearchInputs, device: Device) -> Callable[[Architecture], Any] | None:
@@ -307,7 +322,8 @@ def _report(step: Step, found: list[Found], inputs: SearchInputs, output: Path) 
             "latency/p95_ms": found[0].measured["p95_ms"],
             "latency/predicted_ms": first.predicted_ms,
             "model/parameters": float(first.parameters),
-            "val/miou": first.miou,
+            "val/miou": found[0].miou["input"],
+            "val/native_miou": found[0].miou["native"],
         }
     )
     return replace(first, others=tuple(others))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from autonad.config import Config
+    from autonad.evaluation.result import Size
     from autonad.latency.target import Target
     from autonad.network import AutoNADNet
     from autonad.search import Evaluation
@@ -34,6 +36,7 @@ class Found:
         latency_weight: λ, mIoU per ms.
         winner: What is returned, with its predicted latency.
         network: The winner with its inherited weights, on the CPU.
+        miou: Its inherited validation mIoU at both sizes, fractions.
         finalists: Their measured figures.
         reasons: Why it won.
         cautions: What is to be known before its latencies are believed.
@@ -45,6 +48,7 @@ class Found:
     latency_weight: float
     winner: Evaluation
     network: AutoNADNet
+    miou: Mapping[Size, float]
     finalists: list[dict[str, Any]]
     reasons: Reasons
     cautions: tuple[str, ...]
@@ -116,9 +120,12 @@ def _write(
         num_classes=inputs.spec.num_classes,
         cautions=found.cautions,
         variants=variants,
+        size=config.search.score_at,
     )
     description = {
         "miou": winner.miou,
+        "input_miou": found.miou["input"],
+        "native_miou": found.miou["native"],
         "latency_weight": found.latency_weight,
         "latency_budget_ms": found.goal.budget_ms,
         "predicted_ms": winner.latency_ms,

@@ -147,7 +147,7 @@ def _task(
     world: World,
 ) -> Task:
     """The sampler's paths in every step; a fixed panel of architectures is followed."""
-    from autonad.evaluation.inherited import score
+    from autonad.evaluation.inherited import score_sizes
     from autonad.training.inputs import evaluation_data, training_data
     from autonad.training.loop import Task
     from autonad.training.optimizer import total_steps
@@ -172,12 +172,14 @@ def _task(
         return found
 
     def validate(module: torch.nn.Module) -> dict[str, float]:
-        scores = [
-            score(partial(module, architecture=a), validation, classes=spec.classes, world=world).miou
+        found = [
+            score_sizes(partial(module, architecture=a), validation, classes=spec.classes, world=world)
             for a in panel
         ]
+        scores = [sizes["input"].miou for sizes in found]
         return {
             "val/miou": sum(scores) / len(scores),
+            "val/native_miou": sum(sizes["native"].miou for sizes in found) / len(found),
             "val/miou_min": min(scores),
             "val/miou_max": max(scores),
             # The panel begins with the extremes of the space.

@@ -16,6 +16,7 @@ METRICS: dict[str, str] = {
     "train/learning_rate": "learning rate at the end of an epoch",
     "train/seconds": "duration of an epoch, s",
     "val/miou": "mIoU on the validation split, background included, at input size (fraction)",
+    "val/native_miou": "mIoU on the validation split, background included, at native size (fraction)",
     "val/mf1": "mF1 on the validation split, background included, at input size (fraction)",
     "val/foreground_miou": "mIoU without background on the validation split, at input size (fraction)",
     "val/miou_min": "lowest inherited mIoU of the panel of architectures (fraction)",
@@ -32,6 +33,24 @@ METRICS: dict[str, str] = {
     "search/front_size": "architectures on the Pareto front so far",
     "search/hypervolume": "hypervolume of the Pareto front so far",
     "search/lambda": "price of latency, mIoU per ms",
+    "assess/architectures": "architectures that were scored with inherited weights and trained from scratch",
+    "assess/tau": "Kendall's tau of inherited mIoU against that of trainings from scratch",
+    "assess/tau_low": "lower end of the interval of assess/tau over architectures",
+    "assess/tau_high": "upper end of the interval of assess/tau over architectures",
+    "assess/rho": "Spearman's rho of inherited mIoU against that of trainings from scratch",
+    "assess/rho_low": "lower end of the interval of assess/rho over architectures",
+    "assess/rho_high": "upper end of the interval of assess/rho over architectures",
+    "assess/tau_parameters": "Kendall's tau of parameters against the mIoU of trainings from scratch",
+    "assess/tau_flops": "Kendall's tau of FLOPs against the mIoU of trainings from scratch",
+    "assess/gain_parameters": "assess/tau minus assess/tau_parameters",
+    "assess/gain_parameters_low": "lower end of the paired interval of assess/gain_parameters",
+    "assess/gain_parameters_high": "upper end of the paired interval of assess/gain_parameters",
+    "assess/gain_flops": "assess/tau minus assess/tau_flops",
+    "assess/gain_flops_low": "lower end of the paired interval of assess/gain_flops",
+    "assess/gain_flops_high": "upper end of the paired interval of assess/gain_flops",
+    "assess/tau_top_half": "assess/tau within the half that training from scratch found better",
+    "assess/tau_top_half_low": "lower end of the interval of assess/tau_top_half",
+    "assess/tau_top_half_high": "upper end of the interval of assess/tau_top_half",
     "latency/p50_ms": "median latency of one image on the target, ms",
     "latency/p95_ms": "95th percentile of the latency of one image on the target, ms",
     "latency/exported_p50_ms": "median latency of the exported file where it was exported, ms",
@@ -170,6 +189,23 @@ def found_metrics(found: Mapping[str, Any]) -> dict[str, float | None]:
             "line/false_alarms": found["false_alarms_per_image"],
         }
     )
+
+
+def assessment_metrics(agreement: dict[str, Any]) -> dict[str, float | None]:
+    """`assessment.json` in MLflow's vocabulary."""
+    predictors, differences = agreement["predictors"], agreement["differences"]
+    inherited = predictors["inherited"]
+    figures = {
+        "tau": inherited["tau"],
+        "rho": inherited["rho"],
+        "tau_top_half": agreement["top_half"]["predictors"]["inherited"]["tau"],
+        **{f"gain_{name}": one["tau"] for name, one in differences.items()},
+    }
+    values: dict[str, float | None] = {"assess/architectures": agreement["architectures"]}
+    for name, figure in figures.items():
+        for suffix, end in (("", "value"), ("_low", "low"), ("_high", "high")):
+            values[f"assess/{name}{suffix}"] = figure[end]
+    return values | {f"assess/tau_{name}": predictors[name]["tau"]["value"] for name in differences}
 
 
 def split_metrics(metrics: dict[str, Any]) -> dict[str, float | None]:

@@ -1,38 +1,10 @@
 """Killed with SIGKILL at a random moment and resumed: the result is that of a run never killed."""
 
-import random
-import signal
-import time
-from pathlib import Path
-
 import pandas as pd
 import pytest
+from commands import run_killing
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
-
-
-def run_killing(start, arguments: list[object], cwd: Path, grows: Path, seed: int) -> int:
-    """Run a command, killing it some time after `grows` begins to change; returns the kills."""
-    rng, kills = random.Random(seed), 0
-    for _ in range(12):
-        process = start(*arguments, "--resume", cwd=cwd)
-        before = grows.stat().st_size if grows.exists() else 0
-        # The first kills fall soon after work begins; later ones leave more time, so that the test ends.
-        deadline = None
-        while process.poll() is None:
-            time.sleep(0.005)
-            if deadline is None and grows.exists() and grows.stat().st_size != before:
-                deadline = time.monotonic() + rng.uniform(0.0, 0.4) * (1 + kills)
-            if kills < 3 and deadline is not None and time.monotonic() > deadline:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                kills += 1
-        _, stderr = process.communicate()
-        error = stderr.decode()
-        if process.returncode == 0:
-            return kills
-        assert process.returncode == -signal.SIGKILL, error
-    raise AssertionError("the run did not end")
 
 
 @pytest.mark.parametrize("seed", [0, 1])

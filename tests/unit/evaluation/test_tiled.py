@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from dark_detector import CLASSES, dark_spec, forward, surface
+from dark_detector import CLASSES, Dark, dark_spec, forward, surface
 
 from autonad.data.dataset import Dataset
 from autonad.data.writer import DatasetWriter
@@ -15,12 +15,13 @@ from autonad.detector.resample import likeliest
 from autonad.detector.spec import DetectorSpec
 from autonad.detector.tiles import Tiling, tile_boxes
 from autonad.errors import CheckpointError
-from autonad.evaluation.inherited import score
+from autonad.evaluation import inherited
+from autonad.evaluation.inherited import score, score_sizes
 from autonad.evaluation.metrics import compute_metrics
 from autonad.evaluation.predict import evaluate_network, predict_one
-from autonad.evaluation.result import EvaluationResult
+from autonad.evaluation.result import SIZES, EvaluationResult
 from autonad.training.inputs import evaluation_data
-from autonad.training.world import ALONE
+from autonad.training.world import ALONE, World
 
 NATIVES = [(220, 300), (150, 170), (64, 64), (40, 260), (300, 90)]
 TILED = dark_spec(tiles=Tiling(64, 64, 16, 16))
@@ -93,17 +94,44 @@ def test_tiles_at_the_images_scale_score_as_whole_images(dataset: Dataset) -> No
         np.testing.assert_array_equal(whole.native_matrices[0], tiled.native_matrices[index])
 
 
-def test_the_quick_score_is_that_of_the_evaluation(dataset: Dataset) -> None:
-    import torch
-    from dark_detector import Dark
+@pytest.mark.parametrize("spec", [TILED, dark_spec(64, 64)], ids=["tiles", "whole"])
+def test_the_quick_scores_are_those_of_the_evaluation(dataset: Dataset, spec: DetectorSpec) -> None:
+    result, data = evaluated(dataset, spec), evaluation_data(dataset, spec, "test")
+    wanted = {size: compute_metrics(result.matrices(size).sum(0), CLASSES) for size in SIZES}
 
-    result = evaluated(dataset, TILED)
-    wanted = compute_metrics(result.input_matrices.sum(0), CLASSES)
+    assert score_sizes(Dark(), data, classes=CLASSES, world=ALONE) == wanted
+    assert wanted["input"].pixels != wanted["native"].pixels or spec.tiles
+    for size in SIZES:
+        assert score(Dark(), data, classes=CLASSES, world=ALONE, size=size) == wanted[size]
 
-    with torch.inference_mode():
-        quick = score(Dark(), evaluation_data(dataset, TILED, "test"), classes=CLASSES, world=ALONE)
 
-    assert quick == wanted
+def test_images_of_the_inputs_size_are_counted_once(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Dataset, "read_mask", lambda *_: pytest.fail("masks were read a second time"))
+    alone = Dataset(dataset.root, dataset.classes, dataset.manifest.iloc[[2]], dataset.about)
+    data = evaluation_data(alone, dark_spec(64, 64), "test")
+    data.fitted = lambda index: (np.zeros((64, 64, 3), np.uint8), np.eye(64, dtype=np.uint8))  # type: ignore[method-assign]
+
+    found = score_sizes(Dark(), data, classes=CLASSES, world=ALONE)
+
+    assert found["input"] == found["native"]
+
+
+@pytest.mark.parametrize("spec", [TILED, dark_spec(64, 64)], ids=["tiles", "whole"])
+def test_processes_share_the_images_of_both_sizes(dataset: Dataset, spec: DetectorSpec) -> None:
+    data = evaluation_data(dataset, spec, "test")
+    alone = score_sizes(Dark(), data, classes=CLASSES, world=ALONE)
+    seen: list[np.ndarray] = []
+
+    for rank in range(2):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(inherited, "BATCH", 2)
+            patch.setattr(World, "total", lambda self, counts: seen.append(counts) or counts)
+            score_sizes(Dark(), data, classes=CLASSES, world=World(ALONE.device, rank, 2))
+
+    for number, size in enumerate(SIZES):
+        assert compute_metrics(sum(seen)[number], CLASSES) == alone[size]  # type: ignore[index]
 
 
 def test_what_is_observed_are_tiles_whose_pixels_count_once(dataset: Dataset) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,13 +27,13 @@ def biased(batch):
 
 def test_an_equivariant_network_says_the_same_with_flips():
     x = images()
-    found = average_views(pointwise, "flips")(x)
+    found = average_views(pointwise, "flips", least_side=32)(x)
     wanted = pointwise(x) - np.log(np.exp(pointwise(x)).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
 def test_flips_average_out_a_preference_for_one_side():
-    found = average_views(biased, "flips")(images())
+    found = average_views(biased, "flips", least_side=32)(images())
     np.testing.assert_allclose(found[:, 1, :, :24], found[:, 1, :, 24:], atol=1e-6)
 
 
@@ -43,7 +44,7 @@ def test_every_view_is_asked_once_and_no_side_falls_below_the_least():
         shapes.append(batch.shape[2:])
         return pointwise(batch)
 
-    assert average_views(forward, "flips+scales")(images(40, 64)).shape == (2, 3, 40, 64)
+    assert average_views(forward, "flips+scales", least_side=32)(images(40, 64)).shape == (2, 3, 40, 64)
     assert shapes == [(40, 64)] * 4 + [(32, 48)] * 4 + [(50, 80)] * 4
     assert SCALES == (0.75, 1.25)
 
@@ -57,6 +58,23 @@ def test_the_gain_is_the_difference_of_both_figures(split: SimpleNamespace, view
         return logits
 
     plain = evaluate_network(left, split.data, split.dataset, batch_size=4, num_classes=4)
-    found = measure_views(left, split.data, split.dataset, plain, views)
+    found = measure_views(left, split.data, split.dataset, plain, views, least_side=32)
     assert found["gain"] == found["miou"] - found["plain_miou"] > 0.05
     assert found["ms"] > 0
+
+
+def test_a_network_that_sees_less_is_shown_no_smaller_view_than_it_takes():
+    import torch
+
+    from autonad.network import AutoNADNet
+    from autonad.space import SearchSpace
+
+    space = replace(SearchSpace.preset("edge"), scales=(0.375,))
+    network = AutoNADNet(space.smallest(), 2).eval()
+
+    @torch.no_grad()
+    def forward(batch):
+        return network(torch.from_numpy(batch)).numpy()
+
+    averaged = average_views(forward, "flips+scales", least_side=network.architecture.least_side)
+    assert averaged(images(96, 90)).shape == (2, 2, 96, 90)

@@ -97,3 +97,9 @@ def test_a_page_needs_evaluations_and_a_known_winner(tmp_path: Path, table: pd.D
     with pytest.raises(SearchError, match="unknown"):
         write_page(tmp_path / "page.html", table, winner="unknown")
     assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("size", ["input", "native"])
+def test_the_page_says_at_which_size_pixels_count(tmp_path: Path, table: pd.DataFrame, size: str) -> None:
+    write_page(tmp_path / "page.html", table, size=size)  # type: ignore[arg-type]
+    assert f"mIoU at {size} size" in (tmp_path / "page.html").read_text()

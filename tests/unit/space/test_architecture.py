@@ -6,6 +6,7 @@ import pytest
 
 from autonad.errors import ArchitectureError
 from autonad.space import EDGES, Architecture, Block, SearchSpace, Stage
+from autonad.space.architecture import MIN_SIDE
 
 SPACE = SearchSpace.preset("tiny")
 
@@ -101,3 +102,11 @@ def test_values_are_frozen(architecture):
 
 def test_there_are_ten_edges():
     assert len(EDGES) == 10
+
+
+@pytest.mark.parametrize("scale", [0.25, 0.3, 0.375, 0.5, 0.75, 1.0])
+def test_the_least_side_is_the_smallest_that_leaves_enough(scale):
+    architecture = replace(SearchSpace.preset("edge").smallest(), scale=scale)
+    least = architecture.least_side
+    assert min(architecture.scaled((least, least))) == MIN_SIDE
+    assert min(architecture.scaled((least - 1, 500))) < MIN_SIDE

@@ -1,0 +1,50 @@
+"""Architectures from the whole range of latencies, to judge a supernet by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from autonad.errors import SearchError
+from autonad.space import Architecture, SearchSpace
+
+# Of so few, no rank correlation says anything.
+FEWEST = 4
+
+
+class Placed(NamedTuple):
+    """An architecture and its predicted latency, ms."""
+
+    architecture: Architecture
+    latency_ms: float
+
+
+def stratified(
+    space: SearchSpace, predict: Callable[[Architecture], float], *, count: int, sample: int, seed: int
+) -> list[Placed]:
+    """Evenly spaced quantiles of a large sample by latency, from its fastest to its slowest.
+
+    Args:
+        space: What to draw from; its smallest and its largest architecture are always in the sample.
+        predict: Latency of an architecture, ms.
+        count: Architectures that are wanted; fewer where the sample has fewer different ones.
+        sample: Architectures that are drawn.
+        seed: Of the sample.
+
+    Raises:
+        SearchError: There are too few different architectures to compare.
+    """
+    rng = np.random.default_rng([seed, 7])
+    drawn = [space.smallest(), space.largest(), *(space.sample(rng) for _ in range(sample))]
+    different = {architecture.key: architecture for architecture in drawn}
+    placed = [Placed(architecture, predict(architecture)) for architecture in different.values()]
+    placed.sort(key=lambda one: (one.latency_ms, one.architecture.key))
+    if len(placed) < FEWEST:
+        raise SearchError(
+            f"a sample of {sample} from the search space holds {len(placed)} different architectures, of "
+            f"which no ranking can be judged; raise assess_supernet.sample, or train a larger space"
+        )
+    places = np.unique(np.linspace(0, len(placed) - 1, min(count, len(placed))).round().astype(int))
+    return [placed[place] for place in places.tolist()]

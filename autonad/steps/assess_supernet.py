@@ -1,0 +1,286 @@
+"""How well a supernet ranks architectures: inherited mIoU beside that of trainings from scratch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autonad.config.context import Context
+from autonad.steps.step import begin
+from autonad.storage.checkpoints import Resume
+from autonad.storage.journal import Journal
+from autonad.tracking.tags import FINGERPRINT, HARDWARE_KEY
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from autonad.data.dataset import Dataset
+    from autonad.detector.spec import DetectorSpec
+    from autonad.evaluation.result import Size
+    from autonad.latency.table import LatencyTable
+    from autonad.latency.target import Target
+    from autonad.network import SuperNet
+    from autonad.search.strata import Placed
+    from autonad.space import Architecture
+    from autonad.steps.scratch_training import ScratchTraining
+    from autonad.steps.step import Step
+
+JOURNAL = "journal.jsonl"
+PREDICTORS = ("inherited", "parameters", "flops")
+"""By what architectures are ranked without training them: first the supernet, then what needs none."""
+
+
+@dataclass(frozen=True)
+class AssessmentResult:
+    """How well the supernet ranks. Coefficients are None where all architectures scored alike.
+
+    Attributes:
+        tau: Kendall's τ of inherited against trained mIoU.
+        interval: Its bootstrap interval over architectures; None as `tau`.
+        nulls: τ of numbers that need no supernet, by name.
+        architectures: How many were compared.
+        report: The page to open.
+        seconds: Wall time.
+    """
+
+    tau: float | None
+    interval: tuple[float, float] | None
+    nulls: Mapping[str, float | None]
+    architectures: int
+    report: Path
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What an assessment reads, and what must be equal for it to go on."""
+
+    net: SuperNet
+    spec: DetectorSpec
+    table: LatencyTable
+    target: Target
+    source: Dataset
+    identity: dict[str, Any]
+
+
+def assess_supernet(
+    context: Context, *, dataset: Path, supernet: Path, latency: Path, output: Path, resume: Resume = False
+) -> AssessmentResult:
+    """Score architectures with inherited weights, train each from scratch, and compare the two rankings.
+
+    Args:
+        context: Sections `assess_supernet`, `retrain` (settings of each training) and `search.score_at`
+            decide.
+        dataset: Dataset folder: trained on its training split, judged by its validation split.
+        supernet: Supernet folder.
+        latency: Latency folder, by whose table the architectures are chosen.
+        output: Folder to write: `assessment.json`, `architectures.parquet`, `assessment.html`.
+        resume: See `Resume`; here it is the folder's `journal.jsonl` that is continued from.
+
+    Raises:
+        StorageError: The supernet is unfinished, or a folder holds no latency table.
+        LatencyError: The table is of another space or input size.
+        DatasetError: The dataset has other classes than the supernet.
+        SearchError: The space has too few architectures to rank.
+        CheckpointError: `resume`, and the journal is of another assessment.
+    """
+    from autonad.search.strata import stratified
+
+    config, settings = context.config, context.config.assess_supernet
+    inputs = _read(context, dataset, supernet, latency)
+    tags = {FINGERPRINT: inputs.source.fingerprint, HARDWARE_KEY: inputs.target.hardware_key}
+    with begin("assess-supernet", context, params=inputs.identity["params"], tags=tags) as step:
+        step.uses(inputs.source, "training")
+        for caution in inputs.table.cautions:
+            step.console.report(f"warning: the latency table is not to be relied on: {caution}")
+        chosen = stratified(
+            inputs.net.space,
+            inputs.table.predict,
+            count=settings.architectures,
+            sample=settings.sample,
+            seed=config.seed,
+        )
+        journal = Journal(output / JOURNAL)
+        entries = _entries(journal, inputs.identity, resume)
+        rows = _train_all(step, inputs, chosen, output, journal, entries, bool(resume))
+        result = _conclude(step, inputs, rows, output)
+    return result
+
+
+def _read(context: Context, dataset: Path, supernet: Path, latency: Path) -> _Inputs:
+    from autonad.data.dataset import Dataset
+    from autonad.files import sha256_file
+    from autonad.latency.table import LatencyTable
+    from autonad.latency.target import Target
+    from autonad.training.folders import load_supernet, pick_device
+    from autonad.training.inputs import check_classes
+
+    config = context.config
+    net, spec, _ = load_supernet(supernet)
+    table = LatencyTable.load(latency / "table.parquet")
+    table.check_made_for(net.space.key, spec.size)
+    source = Dataset.open(dataset)
+    check_classes(source, spec, "the supernet")
+    params = {
+        "seed": config.seed,
+        "assess_supernet": config.assess_supernet.model_dump(),
+        "retrain": config.retrain.resolved().model_dump(),
+        "score_at": config.search.score_at,
+        "space": net.space.key,
+    }
+    identity = {
+        "params": params,
+        "supernet": sha256_file(supernet / "supernet.safetensors"),
+        "latency": sha256_file(latency / "table.parquet"),
+        "dataset": source.fingerprint,
+    }
+    target = Target.load(latency / "target.json")
+    return _Inputs(net.to(pick_device()), spec, table, target, source, identity)
+
+
+def _entries(journal: Journal, identity: dict[str, Any], resume: Resume) -> dict[str, dict[str, Any]]:
+    """What is known of each architecture by its key; a journal that is not continued begins anew.
+
+    Raises:
+        CheckpointError: The journal is of another assessment.
+    """
+    from autonad.errors import CheckpointError
+
+    if resume and journal.path.is_file():
+        first, *entries = journal.read("the assessment's journal") or [{}]
+        there, here = first.get("identity") or {}, json.loads(json.dumps(identity))
+        different = sorted(name for name in here if there.get(name) != here[name])
+        if not different:
+            known: dict[str, dict[str, Any]] = {}
+            for entry in entries:
+                known[entry["key"]] = known.get(entry["key"], {}) | entry
+            return known
+        if resume != "or-restart":
+            raise CheckpointError(
+                f"the assessment in {journal.path.parent} was begun with another {' and '.join(different)}; "
+                "restore that, choose another --output, or leave out --resume to start over"
+            )
+    journal.begin({"identity": identity})
+    return {}
+
+
+def _train_all(
+    step: Step,
+    inputs: _Inputs,
+    chosen: list[Placed],
+    output: Path,
+    journal: Journal,
+    entries: dict[str, dict[str, Any]],
+    resumed: bool,
+) -> list[dict[str, Any]]:
+    """One row per architecture; those that the journal has finished are taken from it."""
+    from autonad.steps.scratch_training import ScratchTraining
+
+    training = ScratchTraining(step.context.config, inputs.source, inputs.spec, output / "training")
+    rows = []
+    for number, (architecture, latency_ms) in enumerate(chosen, start=1):
+        row = entries.get(architecture.key, {})
+        if "trained_miou" not in row:
+            if "epochs" not in row:
+                row = {"key": architecture.key, "latency_ms": latency_ms}
+                row |= _before_training(inputs, training, architecture)
+                journal.append(row)
+            row = row | training.run(architecture, row["epochs"], resumed=resumed)
+            journal.append(row)
+        rows.append(row | {"architecture": architecture.to_json()})
+        step.console.advance(
+            number,
+            len(chosen),
+            f"architecture {architecture.key}, {latency_ms:.2f} ms: inherited mIoU "
+            f"{100 * row['inherited_miou']:.1f} %, trained {100 * row['trained_miou']:.1f} %",
+        )
+    shutil.rmtree(output / "training", ignore_errors=True)
+    return rows
+
+
+def _before_training(
+    inputs: _Inputs, training: ScratchTraining, architecture: Architecture
+) -> dict[str, Any]:
+    """Inherited mIoU, the sizes that could rank as well, and for how long it is trained."""
+    from functools import partial
+
+    from autonad.network.flops import architecture_flops
+    from autonad.network.peak_memory import count_parameters
+
+    classes = inputs.spec.num_classes
+    inherited = training.score(partial(inputs.net, architecture=architecture))
+    return {
+        "parameters": count_parameters(architecture, classes),
+        "flops": architecture_flops(architecture, classes, inputs.spec.size),
+        "inherited_miou": inherited["input"],
+        "inherited_native_miou": inherited["native"],
+        **asdict(training.budget(architecture)),
+    }
+
+
+def _conclude(step: Step, inputs: _Inputs, rows: list[dict[str, Any]], output: Path) -> AssessmentResult:
+    """Write and log what the rows say."""
+    import pandas as pd
+
+    from autonad.files import write_atomic, write_json
+    from autonad.report.assessment import scatter_file, write_page
+    from autonad.tracking.names import assessment_metrics
+
+    settings, size = step.context.config.assess_supernet, step.context.config.search.score_at
+    table = pd.DataFrame(rows)
+    agreement = _agreement(step.context, table, size)
+    description = {
+        **agreement,
+        "score_at": size,
+        "minutes": settings.minutes,
+        "level": settings.confidence,
+        "target": inputs.target.name,
+        "cautions": list(inputs.table.cautions),
+        **inputs.identity,
+    }
+    write_atomic(output / "architectures.parquet", lambda path: table.to_parquet(path, index=False))
+    page = output / "assessment.html"
+    write_page(page, table, description)
+    write_json(output / "assessment.json", description)
+    step.run.log(assessment_metrics(agreement))
+    step.run.text(scatter_file(table, size), "figures/assessment.svg")
+    step.attach(output, "assessment.json", "architectures.parquet", "assessment.html")
+    taus = {name: kinds["tau"] for name, kinds in agreement["predictors"].items()}
+    first = taus[PREDICTORS[0]]
+    if first["value"] is not None:
+        step.headline(f"Kendall's tau {first['value']:.2f} over {len(rows)} architectures")
+    return AssessmentResult(
+        tau=first["value"],
+        interval=None if first["low"] is None else (first["low"], first["high"]),
+        nulls={name: taus[name]["value"] for name in PREDICTORS[1:]},
+        architectures=len(rows),
+        report=page,
+        seconds=step.seconds,
+    )
+
+
+def _agreement(context: Context, table: pd.DataFrame, size: Size) -> dict[str, Any]:
+    """Rank agreement of all architectures, and of the better half by training."""
+    from autonad.evaluation.rank_agreement import rank_agreement
+
+    settings, native = context.config.assess_supernet, "" if size == "input" else "native_"
+
+    def agreement(rows: pd.DataFrame) -> dict[str, Any]:
+        return rank_agreement(
+            rows[f"trained_{native}miou"].to_numpy(float),
+            {
+                "inherited": rows[f"inherited_{native}miou"].to_numpy(float),
+                "parameters": rows["parameters"].to_numpy(float),
+                "flops": rows["flops"].to_numpy(float),
+            },
+            resamples=settings.resamples,
+            level=settings.confidence,
+            seed=context.config.seed,
+        )
+
+    better = table.nlargest(-(-len(table) // 2), f"trained_{native}miou")
+    return {**agreement(table), "top_half": agreement(better)}
