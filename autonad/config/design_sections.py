@@ -12,7 +12,7 @@ from autonad.config.fields import Count, Fraction, Positive, Section
 class SpaceConfig(Section):
     """What can be built."""
 
-    preset: str = Field("small", description="search space preset")
+    preset: str = Field("edge", description="search space preset")
     operators: tuple[str, ...] | None = Field(
         None, description="restrict the space to these operators (Table V)"
     )

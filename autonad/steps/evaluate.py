@@ -118,14 +118,14 @@ def evaluate(
         )
         write_page(report, content)
         _log(step, output, metrics, thresholds.curves(spec.classes), panels)
-        interval, views = metrics["intervals"]["input"]["miou"], metrics.get("test_time")
+        interval, averaged = metrics["intervals"]["input"]["miou"], metrics.get("test_time")
         return EvaluateResult(
             miou=metrics["input"]["miou"],
             native_miou=None if set(result.sizes) == {spec.size} else metrics["native"]["miou"],
             mf1=metrics["input"]["mf1"],
             interval=(interval["low"], interval["high"]) if interval else None,
             report=report,
-            test_time=views and _told(views),
+            test_time=averaged and _told(averaged),
             seconds=step.seconds,
         )
 
