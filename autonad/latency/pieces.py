@@ -76,6 +76,9 @@ def _ends(values: Iterable[int]) -> list[int]:
 def piece_groups(space: SearchSpace, num_classes: int, input_size: tuple[int, int]) -> list[list[Piece]]:
     """All pieces of a space; those of one group are timed in turns, so that their ratios are fair.
 
+    Within a group they are in the order of their resolution: neighbours leave in the caches what a network of
+    that size leaves there.
+
     Blocks of one stage with equal genes are the same piece: it is timed once and has a row for every block.
     Where a gene only moves a cost along a curve, the ends of its range are measured, and of resolutions the
     middle too; see `autonad.latency.costs`.
@@ -91,7 +94,7 @@ def piece_groups(space: SearchSpace, num_classes: int, input_size: tuple[int, in
     groups.append(list(_pool_edges(space)))
     groups += [list(_level_edges(space, stage, input_size)) for stage in stages[:-1]]
     groups.append(list(_rests(space, num_classes, input_size)))
-    return groups
+    return [sorted(group, key=lambda piece: piece.shape[2] * piece.shape[3]) for group in groups]
 
 
 def _blocks(space: SearchSpace, stage: int, input_size: tuple[int, int]) -> Iterator[Piece]:

@@ -39,7 +39,7 @@ COLUMNS: dict[str, str] = {
     "stages": "Int64",  # of the encoder, for the rest
     "ms": "float64",
     "n": "int64",  # timed samples, or training records
-    "spread": "float64",  # standard deviation, ms
+    "spread": "float64",  # standard deviation, ms; measured: from the quartiles
     "stderr": "float64",  # standard error of `ms`, ms
 }
 METADATA = b"autonad"

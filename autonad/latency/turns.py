@@ -17,8 +17,8 @@ from autonad.latency.profile_settings import ProfileSettings
 from autonad.latency.runtime import Run
 from autonad.latency.target import Target
 
-# Pieces that are called one after the other. In a network, too, others have used the caches in between, and a
-# piece that is called again and again by itself takes less than it takes there.
+# Pieces that are called one after the other, neighbours in their group. In a network, too, others have used
+# the caches in between, and a piece that is called again and again by itself takes less than it takes there.
 TOGETHER = 12
 # How long they are called in one round, ms, and how much more often than asked if they are short.
 TURN_MS, MOST_OFTEN = 100.0, 10
@@ -112,11 +112,14 @@ def time_plan(plan: Plan, target: Target, settings: ProfileSettings, log: Log) -
 
 @dataclass(frozen=True)
 class _Turn:
-    """Samples of each function, of a call that does nothing, and of the reference beside them, in ms."""
+    """Samples of each function, and beside them of the reference and of a call that does nothing, in ms.
+
+    What a call costs depends on what was called before: it is timed among the pieces of each `TOGETHER`.
+    """
 
     samples: list[list[float]]
-    nothing: list[float]
     reference: list[float]
+    nothing: list[list[float]]
 
     @property
     def reference_ms(self) -> float:
@@ -131,12 +134,17 @@ def _corrected(groups: list[_Turn], visits: list[_Turn]) -> Timings:
     def corrected(turn: _Turn, timed: list[float]) -> list[float]:
         return [ms * typical / turn.reference_ms for ms in timed]
 
-    calls = [ms for group in groups for ms in corrected(group, group.nothing)]
-    overhead_ms = float(np.median(calls)) if calls else 0.0
+    overheads = [[float(np.median(corrected(one, calls))) for calls in one.nothing] for one in groups]
     return Timings(
-        overhead_ms,
+        float(np.median([ms for group in overheads for ms in group] or [0.0])),
         [turn.reference_ms for turn in turns],
-        [[_statistics(corrected(one, timed), overhead_ms) for timed in one.samples] for one in groups],
+        [
+            [
+                _statistics(corrected(one, timed), calls[index // TOGETHER])
+                for index, timed in enumerate(one.samples)
+            ]
+            for one, calls in zip(groups, overheads, strict=True)
+        ],
         [list(one) for one in zip(*([corrected(v, x) for x in v.samples] for v in visits), strict=True)],
     )
 
@@ -147,7 +155,7 @@ def _visit(runs: Sequence[Run], reference: Run, settings: ProfileSettings) -> _T
     rounds = max(1, min(settings.rounds, share // LEAST_SAMPLES))
     each, seconds = max(LEAST_SAMPLES, -(-share // rounds)), settings.network_seconds / VISITS / rounds
     calls = [max(1, min(100, math.ceil(SAMPLE_MS / _once(run, settings)))) for run in runs]
-    turn = _Turn([[] for _ in runs], [], _beside(reference))
+    turn = _Turn([[] for _ in runs], _beside(reference), [])
     for _ in range(rounds):
         for timed, run, number in zip(turn.samples, runs, calls, strict=True):
             timed += time_calls(run, warmup=settings.warmup, repeats=each, calls=number, max_seconds=seconds)
@@ -159,15 +167,16 @@ def _group(runs: Sequence[Run], nothing: Run, reference: Run, settings: ProfileS
     """Time pieces over the rounds; a machine that slows down for a moment slows all of them."""
     once = [_once(run, settings) for run in runs]
     share = max(LEAST_SAMPLES, -(-settings.repeats // settings.rounds))
-    turn = _Turn([[] for _ in runs], [], _beside(reference))
+    starts = range(0, len(runs), TOGETHER)
+    turn = _Turn([[] for _ in runs], _beside(reference), [[] for _ in starts])
     for _ in range(settings.rounds):
-        for start in range(0, len(runs), TOGETHER):
+        for start, calls in zip(starts, turn.nothing, strict=True):
             part = slice(start, start + TOGETHER)
             cycle_ms = sum(once[part])
             most_ms = 1e3 * settings.piece_seconds / settings.rounds * len(once[part])
             wanted = max(share, min(MOST_OFTEN * share, int(TURN_MS / cycle_ms)))
             cycles = max(LEAST_SAMPLES, min(wanted, int(most_ms / cycle_ms)))
-            _cycle([*runs[part], nothing], [*turn.samples[part], turn.nothing], cycles)
+            _cycle([*runs[part], nothing], [*turn.samples[part], calls], cycles)
         turn.reference.extend(_beside(reference))
     return turn
 
@@ -191,7 +200,9 @@ def _beside(reference: Run) -> list[float]:
 
 def _statistics(samples: list[float], overhead_ms: float) -> dict[str, Any]:
     """The cost of a piece without the cost of calling it, which a whole network pays once."""
-    spread = float(np.std(samples))
+    low, high = np.percentile(samples, (25, 75))
+    # As of normal samples; a few that were interrupted shall not count.
+    spread = float(high - low) / 1.349
     return {
         "ms": max(0.0, float(np.median(samples)) - overhead_ms),
         "n": len(samples),
