@@ -3,9 +3,9 @@
     python -m benchmarks.problems --folder data/problems
 
 `hairline`: cracks one pixel thick among grooves that are just as dark in sum and wider, so that they differ
-at full resolution alone. `context`: spots of two classes that look the same; a spot's class is told by the bar,
-bright or dark, at the far end of its own side of a seam, so that neither its surroundings nor the image as a
-whole tell it. `stains`: large, faint blobs in strong noise, which averaging makes visible.
+at full resolution alone. `context`: spots of two classes that look the same; what tells a spot's class is the
+bar, bright or dark, at the far end of its own side of a seam, so that neither its surroundings nor the image
+as a whole do. `stains`: large, faint blobs in strong noise, which averaging makes visible.
 
 Every image is a part of its own. All of an image follows from (seed, split, number).
 """
@@ -29,7 +29,7 @@ SIDE = 128  # pixels
 COUNTS = {"train": 600, "val": 200, "test": 2000}
 
 Drawing = tuple[np.ndarray, np.ndarray]
-"""Brightness without the camera's noise, float32 between 0 and 1, and class indices, uint8; (SIDE, SIDE) each."""
+"""Brightness without noise, float32 between 0 and 1, and class indices, uint8; (SIDE, SIDE) both."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,12 @@ def _context(rng: np.random.Generator) -> Drawing:
         kind = int(rng.integers(2))
         bar = (np.abs(along - 40) < 5) & (np.abs(across * side - 24) < 16)
         brightness += np.where(bar, np.float32(0.3 if kind else -0.3), 0)
+        spots = np.zeros((SIDE, SIDE), np.float32)
         for _ in range(int(rng.integers(1, 3))):
             distance = np.hypot(along - rng.uniform(-40, -12), across * side - rng.uniform(14, 32))
-            cover = np.clip(rng.uniform(5, 8) - distance + 0.5, 0, 1)
-            brightness -= 0.2 * cover
-            mask[cover > 0.5] = 1 + kind
+            spots = np.maximum(spots, np.clip(rng.uniform(5, 8) - distance + 0.5, 0, 1))
+        brightness -= 0.2 * spots
+        mask[spots > 0.5] = 1 + kind
     return brightness, mask
 
 
