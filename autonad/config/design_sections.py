@@ -133,7 +133,7 @@ class LatencyConfig(Section):
 
     warmup: Annotated[int, Field(ge=0)] = Field(5, description="runs before timing")
     repeats: Annotated[int, Field(ge=3)] = Field(20, description="timed runs")
-    networks: Annotated[int, Field(ge=4)] = Field(10, description="whole networks that calibrate the table")
+    networks: Annotated[int, Field(ge=4)] = Field(16, description="whole networks that calibrate the table")
     accept_noise: bool = Field(
         False, description="use a latency table that a busy machine measured, also under a latency budget"
     )

@@ -16,16 +16,7 @@ from typing import Any
 
 from autonad.errors import LatencyError, StorageError, one_line
 from autonad.files import read_json, write_bytes_atomic, write_json
-from autonad.latency.measured import (
-    FORMAT,
-    Measured,
-    Strict,
-    Subject,
-    measure_plan,
-    networks_of,
-    read_part,
-    rows_of,
-)
+from autonad.latency.measured import FORMAT, Measured, Strict, Subject, measure_plan, read_part
 from autonad.latency.placeholders import Placeholder, filled
 from autonad.latency.runtime import Run, onnx_run
 from autonad.latency.target import Target
@@ -70,6 +61,7 @@ class Index(Strict):
         subject: What is to be measured.
         models: Name → file in `models.zip`; equal pieces share one.
         nothing: The model that does nothing.
+        reference: A network that is timed among all others.
         groups: Pieces; those of one group are timed in turns.
         networks: Whole networks.
         models_sha256: Of `models.zip`.
@@ -79,6 +71,7 @@ class Index(Strict):
     subject: Subject
     models: dict[str, Model]
     nothing: str
+    reference: str
     groups: tuple[tuple[PieceRows, ...], ...]
     networks: tuple[WholeNetwork, ...]
     models_sha256: str
@@ -206,22 +199,28 @@ def measure_kit(
 
     plan = Plan(
         nothing=opener(index.nothing),
+        reference=opener(index.reference),
         groups=[[opener(piece.model) for piece in group] for group in index.groups],
         networks=[opener(network.model) for network in index.networks],
     )
-    timings, quality = measure_plan(
-        plan, target, index.subject.settings, accept_noise=accept_noise, log=log, say=say
+    found, quality = measure_plan(
+        plan,
+        [[piece.rows for piece in group] for group in index.groups],
+        [network.architecture for network in index.networks],
+        target,
+        index.subject.settings,
+        accept_noise=accept_noise,
+        log=log,
+        say=say,
     )
-    rows = [[piece.rows for piece in group] for group in index.groups]
-    architectures = [network.architecture for network in index.networks]
     return Measured(
         format=FORMAT,
         subject=index.subject,
         kit=kit.key,
         target=target,
         measured_on=measured_on,
-        overhead_ms=timings.overhead_ms,
-        rows=rows_of(timings, rows),
-        networks=networks_of(timings, architectures),
+        overhead_ms=found.overhead_ms,
+        rows=found.rows,
+        networks=found.networks,
         quality=quality,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,15 +15,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from autonad import __version__
 from autonad.errors import LatencyError
 from autonad.files import read_json, write_json
+from autonad.latency.costs import ProfileCosts
 from autonad.latency.profile_settings import ProfileSettings
-from autonad.latency.quality import Quality, best_of, check_threads
+from autonad.latency.quality import RANKED_RANGE, Evidence, Quality, best_of, check_threads
+from autonad.latency.sums import Calibration, calibrate
 from autonad.latency.target import Target
 from autonad.latency.turns import Log, Plan, Timings, time_plan
-from autonad.space import SearchSpace
+from autonad.space import Architecture, SearchSpace
 
-FORMAT = 1
+FORMAT = 2
 MEASURED = "measured.json"
 Model = TypeVar("Model", bound=BaseModel)
+# For every group and piece, where it counts.
+Places = Sequence[Sequence[Sequence[Mapping[str, Any]]]]
 
 
 class Strict(BaseModel):
@@ -113,6 +118,10 @@ class Row(Strict):
     width: int | None = None
     ffn_ratio: float | None = None
     side: int | None = None
+    resolution: float | None = None
+    scale: float | None = None
+    stem_stride: int | None = None
+    stages: int | None = None
     ms: float = Field(ge=0)
     n: int = Field(ge=1)
     spread: float = Field(ge=0)
@@ -208,19 +217,32 @@ def read_part(kind: type[Model], content: Any, what: str) -> Model:
         ) from error
 
 
+@dataclass(frozen=True)
+class Found:
+    """What timing a plan gave; see `Measured` for the fields."""
+
+    overhead_ms: float
+    rows: tuple[Row, ...]
+    networks: tuple[Network, ...]
+
+
 def measure_plan(
     plan: Plan,
+    places: Places,
+    architectures: Sequence[dict[str, Any]],
     target: Target,
     settings: ProfileSettings,
     *,
     accept_noise: bool = False,
     log: Log = lambda what, done, total: None,
     say: Callable[[str], object] = lambda line: None,
-) -> tuple[Timings, Quality]:
+) -> tuple[Found, Quality]:
     """Time a plan, while the machine is watched.
 
     Args:
         plan: What.
+        places: Where each of its pieces counts.
+        architectures: Of its whole networks.
         target: What it runs on.
         settings: How much.
         accept_noise: Do not repeat a bad measurement.
@@ -232,20 +254,36 @@ def measure_plan(
     """
     check_threads(target)
 
-    def once() -> tuple[Timings, list[list[float]]]:
+    def once() -> tuple[Found, Evidence]:
         timings = time_plan(plan, target, settings, log)
-        return timings, timings.medians
+        found = Found(timings.overhead_ms, _rows(timings, places), _networks(timings, architectures))
+        fit = calibration_of(found.rows, found.networks)
+        if fit is None:
+            return found, Evidence(timings.medians, timings.drift)
+        latencies = [network.median_ms for network in found.networks]
+        ranked = max(latencies) > RANKED_RANGE * min(latencies)
+        ranks = fit.rank_correlation if ranked else None
+        return found, Evidence(timings.medians, timings.drift, fit.error, ranks)
 
     return best_of(once, target.threads, accept_noise=accept_noise, say=say)
 
 
-def rows_of(timings: Timings, places: Sequence[Sequence[Sequence[Mapping[str, Any]]]]) -> tuple[Row, ...]:
-    """A row for every place at which a piece counts.
+def calibration_of(rows: Sequence[Row], networks: Sequence[Network]) -> Calibration | None:
+    """How whole networks follow from the sums of their pieces; None if none was measured."""
+    if not networks:
+        return None
+    costs = ProfileCosts([row.model_dump() for row in rows])
+    architectures = [Architecture.from_dict(network.architecture) for network in networks]
+    return calibrate(
+        [
+            (architecture.key, costs.total(architecture), network.median_ms)
+            for architecture, network in zip(architectures, networks, strict=True)
+        ]
+    )
 
-    Args:
-        timings: What was timed.
-        places: For every group and piece, where it counts.
-    """
+
+def _rows(timings: Timings, places: Places) -> tuple[Row, ...]:
+    """A row for every place at which a piece counts."""
     return tuple(
         Row(**place, **timed)
         for group, pieces in zip(timings.groups, places, strict=True)
@@ -254,7 +292,7 @@ def rows_of(timings: Timings, places: Sequence[Sequence[Sequence[Mapping[str, An
     )
 
 
-def networks_of(timings: Timings, architectures: Sequence[dict[str, Any]]) -> tuple[Network, ...]:
+def _networks(timings: Timings, architectures: Sequence[dict[str, Any]]) -> tuple[Network, ...]:
     """The timed networks with their architectures."""
     return tuple(
         Network(

@@ -18,6 +18,7 @@ from autonad.latency.measured import FORMAT, Subject
 from autonad.latency.pieces import piece_groups
 from autonad.latency.placeholders import Placeholder
 from autonad.latency.profile_settings import ProfileSettings
+from autonad.latency.stratified import stratified
 from autonad.latency.turns import Log
 from autonad.network import AutoNADNet
 from autonad.network.onnx_bytes import module_to_onnx
@@ -28,11 +29,17 @@ LARGE = 64
 
 
 def calibration_networks(space: SearchSpace, settings: ProfileSettings) -> list[Architecture]:
-    """The space's extremes and random members; none where the settings ask for none."""
+    """The space's extremes and, cheapest first, members between; none where the settings ask for none."""
     if not settings.networks:
         return []
-    rng = np.random.default_rng(settings.seed)
-    return [space.smallest(), space.largest(), *(space.sample(rng) for _ in range(settings.networks - 2))]
+    between = stratified(space, settings.networks - 2, np.random.default_rng(settings.seed))
+    return [space.smallest(), *between, space.largest()]
+
+
+def reference_network(space: SearchSpace, settings: ProfileSettings) -> Architecture:
+    """The network that is timed among all others: neither mere starts of operators nor mere arithmetic."""
+    networks = calibration_networks(space, settings)
+    return networks[len(networks) // 2] if networks else space.smallest()
 
 
 def pack_kit(space: SearchSpace, subject: Subject, log: Log = lambda what, done, total: None) -> Kit:
@@ -53,6 +60,8 @@ def pack_kit(space: SearchSpace, subject: Subject, log: Log = lambda what, done,
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         nothing = box.add(nn.ReLU(), (1, 1, 1, 1))
+        shape = (1, 3, *input_size)
+        reference = box.add(AutoNADNet(reference_network(space, settings), num_classes), shape)
         packed = []
         for group in groups:
             packed.append(
@@ -61,9 +70,7 @@ def pack_kit(space: SearchSpace, subject: Subject, log: Log = lambda what, done,
             done += len(group)
             log("pieces packed", done, total)
         networks = tuple(
-            WholeNetwork(
-                model=box.add(AutoNADNet(one, num_classes), (1, 3, *input_size)), architecture=one.to_dict()
-            )
+            WholeNetwork(model=box.add(AutoNADNet(one, num_classes), shape), architecture=one.to_dict())
             for one in panel
         )
     archive = zipped(box.contents)
@@ -72,6 +79,7 @@ def pack_kit(space: SearchSpace, subject: Subject, log: Log = lambda what, done,
         subject=subject,
         models=box.models,
         nothing=nothing,
+        reference=reference,
         groups=tuple(packed),
         networks=networks,
         models_sha256=hashlib.sha256(archive).hexdigest(),

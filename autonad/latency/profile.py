@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -12,11 +11,10 @@ from torch import nn
 
 from autonad.errors import LatencyError
 from autonad.latency.device_kit import measure_kit
-from autonad.latency.measured import FORMAT, Measured, Subject, measure_plan, networks_of, rows_of
-from autonad.latency.pack import calibration_networks, pack_kit
+from autonad.latency.measured import FORMAT, Measured, Subject, calibration_of, measure_plan
+from autonad.latency.pack import calibration_networks, pack_kit, reference_network
 from autonad.latency.pieces import piece_groups
 from autonad.latency.runtime import Run, module_run
-from autonad.latency.sums import calibrate
 from autonad.latency.table import COLUMNS, LatencyTable
 from autonad.latency.target import Target
 from autonad.latency.turns import Log, Plan
@@ -60,16 +58,25 @@ def profile_space(
     def opener(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> Callable[[], Run]:
         return lambda: module_run(build(), target, shape)
 
+    shape, reference = (1, 3, *subject.input_size), reference_network(space, subject.settings)
     plan = Plan(
         nothing=opener(nn.ReLU, (1, 1, 1, 1)),
+        reference=opener(_builder(reference, subject.num_classes), shape),
         groups=[[opener(piece.build, piece.shape) for piece in group] for group in groups],
-        networks=[opener(_builder(one, subject.num_classes), (1, 3, *subject.input_size)) for one in panel],
+        networks=[opener(_builder(one, subject.num_classes), shape) for one in panel],
     )
     # Weights are drawn from a generator of their own: profiling must not change the caller's random numbers.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(subject.settings.seed)
-        timings, quality = measure_plan(
-            plan, target, subject.settings, accept_noise=accept_noise, log=log, say=say
+        found, quality = measure_plan(
+            plan,
+            [[piece.rows for piece in group] for group in groups],
+            [one.to_dict() for one in panel],
+            target,
+            subject.settings,
+            accept_noise=accept_noise,
+            log=log,
+            say=say,
         )
     return Measured(
         format=FORMAT,
@@ -77,9 +84,9 @@ def profile_space(
         kit=None,
         target=target,
         measured_on=measured_on,
-        overhead_ms=timings.overhead_ms,
-        rows=rows_of(timings, [[piece.rows for piece in group] for group in groups]),
-        networks=networks_of(timings, [one.to_dict() for one in panel]),
+        overhead_ms=found.overhead_ms,
+        rows=found.rows,
+        networks=found.networks,
         quality=quality,
     )
 
@@ -106,15 +113,8 @@ def table_from_measured(measured: Measured) -> LatencyTable:
         "quality": measured.quality.model_dump(mode="json"),
     }
     rows = [row.model_dump() for row in measured.rows]
-    table = LatencyTable(pd.DataFrame(rows, columns=list(COLUMNS)), "profile", None, context)
-    if not measured.networks:
-        return table
-    architectures = [Architecture.from_dict(network.architecture) for network in measured.networks]
-    points = [
-        (architecture.key, table.raw(architecture), network.median_ms)
-        for architecture, network in zip(architectures, measured.networks, strict=True)
-    ]
-    return replace(table, calibration=calibrate(points))
+    calibration = calibration_of(measured.rows, measured.networks)
+    return LatencyTable(pd.DataFrame(rows, columns=list(COLUMNS)), "profile", calibration, context)
 
 
 def check_complete(measured: Measured, space: SearchSpace) -> None:

@@ -27,7 +27,7 @@ class ProfileSettings(BaseModel):
     repeats: int = Field(20, ge=1)
     rounds: int = Field(5, ge=1)
     piece_seconds: float = Field(0.25, gt=0)
-    networks: int = Field(10, ge=0)
+    networks: int = Field(16, ge=0)
     network_repeats: int = Field(30, ge=1)
     network_seconds: float = Field(2.0, gt=0)
     seed: int = 0

@@ -25,6 +25,12 @@ THROTTLED_SHARE = 0.05
 # By how much the medians of one network may differ between beginning, middle and end, typically. The search
 # decides between networks that differ by less, but their pieces are timed in turns.
 DISAGREEMENT = 0.15
+# By how much the reference's medians may differ between groups of pieces, which are corrected by it: pieces
+# slow down in other proportions than a network.
+DRIFT = 0.3
+# Mean error of whole networks, each predicted by a calibration without it, and the rank correlation: beyond
+# these a search finds what the noise prefers. Networks of nearly equal latency need not be in order.
+ERROR, RANKS, RANKED_RANGE = 0.15, 0.8, 2.0
 # The look at the machine before something is measured, and the wait before a bad profile is repeated, s.
 LOOK_SECONDS, PAUSE_SECONDS = 0.5, 15.0
 
@@ -46,6 +52,10 @@ class Quality(BaseModel):
         throttled: Share of periods in which a CPU limit made the process wait; None without a limit.
         disagreement: Typical difference of a whole network's medians between beginning, middle and end,
             over its median; None if none was measured.
+        drift: Largest difference of the reference network's medians, over their median; corrected for.
+        error: Mean absolute error of the whole networks over their latency, each predicted without it; None
+            if none was measured.
+        rank_correlation: Of their predicted and measured latencies; None if these are nearly equal.
         attempts: How often it was measured; the best one counts.
         faults: What was wrong, a sentence each; empty for a good profile.
     """
@@ -58,8 +68,28 @@ class Quality(BaseModel):
     load: float | None
     throttled: float | None
     disagreement: float | None
+    drift: float
+    error: float | None
+    rank_correlation: float | None
     attempts: int = Field(ge=1)
     faults: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a measurement itself says about how good it is.
+
+    Attributes:
+        medians: See `disagreement`.
+        drift: See `Quality`.
+        error: See `Quality`.
+        rank_correlation: See `Quality`.
+    """
+
+    medians: Sequence[Sequence[float]]
+    drift: float = 0.0
+    error: float | None = None
+    rank_correlation: float | None = None
 
 
 def check_threads(target: Target) -> None:
@@ -146,11 +176,11 @@ class Watch:
         """Whether others are busy right now."""
         return (self.load_before or 0.0) > allowed_load(self.threads, machine.machine_cores())
 
-    def judge(self, medians: Sequence[Sequence[float]], attempt: int) -> Quality:
+    def judge(self, evidence: Evidence, attempt: int) -> Quality:
         """The quality of what was measured since.
 
         Args:
-            medians: See `disagreement`.
+            evidence: What was found.
             attempt: Which attempt this was, from 1.
         """
         quota = cpu_quota()
@@ -161,7 +191,10 @@ class Watch:
             load_before=self.load_before,
             load=load_of_others(self.cpu, machine.cpu_time()),
             throttled=throttled_share(self.waits, throttling()),
-            disagreement=disagreement(medians),
+            disagreement=disagreement(evidence.medians),
+            drift=evidence.drift,
+            error=evidence.error,
+            rank_correlation=evidence.rank_correlation,
             attempts=attempt,
             faults=(),
         )
@@ -192,11 +225,26 @@ def faults_of(quality: Quality, machine_cores: int) -> list[str]:
             f"the same networks took times that differ by {100 * quality.disagreement:.0f} % between "
             f"beginning, middle and end; at most {100 * DISAGREEMENT:.0f} % may be"
         )
+    if quality.drift > DRIFT:
+        faults.append(
+            f"the machine changed its speed by {100 * quality.drift:.0f} % meanwhile; at most "
+            f"{100 * DRIFT:.0f} % can be corrected"
+        )
+    if quality.error is not None and quality.error > ERROR:
+        faults.append(
+            f"whole networks are predicted with an error of {100 * quality.error:.0f} %; at most "
+            f"{100 * ERROR:.0f} % may be"
+        )
+    if quality.rank_correlation is not None and quality.rank_correlation < RANKS:
+        faults.append(
+            f"predicted and measured latencies of whole networks have rank correlation "
+            f"{quality.rank_correlation:.2f}; at least {RANKS:.2f} is needed"
+        )
     return faults
 
 
 def best_of(
-    measure: Callable[[], tuple[Found, Sequence[Sequence[float]]]],
+    measure: Callable[[], tuple[Found, Evidence]],
     threads: int,
     *,
     accept_noise: bool = False,
@@ -205,7 +253,7 @@ def best_of(
     """Measure while the machine is watched, and once more after a pause if it was not good.
 
     Args:
-        measure: Returns what was found, and the medians of every network by visit.
+        measure: Returns what was found, and what that says about itself.
         threads: Of the target.
         accept_noise: Measure once, however good.
         say: Receives what is waited for.
@@ -218,15 +266,15 @@ def best_of(
         say(f"others keep {watch.load_before:.1f} cores busy: waiting {PAUSE_SECONDS:.0f} s")
         time.sleep(PAUSE_SECONDS)
         watch = Watch.look(threads)
-    found, medians = measure()
-    quality = watch.judge(medians, 1)
+    found, evidence = measure()
+    quality = watch.judge(evidence, 1)
     if accept_noise or not quality.faults:
         return found, quality
     say(f"{'; '.join(quality.faults)}: measured once more after {PAUSE_SECONDS:.0f} s")
     time.sleep(PAUSE_SECONDS)
     watch = Watch.look(threads)
-    again, medians = measure()
-    second = watch.judge(medians, 2)
+    again, evidence = measure()
+    second = watch.judge(evidence, 2)
     if len(second.faults) > len(quality.faults):
         return found, quality.model_copy(update={"attempts": 2})
     return again, second

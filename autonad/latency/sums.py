@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from autonad.errors import LatencyError
 
@@ -51,10 +50,21 @@ def calibrate(points: Sequence[tuple[str, float, float]]) -> Calibration:
         others = np.arange(len(points)) != index
         a, b = _fit(sums[others], measured[others])
         errors.append(abs(a * sums[index] + b - measured[index]) / measured[index])
-    # Equal sums or equal latencies have no order to agree in.
-    constant = sums.min() == sums.max() or measured.min() == measured.max()
-    rho = 0.0 if constant else float(spearmanr(sums, measured).statistic)
-    return Calibration(slope, offset, rho, float(np.mean(errors)), tuple(points))
+    return Calibration(slope, offset, _spearman(sums, measured), float(np.mean(errors)), tuple(points))
+
+
+def _spearman(a: np.ndarray, b: np.ndarray) -> float:
+    """Rank correlation; a device has no SciPy. Equal values have no order to agree in: 0."""
+    if a.min() == a.max() or b.min() == b.max():
+        return 0.0
+    return float(np.corrcoef(_ranks(a), _ranks(b))[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks; equal values share the mean of theirs."""
+    ordered = np.sort(values)
+    below, upto = (np.searchsorted(ordered, values, side=side) for side in ("left", "right"))
+    return (below + upto) / 2
 
 
 def _fit(sums: np.ndarray, measured: np.ndarray) -> tuple[float, float]:

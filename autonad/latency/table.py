@@ -33,6 +33,10 @@ COLUMNS: dict[str, str] = {
     "width": "Int64",
     "ffn_ratio": "Float64",
     "side": "Int64",  # output side of a pooling branch
+    "resolution": "Float64",  # side of the features (of the rest, the finest) over the input's
+    "scale": "Float64",  # of the input, for the first stem
+    "stem_stride": "Int64",  # of the first stem
+    "stages": "Int64",  # of the encoder, for the rest
     "ms": "float64",
     "n": "int64",  # timed samples, or training records
     "spread": "float64",  # standard deviation, ms
@@ -82,9 +86,14 @@ class LatencyTable:
         )
         return marked, *faults
 
+    @property
+    def _plain(self) -> list[dict[str, Any]]:
+        plain = self.frame.astype(object).where(self.frame.notna(), None)
+        return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
+
     @cached_property
     def _costs(self) -> Costs:
-        return ProfileCosts(self.frame) if self.source == "profile" else RecordCosts(self.frame)
+        return ProfileCosts(self._plain) if self.source == "profile" else RecordCosts(self._plain)
 
     def raw(self, architecture: Architecture) -> float:
         """Sum of an architecture's pieces in ms, before calibration.

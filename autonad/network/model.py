@@ -53,8 +53,7 @@ class AutoNADNet(nn.Module):
         """
         check_images(images, self.architecture)
         height, width = (int(side) for side in images.shape[2:])
-        scaled = self.architecture.scaled((height, width))
-        seen = images if scaled == (height, width) else adaptive_average(images, *scaled)
+        seen = averaged_down(images, self.architecture.scaled((height, width)))
         logits = self.classify(self.mfam(self.encoder(seen)))
         return F.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False)
 
@@ -62,6 +61,13 @@ class AutoNADNet(nn.Module):
     def num_parameters(self) -> int:
         """Number of scalars in the network's tensors."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+def averaged_down(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, 3, H, W) → (B, 3, *size); images of that size already stay as they are."""
+    # While tracing, sizes are tensors.
+    same = tuple(int(side) for side in images.shape[2:]) == size
+    return images if same else adaptive_average(images, *size)
 
 
 def check_images(images: Tensor, architecture: Architecture) -> None:

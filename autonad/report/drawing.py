@@ -89,7 +89,7 @@ def _stem(architecture: Architecture) -> str:
 
 def _resolution(architecture: Architecture, index: int) -> str:
     """Side of a stage's features over that of the input, as people write it: "1/8"."""
-    return f"1/{architecture.stem_stride * 2**index / architecture.scale:.3g}"
+    return f"1/{1 / architecture.resolution(index):.3g}"
 
 
 def _stage(index: int, architecture: Architecture, card: int) -> list[Shape]:

@@ -162,6 +162,10 @@ class Architecture:
         height, width = (max(1, round(side * self.scale)) for side in input_size)
         return height, width
 
+    def resolution(self, stage: int) -> float:
+        """Side of a stage's features (stages count from 0) over the side of the input, before rounding."""
+        return self.scale / (self.stem_stride * 2**stage)
+
     def feature_sizes(self, input_size: tuple[int, int]) -> list[tuple[int, int]]:
         """Height and width of every stage's features for an input of that height and width, pixels."""
         height, width = self.scaled(input_size)

@@ -16,7 +16,7 @@ from autonad.console import Console
 from autonad.errors import LatencyError, StorageError
 from autonad.latency import profile
 from autonad.latency.device_kit import Kit, measure_kit
-from autonad.latency.measured import Measured, Subject
+from autonad.latency.measured import FORMAT, Measured, Subject
 from autonad.latency.pack import pack_kit, without_weights
 from autonad.latency.placeholders import filled
 from autonad.latency.profile import check_complete, table_from_measured
@@ -117,8 +117,8 @@ def test_a_damaged_kit_or_one_of_another_format_is_refused(kit: Kit, tmp_path: P
     path.write_text(good.replace('"num_classes": 4', '"num_classes": 5'))
     with pytest.raises(LatencyError, match=r"damaged: the sha256 of kit\.json"):
         Kit.load(tmp_path)
-    path.write_text(good.replace('"format": 1', '"format": 99'))
-    with pytest.raises(LatencyError, match="has format 99, this AutoNAD reads format 1"):
+    path.write_text(good.replace(f'"format": {FORMAT}', '"format": 99'))
+    with pytest.raises(LatencyError, match="has format 99, this AutoNAD reads format"):
         Kit.load(tmp_path)
     path.write_text("{")
     with pytest.raises(StorageError, match="cannot be read"):
@@ -149,7 +149,7 @@ def test_what_a_device_measured_becomes_the_table(kit: Kit, measured: Measured, 
     ("change", "named"),
     [
         (lambda text: text.replace('"overhead_ms": ', '"overhead_ms": NaN, "was": '), "overhead_ms"),
-        (lambda text: text.replace('"format": 1', '"format": 2'), "format 2"),
+        (lambda text: text.replace(f'"format": {FORMAT}', '"format": 99'), "format 99"),
         (lambda text: "[]", "format None"),
     ],
 )

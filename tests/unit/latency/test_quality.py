@@ -8,6 +8,7 @@ from autonad.latency import machine, quality
 from autonad.latency.cgroup import Throttling, cpu_quota, throttling
 from autonad.latency.machine import CpuTime
 from autonad.latency.quality import (
+    Evidence,
     Quality,
     allowed_load,
     best_of,
@@ -20,7 +21,17 @@ from autonad.latency.quality import (
 from autonad.latency.target import Target
 
 GOOD = Quality(
-    threads=2, cores=2.0, load_before=0.05, load=0.1, throttled=None, disagreement=0.04, attempts=1, faults=()
+    threads=2,
+    cores=2.0,
+    load_before=0.05,
+    load=0.1,
+    throttled=None,
+    disagreement=0.04,
+    drift=0.05,
+    error=0.04,
+    rank_correlation=0.98,
+    attempts=1,
+    faults=(),
 )
 
 
@@ -83,7 +94,7 @@ def test_others_may_use_what_the_threads_leave(threads: int, cores: int, allowed
 
 def test_a_quiet_machine_is_good_and_a_busy_core_beside_it_is_named() -> None:
     assert faults_of(GOOD, 2) == []
-    assert faults_of(with_(load=None, disagreement=None), 2) == []
+    assert faults_of(with_(load=None, disagreement=None, error=None, rank_correlation=None), 2) == []
     (busy,) = faults_of(with_(threads=1, load=1.0), 2)
     assert "1.0 of the machine's 2 cores busy" in busy
     assert faults_of(with_(load=20.0), 64) == []
@@ -92,6 +103,14 @@ def test_a_quiet_machine_is_good_and_a_busy_core_beside_it_is_named() -> None:
     assert faults_of(with_(throttled=0.04), 2) == []
     (drift,) = faults_of(with_(disagreement=0.35), 2)
     assert "35 %" in drift
+
+
+def test_a_table_that_predicts_no_network_is_named() -> None:
+    wrong = faults_of(with_(error=0.39, rank_correlation=0.54), 2)
+    assert "error of 39 %" in wrong[0]
+    assert "rank correlation 0.54" in wrong[1]
+    (drifted,) = faults_of(with_(drift=0.5), 2)
+    assert "changed its speed by 50 %" in drifted
 
 
 def test_disagreement_is_that_of_the_typical_network() -> None:
@@ -133,11 +152,11 @@ class Machine:
         self.slept.append(seconds)
         self.now += seconds
 
-    def measure(self) -> tuple[int, list[list[float]]]:
+    def measure(self) -> tuple[int, Evidence]:
         load = self.loads[self.measured]
         self.measured += 1
         self.now, self.busy = self.now + 1.0, self.busy + load
-        return self.measured, [[1.0, 1.0 + load, 1.0]]
+        return self.measured, Evidence([[1.0, 1.0 + load, 1.0]])
 
 
 @pytest.mark.parametrize(

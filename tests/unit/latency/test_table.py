@@ -14,7 +14,7 @@ from autonad.space import Architecture, SearchSpace
 Make = Callable[[SearchSpace], LatencyTable]
 
 
-@pytest.mark.parametrize("preset", ["tiny", "small", "table1", "released"])
+@pytest.mark.parametrize("preset", ["tiny", "small", "table1", "released", "edge"])
 def test_the_prediction_is_the_sum_of_the_pieces_for_every_member(
     preset: str,
     profile_table: Make,
