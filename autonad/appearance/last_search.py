@@ -23,7 +23,7 @@ class LastSearch:
         pin_key: Of the pin whose images it was run on; None without one.
         hardware_key: Of the target.
         target: Name of the target.
-        latency_budget_ms: The limit; None without one.
+        latency_budget_ms: The limit, or several; None without one.
         search_settings: Settings of the search, the budget left out.
         supernet_settings: Everything that decides a supernet but its images; None where it is not known.
     """
@@ -31,7 +31,7 @@ class LastSearch:
     pin_key: str | None
     hardware_key: str
     target: str
-    latency_budget_ms: float | None
+    latency_budget_ms: float | list[float] | None
     search_settings: Mapping[str, Any] = field(default_factory=dict)
     supernet_settings: Mapping[str, Any] | None = None
 
@@ -55,13 +55,19 @@ def search_settings(config: Config) -> dict[str, Any]:
     )
 
 
+def budget_setting(config: Config) -> float | list[float] | None:
+    """The latency budget as JSON holds it."""
+    budgets = config.search.latency_budget_ms
+    return list(budgets) if isinstance(budgets, tuple) else budgets
+
+
 def this_search(config: Config, pin_key: str | None, hardware_key: str, target: str) -> LastSearch:
     """What a search of now would be run with."""
     return LastSearch(
         pin_key=pin_key,
         hardware_key=hardware_key,
         target=target,
-        latency_budget_ms=config.search.latency_budget_ms,
+        latency_budget_ms=budget_setting(config),
         search_settings=search_settings(config),
         supernet_settings=supernet_settings(config),
     )

@@ -211,5 +211,7 @@ def _changed_settings(now: LastSearch, last: LastSearch | None) -> list[Reason]:
     return found
 
 
-def _ms(value: float | None) -> str:
+def _ms(value: float | list[float] | None) -> str:
+    if isinstance(value, list):
+        return " and ".join(map(_ms, value))
     return "absent" if value is None else f"{value:g} ms"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from autonad.cli.text import interval, percent
 
 if TYPE_CHECKING:
     from autonad.steps.profile_kit import KitResult
+    from autonad.steps.search import SearchResult
 
 NumClasses = Annotated[int, typer.Option("--num-classes", help="Classes of the head, background included.")]
 
@@ -206,16 +208,28 @@ def search(
     *,
     dataset: DatasetDir,
     supernet: Annotated[Path, typer.Option("--supernet", help="Supernet folder.")],
-    latency: Annotated[Path, typer.Option("--latency", help="Latency folder.")],
+    latency: Annotated[
+        list[Path], typer.Option("--latency", help="Latency folder. Repeatable: one for each target.")
+    ],
+    budget_ms: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--budget-ms",
+            help="Latency that must not be exceeded, ms. Repeatable: a network for each.",
+            show_default="search.latency_budget_ms",
+        ),
+    ] = None,
     pin: PinDir = None,
     to: ResumedOutput,
     call: Call,
 ) -> None:
-    """Evolve the best architecture under the target's latency."""
+    """Find the best architecture for every target and latency budget."""
     from autonad import steps
-    from autonad.report.units import per_image
 
     to.require_free("search")
+    if budget_ms:
+        wanted = budget_ms[0] if len(budget_ms) == 1 else budget_ms
+        call = replace(call, set=[*(call.set or ()), f"search.latency_budget_ms={wanted}"])
     with call.context() as context:
         result = steps.search(
             context,
@@ -226,14 +240,23 @@ def search(
             pin=pin,
             resume=to.wanted,
         )
-    cost = f"{result.predicted_ms:.2f} ms predicted"
-    if result.measured_ms is not None:
-        cost = f"{result.measured_ms:.2f} ms measured ({cost})"
-    cost += per_image(result.measured_ms or result.predicted_ms, result.tiles)
+    for one in (result, *result.others):
+        _say_found(one)
+    print(f"{to.output}: {result.evaluations} architectures evaluated ({result.seconds:.0f} s)")
+
+
+def _say_found(found: SearchResult) -> None:
+    from autonad.report.units import per_image
+
+    cost = f"{found.predicted_ms:.2f} ms predicted"
+    if found.measured_ms is not None:
+        cost = f"{found.measured_ms:.2f} ms measured ({cost})"
+    cost += per_image(found.measured_ms or found.predicted_ms, found.tiles)
     print(
-        f"{to.output}: architecture {result.key}, {result.parameters:,} parameters, inherited validation "
-        f"mIoU {percent(result.miou)}, {cost}, {result.evaluations} evaluated ({result.seconds:.0f} s)"
+        f"{found.folder}: architecture {found.key}, {found.parameters:,} parameters, inherited validation "
+        f"mIoU {percent(found.miou)}, {cost}"
     )
+    print(f"  {found.reason}")
 
 
 def retrain(

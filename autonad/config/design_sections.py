@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autonad.config.fields import Count, Fraction, Positive, Section
 
@@ -144,8 +144,14 @@ class LatencyConfig(Section):
 
 
 class SearchConfig(Section):
-    """Evolution (Algorithm 1)."""
+    """Searching the supernet."""
 
+    algorithm: Literal["nsga2", "algorithm1"] = Field(
+        "nsga2", description="fronts with hard constraints, or the paper's Algorithm 1"
+    )
+    prior: Literal["auto", "uniform", "latency"] = Field(
+        "auto", description="makes fast operators likelier or not; auto: as in the paper for algorithm1 alone"
+    )
     population: Annotated[int, Field(ge=2)] = Field(24, description="architectures per generation, N")
     generations: Count = Field(8, description="generations, G")
     top_k: Count = Field(10, description="parents kept per generation")
@@ -155,9 +161,36 @@ class SearchConfig(Section):
         "auto",
         description="λ, mIoU fraction per ms; auto: σ(latency) costs half of σ(mIoU) in the first population",
     )
-    latency_budget_ms: Positive | None = Field(
-        None, description="median latency of one pass (an image, or a tile) that must not be exceeded, ms"
+    latency_budget_ms: Positive | Annotated[tuple[Positive, ...], Field(min_length=1)] | None = Field(
+        None, description="median of one pass (image or tile) not to be exceeded, ms; [1, 3]: a network each"
+    )
+    max_parameters: Count | None = Field(None, description="scalars that a network may have (nsga2)")
+    max_memory_mib: Positive | None = Field(
+        None, description="activations that a pass may hold at once, fp32, MiB (nsga2)"
     )
     finalists: Count = Field(
         3, description="best architectures whose latency is measured before one is returned"
     )
+
+    @property
+    def budgets_ms(self) -> tuple[float | None, ...]:
+        """A limit for each network that is wanted; one without a limit if none is set."""
+        budgets = self.latency_budget_ms
+        return budgets if isinstance(budgets, tuple) else (budgets,)
+
+    @property
+    def prefers_fast(self) -> bool:
+        """Whether fast operators are drawn likelier (P_lat)."""
+        return self.prior == "latency" or (self.prior == "auto" and self.algorithm == "algorithm1")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> SearchConfig:
+        limits = self.max_parameters, self.max_memory_mib
+        if self.algorithm == "algorithm1" and (len(self.budgets_ms) > 1 or any(limits)):
+            raise ValueError(
+                "algorithm1 knows one latency budget and neither max_parameters nor max_memory_mib; set "
+                "search.algorithm=nsga2"
+            )
+        if len(set(self.budgets_ms)) < len(self.budgets_ms):
+            raise ValueError("latency_budget_ms names a budget twice; name each once")
+        return self

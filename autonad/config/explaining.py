@@ -60,7 +60,7 @@ def _fault(fault: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, str]:
     """A fault's field with what it holds, and what it needs."""
     # A union adds the branch that was tried to the field's place ("constrained-float", "literal['auto']").
     names = [str(name) for name in fault["loc"]]
-    kept = [name for name in names if not name.startswith(("function", "constrained", "literal["))]
+    kept = [name for name in names if not name.startswith(("function", "constrained", "literal[", "tuple["))]
     field, held = cut(".".join(kept), LONGEST_VALUE), quoted(fault["input"])
     match fault["type"]:
         case "extra_forbidden":

@@ -80,6 +80,16 @@ def uniform_share(mixers: list[str]) -> dict[str, float]:
     }
 
 
+def is_uniform(prior: SamplingPrior) -> bool:
+    """Whether a prior prefers nothing: every mixer and edge operator has its uniform share."""
+    places = (*prior.blocks.values(), *prior.edges.values())
+    return all(
+        abs(probability - uniform_share(list(place))[name]) < 1e-3
+        for place in places
+        for name, probability in place.items()
+    )
+
+
 def _signal(costs: pd.DataFrame) -> float:
     """Variance of true costs within a place, ms²: what is found less what measurement error explains.
 

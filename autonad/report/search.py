@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autonad.errors import SearchError
 from autonad.files import write_text_atomic
@@ -12,6 +12,7 @@ from autonad.report.front import Population, front_figure
 from autonad.report.kit import Card, render
 from autonad.report.units import milliseconds, percent, whole
 from autonad.search.pareto import front
+from autonad.search.reasons import explain_choice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +40,7 @@ def write_page(
     latency_budget_ms: float | None = None,
     num_classes: int | None = None,
     cautions: Sequence[str] = (),
+    variants: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write one self-contained page: population by generation, Pareto front and winner.
 
@@ -49,6 +51,7 @@ def write_page(
         latency_budget_ms: Drawn as a line.
         num_classes: Classes including background; with it, the page says how many parameters networks have.
         cautions: What is to be known before its latencies are believed.
+        variants: What was returned for each target and budget, as `search.json` lists it.
 
     Raises:
         SearchError: The table is empty, or the winner is not in it.
@@ -75,8 +78,23 @@ def write_page(
         winner=winner,
         columns=_columns(best, sizes),
         cautions=list(cautions),
+        why=explain_choice(table, winner, latency_budget_ms).sentence,
+        variants=[_variant(one) for one in variants] if len(variants) > 1 else [],
     )
     write_text_atomic(path, page)
+
+
+def _variant(found: Mapping[str, Any]) -> list[str]:
+    """A row of the table of what was returned."""
+    measured = found["measured_ms"]
+    return [
+        str(found["name"]),
+        str(found["architecture_key"]),
+        percent(float(found["miou"])),
+        milliseconds(float(found["predicted_ms"])),
+        "–" if measured is None else milliseconds(float(measured)),
+        whole(float(found["parameters"])),
+    ]
 
 
 def _cards(chosen: pd.Series, budget: float | None, parameters: int | None) -> list[Card]:

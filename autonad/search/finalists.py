@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from autonad.errors import SearchError
 from autonad.search.ranking import Evaluation
@@ -15,55 +16,73 @@ if TYPE_CHECKING:
     from autonad.latency.target import Target
 
 LEAST_REPEATS = 50
+# Where none of the finalists keeps the budget, at most so many times as many are measured.
+PATIENCE = 4
 
 
 def choose(
-    finalists: Sequence[Evaluation],
+    ranked: Sequence[Evaluation],
     measure: Callable[[Architecture], Measurement] | None,
     latency_budget_ms: float | None,
+    *,
+    count: int | None = None,
 ) -> tuple[Evaluation, list[dict[str, Any]]]:
-    """Measure all finalists; the first within the budget wins.
+    """Measure the finalists; the first within the budget wins.
 
-    Where the target is another machine nothing can be measured, and the prediction decides.
+    If none is, the next ones follow that should be, by how much the first took longer than predicted. Where
+    the target is another machine nothing can be measured, and the prediction decides.
 
     Args:
-        finalists: Best first.
+        ranked: Best first.
         measure: Runs an architecture on the target; None where this machine is another one.
         latency_budget_ms: Upper bound of the median in ms; None without one.
+        count: How many are measured whatever they take; None for all.
 
     Returns:
-        The winner, and the figures of every finalist as plain JSON values.
+        The winner, and the figures of all that were measured as plain JSON values.
 
     Raises:
         SearchError: None of them keeps the budget.
     """
+    count = len(ranked) if count is None else count
     rows: list[dict[str, Any]] = []
-    winner, fastest = None, math.inf
-    for finalist in finalists:
-        measured = None if measure is None else measure(finalist.architecture)
-        latency_ms = finalist.latency_ms if measured is None else measured.median_ms
-        rows.append(
-            {
-                "key": finalist.architecture.key,
-                "miou": finalist.miou,
-                "predicted_ms": finalist.latency_ms,
-                "measured_ms": None if measured is None else measured.median_ms,
-                "p95_ms": None if measured is None else measured.p95_ms,
-                "std_ms": None if measured is None else measured.std_ms,
-                "n": 0 if measured is None else len(measured.samples_ms),
-                "warmup": 0 if measured is None else measured.warmup,
-            }
-        )
-        within = latency_budget_ms is None or latency_ms <= latency_budget_ms
-        fastest = min(fastest, latency_ms)
-        winner = finalist if winner is None and within else winner
+    winner: Evaluation | None = None
+    for number, finalist in enumerate(ranked):
+        if number >= count:
+            longer = float(np.median([_latency(row) / max(row["predicted_ms"], 1e-9) for row in rows]))
+            hopeless = latency_budget_ms is not None and finalist.latency_ms * longer > latency_budget_ms
+            if winner is not None or len(rows) >= PATIENCE * count:
+                break
+            if hopeless:
+                continue
+        rows.append(_row(finalist, None if measure is None else measure(finalist.architecture)))
+        if winner is None and (latency_budget_ms is None or _latency(rows[-1]) <= latency_budget_ms):
+            winner = finalist
     if winner is None:
+        fastest = min(rows, key=_latency)
         raise SearchError(
             f"none of the {len(rows)} finalists keeps search.latency_budget_ms = {latency_budget_ms:g}; the "
-            f"fastest takes {fastest:.2f} ms. Raise the budget, the generations or the finalists and repeat "
-            "with --resume, which keeps what was evaluated; or use a smaller preset"
+            f"fastest takes {_latency(fastest):.2f} ms. Raise the budget, the generations or the finalists "
+            "and repeat with --resume, which keeps what was evaluated; or use a smaller preset"
         )
     return winner, rows
+
+
+def _latency(row: dict[str, Any]) -> float:
+    return float(row["predicted_ms"] if row["measured_ms"] is None else row["measured_ms"])
+
+
+def _row(finalist: Evaluation, measured: Measurement | None) -> dict[str, Any]:
+    return {
+        "key": finalist.architecture.key,
+        "miou": finalist.miou,
+        "predicted_ms": finalist.latency_ms,
+        "measured_ms": None if measured is None else measured.median_ms,
+        "p95_ms": None if measured is None else measured.p95_ms,
+        "std_ms": None if measured is None else measured.std_ms,
+        "n": 0 if measured is None else len(measured.samples_ms),
+        "warmup": 0 if measured is None else measured.warmup,
+    }
 
 
 def measurer(

@@ -28,6 +28,49 @@ def pareto_mask(points: np.ndarray) -> np.ndarray:
     return mask
 
 
+def front_ranks(points: np.ndarray) -> np.ndarray:
+    """Non-dominated sorting: 0 on the front, 1 on the front of what is left without it, and so on.
+
+    Args:
+        points: (N, M), M objectives to be minimised.
+
+    Returns:
+        (N,) integers.
+
+    Raises:
+        SearchError: A value is not finite.
+    """
+    points = _checked(points)
+    ranks, left, rank = np.zeros(len(points), dtype=int), np.arange(len(points)), 0
+    while len(left):
+        mask = pareto_mask(points[left])
+        ranks[left[mask]] = rank
+        left, rank = left[~mask], rank + 1
+    return ranks
+
+
+def crowding(points: np.ndarray) -> np.ndarray:
+    """Crowding distance: how far the neighbours of each point of a front lie apart (Deb et al., 2002).
+
+    Args:
+        points: (N, M), the members of one front.
+
+    Returns:
+        (N,) distances, each objective in shares of its range; infinite at the ends.
+
+    Raises:
+        SearchError: A value is not finite.
+    """
+    points = _checked(points)
+    distances = np.zeros(len(points))
+    for values in points.T:
+        order = np.argsort(values, kind="stable")
+        sorted_values, spread = values[order], np.ptp(values) or 1.0
+        distances[order[[0, -1]]] = np.inf
+        distances[order[1:-1]] += (sorted_values[2:] - sorted_values[:-2]) / spread
+    return distances
+
+
 def hypervolume(points: np.ndarray, reference: tuple[float, float]) -> float:
     """Area that points dominate, up to a reference point.
 

@@ -70,21 +70,20 @@ class Candidate:
         return cls(architecture, int(data["generation"]), str(data["origin"]), parents, evaluation)
 
 
-def population_table(candidates: Iterable[Candidate], ranking: Ranking) -> pd.DataFrame:
-    """Every evaluation as a row, in the order of `candidates`; the pending ones are left out."""
+def population_table(told: Iterable[tuple[Candidate, Evaluation]], ranking: Ranking) -> pd.DataFrame:
+    """Every evaluation as a row, in the order given; each with its candidate."""
     rows = [
         (
             candidate.generation,
             candidate.architecture.key,
             candidate.origin,
             ",".join(candidate.parents),
-            told.miou,
-            told.latency_ms,
-            ranking.score(told),
-            ranking.feasible(told),
+            evaluation.miou,
+            evaluation.latency_ms,
+            ranking.score(evaluation),
+            ranking.feasible(evaluation),
             candidate.architecture.to_json(),
         )
-        for candidate in candidates
-        if (told := candidate.evaluation) is not None
+        for candidate, evaluation in told
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -9,7 +9,7 @@ import pandas as pd
 from autonad.search.pareto import front, hypervolume, objectives
 
 if TYPE_CHECKING:
-    from autonad.search.evolution import Evolution
+    from autonad.search.ask_tell import AskTell
 
 
 def by_generation(population: pd.DataFrame) -> pd.DataFrame:
@@ -36,21 +36,21 @@ def by_generation(population: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
-def generation_metrics(evolution: Evolution) -> dict[str, float]:
+def generation_metrics(search: AskTell) -> dict[str, float]:
     """The figures of the running generation, by the names that they have in MLflow."""
-    population = evolution.table()
-    latest, first = (population[population["generation"] == g] for g in (evolution.generation, 1))
+    population = search.table()
+    latest, first = (population[population["generation"] == g] for g in (search.generation, 1))
     return {
         "search/best_score": float(population["score"].max()),
         "search/mean_score": float(latest["score"].mean()),
         "search/best_miou": float(population["miou"].max()),
         "search/mean_miou": float(latest["miou"].mean()),
-        "search/best_latency_ms": evolution.best.latency_ms,
+        "search/best_latency_ms": search.best.latency_ms,
         "search/mean_latency_ms": float(latest["latency_ms"].mean()),
         "search/evaluations": float(len(population)),
         "search/front_size": float(len(front(population))),
         # Reference: no mIoU at all, and the slowest of the first population; it stays the same over
         # generations.
         "search/hypervolume": hypervolume(objectives(population), (1.0, float(first["latency_ms"].max()))),
-        "search/lambda": evolution.latency_weight,
+        "search/lambda": search.latency_weight,
     }

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from autonad.errors import SearchError, StorageError
-from autonad.search.evolution import Evolution
+from autonad.search.ask_tell import AskTell
 from autonad.search.state import merged
 from autonad.storage.journal import Journal
 
 
-def resume_from(evolution: Evolution, journal: Journal, inputs: dict[str, str], *, restart: bool) -> bool:
+def resume_from(search: AskTell, journal: Journal, inputs: dict[str, str], *, restart: bool) -> bool:
     """Put a search back to where its journal ends.
 
     Args:
-        evolution: The search, as it begins.
+        search: The search, as it begins.
         journal: Its first entry names the inputs, the others are the search's.
         inputs: Sha256 of what the search works with, by name.
         restart: Whether a journal of something else, or one that cannot be read, is passed over.
@@ -36,7 +36,7 @@ def resume_from(evolution: Evolution, journal: Journal, inputs: dict[str, str], 
             )
         if not entries:
             return False
-        evolution.load_state_dict(merged(entries))
+        search.load_state_dict(merged(entries))
     except (SearchError, StorageError):
         if restart:
             return False

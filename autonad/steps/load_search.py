@@ -98,7 +98,7 @@ def _fetch_champion(config: Config, dataset: str, target: str, folder: Path) -> 
     from autonad.tracking.registry.registry import Registry
 
     registry = Registry(tracking_settings(config))
-    version = registry.champion(model_name(dataset, target))
+    version = registry.champion(model_name(dataset, target, config.search.budgets_ms[0]))
     if version is not None:
         registry.fetch(version, (MODEL,), folder)
     return version.number if version is not None else None

@@ -162,11 +162,13 @@ def _read(config: Config, export: Path, evaluation: Path, dataset: Path, target:
             "FILE"
         )
     key = network.provenance.get("hardware_key") if device is None else device.hardware_key
-    latency = _latency(config, export, network, str(where), key)
+    budget = network.provenance.get("latency_budget_ms", config.search.budgets_ms[0])
+    latency = _latency(config, export, network, str(where), key, budget)
     tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: network.architecture.key}
     if key is not None:
         tags[HARDWARE_KEY] = key
-    return _Entry(model_name(dataset_name(config, source), where), export, network, source, latency, tags)
+    name = model_name(dataset_name(config, source), str(where), budget)
+    return _Entry(name, export, network, source, latency, tags)
 
 
 def _check_evaluation(evaluation: Path, challenger: ShippedNetwork, source: Dataset) -> None:
@@ -183,7 +185,12 @@ def _check_evaluation(evaluation: Path, challenger: ShippedNetwork, source: Data
 
 
 def _latency(
-    config: Config, export: Path, challenger: ShippedNetwork, where: str, key: str | None
+    config: Config,
+    export: Path,
+    challenger: ShippedNetwork,
+    where: str,
+    key: str | None,
+    budget_ms: float | None,
 ) -> Verdict:
     """The latency on the target: of this file if the target exported it, else as the search measured it."""
     from autonad.deploy.verdict import judge_latency
@@ -196,9 +203,7 @@ def _latency(
         latency_ms = challenger.provenance.get("target_ms")
     else:
         latency_ms = None
-    return judge_latency(
-        latency_ms, config.search.latency_budget_ms, config.register.latency_tolerance, where
-    )
+    return judge_latency(latency_ms, budget_ms, config.register.latency_tolerance, where)
 
 
 def _verdict(

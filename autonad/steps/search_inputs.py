@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,22 @@ if TYPE_CHECKING:
     from autonad.latency.table import LatencyTable
     from autonad.latency.target import Target
     from autonad.network import SuperNet
+    from autonad.search.goals import Goal, Pricing
+
+
+@dataclass(frozen=True)
+class Device:
+    """A target and what networks cost on it.
+
+    Attributes:
+        folder: The latency folder.
+        table: Costs on the target.
+        target: What a network will run on.
+    """
+
+    folder: Path
+    table: LatencyTable
+    target: Target
 
 
 @dataclass(frozen=True)
@@ -24,8 +41,7 @@ class SearchInputs:
         net: The supernet; on the CPU until it is moved.
         spec: Its classes, input and normalisation.
         provenance: Where its weights come from.
-        table: Costs on the target.
-        target: What the network will run on.
+        devices: What the networks will run on; the first is what progress is told by.
         source: The images that judge.
         pin_key: Key of the pin that they were taken from; None without one.
         digests: What must be equal for a search to be the same.
@@ -34,8 +50,7 @@ class SearchInputs:
     net: SuperNet
     spec: DetectorSpec
     provenance: dict[str, Any]
-    table: LatencyTable
-    target: Target
+    devices: tuple[Device, ...]
     source: Dataset
     pin_key: str | None
     digests: dict[str, str]
@@ -48,6 +63,62 @@ class SearchInputs:
         return tiles_per_image(self.source, self.spec.tiles)
 
     @property
+    def target(self) -> Target:
+        """The first target."""
+        return self.devices[0].target
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What is to be known before latencies are believed, a sentence each."""
+        return tuple(caution for device in self.devices for caution in device.table.cautions)
+
+    def goals(self, budgets_ms: Sequence[float | None]) -> list[Goal]:
+        """A network per target and budget."""
+        from autonad.search.goals import Goal
+
+        targets = [device.target.name for device in self.devices]
+        return [Goal(n, budget, name) for n, name in enumerate(targets) for budget in budgets_ms]
+
+    def pricing(self) -> Pricing:
+        """What architectures cost, each counted once."""
+        from functools import cache
+
+        from autonad.network.peak_memory import count_parameters, peak_activations_mib
+        from autonad.search.goals import Pricing
+
+        classes, size = self.spec.num_classes, self.spec.size
+        return Pricing(
+            tuple(cache(device.table.predict) for device in self.devices),
+            cache(lambda architecture: count_parameters(architecture, classes)),
+            cache(lambda architecture: peak_activations_mib(architecture, classes, size)),
+        )
+
+    def check_latencies(self, budgets_ms: Sequence[float | None], *, accept_noise: bool) -> None:
+        """Make sure that every latency table is of this space and can keep the budgets.
+
+        Args:
+            budgets_ms: Limits of the latency; None for no limit.
+            accept_noise: Whether tables that were not measured well will do.
+
+        Raises:
+            LatencyError: One is of another space or input size, or was not measured well.
+            SearchError: Two are of one target.
+        """
+        from autonad.errors import SearchError
+
+        known: dict[str, Path] = {}
+        for device in self.devices:
+            device.table.check_made_for(self.net.space.key, self.spec.size)
+            for budget in budgets_ms:
+                device.table.check_budget(budget, accept_noise)
+            for name in (device.target.name, device.target.hardware_key):
+                if known.setdefault(name, device.folder) != device.folder:
+                    raise SearchError(
+                        f"{known[name]} and {device.folder} are both of target {device.target.name!r} "
+                        f"(hardware key {device.target.hardware_key}); give one --latency per target"
+                    )
+
+    @property
     def tags(self) -> dict[str, str]:
         """Hexadecimal keys, for MLflow."""
         tags = {HARDWARE_KEY: self.target.hardware_key}
@@ -55,27 +126,35 @@ class SearchInputs:
         return tags | ({PIN_KEY: self.pin_key} if self.pin_key else {})
 
 
-def read_inputs(dataset: Path, pin: Path | None, supernet: Path, latency: Path) -> SearchInputs:
+def read_inputs(dataset: Path, pin: Path | None, supernet: Path, latency: Sequence[Path]) -> SearchInputs:
     """Open everything, and make sure that the supernet is of these images.
 
     Raises:
         DatasetError: The dataset has other classes than the supernet.
+        SearchError: A latency folder is named twice.
     """
     from autonad.appearance.pin import searched_images
+    from autonad.errors import SearchError
     from autonad.files import sha256_file
     from autonad.latency.table import LatencyTable
     from autonad.latency.target import Target
     from autonad.training.folders import load_supernet
     from autonad.training.inputs import check_classes
 
+    if len({folder.resolve() for folder in latency}) < len(latency):
+        raise SearchError(f"--latency names a folder twice: {', '.join(map(str, latency))}; name each once")
+    devices = tuple(
+        Device(folder, LatencyTable.load(folder / "table.parquet"), Target.load(folder / "target.json"))
+        for folder in latency
+    )
     net, spec, provenance = load_supernet(supernet)
-    table = LatencyTable.load(latency / "table.parquet")
-    target = Target.load(latency / "target.json")
     source, pin_key = searched_images(dataset, pin)
     check_classes(source, spec, "the supernet")
     digests = {
         "supernet": sha256_file(supernet / "supernet.safetensors"),
-        "latency": sha256_file(latency / "table.parquet"),
+        "latency": sha256_file(latency[0] / "table.parquet"),
         "dataset": source.fingerprint,
     }
-    return SearchInputs(net, spec, provenance, table, target, source, pin_key, digests)
+    for device in devices[1:]:
+        digests[f"latency on {device.target.name}"] = sha256_file(device.folder / "table.parquet")
+    return SearchInputs(net, spec, provenance, devices, source, pin_key, digests)

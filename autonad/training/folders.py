@@ -178,8 +178,8 @@ def searched_for(folder: Path) -> dict[str, Any]:
     """The target that a search folder's architecture was searched for, and its median latency there.
 
     Returns:
-        `target` (name), `hardware_key` and `target_ms` (predicted, if it could not be measured); nothing if
-        the folder holds an architecture alone.
+        `target` (name), `hardware_key`, `target_ms` (predicted, if it could not be measured) and, where one
+        was set, `latency_budget_ms`; nothing if the folder holds an architecture alone.
 
     Raises:
         StorageError: `search.json` is damaged.
@@ -196,6 +196,7 @@ def searched_for(folder: Path) -> dict[str, Any]:
         "hardware_key": found.get("hardware_key"),
         # Where the target is another machine than the search's, its table says what can be known.
         "target_ms": winner.get("measured_ms") or winner.get("predicted_ms"),
+        "latency_budget_ms": found.get("latency_budget_ms"),
     }
     return {name: value for name, value in facts.items() if value is not None}
 

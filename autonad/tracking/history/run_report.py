@@ -11,6 +11,7 @@ from autonad.report.run_page import RunReport, SearchedFront, StepLine
 from autonad.tracking.connection import CONNECT, MlflowClient, clear_failures, connect
 from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.history.run_reader import RunReader, latest, read_table
+from autonad.tracking.history.searches import first_budget
 from autonad.tracking.identifiers import tag_is
 from autonad.tracking.runs.ending import ClosedExecution
 from autonad.tracking.tags import (
@@ -95,7 +96,7 @@ class _Reader:
         return SearchedFront(
             population=table,
             chosen=run.data.tags.get(ARCHITECTURE),
-            latency_budget_ms=None if budget == NO_PLACE else float(budget),
+            latency_budget_ms=first_budget(budget),
             origin="The search of this run:"
             if run is own
             else f"The last search, that of {self._owner(run)}:",

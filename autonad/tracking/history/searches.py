@@ -6,6 +6,7 @@ happens when all of them have arrived (see `search_files`).
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,14 @@ def open_history(settings: TrackingSettings) -> MlflowClient:
     return connect(settings)
 
 
+def first_budget(setting: str) -> float | None:
+    """The budget of the architecture at the top of a search folder, from how MLflow keeps the setting."""
+    if setting == "None":
+        return None
+    budgets = json.loads(setting)
+    return float(budgets[0] if isinstance(budgets, list) else budgets)
+
+
 def found_search(run: Any) -> FoundSearch:
     """What a run says about the search that it was.
 
@@ -116,7 +125,7 @@ def found_search(run: Any) -> FoundSearch:
         hardware_key=tags.get(HARDWARE_KEY, ""),
         pin_key=tags.get(PIN_KEY),
         architecture_key=tags.get(ARCHITECTURE, ""),
-        latency_budget_ms=None if budget == "None" else float(budget),
+        latency_budget_ms=first_budget(budget),
         ended_ms=run.info.end_time,
         digests=tags[DIGEST_TAG],
     )

@@ -56,9 +56,10 @@ class Version:
         return f"version {self.number} of {self.name}"
 
 
-def model_name(dataset: str, target: str) -> str:
-    """`autonad-<dataset>-<target>`, both as a registry takes them; see `identifier`."""
-    return f"autonad-{identifier(dataset, limit=_MAX_PART)}-{identifier(target, limit=_MAX_PART)}"
+def model_name(dataset: str, target: str, latency_budget_ms: float | None = None) -> str:
+    """`autonad-<dataset>-<target>`, both as a registry takes them, then the budget, such as `-3ms`."""
+    budget = "" if latency_budget_ms is None else f"-{latency_budget_ms:g}ms"
+    return f"autonad-{identifier(dataset, limit=_MAX_PART)}-{identifier(target, limit=_MAX_PART)}{budget}"
 
 
 class ModelVersions:

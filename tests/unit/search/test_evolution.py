@@ -23,7 +23,7 @@ MINIATURE = SearchSpace(
     edge_operators=("conv1x1",),
     pool_sizes=((1,), (2,), (3,), (6,)),
     head_width=8,
-    mfam_width=16,
+    mfam_widths=(16,),
 )
 SETTINGS = SearchConfig(population=8, generations=4, top_k=3)
 
@@ -127,7 +127,7 @@ def test_the_best_never_gets_worse() -> None:
     search, scores = make(generations=8, latency_weight=0.01), []
     while not search.done:
         search.tell([toy(architecture) for architecture in search.ask()])
-        scores.append(search.ranking.score(search.best))
+        scores.append(search.ranking(search.goals[0]).score(search.best))
     assert scores == sorted(scores)
     assert scores[-1] > scores[0]
 

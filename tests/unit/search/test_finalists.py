@@ -1,13 +1,17 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from autonad.errors import SearchError
+from autonad.latency.measure import Measurement
 from autonad.latency.target import Target
 from autonad.search.finalists import choose, measurer
 from autonad.search.ranking import Evaluation
-from autonad.space import SearchSpace
+from autonad.space import Architecture, SearchSpace
 
 SPACE = SearchSpace.preset("tiny")
+HERE = Target.describe("here", threads=1)
 RNG = np.random.default_rng(0)
 FINALISTS = [Evaluation(SPACE.sample(RNG), miou, ms) for miou, ms in ((0.8, 6.0), (0.7, 4.0), (0.6, 3.0))]
 
@@ -32,3 +36,35 @@ def test_finalists_are_measured_on_the_target_alone() -> None:
     assert said == []
     assert measurer(lambda _: None, other, **facts) is None  # type: ignore[arg-type]
     assert "cpu is" in said[0]
+
+
+def timed(medians: dict[str, float]) -> tuple[list[str], Callable[[Architecture], Measurement]]:
+    """A device with given medians, and what was measured on it."""
+    asked: list[str] = []
+
+    def measure(architecture: Architecture) -> Measurement:
+        asked.append(architecture.key)
+        return Measurement(HERE, (1, 3, 32, 32), (medians[architecture.key],) * 3, warmup=0)
+
+    return asked, measure
+
+
+def test_the_next_one_is_taken_when_the_best_misses_the_budget_measured() -> None:
+    first, second, third = FINALISTS
+    asked, measure = timed(
+        {first.architecture.key: 5.2, second.architecture.key: 4.9, third.architecture.key: 3}
+    )
+    winner, rows = choose(FINALISTS, measure, 5.0)
+    assert winner == second
+    assert [row["measured_ms"] for row in rows] == [5.2, 4.9, 3]
+    assert len(asked) == 3
+
+
+def test_a_table_that_is_too_low_is_made_up_for() -> None:
+    ranked = [Evaluation(SPACE.sample(RNG), 0.9 - n / 100, 4.0 - n / 10) for n in range(20)]
+    medians = {one.architecture.key: 1.5 * one.latency_ms for one in ranked}
+    asked, measure = timed(medians)
+    winner, rows = choose(ranked, measure, 4.0, count=2)
+    assert medians[winner.architecture.key] <= 4.0
+    assert winner == next(one for one in ranked if 1.5 * one.latency_ms <= 4.0), "the best that keeps it"
+    assert len(rows) == len(asked) == 3, "what cannot keep it is not measured"

@@ -1,0 +1,101 @@
+"""Architectures that keep a goal's constraints, found by prediction alone: nothing is evaluated for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from autonad.errors import SearchError
+from autonad.search.goals import Goal, Limits, Pricing
+from autonad.space import Architecture, SearchSpace
+
+# Draws before the nearest is walked towards the constraints, and steps of that walk; a prediction costs a
+# fraction of a millisecond, an evaluation seconds.
+MAX_DRAWS = 20
+MAX_STEPS = 400
+# Share of the genes that a step changes: few near the goal, where nearly all changes lead away from it.
+STEP_RATES = (0.15, 0.05, 0.02)
+KEPT = (0.0, 0.0)
+
+
+class Constrained:
+    """Draws within constraints.
+
+    Args:
+        space: What may be drawn.
+        pricing: What an architecture costs.
+        limits: What every network must keep to.
+        rng: Moves on with every draw.
+    """
+
+    def __init__(
+        self, space: SearchSpace, pricing: Pricing, limits: Limits, rng: np.random.Generator
+    ) -> None:
+        self._space, self._pricing, self._limits, self._rng = space, pricing, limits, rng
+
+    def keeps(self, architecture: Architecture, goal: Goal) -> bool:
+        """Whether an architecture may be evaluated for a goal."""
+        return self._pricing.excess(architecture, goal, self._limits) == KEPT
+
+    def draw(self, make: Callable[[], Architecture], goal: Goal) -> Architecture:
+        """What `make` gives, within the constraints of a goal.
+
+        Where none of some draws keeps them, the nearest is changed gene by gene until it does: a uniform
+        sample within a budget that only one network in a million keeps.
+
+        Raises:
+            SearchError: Nothing within the constraints was found; says what the fastest can do.
+        """
+        nearest = make()
+        excess = self._pricing.excess(nearest, goal, self._limits)
+        for _ in range(MAX_DRAWS - 1):
+            if excess == KEPT:
+                return nearest
+            other = make()
+            if (its := self._pricing.excess(other, goal, self._limits)) < excess:
+                nearest, excess = other, its
+        found, excess = self._walk(nearest, lambda one: self._pricing.excess(one, goal, self._limits))
+        if excess != KEPT:
+            found, excess = self._walk(
+                self._space.smallest(), lambda one: self._pricing.excess(one, goal, self._limits)
+            )
+        if excess != KEPT:
+            raise SearchError(self._complaint(found, excess, goal))
+        return found
+
+    def _walk(
+        self, start: Architecture, excess: Callable[[Architecture], tuple[float, float]]
+    ) -> tuple[Architecture, tuple[float, float]]:
+        """Change an architecture while its excess does not grow, until there is none."""
+        best, least = start, excess(start)
+        for step in range(MAX_STEPS):
+            if least == KEPT:
+                break
+            rate = STEP_RATES[step % len(STEP_RATES)]
+            child = self._space.mutate(best, self._rng, rate)
+            if (its := excess(child)) <= least:
+                best, least = child, its
+        return best, least
+
+    def _complaint(self, nearest: Architecture, excess: tuple[float, float], goal: Goal) -> str:
+        limits, pricing = self._limits, self._pricing
+        if excess[0] > 0:
+            fastest = pricing.latencies_ms[goal.target](nearest)
+            return (
+                f"search.latency_budget_ms = {goal.budget_ms:g} cannot be kept on {goal.target_name}: the "
+                f"fastest network that was found takes {fastest:.3g} ms there by the latency table; raise "
+                "the budget, or use a preset with smaller networks"
+            )
+        asked = [
+            f"search.{name} = {limit:g} (the nearest has {count(nearest):,.4g})"
+            for name, limit, count in (
+                ("max_parameters", limits.max_parameters, pricing.parameters),
+                ("max_memory_mib", limits.max_memory_mib, pricing.memory_mib),
+            )
+            if limit is not None and count(nearest) > limit
+        ]
+        within = "" if goal.budget_ms is None else f" within {goal.budget_ms:g} ms on {goal.target_name}"
+        return (
+            f"no network{within} keeps {' and '.join(asked)}; raise it, or use a preset with smaller networks"
+        )

@@ -1,0 +1,159 @@
+"""NSGA-II over (mIoU, latency) for several targets and budgets at once.
+
+After Deb et al. (2002): fronts by non-dominated sorting, crowding within a front, binary tournaments. What is
+added for networks that must keep a budget:
+
+- Constraints are hard. Latency, parameters and memory are known without an evaluation, so nothing that misses
+  them all is ever evaluated; see `Constrained`.
+- A front as long as the space's would spend most evaluations far from every budget. Most parents are
+  therefore the best within the budget of one goal, and goals take turns.
+- All goals share the evaluations: an architecture is evaluated once, whatever it is tried for, and what it
+  says of its genes chooses among the children of every goal; see `Surrogate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from autonad.config import SearchConfig
+from autonad.errors import SearchError
+from autonad.search.ask_tell import AskTell
+from autonad.search.constrained import Constrained
+from autonad.search.goals import Goal, Limits, Pricing
+from autonad.search.niches import Brood, Niche
+from autonad.search.population import Candidate
+from autonad.search.ranking import Evaluation, Ranking
+from autonad.search.surrogate import Surrogate
+from autonad.space import UNIFORM, Architecture, SamplingPrior, SearchSpace
+
+# Tries for a child that was never asked before giving up.
+MAX_DRAWS = 50
+# Children that are made for each that is evaluated; they are predicted alone.
+LITTER = 12
+# Every so many-th child is evaluated whatever the surrogate says, which could be wrong.
+UNSCREENED = 4
+
+
+class Nsga2(AskTell):
+    """One search for several goals.
+
+    Args:
+        space: What may be returned.
+        settings: Its numbers.
+        goals: What it shall return, a network for each.
+        pricing: What an architecture costs.
+        prior: Biases the operators that are drawn; uniform by default.
+        seed: Of the search's own generator.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        settings: SearchConfig,
+        goals: Sequence[Goal],
+        pricing: Pricing,
+        prior: SamplingPrior = UNIFORM,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(space, settings=settings, goals=goals, prior=prior, seed=seed)
+        self.pricing, limits = pricing, Limits(settings.max_parameters, settings.max_memory_mib)
+        self._constrained = Constrained(space, pricing, limits, self._rng)
+
+    def ranking(self, goal: Goal) -> Ranking:
+        """By mIoU within a budget, which is the price of latency; without one by Algorithm 1's score."""
+        free = goal.budget_ms is not None and self.settings.latency_weight == "auto"
+        return Ranking(0.0 if free else self.latency_weight, goal.budget_ms)
+
+    def on_target(self, evaluation: Evaluation, target: int) -> Evaluation:
+        """An evaluation with its latency on another target than the first."""
+        if target == 0:
+            return evaluation
+        latency_ms = self.pricing.latencies_ms[target](evaluation.architecture)
+        return Evaluation(evaluation.architecture, evaluation.miou, latency_ms)
+
+    def finalists(self, count: int | None = None, goal: Goal | None = None) -> list[Evaluation]:
+        """The best evaluations that keep a goal's constraints; see `AskTell.finalists`.
+
+        Raises:
+            SearchError: Nothing has been told yet, or nothing that was keeps the constraints.
+        """
+        goal = goal or self.goals[0]
+        ranked = super().finalists(None, goal)
+        kept = [told for told in ranked if self._constrained.keeps(told.architecture, goal)]
+        if not kept:
+            raise SearchError(
+                f"none of the {len(ranked)} architectures that were evaluated keeps the constraints of "
+                f"{goal.name}; raise search.generations and go on with --resume"
+            )
+        return kept[:count]
+
+    # -- breeding --------------------------------------------------------------------------------------------
+
+    def _bred(self) -> Iterable[Candidate]:
+        count = min(self.settings.population, self.space.size() - len(self._candidates))
+        return self._first(count) if self.generation == 0 else self._children(count)
+
+    def _first(self, count: int) -> Iterable[Candidate]:
+        """Samples within the constraints of the goals, which take turns."""
+        seen: set[str] = set()
+        for slot in range(count):
+            child = self._new(self._sample, self.goals[slot % len(self.goals)], seen)
+            if child is None:
+                return
+            yield Candidate(child, 1, "sample", ())
+
+    def _children(self, count: int) -> Iterable[Candidate]:
+        """Crossed and mutated parents, of each goal in turn; fewer where nothing new is left.
+
+        Of several children the one is kept that the surrogate prefers.
+        """
+        told, seen = self._evaluations(), set(self._candidates)
+        niches = {goal: self._niche(told, goal) for goal in self.goals}
+        surrogate = Surrogate(told)
+        for slot in range(count):
+            goal = self.goals[slot % len(self.goals)]
+            litter = [
+                candidate
+                for _ in range(1 if slot % UNSCREENED == UNSCREENED - 1 else LITTER)
+                if (candidate := self._child(niches, goal, seen)) is not None
+            ]
+            if not litter:
+                return
+            chosen = max(litter, key=lambda one: self._promise(surrogate, one.architecture, goal))
+            seen.add(chosen.architecture.key)
+            yield chosen
+
+    def _child(self, niches: dict[Goal, Niche], goal: Goal, seen: set[str]) -> Candidate | None:
+        relatives = list(niches.values())
+        brood = Brood(self.space, self.settings, niches[goal], relatives, self.prior, self._rng)
+        if (child := self._new(brood.child, goal, set(seen))) is not None:
+            return Candidate(child, self.generation + 1, brood.origin, brood.parents)
+        # Parents too alike, or a nearly exhausted space.
+        child = self._new(self._sample, goal, set(seen))
+        return None if child is None else Candidate(child, self.generation + 1, "sample", ())
+
+    def _promise(self, surrogate: Surrogate, architecture: Architecture, goal: Goal) -> float:
+        latency_ms = self.pricing.latencies_ms[goal.target](architecture)
+        predicted = Evaluation(architecture, surrogate.miou(architecture), latency_ms)
+        return self.ranking(goal).score(predicted)
+
+    def _niche(self, told: Sequence[Evaluation], goal: Goal) -> Niche:
+        kept = [
+            self.on_target(one, goal.target)
+            for one in told
+            if self._constrained.keeps(one.architecture, goal)
+        ]
+        return Niche(self.ranking(goal).sort(kept), top_k=self.settings.top_k, size=self.settings.population)
+
+    def _sample(self) -> Architecture:
+        return self.space.sample(self._rng, self.prior)
+
+    def _new(self, make: Callable[[], Architecture], goal: Goal, seen: set[str]) -> Architecture | None:
+        """One architecture that was not seen, and is from now on; None when the draws are used up."""
+        for _ in range(MAX_DRAWS):
+            child = self._constrained.draw(make, goal)
+            if child.key not in seen:
+                seen.add(child.key)
+                return child
+        return None

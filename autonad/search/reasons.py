@@ -1,0 +1,125 @@
+"""Why an architecture was chosen: what less or more latency would buy, and what chance would have found."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from autonad.errors import SearchError
+from autonad.search.pareto import front
+
+# Random architectures count as equally fast up to this share of the winner's latency.
+ALIKE = 0.1
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A member of the front beside the winner.
+
+    Attributes:
+        key: Of the architecture.
+        miou: A fraction.
+        latency_ms: Predicted.
+    """
+
+    key: str
+    miou: float
+    latency_ms: float
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why one architecture of a search was returned; all latencies are predicted.
+
+    Attributes:
+        sentence: All of it, for people.
+        faster: The next one of the front that is faster; None if none is.
+        better: The next one of the front that is more accurate; None if none is.
+        random_miou: Mean mIoU of the random architectures that take as long; None without any.
+        random_count: How many these are.
+    """
+
+    sentence: str
+    faster: Neighbour | None
+    better: Neighbour | None
+    random_miou: float | None
+    random_count: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+def explain_choice(table: pd.DataFrame, winner: str, budget_ms: float | None) -> Reasons:
+    """Why a search returned an architecture.
+
+    Args:
+        table: `AskTell.table(goal)`: what was evaluated, with the latency of the goal's target.
+        winner: Key of the architecture.
+        budget_ms: What it had to keep; None without a budget.
+
+    Raises:
+        SearchError: The winner is not in the table.
+    """
+    rows = table[table["key"] == winner]
+    if rows.empty:
+        raise SearchError(f"architecture {winner} is not in the search's table; give one of its keys")
+    chosen = rows.iloc[0]
+    miou, latency_ms = float(chosen["miou"]), float(chosen["latency_ms"])
+    best = front(table)
+    faster = _neighbour(best[best["latency_ms"] < latency_ms].tail(1))
+    better = _neighbour(best[(best["latency_ms"] > latency_ms) & (best["miou"] > miou)].head(1))
+    alike = table[
+        (table["origin"] == "sample")
+        & (table["key"] != winner)
+        & ((table["latency_ms"] - latency_ms).abs() <= ALIKE * latency_ms)
+    ]
+    random_miou = float(alike["miou"].mean()) if len(alike) else None
+    sentence = "; ".join(
+        (
+            _won(table, chosen, budget_ms),
+            _instead("faster", faster, miou, latency_ms),
+            _instead("more accurate", better, miou, latency_ms),
+            _against_chance(miou, random_miou, len(alike)),
+        )
+    )
+    return Reasons(sentence, faster, better, random_miou, len(alike))
+
+
+def _neighbour(row: pd.DataFrame) -> Neighbour | None:
+    if row.empty:
+        return None
+    one = row.iloc[0]
+    return Neighbour(str(one["key"]), float(one["miou"]), float(one["latency_ms"]))
+
+
+def _won(table: pd.DataFrame, chosen: pd.Series, budget_ms: float | None) -> str:
+    miou, latency_ms = float(chosen["miou"]), float(chosen["latency_ms"])
+    within = table[table["feasible"]]
+    by = "mIoU" if budget_ms is not None else "score"
+    place = int((within[by.lower()] > float(chosen[by.lower()])).sum()) + 1
+    rank = "the best" if place == 1 else f"number {place}"
+    limit = "" if budget_ms is None else f" predicted within {budget_ms:g} ms"
+    measured = "" if place == 1 else ", the first of them that kept the budget when measured"
+    return (
+        f"{chosen['key']} has {100 * miou:.1f} % mIoU at {latency_ms:.2f} ms, {rank} by {by} of "
+        f"{len(within)} evaluated{limit}{measured}"
+    )
+
+
+def _instead(what: str, other: Neighbour | None, miou: float, latency_ms: float) -> str:
+    if other is None:
+        return f"none {what} was found on the front"
+    points, ms = 100 * (other.miou - miou), other.latency_ms - latency_ms
+    return f"the next {what} one, {other.key}, takes {ms:+.2f} ms and has {points:+.1f} points"
+
+
+def _against_chance(miou: float, random_miou: float | None, count: int) -> str:
+    if random_miou is None:
+        return "no random one takes as long within 10 %"
+    points = 100 * (miou - random_miou)
+    many = "the random one that takes" if count == 1 else f"{count} random ones that take"
+    lie = "lies" if count == 1 else "lie"
+    return f"{many} as long within 10 % {lie} {abs(points):.1f} points {'below' if points >= 0 else 'above'}"

@@ -1,0 +1,242 @@
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autonad.config import SearchConfig
+from autonad.errors import SearchError
+from autonad.search import Evaluation, evolve
+from autonad.search.goals import Goal, Pricing
+from autonad.search.nsga2 import Nsga2
+from autonad.search.pareto import crowding, front_ranks, pareto_mask
+from autonad.search.state import merged
+from autonad.space import Architecture, SearchSpace
+
+SPACE = SearchSpace.preset("tiny")
+EDGE_MS = {"conv1x1": 0.2, "depthwise3x3": 0.3, "dilated3x3": 0.6, "conv3x3": 0.8, "conv5x5": 1.6}
+
+
+def slow_blocks(architecture: Architecture) -> float:
+    """A target where blocks cost most, ms."""
+    widths = sum(stage.width * len(stage.blocks) for stage in architecture.stages)
+    return widths / 20 + 0.1 * sum(EDGE_MS[operator] for operator in architecture.edges)
+
+
+def slow_edges(architecture: Architecture) -> float:
+    """Another, where edges do, ms."""
+    widths = sum(stage.width * len(stage.blocks) for stage in architecture.stages)
+    return widths / 100 + sum(EDGE_MS[operator] for operator in architecture.edges)
+
+
+def scalars(architecture: Architecture) -> int:
+    return sum(stage.width**2 * len(stage.blocks) for stage in architecture.stages)
+
+
+PRICING = Pricing((slow_blocks, slow_edges), scalars, lambda architecture: scalars(architecture) / 1000)
+
+
+def miou(architecture: Architecture) -> float:
+    """Accuracy grows with latency, but each gene has its own share: the budget has to be spent well."""
+    wide = np.mean([np.log2(stage.width * len(stage.blocks)) for stage in architecture.stages]) / 8
+    suits = np.mean([stage.blocks[0].operator == "attention" for stage in architecture.stages])
+    large = np.mean([operator in ("conv5x5", "dilated3x3") for operator in architecture.edges])
+    return float(0.4 * wide + 0.2 * suits + 0.3 * large)
+
+
+def evaluate(architecture: Architecture) -> Evaluation:
+    return Evaluation(architecture, miou(architecture), slow_blocks(architecture))
+
+
+def goals(targets: Sequence[int], budgets: Sequence[float | None]) -> list[Goal]:
+    return [Goal(target, budget, f"device{target}") for target in targets for budget in budgets]
+
+
+def make(wanted: Sequence[Goal], seed: int = 0, **numbers: Any) -> Nsga2:
+    settings = SearchConfig(**{"population": 12, "generations": 5, "top_k": 4, **numbers})
+    return Nsga2(SPACE, settings=settings, goals=wanted, pricing=PRICING, seed=seed)
+
+
+def run(search: Nsga2) -> Nsga2:
+    while not search.done:
+        search.tell([evaluate(architecture) for architecture in search.ask()])
+    return search
+
+
+def best(search: Nsga2, goal: Goal) -> float:
+    return search.finalists(1, goal)[0].miou
+
+
+# Latencies of this space's networks on the two targets.
+LATENCIES = [
+    sorted(predict(SPACE.sample(np.random.default_rng(seed))) for seed in range(200))
+    for predict in (slow_blocks, slow_edges)
+]
+
+
+def test_ranks_follow_the_definition() -> None:
+    points = np.random.default_rng(0).random((60, 2)).round(1)  # rounded: with equal ones among them
+    ranks = front_ranks(points)
+    for rank in range(ranks.max() + 1):
+        left = points[ranks >= rank]
+        assert (pareto_mask(left) == (ranks[ranks >= rank] == rank)).all()
+
+
+def test_the_ends_of_a_front_and_lonely_members_are_crowded_least() -> None:
+    points = np.array([(0.0, 1.0), (0.1, 0.9), (0.2, 0.8), (0.9, 0.1), (1.0, 0.0)])
+    distances = crowding(points)
+    assert np.isinf(distances[[0, 4]]).all()
+    assert distances[1] < distances[2] < 2
+    assert np.isfinite(crowding(np.ones((3, 2)))[1])
+
+
+def test_nothing_that_misses_every_goal_is_ever_evaluated() -> None:
+    budgets = LATENCIES[0][10], LATENCIES[0][100]
+    limit = int(np.median([scalars(SPACE.sample(np.random.default_rng(seed))) for seed in range(50)]))
+    search = run(make(goals([0], budgets), max_parameters=limit))
+    tried = [Architecture.from_json(text) for text in search.table()["architecture"]]
+    assert len(tried) == 60
+    assert all(slow_blocks(one) <= max(budgets) and scalars(one) <= limit for one in tried)
+    assert any(slow_blocks(one) > min(budgets) for one in tried)
+
+
+def test_the_winner_of_each_goal_is_the_best_within_its_budget() -> None:
+    wanted = goals([0, 1], [LATENCIES[0][30], LATENCIES[0][150]])
+    search = run(make(wanted))
+    for goal in wanted:
+        winner, table = search.finalists(1, goal)[0], search.table(goal)
+        within = table[table["latency_ms"] <= goal.budget_ms]
+        assert winner.latency_ms == PRICING.latencies_ms[goal.target](winner.architecture) <= goal.budget_ms
+        assert winner.miou == within["miou"].max()
+        assert (table["feasible"] == (table["latency_ms"] <= goal.budget_ms)).all()
+    assert best(search, wanted[1]) > best(search, wanted[0])
+
+
+def test_goals_share_one_set_of_evaluations() -> None:
+    one = run(make(goals([0], [LATENCIES[0][100]])))
+    many = run(make(goals([0, 1], [LATENCIES[0][20], LATENCIES[0][100], LATENCIES[0][180]])))
+    assert len(many.table()) == len(one.table())
+    assert many.table()["key"].is_unique
+    for goal in many.goals:
+        assert many.table(goal)["key"].tolist() == many.table()["key"].tolist()
+
+
+def test_six_goals_need_at_most_a_fifth_more_evaluations_than_one() -> None:
+    """To find networks as good as those of a search for each of the budgets alone, on average."""
+    budgets = [LATENCIES[0][place] for place in (20, 80, 160)]
+    losses = []
+    for seed in range(4):
+        many = run(make(goals([0, 1], budgets), seed, population=24, generations=6))
+        for goal in many.goals[:3]:
+            alone = run(make([goal], seed, population=20, generations=6))
+            losses.append(best(alone, goal) - best(many, goal))
+            assert len(many.table()) <= 1.2 * len(alone.table())
+    assert np.mean(losses) < 0.01
+
+
+def test_the_search_beats_chance_within_the_budget() -> None:
+    goal = Goal(0, LATENCIES[0][100])
+    wins = 0
+    for seed in range(4):
+        found = best(run(make([goal], seed)), goal)
+        rng = np.random.default_rng(seed)
+        drawn = [one for one in (SPACE.sample(rng) for _ in range(200)) if slow_blocks(one) <= goal.budget_ms]
+        wins += found > max(map(miou, drawn[:60]))
+    assert wins == 4
+
+
+def test_a_budget_that_one_sample_in_thousands_keeps_is_kept_by_all() -> None:
+    tight = 1.15 * slow_blocks(SPACE.smallest())
+    assert tight < LATENCIES[0][0]
+    search = run(make([Goal(0, tight)]))
+    assert len(search.table()) > 20
+    assert search.table()["feasible"].all()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "goal", "said"),
+    [
+        (
+            {},
+            Goal(0, 0.01, "line"),
+            r"search.latency_budget_ms = 0.01 cannot be kept on line: the fastest .* ms",
+        ),
+        ({"max_parameters": 3}, Goal(), r"search.max_parameters = 3 \(the nearest has"),
+        (
+            {"max_memory_mib": 0.001},
+            Goal(0, 50.0, "line"),
+            r"within 50 ms on line keeps search.max_memory_mib = 0.001",
+        ),
+    ],
+)
+def test_constraints_that_nothing_keeps_are_refused_before_any_evaluation(
+    numbers: dict[str, Any], goal: Goal, said: str
+) -> None:
+    search = make([goal], **numbers)
+    with pytest.raises(SearchError, match=said):
+        search.ask()
+    assert search.generation == 0
+    assert search.table().empty
+
+
+class Killed(Exception):
+    pass
+
+
+def drive(search: Nsga2, entries: list[dict[str, Any]], stop: int | None = None) -> Nsga2:
+    def keep(entry: dict[str, Any]) -> None:
+        entries.append(json.loads(json.dumps(entry, allow_nan=False)))
+        if len(entries) == stop:
+            raise Killed
+
+    evolve(search, evaluate, keep=keep, finished=lambda: None)
+    return search
+
+
+@pytest.mark.parametrize("stop", [1, 7, 13, 14, 15, 40])
+def test_a_search_cut_off_after_any_entry_goes_on_bit_for_bit(stop: int) -> None:
+    wanted = goals([0, 1], [LATENCIES[0][60], None])
+    whole, entries = drive(make(wanted, 3), []), list[dict[str, Any]]()
+    with pytest.raises(Killed):
+        drive(make(wanted, 3), entries, stop)
+    resumed = make(wanted, 3)
+    resumed.load_state_dict(merged(entries))
+    drive(resumed, entries)
+    assert resumed.state_dict() == whole.state_dict()
+    for goal in wanted:
+        assert resumed.table(goal).equals(whole.table(goal))
+
+
+def test_other_budgets_choose_anew_among_what_was_evaluated() -> None:
+    finished = run(make(goals([0], [LATENCIES[0][180]])))
+    other = make(goals([0], [LATENCIES[0][60], LATENCIES[0][120]]))
+    other.load_state_dict(finished.state_dict())
+    assert other.done
+    assert [best(other, goal) <= best(finished, finished.goals[0]) for goal in other.goals] == [True, True]
+    hopeless = make(goals([0], [0.01]))
+    hopeless.load_state_dict(finished.state_dict())
+    with pytest.raises(SearchError, match="go on with --resume"):
+        hopeless.finalists(1)
+
+
+def test_without_a_budget_latency_has_its_price() -> None:
+    free = run(make([Goal()]))
+    assert free.ranking(Goal()).latency_weight == free.latency_weight > 0
+    assert free.ranking(Goal(0, 5.0)).latency_weight == 0
+    assert best(free, Goal()) <= free.table()["miou"].max()
+
+
+def test_a_space_smaller_than_the_search_is_searched_whole() -> None:
+    small = SPACE.restrict(["shift"])
+    narrow = type(small)(
+        **{
+            **small.__dict__,
+            "edge_operators": ("conv1x1",),
+            "pool_sizes": ((1,), (2,), (3,), (6,)),
+            "stages": tuple(type(one)(one.widths[:1], (1, 2), one.ffn_ratios[:1]) for one in small.stages),
+        }
+    )
+    settings = SearchConfig(population=10, generations=9, mutation_rate=0.5)
+    search = run(Nsga2(narrow, settings=settings, goals=[Goal()], pricing=PRICING))
+    assert len(search.table()) == narrow.size() == 16
