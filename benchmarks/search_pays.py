@@ -1,13 +1,14 @@
 """Does the search pay? The searched network against others of its latency, at three budgets.
 
-    python -m benchmarks.search_pays --dataset data/neu --splits 3 --target targets/line.json --output runs/pays
+    python -m benchmarks.search_pays --dataset data/neu --target targets/line.json --output runs/pays
 
-Per grouped split a supernet is trained, and the search finds a network for every budget, which lies at a share
-of the logarithmic range from the space's smallest network to its largest. Beside it stand random networks at
-most a tenth below the budget, the best of as many random evaluations, and a plain network made by hand, as
-wide as the budget allows. All are retrained for equal processor minutes of one thread, from inherited weights
-and from random ones (the hand-made network is no path of the supernet and always starts from random ones),
-and scored at native size on test images never seen. Intervals resample whole groups and seeds, in pairs.
+Per grouped split a supernet is trained, and the search finds a network for every budget, which lies at a
+share of the logarithmic range from the space's smallest network to its largest. Beside it stand random
+networks at most a tenth below the budget, the best of as many random evaluations, and a plain network made
+by hand, as wide as the budget allows. All are retrained for equal processor minutes of one thread, from
+inherited weights and from random ones (the hand-made network is no path of the supernet and always starts
+from random ones), and scored at native size on test images never seen. Intervals resample whole groups and
+seeds, in pairs.
 
 Resumable: whatever lies finished in --output is not repeated. Prints a table in markdown and one JSON line;
 `runs.jsonl` there has a line per retraining. --quick decides in about half an hour of one core.
@@ -190,9 +191,7 @@ def compared(
             for one in found
         ]
         scores[name] = Score.of(matrices, groups)
-    random = Score.mean(
-        [score for name, score in scores.items() if name.startswith("random") and name[-1].isdigit()]
-    )
+    random = Score.mean([score for name, score in scores.items() if name.removeprefix("random").isdigit()])
     others = {"random": random, "random search": scores["random search"], "hand-made": scores["hand-made"]}
     return {
         "start": start,
