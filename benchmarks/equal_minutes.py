@@ -113,7 +113,7 @@ def trained_supernet(
             partial(supernet_task, net, dataset, spec, config),
             config.train_supernet,
             folder / "checkpoints",
-            [dataset.fingerprint, space.key, config.seed, minutes],
+            [dataset.fingerprint, space.key, config.seed, minutes, config.train_supernet.model_dump()],
         )
         kept = {"records": pd.DataFrame(), "history": progress.history}
         save_supernet(folder, net, spec, **kept, provenance={"minutes": minutes, "seed": config.seed})

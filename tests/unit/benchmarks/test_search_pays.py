@@ -30,7 +30,7 @@ from benchmarks.at_budget import (
 from benchmarks.equal_minutes import epochs_within, network_task, train_within, trained_supernet
 from benchmarks.paired_intervals import Score
 from benchmarks.retrained import Place, Runs
-from benchmarks.search_pays import compared, contenders, table
+from benchmarks.search_pays import compared, contenders, inherited_lead, table
 from benchmarks.split_seeds import split_datasets
 
 SETTINGS = (
@@ -238,5 +238,7 @@ def test_the_benchmark_compares_and_goes_on_where_it_was(
     assert set(row["gains"]) == {"random", "random search", "hand-made"}
     networks = {one.key for one in found[0].networks[1].values()}
     assert len((tmp_path / "runs.jsonl").read_text().splitlines()) == len(networks)
+    value, low, high = inherited_lead(found, 1)
+    assert low <= value <= high
     lines = table([row]).splitlines()
     assert len({line.count("|") for line in lines}) == 1
