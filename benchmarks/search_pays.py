@@ -205,7 +205,7 @@ def compared(
 
 
 def inherited_lead(found: Sequence[Contenders], index: int) -> tuple[float, float, float]:
-    """How far the searched network is ahead of the smallest with inherited weights, in points of test mIoU."""
+    """Lead of the searched network over the smallest with inherited weights, points of test mIoU."""
     groups, scores = [one.place.groups for one in found], []
     for choose in (lambda one: one.networks[index]["searched"], lambda one: one.place.net.space.smallest()):
         networks = [one.place.net.extract(choose(one)) for one in found]
