@@ -27,6 +27,7 @@ BELOW = 0.1  # random networks lie at most this share below the budget
 MAX_DRAWS = 200_000
 # Channels of the hand-made network's stages and decoder, at width 1.
 HAND_WIDTHS, HAND_DECODER, HEAD = (32, 64, 96, 128), 32, 8
+WIDTHS = tuple(step / 8 for step in range(33))
 
 Latency = Callable[[Architecture], float]
 """Predicted milliseconds of a network."""
@@ -62,10 +63,10 @@ def random_below(
 def hand_made(width: float, scale: float = 1.0) -> Architecture:
     """A plain encoder and decoder of 3×3 convolutions whose channels are all multiplied by `width`.
 
-    Two blocks per stage, four stages, the strides and the pyramid of four sizes that most networks of this
-    kind have.
+    A block in each of four stages, the strides and the pyramid of four sizes that most networks of this kind
+    have; 8 channels at least.
     """
-    blocks = (Block("convolution", 2.0, 3),) * 2
+    blocks = (Block("convolution", 2.0, 3),)
     stages = tuple(Stage(max(HEAD, HEAD * round(width * each / HEAD)), blocks) for each in HAND_WIDTHS)
     return Architecture(
         stages=stages,
@@ -84,10 +85,9 @@ def widest_hand_made(latency: Latency, budget_ms: float, scales: Sequence[float]
         SearchError: None does at any scale.
     """
     for scale in sorted(scales, reverse=True):
-        widths = np.arange(0.25, 4.01, 0.125)
-        fitting = [width for width in widths if latency(hand_made(float(width), scale)) <= budget_ms]
+        fitting = [width for width in WIDTHS if latency(hand_made(width, scale)) <= budget_ms]
         if fitting:
-            return hand_made(float(max(fitting)), scale)
+            return hand_made(max(fitting), scale)
     raise SearchError(
         f"no width and scale of the hand-made network keep {budget_ms:.3g} ms; choose a larger budget"
     )

@@ -19,6 +19,7 @@ from autonad.network import AutoNADNet
 from autonad.space import Architecture, SearchSpace
 from autonad.training.inputs import evaluation_data
 from benchmarks.at_budget import (
+    WIDTHS,
     Inherited,
     budgets_over_range,
     hand_made,
@@ -106,10 +107,10 @@ def test_the_hand_made_network_is_as_wide_as_the_budget_allows(share: float) -> 
     budget = budgets_over_range(space, latency, [share])[0]
     found = widest_hand_made(latency, budget, space.scales)
     assert latency(found) <= budget
-    wider = [hand_made(width, found.scale) for width in np.arange(0.25, 4.01, 0.125)]
+    wider = [hand_made(width, found.scale) for width in WIDTHS]
     assert not any(latency(found) < latency(one) <= budget for one in wider)
     finer = [scale for scale in space.scales if scale > found.scale]
-    assert not any(latency(hand_made(0.25, scale)) <= budget for scale in finer)
+    assert not any(latency(hand_made(0, scale)) <= budget for scale in finer)
     assert AutoNADNet(found, 3)(torch.zeros(1, 3, 128, 128)).shape == (1, 3, 128, 128)
 
 
