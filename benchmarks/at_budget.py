@@ -1,0 +1,165 @@
+"""Networks at a latency budget: what a searched one is compared with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from autonad.config import SearchConfig
+from autonad.data.loader import SegmentationData
+from autonad.detector.spec import DetectorSpec
+from autonad.errors import SearchError
+from autonad.evaluation.inherited import score
+from autonad.network import SuperNet
+from autonad.network.peak_memory import count_parameters, peak_activations_mib
+from autonad.search import Evaluation, evolve
+from autonad.search.goals import Goal, Pricing
+from autonad.search.nsga2 import Nsga2
+from autonad.space import Architecture, SearchSpace
+from autonad.space.architecture import Block, Stage, edge_names
+from autonad.training.world import ALONE
+
+BELOW = 0.1  # random networks lie at most this share below the budget
+MAX_DRAWS = 200_000
+# Channels of the hand-made network's stages and decoder, at width 1.
+HAND_WIDTHS, HAND_DECODER, HEAD = (32, 64, 96, 128), 32, 8
+WIDTHS = tuple(step / 8 for step in range(33))
+
+Latency = Callable[[Architecture], float]
+"""Predicted milliseconds of a network."""
+
+
+def budgets_over_range(space: SearchSpace, latency: Latency, shares: Sequence[float]) -> list[float]:
+    """Budgets in ms at shares of the logarithmic range from the space's smallest network to its largest."""
+    fastest, slowest = latency(space.smallest()), latency(space.largest())
+    return [float(f"{fastest * (slowest / fastest) ** share:.3g}") for share in shares]
+
+
+def random_below(
+    space: SearchSpace, latency: Latency, budget_ms: float, count: int, seed: int
+) -> list[Architecture]:
+    """Uniform samples of the space among those within `BELOW` under the budget.
+
+    Raises:
+        SearchError: There are too few.
+    """
+    rng, found = np.random.default_rng([seed, 99]), []
+    for _ in range(MAX_DRAWS):
+        drawn = space.sample(rng)
+        if (1 - BELOW) * budget_ms <= latency(drawn) <= budget_ms:
+            found.append(drawn)
+        if len(found) == count:
+            return found
+    raise SearchError(
+        f"{MAX_DRAWS:,} samples hold {len(found)} networks from {(1 - BELOW) * budget_ms:.3g} to "
+        f"{budget_ms:.3g} ms, {count} are wanted; choose a budget farther from the ends of the range"
+    )
+
+
+def hand_made(width: float, scale: float = 1.0) -> Architecture:
+    """A plain encoder and decoder of 3×3 convolutions whose channels are all multiplied by `width`.
+
+    A block in each of four stages, the strides and the pyramid of four sizes that most networks of this kind
+    have; 8 channels at least.
+    """
+    blocks = (Block("convolution", 2.0, 3),)
+    stages = tuple(Stage(max(HEAD, HEAD * round(width * each / HEAD)), blocks) for each in HAND_WIDTHS)
+    return Architecture(
+        stages=stages,
+        edges=("conv3x3",) * len(edge_names(len(stages))),
+        pools=(1, 2, 3, 6),
+        head_width=HEAD,
+        mfam_width=max(8, 8 * round(width * HAND_DECODER / 8)),
+        scale=scale,
+    )
+
+
+def widest_hand_made(latency: Latency, budget_ms: float, scales: Sequence[float]) -> Architecture:
+    """The hand-made network at the largest width that keeps the budget; at a smaller scale where none does.
+
+    Raises:
+        SearchError: None does at any scale.
+    """
+    for scale in sorted(scales, reverse=True):
+        fitting = [width for width in WIDTHS if latency(hand_made(width, scale)) <= budget_ms]
+        if fitting:
+            return hand_made(max(fitting), scale)
+    raise SearchError(
+        f"no width and scale of the hand-made network keep {budget_ms:.3g} ms; choose a larger budget"
+    )
+
+
+class Inherited:
+    """Inherited mIoU on the validation split; each architecture is evaluated once, also after a kill.
+
+    Args:
+        net: The supernet, in evaluation mode.
+        validation: The split that judges.
+        spec: Classes and input.
+        latency: Predicts latencies.
+        path: File that remembers, a JSON line per architecture.
+    """
+
+    def __init__(
+        self, net: SuperNet, validation: SegmentationData, spec: DetectorSpec, latency: Latency, path: Path
+    ) -> None:
+        self.net, self.validation, self.spec, self.latency, self.path = net, validation, spec, latency, path
+        rows = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        self._known: dict[str, float] = {row["key"]: row["miou"] for row in rows}
+
+    def __call__(self, architecture: Architecture) -> Evaluation:
+        """Evaluate, or remember."""
+        key = architecture.key
+        if key not in self._known:
+            forward = partial(self.net, architecture=architecture)
+            miou = score(forward, self.validation, classes=self.spec.classes, world=ALONE).miou
+            with self.path.open("a") as file:
+                file.write(json.dumps({"key": key, "miou": miou}) + "\n")
+            self._known[key] = miou
+        return Evaluation(architecture, self._known[key], self.latency(architecture))
+
+
+def searched(
+    evaluate: Inherited, settings: SearchConfig, budgets_ms: Sequence[float], seed: int
+) -> tuple[list[Architecture], int]:
+    """The search's winner for every budget, from one set of evaluations; and how many these were."""
+    spec = evaluate.spec
+    pricing = Pricing(
+        (evaluate.latency,),
+        lambda one: count_parameters(one, spec.num_classes),
+        lambda one: peak_activations_mib(one, spec.num_classes, spec.size),
+    )
+    goals = [Goal(0, budget) for budget in budgets_ms]
+    search = Nsga2(evaluate.net.space, settings=settings, goals=goals, pricing=pricing, seed=seed)
+    evolve(search, evaluate, keep=lambda entry: None, finished=lambda: None)
+    return [search.finalists(1, goal)[0].architecture for goal in goals], len(search.table())
+
+
+def random_search(
+    evaluate: Inherited, budgets_ms: Sequence[float], evaluations: int, seed: int
+) -> list[Architecture]:
+    """The best of as many random networks for every budget: uniform samples that keep it, budgets in turn."""
+    rng, found = np.random.default_rng([seed, 98]), []
+    for number in range(evaluations):
+        budget = budgets_ms[number % len(budgets_ms)]
+        drawn = next(
+            (
+                one
+                for one in (evaluate.net.space.sample(rng) for _ in range(MAX_DRAWS))
+                if evaluate.latency(one) <= budget
+            ),
+            None,
+        )
+        if drawn is None:
+            raise SearchError(
+                f"{MAX_DRAWS:,} samples hold no network of {budget:.3g} ms; choose a larger budget"
+            )
+        found.append(evaluate(drawn))
+    return [
+        max((one for one in found if one.latency_ms <= budget), key=lambda one: one.miou).architecture
+        for budget in budgets_ms
+    ]
