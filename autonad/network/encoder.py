@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autonad.network import mixers
-from autonad.network.parts import Make, anew
+from autonad.network.shared_parts import Make, anew
 from autonad.space import Block, Stage
 
 

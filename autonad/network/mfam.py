@@ -6,9 +6,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autonad.network.encoder import group_norm
-from autonad.network.layout import channels_last, for_dilation
-from autonad.network.parts import Make, anew
+from autonad.network.memory_format import channels_last, for_dilation
 from autonad.network.pooling import adaptive_average
+from autonad.network.shared_parts import Make, anew
 from autonad.space import Architecture, EdgeOperator
 
 # Side and dilation of the dense edge operators; all four are slices of one 5×5 bank.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from autonad.network.layout import has_channels_last, transpose_channels
+from autonad.network.memory_format import has_channels_last, transpose_channels
 from autonad.network.pooling import adaptive_average
 from autonad.space import Block
 

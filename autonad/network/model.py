@@ -10,10 +10,10 @@ from torch.nn import functional as F
 
 from autonad.errors import ArchitectureError
 from autonad.network.encoder import Encoder
-from autonad.network.layout import channels_last
+from autonad.network.memory_format import channels_last
 from autonad.network.mfam import FeatureAggregation
-from autonad.network.parts import Make, anew
 from autonad.network.pooling import adaptive_average
+from autonad.network.shared_parts import Make, anew
 from autonad.space import Architecture
 
 # Residual branches start small, so that a deep and a shallow path of one supernet begin alike (NASViT).

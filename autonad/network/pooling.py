@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from autonad.network.layout import has_channels_last
+from autonad.network.memory_format import has_channels_last
 
 
 def adaptive_average(x: Tensor, height: int, width: int) -> Tensor:

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from autonad.errors import CheckpointError, ConfigError
 from autonad.network.model import AutoNADNet, initialize
-from autonad.network.parts import Kept
+from autonad.network.shared_parts import Kept
 from autonad.network.sharing import STRATEGIES, Sharing, covering, store_key, take
 from autonad.space import Architecture, SearchSpace
 

@@ -265,7 +265,7 @@ def _conclude(step: Step, inputs: _Inputs, rows: list[dict[str, Any]], output: P
 
 def _agreement(context: Context, table: pd.DataFrame, size: Size) -> dict[str, Any]:
     """Rank agreement of all architectures, and of the better half by training."""
-    from autonad.evaluation.rank_agreement import rank_agreement
+    from autonad.evaluation.rank_correlation import rank_agreement
 
     settings, native = context.config.assess_supernet, "" if size == "input" else "native_"
 

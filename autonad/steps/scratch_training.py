@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from autonad.config import Config, RetrainConfig
 from autonad.console import SILENT
-from autonad.data.dataset import Dataset
-from autonad.data.loader import SegmentationData
-from autonad.detector.spec import DetectorSpec
-from autonad.evaluation.inherited import score_sizes
-from autonad.evaluation.result import Size
-from autonad.network import AutoNADNet
-from autonad.space import Architecture
-from autonad.training.equal_time import Budget, fit_epochs, one_thread
-from autonad.training.folders import pick_device
-from autonad.training.inputs import TrainingData, evaluation_data, training_data
-from autonad.training.loop import Task
-from autonad.training.paths import TrainingPath
-from autonad.training.resumable import run_training
-from autonad.training.world import World
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from autonad.config import Config, RetrainConfig
+    from autonad.data.dataset import Dataset
+    from autonad.data.loader import SegmentationData
+    from autonad.detector.spec import DetectorSpec
+    from autonad.evaluation.result import Size
+    from autonad.space import Architecture
+    from autonad.training.equal_time import Budget
+    from autonad.training.inputs import TrainingData
+    from autonad.training.loop import Task
 
 
 class ScratchTraining:
@@ -41,12 +38,17 @@ class ScratchTraining:
     """
 
     def __init__(self, config: Config, dataset: Dataset, spec: DetectorSpec, folder: Path) -> None:
+        from autonad.training.folders import pick_device
+        from autonad.training.world import World
+
         self._config, self._dataset, self._spec, self._folder = config, dataset, spec, folder
         self._settings = config.retrain.resolved().model_copy(update={"weights": "scratch"})
         self._world = World(pick_device())
 
     def score(self, forward: Callable[[Tensor], Tensor]) -> dict[Size, float]:
         """Validation mIoU of a network at both sizes, fractions."""
+        from autonad.evaluation.inherited import score_sizes
+
         found = score_sizes(forward, self._validation, classes=self._spec.classes, world=self._world)
         return {size: metrics.miou for size, metrics in found.items()}
 
@@ -56,6 +58,8 @@ class ScratchTraining:
         Raises:
             DatasetError: There are no training images, or the loss diverges.
         """
+        from autonad.training.equal_time import fit_epochs, one_thread
+
         with one_thread():
             task = self._task(architecture, self._settings.epochs)
             return fit_epochs(task, self._config.assess_supernet.minutes, self._folder / "timing")
@@ -74,6 +78,9 @@ class ScratchTraining:
         Raises:
             DatasetError: There are no training images, or the loss diverges.
         """
+        from autonad.training.equal_time import one_thread
+        from autonad.training.resumable import run_training
+
         with one_thread():
             trained = run_training(
                 self._task(architecture, epochs),
@@ -98,10 +105,14 @@ class ScratchTraining:
 
     @cached_property
     def _data(self) -> TrainingData:
+        from autonad.training.inputs import training_data
+
         return training_data(self._dataset, self._spec, self._settings, self._config.seed)
 
     @cached_property
     def _validation(self) -> SegmentationData:
+        from autonad.training.inputs import evaluation_data
+
         return evaluation_data(self._dataset, self._spec, "val")
 
     def _of(self, epochs: int) -> RetrainConfig:
@@ -110,6 +121,12 @@ class ScratchTraining:
         )
 
     def _task(self, architecture: Architecture, epochs: int) -> Task:
+        import torch
+
+        from autonad.network import AutoNADNet
+        from autonad.training.loop import Task
+        from autonad.training.paths import TrainingPath
+
         # The weights depend on the seed and the architecture alone, whichever was trained before.
         torch.manual_seed(self._config.seed)
         network = AutoNADNet(architecture, self._spec.num_classes).to(self._world.device)

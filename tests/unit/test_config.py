@@ -131,7 +131,7 @@ def test_values_never_change() -> None:
     [
         ("search.populatoin=3", ["search.populatoin", "no known key", "did you mean population?"]),
         ("serach.population=3", ["serach", "did you mean search?"]),
-        ("search.zzz=3", ["search.zzz", "known here are algorithm, prior, population"]),
+        ("search.zzz=3", ["search.zzz", "known here are algorithm, prior, score_at"]),
         ("train_supernet.epochs=many", ["train_supernet.epochs", "'many'", "integer"]),
         ("train_supernet.epochs=2.5", ["train_supernet.epochs", "2.5", "integer"]),
         ("train_supernet.epochs=true", ["train_supernet.epochs", "True", "null is 'absent'"]),

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from html_page import EVIL, assert_stands_alone
 
-from autonad.evaluation.rank_agreement import rank_agreement
+from autonad.evaluation.rank_correlation import rank_agreement
 from autonad.report.assessment import scatter_file, write_page
 
 PREDICTORS = ("inherited", "parameters", "flops")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from autonad.evaluation.rank_agreement import kendall, rank_agreement, spearman
+from autonad.evaluation.rank_correlation import kendall, rank_agreement, spearman
 
 
 @pytest.mark.parametrize("values", [100, 4], ids=["distinct", "ties"])
