@@ -143,11 +143,11 @@ def read_inputs(dataset: Path, pin: Path | None, supernet: Path, latency: Sequen
 
     if len({folder.resolve() for folder in latency}) < len(latency):
         raise SearchError(f"--latency names a folder twice: {', '.join(map(str, latency))}; name each once")
+    net, spec, provenance = load_supernet(supernet)
     devices = tuple(
         Device(folder, LatencyTable.load(folder / "table.parquet"), Target.load(folder / "target.json"))
         for folder in latency
     )
-    net, spec, provenance = load_supernet(supernet)
     source, pin_key = searched_images(dataset, pin)
     check_classes(source, spec, "the supernet")
     digests = {

@@ -18,7 +18,7 @@ from autonad.errors import ExportError
 from autonad.network import AutoNADNet
 from autonad.network.onnx_bytes import module_to_onnx
 from autonad.network.pooling import adaptive_average
-from autonad.space import EDGE_OPERATORS, SearchSpace
+from autonad.space import EDGE_OPERATORS, EDGES, SearchSpace
 
 TINY = SearchSpace.preset("tiny")
 
@@ -61,7 +61,8 @@ def test_every_pool_size_exports_on_every_feature_size(side):
 
 @pytest.mark.parametrize("side", range(1, 7))
 def test_networks_with_every_pool_size_match_torch(tmp_path, side):
-    net = network(side, pools=(side,) * 4, edges=tuple(EDGE_OPERATORS) * 2)
+    edges = tuple(itertools.islice(itertools.cycle(EDGE_OPERATORS), len(EDGES)))
+    net = network(side, pools=(side,) * 4, edges=edges)
     export_onnx(net, spec(), tmp_path / "model.onnx", {})
     parity = check_parity((tmp_path / "model.onnx").read_bytes(), net, images())
     assert parity.images == 2

@@ -77,5 +77,5 @@ def test_a_scaled_network_sees_averages_and_answers_at_the_size_of_the_input():
     torch.testing.assert_close(
         F.avg_pool2d(logits, 2)[..., 8:-8, 8:-8], small[..., 8:-8, 8:-8], atol=0.1, rtol=0
     )
-    with pytest.raises(ArchitectureError, match=r"at least 64 pixels, of which it sees 0.5"):
+    with pytest.raises(ArchitectureError, match=r"at least 63 pixels, of which it sees 0.5"):
         half(images[:, :, :60])

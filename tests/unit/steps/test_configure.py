@@ -220,6 +220,9 @@ def measured_on(device: Target, folder: Path, text: str = TINY) -> Path:
         load=None,
         throttled=None,
         disagreement=None,
+        drift=0.0,
+        error=None,
+        rank_correlation=None,
         attempts=1,
         faults=(),
     )
