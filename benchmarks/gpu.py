@@ -19,8 +19,9 @@ from torch import Tensor
 
 from autonad.network import SuperNet
 from autonad.space import SearchSpace
-from autonad.training.loop import backward
+from autonad.training.distillation import taught
 from autonad.training.losses import make_criterion
+from autonad.training.paths import TrainingPath, backward
 from benchmarks.supernet_step import arguments, run
 
 
@@ -58,8 +59,9 @@ def deviation(preset: str, size: int, precision: str) -> float:
 
 def gradients(supernet: SuperNet, images: Tensor, labels: Tensor, precision: str) -> dict[str, Tensor]:
     """Of the largest path, on the processor."""
-    path = partial(supernet, architecture=supernet.space.largest())
-    backward([path], images, labels, make_criterion(cross_entropy=1.0, dice=1.0), precision)
+    path = TrainingPath(partial(supernet, architecture=supernet.space.largest()))
+    loss_of = taught(make_criterion(cross_entropy=1.0, dice=1.0), share=0.0, temperature=1.0)
+    backward([path], images, labels, loss_of, precision)
     return {name: p.grad.cpu() for name, p in supernet.named_parameters() if p.grad is not None}
 
 

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -33,11 +34,13 @@ from autonad.network import SuperNet
 from autonad.space import Architecture, SearchSpace
 from autonad.training import loop
 from autonad.training.checkpoint import Checkpoints
+from autonad.training.distillation import taught
 from autonad.training.feed import Feed
 from autonad.training.inputs import detector_spec, training_data
-from autonad.training.loop import Forward, Task, train
+from autonad.training.loop import Task, train
 from autonad.training.losses import make_criterion
-from autonad.training.samplers import sample_path
+from autonad.training.path_samplers import make_sampler
+from autonad.training.paths import TrainingPath, backward
 
 SIDE = 1536  # rows and columns of the matrix product
 KNOWN = 100  # paths that have been bound before
@@ -97,7 +100,7 @@ def run(options: argparse.Namespace, precision: str, folder: str) -> dict[str, f
         checkpoint_every=1000,
     )
     for number in range(KNOWN):  # As in the middle of a training: most parts of a path have been seen.
-        supernet.weights(sample_path(space, 1, number))
+        supernet.weights(space.sample(np.random.default_rng([1, number])))
     watch = Watch(supernet, partial(gemm, precision, device), waiting(CLOCKS[options.clock], device))
     feeds: list[Feed] = []
     loop.Feed = lambda *given: feeds.append(Feed(*given)) or feeds[-1]  # type: ignore[assignment,misc,func-returns-value]
@@ -148,23 +151,25 @@ class Watch:
 
     def __init__(self, supernet: SuperNet, peak: Callable[..., float], clock: Callable[[], float]) -> None:
         self.supernet, self.peak, self.clock = supernet, peak, clock
+        self._draw = make_sampler(supernet.space, SupernetConfig(sampler="uniform", growth=0), 0)
         self.architectures: list[Architecture] = []
         self.seconds: list[float] = []
         self.peaks: list[float] = []
         self.choosing: list[float] = []
         self._begun: float | None = None
 
-    def paths(self, number: int) -> list[Forward]:
+    def paths(self, number: int) -> list[TrainingPath]:
         """One path; the step before has ended."""
         if self._begun is not None:
             self.seconds.append(self.clock() - self._begun)
         self.peaks.append(self.peak(self.clock))
         self._begun = self.clock()
-        architecture = sample_path(self.supernet.space, 0, number)
+        (drawn,) = self._draw(number, number + 1)
+        architecture = drawn.architecture
         self.supernet.weights(architecture)
         self.choosing.append(self.clock() - self._begun)
         self.architectures.append(architecture)
-        return [partial(self.supernet, architecture=architecture)]
+        return [TrainingPath(partial(self.supernet, architecture=architecture))]
 
 
 def gemm(precision: str, device: torch.device, clock: Callable[[], float]) -> float:
@@ -196,11 +201,11 @@ def profile(
     shape = (options.batch, options.size, options.size)
     images = torch.randn(shape[0], 3, *shape[1:], device=options.device)
     labels = torch.randint(0, 4, shape, device=options.device)
-    criterion = make_criterion(cross_entropy=1.0, dice=1.0)
+    loss_of = taught(make_criterion(cross_entropy=1.0, dice=1.0), share=0.0, temperature=1.0)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
         for architecture in architectures:
-            paths = [partial(supernet, architecture=architecture)]
-            loop.backward(paths, images, labels, criterion, precision)
+            paths = [TrainingPath(partial(supernet, architecture=architecture))]
+            backward(paths, images, labels, loss_of, precision)
     print(profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=25))
 
 
