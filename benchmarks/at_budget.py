@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -25,9 +26,9 @@ from autonad.training.world import ALONE
 
 BELOW = 0.1  # random networks lie at most this share below the budget
 MAX_DRAWS = 200_000
-# Channels of the hand-made network's stages and decoder, at width 1.
-HAND_WIDTHS, HAND_DECODER, HEAD = (32, 64, 96, 128), 32, 8
-WIDTHS = tuple(step / 8 for step in range(33))
+# Channels of the hand-made network's stages and decoder, at width 1, and blocks of each stage.
+HAND_WIDTHS, HAND_DECODER, HAND_DEPTHS = (16, 32, 64, 96), 32, (2, 1)
+WIDTHS = tuple(step / 8 for step in range(25))
 
 Latency = Callable[[Architecture], float]
 """Predicted milliseconds of a network."""
@@ -60,37 +61,45 @@ def random_below(
     )
 
 
-def hand_made(width: float, scale: float = 1.0) -> Architecture:
+def hand_made(space: SearchSpace, width: float, depth: int, scale: float) -> Architecture:
     """A plain encoder and decoder of 3×3 convolutions whose channels are all multiplied by `width`.
 
-    A block in each of four stages, the strides and the pyramid of four sizes that most networks of this kind
-    have; 8 channels at least.
+    It has the strides and the pyramid of four sizes that most networks of this kind have. Every number is the
+    nearest that the space has, so that it can inherit weights and the latency table knows it.
     """
-    blocks = (Block("convolution", 2.0, 3),)
-    stages = tuple(Stage(max(HEAD, HEAD * round(width * each / HEAD)), blocks) for each in HAND_WIDTHS)
+
+    def nearest(choices: Sequence[float], wanted: float) -> float:
+        return min(choices, key=lambda choice: abs(choice - wanted))
+
+    stages = []
+    for choices, channels in zip(space.stages, HAND_WIDTHS, strict=True):
+        block = Block("convolution", nearest(choices.ffn_ratios, 2.0), 3)
+        blocks = (block,) * int(nearest(choices.depths, depth))
+        stages.append(Stage(int(nearest(choices.widths, width * channels)), blocks))
     return Architecture(
-        stages=stages,
+        stages=tuple(stages),
         edges=("conv3x3",) * len(edge_names(len(stages))),
         pools=(1, 2, 3, 6),
-        head_width=HEAD,
-        mfam_width=max(8, 8 * round(width * HAND_DECODER / 8)),
+        head_width=space.head_width,
+        mfam_width=int(nearest(space.mfam_widths, width * HAND_DECODER)),
         scale=scale,
     )
 
 
-def widest_hand_made(latency: Latency, budget_ms: float, scales: Sequence[float]) -> Architecture:
-    """The hand-made network at the largest width that keeps the budget; at a smaller scale where none does.
+def widest_hand_made(space: SearchSpace, latency: Latency, budget_ms: float) -> Architecture:
+    """The hand-made network at the largest width that keeps the budget.
+
+    Where none does, it gets a smaller input, then fewer blocks.
 
     Raises:
-        SearchError: None does at any scale.
+        SearchError: None keeps the budget even so.
     """
-    for scale in sorted(scales, reverse=True):
-        fitting = [width for width in WIDTHS if latency(hand_made(width, scale)) <= budget_ms]
+    for depth, scale in itertools.product(HAND_DEPTHS, sorted(space.scales, reverse=True)):
+        family = [hand_made(space, width, depth, scale) for width in WIDTHS]
+        fitting = [one for one in family if latency(one) <= budget_ms]
         if fitting:
-            return hand_made(max(fitting), scale)
-    raise SearchError(
-        f"no width and scale of the hand-made network keep {budget_ms:.3g} ms; choose a larger budget"
-    )
+            return fitting[-1]
+    raise SearchError(f"no hand-made network keeps {budget_ms:.3g} ms; choose a larger budget")
 
 
 class Inherited:

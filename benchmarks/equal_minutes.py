@@ -34,13 +34,16 @@ from autonad.training.paths import TrainingPath, backward
 from autonad.training.world import ALONE
 
 VALIDATIONS = 8  # of a training, the last one included
-PROBED = 10  # steps that are timed; a supernet's are spread over its schedule
+# Steps that are timed, spread over the schedule; the paths of a supernet differ fiftyfold in cost.
+PROBED, PROBED_PATHS = 10, 60
 TRAINED = 0.9  # share of the minutes that steps take; the rest is validation
 
 Make = Callable[[TrainingConfig], Task]
 
 
-def train_within(minutes: float, make: Make, settings: TrainingConfig, folder: Path, what: Any) -> Progress:
+def train_within(
+    minutes: float, make: Make, settings: TrainingConfig, folder: Path, what: Any, probed: int = PROBED
+) -> Progress:
     """Train for as many epochs as the minutes hold, and leave the best weights in the task's module.
 
     Resumable: epochs and checkpoints are kept in the folder.
@@ -51,13 +54,14 @@ def train_within(minutes: float, make: Make, settings: TrainingConfig, folder: P
         settings: Its epochs and validations do not count.
         folder: Where checkpoints lie.
         what: Identity of the run, JSON values.
+        probed: Steps that are timed before.
 
     Returns:
         Where training ended.
     """
     kept = folder.with_name(f"{folder.name}-epochs.txt")
     if not kept.is_file():
-        found = epochs_within(make(settings.model_copy(update={"epochs": 100})), minutes)
+        found = epochs_within(make(settings.model_copy(update={"epochs": 100})), minutes, probed)
         write_text_atomic(kept, str(found))
     epochs = int(kept.read_text())
     every = max(1, -(-epochs // VALIDATIONS))
@@ -66,7 +70,7 @@ def train_within(minutes: float, make: Make, settings: TrainingConfig, folder: P
     return train(task, checkpoints, resume=True)
 
 
-def epochs_within(task: Task, minutes: float) -> int:
+def epochs_within(task: Task, minutes: float, probed: int = PROBED) -> int:
     """How many epochs the minutes hold, by the mean processor time of some steps.
 
     The module is left as it is.
@@ -78,18 +82,18 @@ def epochs_within(task: Task, minutes: float) -> int:
     loss_of = taught(criterion, share=config.teacher_share, temperature=config.teacher_temperature)
     task.module.train()
     seconds = []
-    for number in range(-1, PROBED):
+    for number in range(-1, probed):
         begun = time.process_time()
         first = (number + 1) * config.batch_size
         indices = [index % len(data.images) for index in range(first, first + config.batch_size)]
         images, labels = (torch.from_numpy(part) for part in data.images.batch(indices, 0))
         optimizer.zero_grad(set_to_none=True)
-        place = int((number + 0.5) / PROBED * total) if number >= 0 else 0
+        place = int((number + 0.5) / probed * total) if number >= 0 else 0
         backward(task.paths(place), images, labels, loss_of, config.precision)
         optimizer.step()
         seconds.append(time.process_time() - begun)
     task.module.load_state_dict(state)
-    mean = sum(seconds[1:]) / PROBED  # The first one warms up.
+    mean = sum(seconds[1:]) / probed  # The first one warms up.
     return max(1, round(TRAINED * 60 * minutes / mean / (total / config.epochs)))
 
 
@@ -114,6 +118,7 @@ def trained_supernet(
             config.train_supernet,
             folder / "checkpoints",
             [dataset.fingerprint, space.key, config.seed, minutes, config.train_supernet.model_dump()],
+            PROBED_PATHS,
         )
         kept = {"records": pd.DataFrame(), "history": progress.history}
         save_supernet(folder, net, spec, **kept, provenance={"minutes": minutes, "seed": config.seed})

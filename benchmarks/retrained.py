@@ -16,7 +16,6 @@ import torch
 from autonad.config import Config
 from autonad.data.dataset import Dataset
 from autonad.detector.spec import DetectorSpec
-from autonad.errors import ArchitectureError
 from autonad.evaluation.metrics import compute_metrics
 from autonad.evaluation.predict import evaluate_network
 from autonad.network import AutoNADNet, SuperNet
@@ -70,12 +69,9 @@ class Runs:
         Args:
             place: Where.
             architecture: The network.
-            start: Which weights it starts from. One that is no path of the supernet has none to inherit, and
-                starts from random ones.
+            start: Which weights it starts from.
             seed: Of its weights, order and augmentation.
         """
-        if start == "inherited" and not is_path(place.net, architecture):
-            start = "scratch"
         name = f"{place.name}-{architecture.key}-{start}-{self.minutes:g}-{seed}"
         path = self.folder / "matrices" / f"{name}.npz"
         if not path.is_file():
@@ -123,15 +119,6 @@ class Runs:
             "images": len(found),
         }
         return row, found
-
-
-def is_path(net: SuperNet, architecture: Architecture) -> bool:
-    """Whether an architecture belongs to a supernet's space."""
-    try:
-        net.space.check(architecture)
-    except ArchitectureError:
-        return False
-    return True
 
 
 def native_matrices(network: torch.nn.Module, place: Place) -> np.ndarray:

@@ -6,9 +6,8 @@ Per grouped split a supernet is trained, and the search finds a network for ever
 share of the logarithmic range from the space's smallest network to its largest. Beside it stand random
 networks at most a tenth below the budget, the best of as many random evaluations, and a plain network made
 by hand, as wide as the budget allows. All are retrained for equal processor minutes of one thread, from
-inherited weights and from random ones (the hand-made network is no path of the supernet and always starts
-from random ones), and scored at native size on test images never seen. Intervals resample whole groups and
-seeds, in pairs.
+inherited weights and from random ones, and scored at native size on test images never seen. Intervals
+resample whole groups and seeds, in pairs.
 
 Resumable: whatever lies finished in --output is not repeated. Prints a table in markdown and one JSON line;
 `runs.jsonl` there has a line per retraining. --quick decides in about half an hour of one core.
@@ -160,7 +159,7 @@ def contenders(
             {
                 "searched": winner,
                 "random search": best,
-                "hand-made": widest_hand_made(latency, budget, net.space.scales),
+                "hand-made": widest_hand_made(net.space, latency, budget),
                 **numbered(random_below(net.space, latency, budget, options.randoms, config.seed)),
             }
             for budget, winner, best in zip(budgets, winners, lucky, strict=True)

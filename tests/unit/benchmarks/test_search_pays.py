@@ -97,21 +97,22 @@ def test_a_budget_below_the_space_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("benchmarks.at_budget.MAX_DRAWS", 50)
     with pytest.raises(SearchError, match="hold 0 networks"):
         random_below(SearchSpace.preset("edge"), latency, 1e-6, 1, seed=0)
-    with pytest.raises(SearchError, match="no width and scale"):
-        widest_hand_made(latency, 1e-6, [1.0, 0.5])
+    with pytest.raises(SearchError, match="no hand-made"):
+        widest_hand_made(SearchSpace.preset("edge"), latency, 1e-6)
 
 
-@pytest.mark.parametrize("share", [0.1, 0.4, 0.7])
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.7])
 def test_the_hand_made_network_is_as_wide_as_the_budget_allows(share: float) -> None:
     space = SearchSpace.preset("edge")
     budget = budgets_over_range(space, latency, [share])[0]
-    found = widest_hand_made(latency, budget, space.scales)
+    found = widest_hand_made(space, latency, budget)
+    space.check(found)
     assert latency(found) <= budget
-    wider = [hand_made(width, found.scale) for width in WIDTHS]
+    depth = max(len(stage.blocks) for stage in found.stages)
+    wider = [hand_made(space, width, depth, found.scale) for width in WIDTHS]
     assert not any(latency(found) < latency(one) <= budget for one in wider)
     finer = [scale for scale in space.scales if scale > found.scale]
-    assert not any(latency(hand_made(0, scale)) <= budget for scale in finer)
-    assert AutoNADNet(found, 3)(torch.zeros(1, 3, 128, 128)).shape == (1, 3, 128, 128)
+    assert not any(latency(hand_made(space, 0, depth, scale)) <= budget for scale in finer)
 
 
 def test_search_and_random_search_keep_budgets_at_equal_evaluations(place: Place, tmp_path: Path) -> None:
@@ -172,9 +173,12 @@ def test_a_run_is_one_line_and_scores_every_native_pixel_of_the_test_images(
     assert not any((tmp_path / "training").iterdir())
 
 
-def test_a_network_outside_the_space_starts_from_random_weights(place: Place, tmp_path: Path) -> None:
-    Runs(tmp_path, 1e-4).matrices(place, hand_made(0.25), "inherited", 0)
-    assert json.loads((tmp_path / "runs.jsonl").read_text())["start"] == "scratch"
+def test_runs_from_random_weights_are_others(place: Place, tmp_path: Path) -> None:
+    runs, one = Runs(tmp_path, 1e-4), place.net.space.smallest()
+    runs.matrices(place, one, "inherited", 0)
+    runs.matrices(place, one, "scratch", 0)
+    rows = [json.loads(line) for line in (tmp_path / "runs.jsonl").read_text().splitlines()]
+    assert [row["start"] for row in rows] == ["inherited", "scratch"]
 
 
 def test_split_seeds_deal_whole_groups_differently(dataset: Dataset, tmp_path: Path) -> None:
