@@ -53,7 +53,7 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
                 --kit` wrote on it, as s3://bucket/prefix, or as a path in the dataset's repository. Empty: it
                 is measured here.
             latency_budget_ms: Median latency on the target that must not be exceeded, ms. 0: no limit.
-            preset: Search space: tiny, small, table1 or released.
+            preset: Search space: edge, tiny, small, table1 or released.
             force: "search" or "train" repeats that whatever is found; "none" lets the pipeline decide.
             settings: Further settings as in params.yaml, as YAML text, such as `retrain: {epochs: 60}`.
             checkpoints: Where interrupted training goes on from: s3://bucket/prefix, or a folder on a mounted
