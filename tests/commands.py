@@ -19,7 +19,7 @@ input: {height: 48, width: 48}
 space: {preset: tiny}
 train_supernet: {epochs: 4, batch_size: 4, validate_every: 2, panel: 2}
 profile_latency: {warmup: 1, repeats: 5, networks: 4, accept_noise: true}
-search: {population: 6, generations: 3, top_k: 3, finalists: 2}
+search: {population: 6, generations: 3, top_k: 3, finalists: 2, finalist_epochs: 1}
 retrain: {epochs: 3, batch_size: 4, validate_every: 1}
 evaluate: {resamples: 100, panels: 3}
 export: {parity_images: 4}

@@ -173,7 +173,10 @@ class SearchConfig(Section):
         None, description="activations that a pass may hold at once, fp32, MiB (nsga2)"
     )
     finalists: Count = Field(
-        3, description="best architectures whose latency is measured before one is returned"
+        6, description="best architectures that are measured, and learn, before one is returned"
+    )
+    finalist_epochs: Annotated[int, Field(ge=0)] = Field(
+        5, description="passes over the training images that each of them learns (nsga2); 0: not at all"
     )
 
     @property
@@ -186,6 +189,11 @@ class SearchConfig(Section):
     def prefers_fast(self) -> bool:
         """Whether fast operators are drawn likelier (P_lat)."""
         return self.prior == "latency" or (self.prior == "auto" and self.algorithm == "algorithm1")
+
+    @property
+    def finalists_learn(self) -> bool:
+        """Whether finalists are trained for a while; Algorithm 1 returns what the supernet says."""
+        return self.algorithm == "nsga2" and self.finalist_epochs > 0
 
     @model_validator(mode="after")
     def _fits_together(self) -> SearchConfig:

@@ -1,14 +1,15 @@
-"""The best architectures are measured, not predicted, before one of them is returned."""
+"""The best architectures are measured, and learn a little, before one of them is returned."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autonad.errors import SearchError
-from autonad.search.ranking import Evaluation
+from autonad.search.ranking import Evaluation, Ranking
 from autonad.space import Architecture
 
 if TYPE_CHECKING:
@@ -18,25 +19,59 @@ if TYPE_CHECKING:
 LEAST_REPEATS = 50
 # Where none of the finalists keeps the budget, at most so many times as many are measured.
 PATIENCE = 4
+# By so much less score than the best the supernet may have done an architecture of another resolution wrong.
+MARGIN = 0.03
+
+Learn = Callable[[Architecture], float]
+"""mIoU of an architecture after a short training, a fraction."""
+
+
+def varied(ranked: Sequence[Evaluation], count: int, ranking: Ranking) -> list[Evaluation]:
+    """The same architectures with finalists of several resolutions first.
+
+    Architectures of one input scale and stem stride share weights that see the same details; between such
+    groups the supernet's ranking is the least certain. The best of each group that is at most `MARGIN` behind
+    take the first `count` places, groups in turn.
+
+    Args:
+        ranked: Best first.
+        count: Finalists.
+        ranking: What they are ranked by.
+    """
+    if not ranked:
+        return []
+    least = ranking.score(ranked[0]) - MARGIN
+    near = [one for one in ranked if ranking.feasible(one) and ranking.score(one) >= least]
+    groups: dict[tuple[float, int], list[Evaluation]] = {}
+    for one in near:
+        groups.setdefault((one.architecture.scale, one.architecture.stem_stride), []).append(one)
+    turns = [one for turn in range(len(near)) for group in groups.values() for one in group[turn : turn + 1]][
+        :count
+    ]
+    # The supernet's order decides between those that learn equally well.
+    first = sorted(turns, key=ranked.index)
+    return [*first, *(one for one in ranked if one not in first)]
 
 
 def choose(
     ranked: Sequence[Evaluation],
     measure: Callable[[Architecture], Measurement] | None,
-    latency_budget_ms: float | None,
+    ranking: Ranking,
     *,
     count: int | None = None,
+    learn: Learn | None = None,
 ) -> tuple[Evaluation, list[dict[str, Any]]]:
-    """Measure the finalists; the first within the budget wins.
+    """Measure the finalists; of those within the budget the one wins that learns best, or else the first.
 
-    If none is, the next ones follow that should be, by how much the first took longer than predicted. Where
-    the target is another machine nothing can be measured, and the prediction decides.
+    If none is within, the next ones follow that should be, by how much the first took longer than predicted.
+    Where the target is another machine nothing can be measured, and the prediction decides.
 
     Args:
         ranked: Best first.
         measure: Runs an architecture on the target; None where this machine is another one.
-        latency_budget_ms: Upper bound of the median in ms; None without one.
+        ranking: Its budget bounds the median; its score compares what was learnt.
         count: How many are measured whatever they take; None for all.
+        learn: Trains an architecture for a while; None lets the supernet's order decide.
 
     Returns:
         The winner, and the figures of all that were measured as plain JSON values.
@@ -44,28 +79,46 @@ def choose(
     Raises:
         SearchError: None of them keeps the budget.
     """
-    count = len(ranked) if count is None else count
+    rows, kept = _measured(
+        ranked, measure, ranking.latency_budget_ms, len(ranked) if count is None else count
+    )
+    if not kept:
+        fastest = min(rows, key=_latency)
+        raise SearchError(
+            f"none of the {len(rows)} finalists keeps search.latency_budget_ms = "
+            f"{ranking.latency_budget_ms:g}; the fastest takes {_latency(fastest):.2f} ms. Raise the budget, "
+            "the generations or the finalists and repeat with --resume, which keeps what was evaluated; or use "
+            "a smaller preset"
+        )
+    if learn is None or len(kept) == 1:
+        return kept[0], rows
+    learnt = {one.architecture.key: learn(one.architecture) for one in kept}
+    for row in rows:
+        row["learnt_miou"] = learnt.get(row["key"])
+    return max(kept, key=lambda one: ranking.score(replace(one, miou=learnt[one.architecture.key]))), rows
+
+
+def _measured(
+    ranked: Sequence[Evaluation],
+    measure: Callable[[Architecture], Measurement] | None,
+    budget_ms: float | None,
+    count: int,
+) -> tuple[list[dict[str, Any]], list[Evaluation]]:
+    """Figures of all that are measured, and those among the first `count` that keep the budget, or one."""
     rows: list[dict[str, Any]] = []
-    winner: Evaluation | None = None
+    kept: list[Evaluation] = []
     for number, finalist in enumerate(ranked):
         if number >= count:
             longer = float(np.median([_latency(row) / max(row["predicted_ms"], 1e-9) for row in rows]))
-            hopeless = latency_budget_ms is not None and finalist.latency_ms * longer > latency_budget_ms
-            if winner is not None or len(rows) >= PATIENCE * count:
+            hopeless = budget_ms is not None and finalist.latency_ms * longer > budget_ms
+            if kept or len(rows) >= PATIENCE * count:
                 break
             if hopeless:
                 continue
         rows.append(_row(finalist, None if measure is None else measure(finalist.architecture)))
-        if winner is None and (latency_budget_ms is None or _latency(rows[-1]) <= latency_budget_ms):
-            winner = finalist
-    if winner is None:
-        fastest = min(rows, key=_latency)
-        raise SearchError(
-            f"none of the {len(rows)} finalists keeps search.latency_budget_ms = {latency_budget_ms:g}; the "
-            f"fastest takes {_latency(fastest):.2f} ms. Raise the budget, the generations or the finalists "
-            "and repeat with --resume, which keeps what was evaluated; or use a smaller preset"
-        )
-    return winner, rows
+        if budget_ms is None or _latency(rows[-1]) <= budget_ms:
+            kept.append(finalist)
+    return rows, kept
 
 
 def _latency(row: dict[str, Any]) -> float:
@@ -76,6 +129,7 @@ def _row(finalist: Evaluation, measured: Measurement | None) -> dict[str, Any]:
     return {
         "key": finalist.architecture.key,
         "miou": finalist.miou,
+        "learnt_miou": None,
         "predicted_ms": finalist.latency_ms,
         "measured_ms": None if measured is None else measured.median_ms,
         "p95_ms": None if measured is None else measured.p95_ms,

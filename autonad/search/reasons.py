@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -52,13 +53,16 @@ class Reasons:
         return asdict(self)
 
 
-def explain_choice(table: pd.DataFrame, winner: str, budget_ms: float | None) -> Reasons:
+def explain_choice(
+    table: pd.DataFrame, winner: str, budget_ms: float | None, finalists: Sequence[Mapping[str, Any]] = ()
+) -> Reasons:
     """Why a search returned an architecture.
 
     Args:
         table: `AskTell.table(goal)`: what was evaluated, with the latency of the goal's target.
         winner: Key of the architecture.
         budget_ms: What it had to keep; None without a budget.
+        finalists: Rows of `choose`.
 
     Raises:
         SearchError: The winner is not in the table.
@@ -79,7 +83,7 @@ def explain_choice(table: pd.DataFrame, winner: str, budget_ms: float | None) ->
     random_miou = float(alike["miou"].mean()) if len(alike) else None
     sentence = "; ".join(
         (
-            _won(table, chosen, budget_ms),
+            _won(table, chosen, budget_ms, finalists),
             _instead("faster", faster, miou, latency_ms),
             _instead("more accurate", better, miou, latency_ms),
             _against_chance(miou, random_miou, len(alike)),
@@ -95,17 +99,24 @@ def _neighbour(row: pd.DataFrame) -> Neighbour | None:
     return Neighbour(str(one["key"]), float(one["miou"]), float(one["latency_ms"]))
 
 
-def _won(table: pd.DataFrame, chosen: pd.Series, budget_ms: float | None) -> str:
+def _won(
+    table: pd.DataFrame, chosen: pd.Series, budget_ms: float | None, finalists: Sequence[Mapping[str, Any]]
+) -> str:
     miou, latency_ms = float(chosen["miou"]), float(chosen["latency_ms"])
     within = table[table["feasible"]]
     by = "mIoU" if budget_ms is not None else "score"
     place = int((within[by.lower()] > float(chosen[by.lower()])).sum()) + 1
     rank = "the best" if place == 1 else f"number {place}"
     limit = "" if budget_ms is None else f" predicted within {budget_ms:g} ms"
-    measured = "" if place == 1 else ", the first of them that kept the budget when measured"
+    learnt = {row["key"]: row["learnt_miou"] for row in finalists if row.get("learnt_miou") is not None}
+    if learnt:
+        best = 100 * learnt[chosen["key"]]
+        why = f", and of {len(learnt)} finalists the best after a short training ({best:.1f} %)"
+    else:
+        why = "" if place == 1 else ", the first of them that kept the budget when measured"
     return (
-        f"{chosen['key']} has {100 * miou:.1f} % mIoU at {latency_ms:.2f} ms, {rank} by {by} of "
-        f"{len(within)} evaluated{limit}{measured}"
+        f"{chosen['key']} has {100 * miou:.1f} % inherited mIoU at {latency_ms:.2f} ms, {rank} by {by} of "
+        f"{len(within)} evaluated{limit}{why}"
     )
 
 

@@ -18,6 +18,7 @@ from autonad.tracking.tags import FINGERPRINT, HARDWARE_KEY
 if TYPE_CHECKING:
     import pandas as pd
 
+    from autonad.config import Config
     from autonad.data.dataset import Dataset
     from autonad.detector.spec import DetectorSpec
     from autonad.evaluation.result import Size
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from autonad.network import SuperNet
     from autonad.search.strata import Placed
     from autonad.space import Architecture
-    from autonad.steps.scratch_training import ScratchTraining
+    from autonad.steps.short_training import ShortTraining
     from autonad.steps.step import Step
 
 JOURNAL = "journal.jsonl"
@@ -178,18 +179,20 @@ def _train_all(
     resumed: bool,
 ) -> list[dict[str, Any]]:
     """One row per architecture; those that the journal has finished are taken from it."""
-    from autonad.steps.scratch_training import ScratchTraining
+    from autonad.training.equal_time import one_thread
 
-    training = ScratchTraining(step.context.config, inputs.source, inputs.spec, output / "training")
+    training = _from_scratch(step.context.config, inputs, output / "training")
     rows = []
     for number, (architecture, latency_ms) in enumerate(chosen, start=1):
         row = entries.get(architecture.key, {})
         if "trained_miou" not in row:
             if "epochs" not in row:
                 row = {"key": architecture.key, "latency_ms": latency_ms}
-                row |= _before_training(inputs, training, architecture)
+                row |= _before_training(inputs, training, architecture, step.context.config)
                 journal.append(row)
-            row = row | training.run(architecture, row["epochs"], resumed=resumed)
+            with one_thread():
+                trained = training.run(architecture, row["epochs"], resumed=resumed)
+            row = row | {"trained_miou": trained["input"], "trained_native_miou": trained["native"]}
             journal.append(row)
         rows.append(row | {"architecture": architecture.to_json()})
         step.console.advance(
@@ -202,23 +205,48 @@ def _train_all(
     return rows
 
 
+def _from_scratch(config: Config, inputs: _Inputs, folder: Path) -> ShortTraining:
+    """Trainings whose first weights follow from the seed and the architecture alone."""
+    import torch
+
+    from autonad.network import AutoNADNet
+    from autonad.steps.short_training import ShortTraining
+
+    def network_of(architecture: Architecture) -> AutoNADNet:
+        torch.manual_seed(config.seed)
+        return AutoNADNet(architecture, inputs.spec.num_classes)
+
+    return ShortTraining(
+        config.retrain.resolved().model_copy(update={"weights": "scratch"}),
+        inputs.source,
+        inputs.spec,
+        network_of=network_of,
+        seed=config.seed,
+        identity={"stage": "assess-supernet"},
+        folder=folder,
+    )
+
+
 def _before_training(
-    inputs: _Inputs, training: ScratchTraining, architecture: Architecture
+    inputs: _Inputs, training: ShortTraining, architecture: Architecture, config: Config
 ) -> dict[str, Any]:
     """Inherited mIoU, the sizes that could rank as well, and for how long it is trained."""
     from functools import partial
 
     from autonad.network.flops import architecture_flops
     from autonad.network.peak_memory import count_parameters
+    from autonad.training.equal_time import one_thread
 
     classes = inputs.spec.num_classes
     inherited = training.score(partial(inputs.net, architecture=architecture))
+    with one_thread():
+        budget = training.budget(architecture, config.assess_supernet.minutes)
     return {
         "parameters": count_parameters(architecture, classes),
         "flops": architecture_flops(architecture, classes, inputs.spec.size),
         "inherited_miou": inherited["input"],
         "inherited_native_miou": inherited["native"],
-        **asdict(training.budget(architecture)),
+        **asdict(budget),
     }
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,8 @@ from autonad.storage.journal import Journal
 
 if TYPE_CHECKING:
     from autonad.evaluation.result import Size
-    from autonad.network import AutoNADNet
     from autonad.search import AskTell, Evaluation
     from autonad.space import Architecture
-    from autonad.steps.search_inputs import Device
     from autonad.steps.search_results import Found
 
 JOURNAL = "journal.jsonl"
@@ -70,15 +68,15 @@ def search(
     resume: Resume = False,
     checkpoints: str | None = None,
 ) -> SearchResult:
-    """Find architectures, measure the finalists, and write the winners with their inherited weights.
+    """Find architectures, let finalists learn, and write the winners with their inherited weights.
 
-    One set of evaluations serves all targets and budgets. Finalists are tried in the order of their scores;
-    the first whose measured median keeps the budget wins. Without a budget the choice therefore follows from
-    seed, supernet and latency table alone, and measuring only reports.
+    One set of evaluations serves all targets and budgets. Of the finalists whose measured median keeps the
+    budget the one wins that is best after a short training. Without a budget the choice therefore follows
+    from seed, supernet, images and latency table alone, and measuring only reports.
 
     Args:
-        context: Section `search` decides.
-        dataset: Dataset folder; its validation split judges.
+        context: Section `search` decides; finalists learn by section `retrain`.
+        dataset: Dataset folder; finalists learn from its training split, its validation split judges.
         supernet: Supernet folder.
         latency: Latency folder; several, of a target each.
         output: Search folder to write; see `autonad.steps.search_results.write_all`.
@@ -97,6 +95,7 @@ def search(
     from autonad.search import evolve
     from autonad.search.resuming import resume_from
     from autonad.steps.search_results import write_all
+    from autonad.steps.search_winners import winners
     from autonad.tracking import log_search
 
     config, settings = context.config, context.config.search
@@ -129,7 +128,7 @@ def search(
             _report_generation(step, asking)
 
         evolve(asking, _evaluator(inputs, settings.score_at), keep=journal.append, finished=finished)
-        found = _choose(step, inputs, asking)
+        found = winners(step, inputs, asking, output)
         write_all(output, config, inputs, found)
         log_search(step.run, {"supernet": supernet, "latency": folders[0], "search": output, "pin": pin})
         result = _report(step, found, inputs, output)
@@ -169,43 +168,6 @@ def _algorithm(step: Step, inputs: SearchInputs) -> AskTell:
     return Evolution(space, settings=settings, prior=prior, seed=config.seed, target_name=name)
 
 
-def _choose(step: Step, inputs: SearchInputs, asking: AskTell) -> list[Found]:
-    """The measured winner of every goal.
-
-    Raises:
-        SearchError: Nothing keeps the budget of one.
-    """
-    from autonad.search.finalists import choose
-    from autonad.search.reasons import explain_choice
-    from autonad.steps.search_results import Found
-
-    settings = step.context.config.search
-    measures = [_measurer(step, inputs, device) for device in inputs.devices]
-    found = []
-    for goal in asking.goals:
-        device = inputs.devices[goal.target]
-        # Algorithm 1 measures its best and no others.
-        ranked = asking.finalists(settings.finalists if settings.algorithm == "algorithm1" else None, goal)
-        winner, rows = choose(ranked, measures[goal.target], goal.budget_ms, count=settings.finalists)
-        population, key = asking.table(goal), winner.architecture.key
-        network = inputs.net.extract(winner.architecture).cpu()
-        found.append(
-            Found(
-                goal,
-                device.target,
-                population,
-                asking.ranking(goal).latency_weight,
-                winner,
-                network,
-                _both_sizes(inputs, network),
-                rows,
-                explain_choice(population, key, goal.budget_ms),
-                device.table.cautions,
-            )
-        )
-    return found
-
-
 def _copy(
     inputs: SearchInputs, params: dict[str, Any], output: Path, location: str | None, step: Step
 ) -> Mirror:
@@ -240,33 +202,6 @@ def _evaluator(inputs: SearchInputs, size: Size) -> Callable[[Architecture], Eva
         return Evaluation(architecture, metrics.miou, predict(architecture))
 
     return evaluate
-
-
-def _both_sizes(inputs: SearchInputs, network: AutoNADNet) -> Mapping[Size, float]:
-    """Inherited validation mIoU of a network at input size and at native size, fractions."""
-    from autonad.evaluation.inherited import score_sizes
-    from autonad.training.inputs import evaluation_data
-    from autonad.training.world import ALONE
-
-    validation = evaluation_data(inputs.source, inputs.spec, "val")
-    found = score_sizes(network.eval(), validation, classes=inputs.spec.classes, world=ALONE)
-    return {size: metrics.miou for size, metrics in found.items()}
-
-
-def _measurer(step: Step, inputs: SearchInputs, device: Device) -> Callable[[Architecture], Any] | None:
-    """Measures a network on a target, each once; None where this machine is another one."""
-    from autonad.search.finalists import measurer
-
-    settings = step.context.config.profile_latency
-    measure = measurer(
-        lambda architecture: inputs.net.extract(architecture).cpu(),
-        device.target,
-        input_shape=(1, 3, *inputs.spec.size),
-        warmup=settings.warmup,
-        repeats=settings.repeats,
-        say=step.console.report,
-    )
-    return None if measure is None else cache(measure)
 
 
 def _report_generation(step: Step, asking: AskTell) -> None:

@@ -34,7 +34,7 @@ def settings(root: Path, **sections: dict[str, Any]) -> str:
     known["decide"] = {"calibration_draws": 20}
     known["tracking"] = {"uri": f"sqlite:///{root / 'mlflow.db'}", "system_seconds": None, "dataset": "parts"}
     known["train_supernet"] |= {"epochs": 1, "validate_every": 1}
-    known["search"] |= {"population": 4, "generations": 1, "top_k": 2, "finalists": 1}
+    known["search"] |= {"population": 4, "generations": 1, "top_k": 2, "finalists": 1, "finalist_epochs": 0}
     known["retrain"] |= {"epochs": 1}
     for name, values in sections.items():
         known[name] = known.get(name, {}) | values

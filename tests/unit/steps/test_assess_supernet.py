@@ -17,7 +17,7 @@ from autonad.errors import AutonadError, CheckpointError, LatencyError, StorageE
 from autonad.latency.regression import table_from_records
 from autonad.network import SuperNet
 from autonad.space import Architecture, SearchSpace
-from autonad.steps import scratch_training
+from autonad.steps import short_training
 from autonad.training.folders import save_supernet
 from autonad.training.inputs import detector_spec
 from autonad.training.optimizer import make_optimizer
@@ -118,13 +118,13 @@ def test_cut_off_in_a_training_and_resumed_it_ends_with_the_same_figures(
     assert (tmp_path / "cut/training/checkpoint/latest.json").exists()
     begun.clear()
     seen: list[int] = []
-    ran = scratch_training.ScratchTraining.run
+    ran = short_training.ShortTraining.run
 
     def counted(self: Any, architecture: Architecture, epochs: int, *, resumed: bool) -> dict[str, float]:
         seen.append(epochs)
         return ran(self, architecture, epochs, resumed=resumed)
 
-    monkeypatch.setattr(scratch_training.ScratchTraining, "run", counted)
+    monkeypatch.setattr(short_training.ShortTraining, "run", counted)
 
     cut = assess("cut", resume=True)
 

@@ -1,48 +1,61 @@
-"""Architectures trained from scratch at equal cost, one after the other, each of which can be cut off."""
+"""Short trainings of architectures, one after the other, each of which can be cut off."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autonad.console import SILENT
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from autonad.config import Config, RetrainConfig
+    from autonad.config import RetrainConfig
     from autonad.data.dataset import Dataset
     from autonad.data.loader import SegmentationData
     from autonad.detector.spec import DetectorSpec
     from autonad.evaluation.result import Size
+    from autonad.network import AutoNADNet
     from autonad.space import Architecture
     from autonad.training.equal_time import Budget
     from autonad.training.inputs import TrainingData
     from autonad.training.loop import Task
 
 
-class ScratchTraining:
-    """Trains architectures on one dataset, by the settings of retraining, with one thread.
+class ShortTraining:
+    """Trains architectures on one dataset, by the settings of retraining.
 
     Each is validated at the end of its schedule alone: the best of many validations would flatter those that
     are validated often.
 
     Args:
-        config: Sections `retrain` and `assess_supernet` decide.
+        settings: Of every training; its `epochs` do not count.
         dataset: The dataset.
         spec: Its classes, input and normalisation.
+        network_of: What an architecture begins with; the same weights whenever it is asked.
+        seed: Of order and augmentation.
+        identity: What `network_of` depends on, and the `stage`, as JSON values.
         folder: Where checkpoints are kept.
     """
 
-    def __init__(self, config: Config, dataset: Dataset, spec: DetectorSpec, folder: Path) -> None:
+    def __init__(
+        self,
+        settings: RetrainConfig,
+        dataset: Dataset,
+        spec: DetectorSpec,
+        *,
+        network_of: Callable[[Architecture], AutoNADNet],
+        seed: int,
+        identity: dict[str, Any],
+        folder: Path,
+    ) -> None:
         from autonad.training.folders import pick_device
         from autonad.training.world import World
 
-        self._config, self._dataset, self._spec, self._folder = config, dataset, spec, folder
-        self._settings = config.retrain.resolved().model_copy(update={"weights": "scratch"})
+        self._settings, self._dataset, self._spec, self._folder = settings, dataset, spec, folder
+        self._network_of, self._seed, self._identity = network_of, seed, identity
         self._world = World(pick_device())
 
     def score(self, forward: Callable[[Tensor], Tensor]) -> dict[Size, float]:
@@ -52,19 +65,17 @@ class ScratchTraining:
         found = score_sizes(forward, self._validation, classes=self._spec.classes, world=self._world)
         return {size: metrics.miou for size, metrics in found.items()}
 
-    def budget(self, architecture: Architecture) -> Budget:
-        """How many epochs an architecture is trained for.
+    def budget(self, architecture: Architecture, minutes: float | None) -> Budget:
+        """For how many epochs an architecture is trained; see `fit_epochs`.
 
         Raises:
             DatasetError: There are no training images, or the loss diverges.
         """
-        from autonad.training.equal_time import fit_epochs, one_thread
+        from autonad.training.equal_time import fit_epochs
 
-        with one_thread():
-            task = self._task(architecture, self._settings.epochs)
-            return fit_epochs(task, self._config.assess_supernet.minutes, self._folder / "timing")
+        return fit_epochs(self._task(architecture, self._settings.epochs), minutes, self._folder / "timing")
 
-    def run(self, architecture: Architecture, epochs: int, *, resumed: bool) -> dict[str, float]:
+    def run(self, architecture: Architecture, epochs: int, *, resumed: bool) -> dict[Size, float]:
         """Train an architecture.
 
         Args:
@@ -73,41 +84,39 @@ class ScratchTraining:
             resumed: Whether to go on from a checkpoint of this very training, if there is one.
 
         Returns:
-            `trained_miou` and `trained_native_miou` on the validation split, fractions.
+            Its mIoU on the validation split at both sizes, fractions.
 
         Raises:
             DatasetError: There are no training images, or the loss diverges.
         """
-        from autonad.training.equal_time import one_thread
         from autonad.training.resumable import run_training
 
-        with one_thread():
-            trained = run_training(
-                self._task(architecture, epochs),
-                identity={
-                    "stage": "assess-supernet",
-                    "architecture": architecture.key,
-                    "seed": self._config.seed,
-                    "settings": self._of(epochs).model_dump(),
-                    "spec": self._spec.to_dict(),
-                    "dataset": self._dataset.fingerprint,
-                },
-                output=self._folder,
-                resume="or-restart" if resumed else False,
-                copies=None,
-                owner=None,
-                log=lambda metrics, epoch: None,
-                console=SILENT,
-                world=self._world,
-            )
+        trained = run_training(
+            self._task(architecture, epochs),
+            identity={
+                **self._identity,
+                "architecture": architecture.key,
+                "seed": self._seed,
+                "settings": self._of(epochs).model_dump(),
+                "spec": self._spec.to_dict(),
+                "dataset": self._dataset.fingerprint,
+            },
+            output=self._folder,
+            resume="or-restart" if resumed else False,
+            copies=None,
+            owner=None,
+            log=lambda metrics, epoch: None,
+            console=SILENT,
+            world=self._world,
+        )
         last = trained.history[-1]
-        return {"trained_miou": last["val/miou"], "trained_native_miou": last["val/native_miou"]}
+        return {"input": last["val/miou"], "native": last["val/native_miou"]}
 
     @cached_property
     def _data(self) -> TrainingData:
         from autonad.training.inputs import training_data
 
-        return training_data(self._dataset, self._spec, self._settings, self._config.seed)
+        return training_data(self._dataset, self._spec, self._settings, self._seed)
 
     @cached_property
     def _validation(self) -> SegmentationData:
@@ -121,18 +130,13 @@ class ScratchTraining:
         )
 
     def _task(self, architecture: Architecture, epochs: int) -> Task:
-        import torch
-
-        from autonad.network import AutoNADNet
         from autonad.training.loop import Task
         from autonad.training.paths import TrainingPath
 
-        # The weights depend on the seed and the architecture alone, whichever was trained before.
-        torch.manual_seed(self._config.seed)
-        network = AutoNADNet(architecture, self._spec.num_classes).to(self._world.device)
+        network = self._network_of(architecture).to(self._world.device)
         path = TrainingPath(network)
 
-        def validate(module: torch.nn.Module) -> dict[str, float]:
+        def validate(module: nn.Module) -> dict[str, float]:
             scores = self.score(module)
             return {"val/miou": scores["input"], "val/native_miou": scores["native"]}
 
@@ -140,7 +144,7 @@ class ScratchTraining:
             module=network,
             data=self._data,
             config=self._of(epochs),
-            seed=self._config.seed,
+            seed=self._seed,
             paths=lambda number: [path],
             validate=validate,
         )

@@ -1,0 +1,155 @@
+"""From what a search evaluated to a winner for each target and budget."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autonad.storage.journal import Journal
+
+if TYPE_CHECKING:
+    from autonad.evaluation.result import Size
+    from autonad.network import AutoNADNet
+    from autonad.search import AskTell
+    from autonad.search.finalists import Learn
+    from autonad.space import Architecture
+    from autonad.steps.search_inputs import Device, SearchInputs
+    from autonad.steps.search_results import Found
+    from autonad.steps.step import Step
+
+LEARNT = "finalists.jsonl"
+"""What finalists learnt: read again by a search that goes on."""
+
+
+def winners(step: Step, inputs: SearchInputs, asking: AskTell, output: Path) -> list[Found]:
+    """The winner of every goal, measured, and best of the finalists after a short training.
+
+    Args:
+        step: The step that searches.
+        inputs: What it searches with.
+        asking: The search, at its end.
+        output: The search folder; checkpoints and what is learnt are kept there.
+
+    Raises:
+        SearchError: Nothing keeps the budget of one goal.
+    """
+    from autonad.search.finalists import choose, varied
+    from autonad.search.reasons import explain_choice
+    from autonad.steps.search_results import Found
+
+    settings = step.context.config.search
+    measures = [_measurer(step, inputs, device) for device in inputs.devices]
+    learn = _learner(step, inputs, output) if settings.finalists_learn else None
+    found = []
+    for goal in asking.goals:
+        device, ranking = inputs.devices[goal.target], asking.ranking(goal)
+        if settings.algorithm == "algorithm1":
+            # It measures its best and no others.
+            ranked = asking.finalists(settings.finalists, goal)
+        else:
+            ranked = varied(asking.finalists(None, goal), settings.finalists, ranking)
+        measure = measures[goal.target]
+        winner, rows = choose(ranked, measure, ranking, count=settings.finalists, learn=learn)
+        population, key = asking.table(goal), winner.architecture.key
+        network = inputs.net.extract(winner.architecture).cpu()
+        found.append(
+            Found(
+                goal,
+                device.target,
+                population,
+                ranking.latency_weight,
+                winner,
+                network,
+                _both_sizes(inputs, network),
+                rows,
+                explain_choice(population, key, goal.budget_ms, rows),
+                device.table.cautions,
+            )
+        )
+    shutil.rmtree(output / "learning", ignore_errors=True)
+    return found
+
+
+def _learner(step: Step, inputs: SearchInputs, output: Path) -> Learn:
+    """Trains a finalist from its inherited weights, each once, also if the search was cut off meanwhile."""
+    from autonad.steps.short_training import ShortTraining
+
+    config, settings = step.context.config, step.context.config.search
+    # Averages of so few steps would be those of the first weights.
+    rules = config.retrain.resolved().model_copy(update={"ema_decay": None, "weights": "inherited"})
+    training = ShortTraining(
+        rules,
+        inputs.source,
+        inputs.spec,
+        network_of=lambda architecture: inputs.net.extract(architecture).cpu(),
+        seed=config.seed,
+        identity={"stage": "finalist", "inputs": inputs.digests},
+        folder=output / "learning",
+    )
+    epochs = settings.finalist_epochs
+    identity = {
+        "inputs": inputs.digests,
+        "epochs": epochs,
+        "seed": config.seed,
+        "settings": json.loads(rules.model_dump_json()),
+    }
+    journal = Journal(output / LEARNT)
+    known = _known(journal, identity)
+
+    def learn(architecture: Architecture) -> float:
+        key = architecture.key
+        if key not in known:
+            known[key] = {**training.run(architecture, epochs, resumed=True)}
+            journal.append({"key": key, "miou": known[key]})
+            step.console.report(
+                f"finalist {key}: {100 * known[key][settings.score_at]:.1f} % mIoU after {epochs} epochs"
+            )
+        return known[key][settings.score_at]
+
+    return learn
+
+
+def _known(journal: Journal, identity: dict[str, Any]) -> dict[str, dict[Size, float]]:
+    """What the journal says of the same trainings; else it begins anew."""
+    from autonad.errors import StorageError
+
+    if journal.path.is_file():
+        try:
+            first, *entries = journal.read("what finalists learnt") or [None]
+            if first == identity:
+                return {entry["key"]: entry["miou"] for entry in entries}
+        except StorageError:
+            pass  # Damaged: they learn again.
+    journal.begin(identity)
+    return {}
+
+
+def _both_sizes(inputs: SearchInputs, network: AutoNADNet) -> Mapping[Size, float]:
+    """Inherited validation mIoU of a network at input size and at native size, fractions."""
+    from autonad.evaluation.inherited import score_sizes
+    from autonad.training.inputs import evaluation_data
+    from autonad.training.world import ALONE
+
+    validation = evaluation_data(inputs.source, inputs.spec, "val")
+    found = score_sizes(network.eval(), validation, classes=inputs.spec.classes, world=ALONE)
+    return {size: metrics.miou for size, metrics in found.items()}
+
+
+def _measurer(step: Step, inputs: SearchInputs, device: Device) -> Callable[[Architecture], Any] | None:
+    """Measures a network on a target, each once; None where this machine is another one."""
+    from autonad.search.finalists import measurer
+
+    settings = step.context.config.profile_latency
+    measure = measurer(
+        lambda architecture: inputs.net.extract(architecture).cpu(),
+        device.target,
+        input_shape=(1, 3, *inputs.spec.size),
+        warmup=settings.warmup,
+        repeats=settings.repeats,
+        say=step.console.report,
+    )
+    return None if measure is None else cache(measure)
