@@ -87,8 +87,8 @@ def choose(
         raise SearchError(
             f"none of the {len(rows)} finalists keeps search.latency_budget_ms = "
             f"{ranking.latency_budget_ms:g}; the fastest takes {_latency(fastest):.2f} ms. Raise the budget, "
-            "the generations or the finalists and repeat with --resume, which keeps what was evaluated; or use "
-            "a smaller preset"
+            "the generations or the finalists and repeat with --resume, which keeps what was evaluated; or "
+            "use a smaller preset"
         )
     if learn is None or len(kept) == 1:
         return kept[0], rows
