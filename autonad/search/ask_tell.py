@@ -151,7 +151,7 @@ class AskTell(ABC):
             goal: Decides the target of latency_ms, score and feasible; None for the first.
 
         Returns:
-            Columns generation, key, origin ("sample", "mutation", "crossover"), parents (keys, comma
+            Columns generation, key, origin ("plain", "sample", "mutation", "crossover"), parents (keys, comma
             separated), miou (fraction), latency_ms, score, feasible, architecture (JSON).
         """
         goal = goal or self.goals[0]

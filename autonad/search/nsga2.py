@@ -14,6 +14,8 @@ added for networks that must keep a budget:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import zip_longest
 
 from autonad.config import SearchConfig
 from autonad.errors import SearchError
@@ -21,6 +23,7 @@ from autonad.search.ask_tell import AskTell
 from autonad.search.constrained import Constrained
 from autonad.search.goals import Goal, Limits, Pricing
 from autonad.search.niches import Brood, Niche
+from autonad.search.plain import plain_networks
 from autonad.search.population import Candidate
 from autonad.search.ranking import Evaluation, Ranking
 from autonad.search.surrogate import Surrogate
@@ -32,6 +35,8 @@ MAX_DRAWS = 50
 LITTER = 12
 # Every so many-th child is evaluated whatever the surrogate says, which could be wrong.
 UNSCREENED = 4
+# At most one in so many of the first population is a plain network, the others are samples.
+PLAIN = 3
 
 
 class Nsga2(AskTell):
@@ -95,13 +100,24 @@ class Nsga2(AskTell):
         return self._first(count) if self.generation == 0 else self._children(count)
 
     def _first(self, count: int) -> Iterable[Candidate]:
-        """Samples within the constraints of the goals, which take turns."""
+        """Plain networks, then samples, within the constraints of the goals, which take turns."""
         seen: set[str] = set()
-        for slot in range(count):
+        for architecture in self._plain(count // PLAIN):
+            seen.add(architecture.key)
+            yield Candidate(architecture, 1, "plain", ())
+        for slot in range(count - len(seen)):
             child = self._new(self._sample, self.goals[slot % len(self.goals)], seen)
             if child is None:
                 return
             yield Candidate(child, 1, "sample", ())
+
+    def _plain(self, count: int) -> list[Architecture]:
+        """At most so many plain networks of the goals, which take turns; see `plain_networks`."""
+        per_goal = [
+            plain_networks(self.space, partial(self._constrained.keeps, goal=goal)) for goal in self.goals
+        ]
+        turns = (one for turn in zip_longest(*per_goal) for one in turn if one is not None)
+        return list({one.key: one for one in turns}.values())[:count]
 
     def _children(self, count: int) -> Iterable[Candidate]:
         """Crossed and mutated parents, of each goal in turn; fewer where nothing new is left.

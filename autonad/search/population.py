@@ -31,7 +31,7 @@ class Candidate:
     Attributes:
         architecture: What was asked.
         generation: From 1.
-        origin: "sample", "mutation" or "crossover".
+        origin: "plain", "sample", "mutation" or "crossover".
         parents: Keys of the architectures it was made from.
         evaluation: None while it is pending.
     """
