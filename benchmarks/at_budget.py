@@ -18,8 +18,10 @@ from autonad.evaluation.inherited import score
 from autonad.network import SuperNet
 from autonad.network.peak_memory import count_parameters, peak_activations_mib
 from autonad.search import Evaluation, evolve
+from autonad.search.finalists import Learn, choose, varied
 from autonad.search.goals import Goal, Pricing
 from autonad.search.nsga2 import Nsga2
+from autonad.search.ranking import Ranking
 from autonad.space import Architecture, SearchSpace
 from autonad.space.architecture import Block, Stage, edge_names
 from autonad.training.world import ALONE
@@ -133,7 +135,7 @@ class Inherited:
 
 
 def searched(
-    evaluate: Inherited, settings: SearchConfig, budgets_ms: Sequence[float], seed: int
+    evaluate: Inherited, settings: SearchConfig, budgets_ms: Sequence[float], seed: int, learn: Learn
 ) -> tuple[list[Architecture], int]:
     """The search's winner for every budget, from one set of evaluations; and how many these were."""
     spec = evaluate.spec
@@ -145,13 +147,23 @@ def searched(
     goals = [Goal(0, budget) for budget in budgets_ms]
     search = Nsga2(evaluate.net.space, settings=settings, goals=goals, pricing=pricing, seed=seed)
     evolve(search, evaluate, keep=lambda entry: None, finished=lambda: None)
-    return [search.finalists(1, goal)[0].architecture for goal in goals], len(search.table())
+    return [
+        _best_learner(search.finalists(None, goal), search.ranking(goal), settings, learn) for goal in goals
+    ], len(search.table())
 
 
 def random_search(
-    evaluate: Inherited, budgets_ms: Sequence[float], evaluations: int, seed: int
+    evaluate: Inherited,
+    settings: SearchConfig,
+    budgets_ms: Sequence[float],
+    evaluations: int,
+    seed: int,
+    learn: Learn,
 ) -> list[Architecture]:
-    """The best of as many random networks for every budget: uniform samples that keep it, budgets in turn."""
+    """The best of as many random networks for every budget, whose finalists learn as the search's do.
+
+    Networks are uniform samples that keep a budget, budgets in turn.
+    """
     rng, found = np.random.default_rng([seed, 98]), []
     for number in range(evaluations):
         budget = budgets_ms[number % len(budgets_ms)]
@@ -168,7 +180,14 @@ def random_search(
                 f"{MAX_DRAWS:,} samples hold no network of {budget:.3g} ms; choose a larger budget"
             )
         found.append(evaluate(drawn))
-    return [
-        max((one for one in found if one.latency_ms <= budget), key=lambda one: one.miou).architecture
-        for budget in budgets_ms
-    ]
+    rankings = [Ranking(0.0, budget) for budget in budgets_ms]
+    return [_best_learner(ranking.sort(found), ranking, settings, learn) for ranking in rankings]
+
+
+def _best_learner(
+    ranked: Sequence[Evaluation], ranking: Ranking, settings: SearchConfig, learn: Learn
+) -> Architecture:
+    """As `autonad search` chooses where it cannot measure."""
+    order = varied(ranked, settings.finalists, ranking)
+    winner, _ = choose(order, None, ranking, count=settings.finalists, learn=learn)
+    return winner.architecture

@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,9 @@ from autonad.detector.spec import DetectorSpec
 from autonad.evaluation.metrics import compute_metrics
 from autonad.evaluation.predict import evaluate_network
 from autonad.network import AutoNADNet, SuperNet
+from autonad.search.finalists import Learn
 from autonad.space import Architecture
+from autonad.steps.short_training import ShortTraining
 from autonad.steps.step import seed_everything
 from autonad.training.inputs import evaluation_data
 from benchmarks.equal_minutes import network_task, train_within
@@ -44,6 +46,21 @@ class Place:
     net: SuperNet
     spec: DetectorSpec
     config: Config
+
+    def learn(self, folder: Path) -> Learn:
+        """What a finalist's mIoU is after a short training, as `autonad search` trains it."""
+        rules = self.config.retrain.resolved().model_copy(update={"ema_decay": None})
+        training = ShortTraining(
+            rules,
+            self.dataset,
+            self.spec,
+            network_of=self.net.extract,
+            seed=self.config.seed,
+            identity={"stage": "finalist"},
+            folder=folder,
+        )
+        epochs = self.config.search.finalist_epochs
+        return cache(lambda architecture: training.run(architecture, epochs, resumed=False)["input"])
 
     @property
     def groups(self) -> list[str]:

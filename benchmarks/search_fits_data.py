@@ -83,7 +83,8 @@ def winner(place: Place, latency: Latency, share: float, folder: Path) -> Archit
         validation = evaluation_data(place.dataset, place.spec, "val")
         evaluate = Inherited(place.net, validation, place.spec, latency, folder / "evaluated.jsonl")
         budgets = budgets_over_range(place.net.space, latency, [share])
-        found, _ = searched(evaluate, place.config.search, budgets, place.config.seed)
+        learn = place.learn(folder / "learning")
+        found, _ = searched(evaluate, place.config.search, budgets, place.config.seed, learn)
         write_json(kept, found[0].to_dict())
     return Architecture.from_dict(read_json(kept, "the winner"))
 

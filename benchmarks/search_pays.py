@@ -153,8 +153,9 @@ def contenders(
         budgets = budgets_over_range(net.space, latency, SHARES)
         validation = evaluation_data(dataset, spec, "val")
         evaluate = Inherited(net, validation, spec, latency, output / "evaluated.jsonl")
-        winners, evaluations = searched(evaluate, config.search, budgets, config.seed)
-        lucky = random_search(evaluate, budgets, evaluations, config.seed)
+        learn = place.learn(output / "learning")
+        winners, evaluations = searched(evaluate, config.search, budgets, config.seed, learn)
+        lucky = random_search(evaluate, config.search, budgets, evaluations, config.seed, learn)
         drawn = [
             {
                 "searched": winner,

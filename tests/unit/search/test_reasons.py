@@ -41,6 +41,13 @@ def test_a_winner_that_is_not_the_first_says_that_measuring_decided() -> None:
     assert "kept the budget when measured" in why.sentence
 
 
+def test_a_winner_that_learnt_best_says_so() -> None:
+    learnt = [{"key": "chosen", "learnt_miou": 0.85}, {"key": "late", "learnt_miou": 0.84}, {"key": "slow"}]
+    why = explain_choice(table([*ROWS, ("late", "mutation", 0.79, 1.99)], 2.0), "chosen", 2.0, learnt)
+    assert "number 2 by mIoU" in why.sentence
+    assert "of 2 finalists the best after a short training (85.0 %)" in why.sentence
+
+
 def test_what_is_not_known_is_said() -> None:
     why = explain_choice(table(ROWS[1:2]), "chosen", None)
     assert (why.faster, why.better, why.random_miou) == (None, None, None)
