@@ -37,12 +37,14 @@ class RetrainResult:
         best_epoch: The epoch that it belongs to.
         parameters: Scalars in the network's tensors.
         seconds: Wall time.
+        copy: Name of the copies of its checkpoints.
     """
 
     miou: float
     best_epoch: int
     parameters: int
     seconds: float
+    copy: str
 
 
 @on_every_gpu
@@ -55,6 +57,7 @@ def retrain(
     teacher: Path | None = None,
     resume: Resume = False,
     checkpoints: str | None = None,
+    keeps_copy: bool = False,
 ) -> RetrainResult:
     """Train the searched architecture, from its inherited weights or from scratch.
 
@@ -67,6 +70,7 @@ def retrain(
         teacher: Folder of the network that `retrain.teacher` asks for; not read if for none.
         resume: See `Resume`.
         checkpoints: Where copies of the checkpoints are kept for another machine; see `Mirror`.
+        keeps_copy: Leave them there at the end; the caller removes them.
 
     Raises:
         CheckpointError: The inherited weights do not fit architecture and classes, or the teacher does not.
@@ -107,7 +111,9 @@ def retrain(
             world=world,
         )
         parameters = network.num_parameters
-        result = RetrainResult(trained.best_miou, trained.best_epoch, parameters, step.seconds)
+        result = RetrainResult(
+            trained.best_miou, trained.best_epoch, parameters, step.seconds, trained.copy.name
+        )
         if world.leads:
             provenance = {
                 "dataset": source.fingerprint,
@@ -123,7 +129,7 @@ def retrain(
                 f"validation mIoU {100 * result.miou:.1f} % after epoch {result.best_epoch}, "
                 f"{parameters:,} parameters"
             )
-    if world.leads:
+    if world.leads and not keeps_copy:
         trained.copy.remove()
     return result
 

@@ -82,6 +82,7 @@ def prepared(text: str, folder: Path, out: Outputs, turn: str, **entered: Any) -
         "target": "here",
         "latency": "",
         "latency_budget_ms": 0.0,
+        "latency_budgets_ms": [],
         "preset": "",
         "force": "none",
         "settings": text,
@@ -152,7 +153,8 @@ def test_the_components_make_a_detector_and_know_the_last_search(
         report=out(dsl.HTML, "evaluate", "report"),
     )
     rules, page = out(dsl.Artifact, "fit", "rules"), out(dsl.HTML, "fit", "report")
-    call("fit_thresholds", **request, evaluation=evaluation, rules=rules, metrics=metrics["f"], report=page)
+    judged = {**request, "evaluation": evaluation, "found": found}
+    call("fit_thresholds", **judged, rules=rules, metrics=metrics["f"], report=page)
     summary = out(dsl.Markdown, "deliver", "summary")
     decision = call(
         "deliver",
@@ -189,6 +191,7 @@ def test_the_components_make_a_detector_and_know_the_last_search(
         path="dataset",
         target="here",
         latency_budget_ms=0.0,
+        latency_budgets_ms=[],
         settings=text,
         checkpoints="",
         mlflow_uri="",

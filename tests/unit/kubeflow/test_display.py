@@ -15,6 +15,7 @@ from autonad.evaluation.choosing import Goal
 from autonad.evaluation.line_result import fit_line
 from autonad.files import write_json
 from autonad.kubeflow.display import show_rules, show_summary
+from autonad.steps.variants import Variant
 
 GOAL = Goal("overkill", 0.05, 0.1, 0.95, (4.0,))
 
@@ -35,7 +36,7 @@ def test_rules_show_what_people_compare(tmp_path: Path, clean: int) -> None:
         kind(name=kind.__name__, uri=str(tmp_path / kind.__name__))
         for kind in (dsl.Artifact, dsl.Metrics, dsl.HTML)
     )
-    show_rules(tmp_path / "rules", rules=rules, metrics=metrics, report=report)
+    show_rules([Variant()], tmp_path / "rules", rules=rules, metrics=metrics, report=report)
 
     for name in ("overkill", "review_load", "misses", "unnoticed"):
         assert metrics.metadata[f"test_{name}"] == pytest.approx(operating["test"][name]["rate"], abs=1e-6)
@@ -56,7 +57,8 @@ def test_the_summary_says_what_the_shipped_rules_do(tmp_path: Path, known: bool)
     told = {"model": "m", "version": 1, "champion": True, "reasons": [], "line": found if known else None}
     write_json(tmp_path / "registration.json", json.loads(json.dumps(told)))
     page = dsl.Markdown(name="summary", uri=str(tmp_path / "summary"))
-    show_summary(page, *[str(tmp_path)] * 4)
+    folders = dict.fromkeys(("search", "evaluation", "exported", "registration"), tmp_path)
+    show_summary(page, [Variant()], folders)
 
     missed = found["misses"]
     assert (f"missed | {missed['count']} of {missed['of']}" in Path(page.path).read_text()) == known

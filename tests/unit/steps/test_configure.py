@@ -29,6 +29,7 @@ EMPTY = Form(
     target="here",
     latency="",
     latency_budget_ms=0.0,
+    latency_budgets_ms=[],
     preset="tiny",
     force="none",
     settings=TINY,
