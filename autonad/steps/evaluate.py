@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
 from autonad.steps.step import begin, dataset_name
+from autonad.tracking.runs.made_for import BUDGET_FACT, TARGET_FACT, variant_tags
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 
 if TYPE_CHECKING:
@@ -88,13 +89,14 @@ def evaluate(
     check_classes(source, spec, "the model")
     key = network.architecture.key
     params = {"evaluate": settings.model_dump(), "architecture": key}
-    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: key}
+    made_for = {name: provenance[name] for name in (TARGET_FACT, BUDGET_FACT) if name in provenance}
+    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: key, **variant_tags(made_for)}
     with begin("evaluate", context, params=params, tags=tags) as step:
         step.uses(source, "test")
         data, forward = evaluation_data(source, spec, "test"), numpy_forward(network)
         result, thresholds = _predict(forward, data, source, console)
         metrics = result.metrics(resamples=settings.resamples, level=settings.confidence, seed=config.seed)
-        metrics["parameters"] |= _belongs_to(network, model, source) | {"seed": config.seed}
+        metrics["parameters"] |= _belongs_to(network, model, source) | made_for | {"seed": config.seed}
         if settings.test_time != "none":
             least, views = network.architecture.least_side, settings.test_time
             metrics["test_time"] = measure_views(forward, data, source, result, views, least_side=least)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from autonad.config.context import Context
 from autonad.steps.step import begin
 from autonad.storage.checkpoints import Resume
+from autonad.tracking.runs.made_for import variant_tags
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 from autonad.training.processes import joined, on_every_gpu
 
@@ -94,7 +95,8 @@ def retrain(
         "architecture": architecture.key,
         "input": _input(spec),
     }
-    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: architecture.key}
+    made_for = searched_for(search)
+    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: architecture.key, **variant_tags(made_for)}
     with joined() as world, begin("retrain", context, params=params, tags=tags, world=world) as step:
         step.uses(source, "training")
         _tell_input(step.console, config, spec)
@@ -121,7 +123,7 @@ def retrain(
                 **settings.model_dump(include={"weights", "teacher"}),
                 "best_epoch": trained.best_epoch,
                 "val_miou": trained.best_miou,
-                **searched_for(search),
+                **made_for,
             }
             written = save_model(output, network.cpu(), spec, history=trained.history, provenance=provenance)
             step.attach_training(output, written, trained.history, parameters)
