@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,26 @@ def test_rules_show_what_people_compare(tmp_path: Path, clean: int) -> None:
     assert ("promised_at_most" in metrics.metadata) == bool(clean)
     assert rules.metadata["promise"] == operating["promise"]["text"]
     assert Path(report.path).read_text() == "<html>"
+
+
+def test_several_reports_are_whole_on_one_page_and_figures_keep_their_budgets(tmp_path: Path) -> None:
+    variants = [Variant(f"line-{n}ms", f"variants/line-{n}ms") for n in (1, 3)]
+    for one, clean in zip(variants, (60, 300), strict=True):
+        fitted(one.within(tmp_path / "rules"), drawn(0, clean=clean, defective=60))
+        (one.within(tmp_path / "rules") / "report.html").write_text(f'<p class="a">{one.name} & co</p>')
+    rules, metrics, report = (
+        kind(name=kind.__name__, uri=str(tmp_path / kind.__name__))
+        for kind in (dsl.Artifact, dsl.Metrics, dsl.HTML)
+    )
+    show_rules(variants, tmp_path / "rules", rules=rules, metrics=metrics, report=report)
+
+    frames = re.findall(r'srcdoc="([^"]*)"', Path(report.path).read_text())
+    assert [html.unescape(frame) for frame in frames] == [
+        f'<p class="a">{one.name} & co</p>' for one in variants
+    ]
+    for one in variants:
+        assert f"test_misses_{one.name}" in metrics.metadata
+        assert f"promise_{one.name}" in rules.metadata
 
 
 @pytest.mark.parametrize("known", [True, False])
