@@ -59,9 +59,9 @@ class RunReader:
         found = self._steps(run)
         steps = latest(found, variant)
         shown = {stage: dict(step.data.metrics) for stage, step in steps.items()}
-        if variant not in ("", *variants_in(found)[:1]):
+        if "search" in shown and variant not in ("", *variants_in(found)[:1]):
             # The search logs these of the first network that it returned.
-            shown["search"] = {n: v for n, v in shown.get("search", {}).items() if not n.startswith(OF_FIRST)}
+            shown["search"] = {n: v for n, v in shown["search"].items() if not n.startswith(OF_FIRST)}
         tags = run.data.tags | {k: v for step in steps.values() for k, v in step.data.tags.items()}
         started = datetime.datetime.fromtimestamp(run.info.start_time / 1000, datetime.UTC)
         with tempfile.TemporaryDirectory() as temporary:

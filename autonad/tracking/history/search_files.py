@@ -25,11 +25,10 @@ from autonad.files import read_json
 from autonad.tracking.checksums import DIGESTS, verify
 from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.history.searches import FoundSearch, found_search, open_history
-from autonad.tracking.identifiers import identifier
 from autonad.tracking.runs.run import Run
 from autonad.tracking.tags import ARCHITECTURE, ARCHITECTURES, PIN_KEY
 
-_VARIANT = re.compile(r"search/variants/[^/]+/search\.json")
+_VARIANT = re.compile(r"(?<=^search/)variants/(?!\.+/)[\w.-]+/")
 # Folder → files; those in the second list may be missing.
 BUNDLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "pin": (("manifest.parquet", "pin.json"), ("features.parquet",)),
@@ -67,7 +66,8 @@ def log_search(run: Run, folders: Mapping[str, Path | None]) -> bool:
             found = [name for name in optional if (place / part / name).is_file()]
             files |= {f"{prefix}/{name}": place / part / name for name in found}
     tags = {ARCHITECTURE: _field(files, "search/search.json", "architecture_key")}
-    others = [_field(files, name, "architecture_key") for name in files if _VARIANT.fullmatch(name)]
+    described = [name for name in files if _VARIANT.sub("", name) == "search/search.json" != name]
+    others = [_field(files, name, "architecture_key") for name in described]
     if others:
         tags[ARCHITECTURES] = " ".join(dict.fromkeys(others))
     if "pin/pin.json" in files:
@@ -128,13 +128,8 @@ def load_search(run: FoundSearch | str, output: Path, *, settings: TrackingSetti
 def _known(names: Mapping[str, str], what: str) -> list[str]:
     """Names of a bundle; one that lies outside of its folders is refused."""
     known = {f"{folder}/{name}" for folder, lists in BUNDLE.items() for part in lists for name in part}
-    parts = (name.removeprefix("search/variants/").partition("/") for name in names)
-    known |= {
-        f"search/variants/{variant}/{file}"
-        for variant, _, file in parts
-        if identifier(variant) == variant and f"search/{file}" in known
-    }
-    unknown = sorted(set(names) - known)
+    own = {name: _VARIANT.sub("", name) for name in names}  # a variant's files are those of a search
+    unknown = sorted(name for name in names if own[name] not in known)
     if unknown:
         raise TrackingError(f"{what} lists {unknown[0]!r}, which belongs to no search; nothing was fetched")
     return list(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -139,14 +140,14 @@ def with_variants(folders: Folders, *names: str) -> None:
 def test_the_networks_of_all_budgets_come_back(
     settings: TrackingSettings, folders: Folders, tmp_path: Path
 ) -> None:
-    with_variants(folders, "line-1ms", "line-3ms")
+    with_variants(folders, "line-1ms", "schräg_3ms-0a1b2c3d")
     run_id = search(settings, folders)
     load_search(run_id, tmp_path / "back", settings=settings)
 
     sent = {path.relative_to(tmp_path / "made"): path.read_bytes() for path in files(tmp_path / "made")}
     got = {path.relative_to(tmp_path / "back"): path.read_bytes() for path in files(tmp_path / "back")}
     assert got == sent
-    assert Path("search/variants/line-3ms/inherited.safetensors") in got
+    assert Path("search/variants/schräg_3ms-0a1b2c3d/inherited.safetensors") in got
     found = architectures_of(client(settings).get_run(run_id).data.tags)
     assert found == {f"{0:012x}", f"{1:012x}"}
 
@@ -200,16 +201,19 @@ def test_a_missing_file_and_a_run_that_is_no_search_are_named(
         last_search("steel", settings=TrackingSettings(enabled=False))
 
 
+@pytest.mark.parametrize(
+    "name", ["../../evil", "search/variants/../search.json", "search/variants/a/b/c.json"]
+)
 def test_a_list_that_leaves_its_folder_is_refused(
-    settings: TrackingSettings, folders: Folders, tmp_path: Path
+    settings: TrackingSettings, folders: Folders, tmp_path: Path, name: str
 ) -> None:
     import hashlib
 
     run_id = search(settings, folders)
     path = stored(settings, run_id, "digests.json")
-    path.write_text(json.dumps({"../../evil": "00"}))
+    path.write_text(json.dumps({name: "00"}))
     client(settings).set_tag(run_id, "autonad.digests", hashlib.sha256(path.read_bytes()).hexdigest())
-    with pytest.raises(TrackingError, match=r"'\.\./\.\./evil', which belongs to no search"):
+    with pytest.raises(TrackingError, match=f"{re.escape(name)}', which belongs to no search"):
         load_search(run_id, tmp_path / "back", settings=settings)
 
 
