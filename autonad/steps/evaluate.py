@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
 from autonad.steps.step import begin, dataset_name
-from autonad.tracking.runs.made_for import BUDGET_FACT, TARGET_FACT, variant_tags
+from autonad.tracking.runs.made_for import purpose_of, variant_tags
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 
 if TYPE_CHECKING:
@@ -89,14 +89,15 @@ def evaluate(
     check_classes(source, spec, "the model")
     key = network.architecture.key
     params = {"evaluate": settings.model_dump(), "architecture": key}
-    made_for = {name: provenance[name] for name in (TARGET_FACT, BUDGET_FACT) if name in provenance}
-    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: key, **variant_tags(made_for)}
+    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: key, **variant_tags(provenance)}
     with begin("evaluate", context, params=params, tags=tags) as step:
         step.uses(source, "test")
         data, forward = evaluation_data(source, spec, "test"), numpy_forward(network)
         result, thresholds = _predict(forward, data, source, console)
         metrics = result.metrics(resamples=settings.resamples, level=settings.confidence, seed=config.seed)
-        metrics["parameters"] |= _belongs_to(network, model, source) | made_for | {"seed": config.seed}
+        metrics["parameters"] |= (
+            _belongs_to(network, model, source) | {"seed": config.seed} | purpose_of(provenance)
+        )
         if settings.test_time != "none":
             least, views = network.architecture.least_side, settings.test_time
             metrics["test_time"] = measure_views(forward, data, source, result, views, least_side=least)

@@ -91,8 +91,7 @@ def export(
     provenance |= {"weights_sha256": weights, "dataset_name": dataset_name(config, source)}
     key = network.architecture.key
     params = {"export": settings.model_dump(), "architecture": key}
-    tags = {ARCHITECTURE: key, **variant_tags(provenance)}
-    with begin("export", context, params=params, tags=tags) as step:
+    with begin("export", context, params=params, tags={ARCHITECTURE: key} | variant_tags(provenance)) as step:
         step.uses(source, "test")
         for name in (INT8, FP16):
             (output / name).unlink(missing_ok=True)

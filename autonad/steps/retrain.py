@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
 from autonad.steps.step import begin
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from autonad.network import AutoNADNet
     from autonad.space import Architecture
     from autonad.training.loop import Task
+    from autonad.training.resumable import Trained
     from autonad.training.teacher import Teacher
     from autonad.training.world import World
 
@@ -117,14 +118,7 @@ def retrain(
             trained.best_miou, trained.best_epoch, parameters, step.seconds, trained.copy.name
         )
         if world.leads:
-            provenance = {
-                "dataset": source.fingerprint,
-                "seed": config.seed,
-                **settings.model_dump(include={"weights", "teacher"}),
-                "best_epoch": trained.best_epoch,
-                "val_miou": trained.best_miou,
-                **made_for,
-            }
+            provenance = _provenance(config, source, trained) | made_for
             written = save_model(output, network.cpu(), spec, history=trained.history, provenance=provenance)
             step.attach_training(output, written, trained.history, parameters)
             step.headline(
@@ -134,6 +128,17 @@ def retrain(
     if world.leads and not keeps_copy:
         trained.copy.remove()
     return result
+
+
+def _provenance(config: Config, source: Dataset, trained: Trained) -> dict[str, Any]:
+    """Where the weights come from."""
+    return {
+        "dataset": source.fingerprint,
+        "seed": config.seed,
+        **config.retrain.resolved().model_dump(include={"weights", "teacher"}),
+        "best_epoch": trained.best_epoch,
+        "val_miou": trained.best_miou,
+    }
 
 
 def _spec(context: Context, source: Dataset, search: Path) -> DetectorSpec:

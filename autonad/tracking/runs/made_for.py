@@ -7,13 +7,18 @@ from typing import Any
 
 from autonad.tracking.tags import BUDGET, STAGE, VARIANT
 
-TARGET_FACT, BUDGET_FACT = "target", "latency_budget_ms"
+PURPOSE = ("target", "latency_budget_ms")
 """Names among what a model says of where it comes from."""
+
+
+def purpose_of(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model, or a search, says of what it is made for; what it does not know is left out."""
+    return {name: facts[name] for name in PURPOSE if facts.get(name) is not None}
 
 
 def variant_tags(facts: Mapping[str, Any]) -> dict[str, str]:
     """Tags of target and budget, by what a model or a search says of itself; none where that is not known."""
-    target, budget = facts.get(TARGET_FACT), facts.get(BUDGET_FACT)
+    target, budget = map(facts.get, PURPOSE)
     if target is None:
         return {}
     if budget is None:
