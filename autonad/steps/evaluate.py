@@ -95,9 +95,7 @@ def evaluate(
         data, forward = evaluation_data(source, spec, "test"), numpy_forward(network)
         result, thresholds = _predict(forward, data, source, console)
         metrics = result.metrics(resamples=settings.resamples, level=settings.confidence, seed=config.seed)
-        metrics["parameters"] |= (
-            _belongs_to(network, model, source) | {"seed": config.seed} | purpose_of(provenance)
-        )
+        metrics["parameters"] |= _belongs_to(network, model, source, provenance) | {"seed": config.seed}
         if settings.test_time != "none":
             least, views = network.architecture.least_side, settings.test_time
             metrics["test_time"] = measure_views(forward, data, source, result, views, least_side=least)
@@ -133,7 +131,9 @@ def evaluate(
         )
 
 
-def _belongs_to(network: AutoNADNet, model: Path, source: Dataset) -> dict[str, Any]:
+def _belongs_to(
+    network: AutoNADNet, model: Path, source: Dataset, provenance: dict[str, Any]
+) -> dict[str, Any]:
     """What an evaluation is of."""
     from autonad.files import sha256_file
 
@@ -142,6 +142,7 @@ def _belongs_to(network: AutoNADNet, model: Path, source: Dataset) -> dict[str, 
         "architecture": network.architecture.key,
         "weights_sha256": sha256_file(model / "model.safetensors"),
         "dataset": source.fingerprint,
+        **purpose_of(provenance),
     }
 
 
