@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from autonad.config import Config
+from autonad.config.context import Context
 from autonad.errors import StorageError
 from autonad.files import write_json
-from autonad.steps import Variant, variants_of
+from autonad.steps import Variant, retrain_each, variants_of
+from autonad.steps.retrain import RetrainResult
 
 
 def listed(*names: str, hardware: str = "aa") -> list[dict[str, Any]]:
@@ -57,3 +60,58 @@ def test_a_search_that_lost_a_network_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(StorageError, match="lists 2 networks and lacks variants/line-3ms; search again"):
         variants_of(tmp_path)
+
+
+class Trainings:
+    """Stands for `retrain`: leaves a checkpoint and its copy as it does, and notes what it found there."""
+
+    def __init__(self, kept: Path) -> None:
+        self.kept, self.begun = kept, list[tuple[str, bool, int]]()
+
+    def __call__(self, context: Context, *, search: Path, output: Path, **given: Any) -> RetrainResult:
+        key = (search / "architecture.json").read_text()
+        pointer = output / "checkpoint/latest.json"
+        self.begun.append((output.name, pointer.is_file(), len(list(self.kept.iterdir()))))
+        write_json(pointer, {"epoch": 6})
+        copy = f"retrain-{key:0>16}"
+        if given["keeps_copy"]:
+            write_json(self.kept / copy / "owner.json", {"run": None})
+        return RetrainResult(0.5, 6, 1000, 1.0, copy)
+
+
+def retrained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, keys: dict[str, str]) -> Trainings:
+    found = search(tmp_path / "search", listed(*keys))
+    for name, key in keys.items():
+        (found / "variants" / name / "architecture.json").write_text(key)
+    trainings = Trainings(tmp_path / "kept")
+    write_json(trainings.kept / f"retrain-{'f' * 16}" / "owner.json", {"run": "another's"})
+    monkeypatch.setattr("autonad.steps.variants.retrain", trainings)
+    places = {"dataset": tmp_path, "teacher": tmp_path, "output": tmp_path / "model"}
+    done = retrain_each(
+        Context(Config()), variants_of(found), search=found, checkpoints=str(trainings.kept), **places
+    )
+    assert len(done) == len(keys)
+    return trainings
+
+
+def test_copies_stay_until_the_last_network_is_trained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = retrained(monkeypatch, tmp_path, {"line-1ms": "a", "line-3ms": "b", "line-9ms": "c"})
+
+    assert found.begun == [("line-1ms", False, 1), ("line-3ms", False, 2), ("line-9ms", False, 3)]
+    assert [copy.name for copy in found.kept.iterdir()] == [f"retrain-{'f' * 16}"], (
+        "that of another run stays"
+    )
+
+
+def test_a_network_that_two_budgets_share_is_trained_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = retrained(monkeypatch, tmp_path, {"line-1ms": "a", "line-3ms": "b", "line-9ms": "a"})
+
+    assert [(name, goes_on) for name, goes_on, _ in found.begun] == [
+        ("line-1ms", False),
+        ("line-3ms", False),
+        ("line-9ms", True),
+    ]
