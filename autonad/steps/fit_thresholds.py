@@ -148,7 +148,9 @@ def _run(context: Context, model: Path, dataset: Path, output: Path) -> _ChosenF
         lambda done, total: context.console.advance(done, total, "images"),
     )
     weights = sha256_file(model / "model.safetensors")
-    of = dict(zip(OF, (weights, network.architecture.key, source.fingerprint), strict=True))
+    of: dict[str, str | None] = dict(
+        zip(OF, (weights, network.architecture.key, source.fingerprint), strict=True)
+    )
     return _ChosenFrom(splits, of, provenance)
 
 
