@@ -12,6 +12,7 @@ def close_run(
     path: str,
     target: str,
     latency_budget_ms: float,
+    latency_budgets_ms: list,
     settings: str,
     checkpoints: str,
     mlflow_uri: str,
@@ -21,10 +22,12 @@ def close_run(
 ) -> None:
     """The page of the run: what was decided and found, or what went wrong; and its last status in MLflow."""
     from pathlib import Path
+    from typing import Any
 
     from autonad.kubeflow import closing
 
-    asked = dict(repository=repository, path=path, target=target, latency_budget_ms=latency_budget_ms)
+    asked: dict[str, Any] = dict(repository=repository, path=path, target=target)
+    asked |= dict(latency_budget_ms=latency_budget_ms, latency_budgets_ms=latency_budgets_ms)
     closed = closing.close(
         settings,
         uri=mlflow_uri,

@@ -18,25 +18,19 @@ def deliver(
     metrics: Output[Metrics],
     summary: Output[Markdown],
 ) -> str:
-    """Export the detector and register it; the alias champion moves only to a better one."""
+    """Export every detector and register it; the alias champion moves only to a better one."""
     from pathlib import Path
 
     from autonad import steps
     from autonad.kubeflow import display, tasks
 
+    folders = dict(model=model, evaluation=evaluation, rules=rules, exported=exported)
+    places = tasks.paths({**folders, "registration": registration})
+    given = dict(target=tasks.target_of(request), dataset=Path(dataset.path))
     with tasks.task("deliver", Path(request.path)) as context:
-        given = dict(dataset=Path(dataset.path), evaluation=Path(evaluation.path))
-        written = steps.export(
-            context,
-            model=Path(model.path),
-            rules=Path(rules.path) / "rules.yaml",
-            output=Path(exported.path),
-            **given,
-        )
-        display.show_figures(metrics, p50_ms=written.p50_ms, p95_ms=written.p95_ms)
-        exported.metadata.update(format="onnx", max_difference=written.max_difference)
-        places = dict(export=Path(exported.path), output=Path(registration.path))
-        result = steps.register(context, target=tasks.target_of(request), **places, **given)
-        display.show_summary(summary, found.path, evaluation.path, exported.path, registration.path)
-    registration.metadata.update(model=result.model, version=result.version or 0, champion=result.champion)
-    return "champion" if result.champion else "refused"
+        done = []
+        for each in steps.variants_of(Path(found.path)):
+            own = {name: each.within(path) for name, path in places.items()}
+            done.append((each, steps.deliver(context, **given, **own)))
+        shown = dict(exported=exported, registration=registration, metrics=metrics, summary=summary)
+        return display.show_delivery(done, {**places, "search": Path(found.path)}, **shown)

@@ -18,21 +18,22 @@ def evaluate(
     roc: Output[ClassificationMetrics],
     report: Output[HTML],
 ) -> None:
-    """Score the model on parts that it was never trained on."""
+    """Score every model on parts that it was never trained on."""
     from pathlib import Path
 
     from autonad import steps
     from autonad.kubeflow import display, tasks
 
     with tasks.task("evaluate", Path(request.path)) as context:
-        steps.evaluate(
-            context,
-            dataset=Path(dataset.path),
-            model=Path(model.path),
-            output=Path(evaluation.path),
-            search=Path(found.path),
-            latency=Path(latency.path),
-        )
-        display.show_evaluation(
-            Path(evaluation.path), metrics=metrics, confusion=confusion, roc=roc, report=report
-        )
+        variants = steps.variants_of(Path(found.path))
+        for each in variants:
+            steps.evaluate(
+                context,
+                dataset=Path(dataset.path),
+                model=each.within(Path(model.path)),
+                output=each.within(Path(evaluation.path)),
+                search=each.within(Path(found.path)),
+                latency=Path(latency.path),
+            )
+        shown = dict(metrics=metrics, confusion=confusion, roc=roc, report=report)
+        display.show_evaluations(variants, Path(evaluation.path), **shown)

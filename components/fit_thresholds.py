@@ -9,6 +9,7 @@ from components.image import component
 def fit_thresholds(
     request: Input[Artifact],
     evaluation: Input[Artifact],
+    found: Input[Artifact],
     rules: Output[Artifact],
     metrics: Output[Metrics],
     report: Output[HTML],
@@ -20,5 +21,8 @@ def fit_thresholds(
     from autonad.kubeflow import display, tasks
 
     with tasks.task("fit-thresholds", Path(request.path)) as context:
-        steps.fit_thresholds(context, evaluation=Path(evaluation.path), output=Path(rules.path))
-        display.show_rules(Path(rules.path), rules=rules, metrics=metrics, report=report)
+        variants = steps.variants_of(Path(found.path))
+        for each in variants:
+            places = dict(evaluation=Path(evaluation.path), output=Path(rules.path))
+            steps.fit_thresholds(context, **{name: each.within(path) for name, path in places.items()})
+        display.show_rules(variants, Path(rules.path), rules=rules, metrics=metrics, report=report)

@@ -16,6 +16,7 @@ def prepare(
     target: str,
     latency: str,
     latency_budget_ms: float,
+    latency_budgets_ms: list,
     preset: str,
     force: str,
     settings: str,
@@ -54,9 +55,9 @@ def prepare(
     from autonad.kubeflow import display, tasks
 
     entered: dict[str, Any] = dict(repository=repository, revision=revision, path=path, target=target)
-    entered |= dict(latency=latency, latency_budget_ms=latency_budget_ms, preset=preset, force=force)
+    entered |= dict(latency_budget_ms=latency_budget_ms, latency_budgets_ms=latency_budgets_ms)
     entered |= dict(settings=settings, checkpoints=checkpoints, resources=resources, secret=secret)
-    entered |= dict(mlflow_uri=mlflow_uri, experiment=experiment)
+    entered |= dict(latency=latency, preset=preset, force=force, mlflow_uri=mlflow_uri, experiment=experiment)
     outputs = dict(request=request, dataset=dataset, pin=pin, supernet=last_supernet, latency=last_latency)
     outputs |= dict(search=last_search, measured=measured, decision=decision)
     with tasks.first_task("prepare", entered, run_name) as context:

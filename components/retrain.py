@@ -15,21 +15,24 @@ def retrain(
     model: Output[Model],
     metrics: Output[Metrics],
 ) -> None:
-    """Train the searched architecture on all images; a retry goes on where it was."""
+    """Train what the search found on all images, one after another; a retry goes on where it was."""
     from pathlib import Path
 
     from autonad import steps
     from autonad.kubeflow import display, tasks
 
     with tasks.task("retrain", Path(request.path)) as context:
-        result = steps.retrain(
+        variants = steps.variants_of(Path(found.path))
+        results = steps.retrain_each(
             context,
+            variants,
             dataset=Path(dataset.path),
             search=Path(found.path),
             output=Path(model.path),
             teacher=Path(supernet.path),
-            resume="or-restart",
             checkpoints=checkpoints,
         )
-    display.show_figures(metrics, val_miou=result.miou, parameters=result.parameters, seconds=result.seconds)
-    model.metadata.update(best_epoch=result.best_epoch, parameters=result.parameters)
+    for each, one in zip(variants, results, strict=True):
+        found_out = dict(val_miou=one.miou, parameters=one.parameters, seconds=one.seconds)
+        display.show_figures(metrics, **each.named(**found_out))
+        model.metadata.update(each.named(best_epoch=one.best_epoch, parameters=one.parameters))

@@ -17,7 +17,7 @@ def search(
     metrics: Output[Metrics],
     pareto: Output[HTML],
 ) -> None:
-    """Evolve the best architecture under the target's latency (Algorithm 1)."""
+    """Search the best architecture under the target's latency, and under each budget."""
     from pathlib import Path
 
     from autonad import steps
@@ -35,5 +35,8 @@ def search(
             checkpoints=checkpoints,
         )
         display.show_page(Path(found.path) / "pareto.html", pareto)
-    display.show_figures(metrics, inherited_miou=result.miou, latency_ms=result.measured_ms)
+    for one in (result, *result.others):
+        figures = dict(inherited_miou=one.miou, latency_ms=one.measured_ms)
+        name = one.name if result.others else ""
+        display.show_figures(metrics, **steps.Variant(name).named(**figures))
     found.metadata.update(architecture=result.key, parameters=result.parameters)

@@ -23,6 +23,7 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
         target: str = "here",
         latency: str = "",
         latency_budget_ms: float = 0.0,
+        latency_budgets_ms: list = [],  # noqa: B006 - kfp reads defaults and never changes them
         preset: str = "edge",
         force: str = "none",
         settings: str = "",
@@ -53,6 +54,8 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
                 --kit` wrote on it, as s3://bucket/prefix, or as a path in the dataset's repository. Empty: it
                 is measured here.
             latency_budget_ms: Median latency on the target that must not be exceeded, ms. 0: no limit.
+            latency_budgets_ms: Several of them in its place, such as [1, 3]: one search, and a detector for
+                each.
             preset: Search space: edge, tiny, small, table1 or released.
             force: "search" or "train" repeats that whatever is found; "none" lets the pipeline decide.
             settings: Further settings as in params.yaml, as YAML text, such as `retrain: {epochs: 60}`.
@@ -74,6 +77,7 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             target=target,
             latency=latency,
             latency_budget_ms=latency_budget_ms,
+            latency_budgets_ms=latency_budgets_ms,
             preset=preset,
             force=force,
             settings=settings,

@@ -23,6 +23,7 @@ TOLD = (
     "path",
     "target",
     "latency_budget_ms",
+    "latency_budgets_ms",
     "settings",
     "checkpoints",
     "mlflow_uri",
@@ -70,11 +71,12 @@ class Chain:
         return {"request": self.start["request"], "dataset": self.start["dataset"]}
 
     def deliver(self, found: Any, supernet: Any, latency: Any) -> None:
-        """From an architecture to a registered detector."""
+        """From what a search found to registered detectors."""
         model = self.training(retrain, found=found, supernet=supernet).outputs["model"]
         given = {**self.given, "model": model, "found": found}
         evaluation = self.placed_light(evaluate, **given, latency=latency).outputs["evaluation"]
-        fitted = self.placed_light(fit_thresholds, request=given["request"], evaluation=evaluation)
+        judged = {"request": given["request"], "evaluation": evaluation, "found": found}
+        fitted = self.placed_light(fit_thresholds, **judged)
         self.placed_light(deliver, **given, evaluation=evaluation, rules=fitted.outputs["rules"])
 
 

@@ -20,6 +20,7 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
         dataset_path: str = "",
         target: str = "here",
         latency_budget_ms: float = 0.0,
+        latency_budgets_ms: list = [],  # noqa: B006 - kfp reads defaults and never changes them
         settings: str = "",
         checkpoints: str = "",
         resources: dict = {},  # noqa: B006 - kfp reads defaults and never changes them
@@ -39,6 +40,8 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             target: Name of a target in `targets/` of the dataset's repository; or the text of the file that
                 `autonad describe-target` wrote on the device; or "here".
             latency_budget_ms: Median latency on the target that must not be exceeded, ms. 0: no limit.
+            latency_budgets_ms: Several of them in its place. Whatever is entered, each detector of the last
+                search is retrained.
             settings: Further settings as in params.yaml, as YAML text, such as `retrain: {epochs: 60}`.
             checkpoints: Where interrupted training goes on from: s3://bucket/prefix, or a folder on a mounted
                 volume. Empty: a training whose pod is lost starts over.
@@ -57,6 +60,7 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             target=target,
             latency="",
             latency_budget_ms=latency_budget_ms,
+            latency_budgets_ms=latency_budgets_ms,
             preset="",
             force=REUSE,
             settings=settings,

@@ -78,8 +78,7 @@ def close(
     title = name or (execution.title if execution is not None else "This run")
     state = settled_state(state, os.environ)
     told = decide_outcome(state, (), message=message or "")
-    given = {what: redact(str(value), "") for what, value in (asked or {}).items()}
-    entered = {what: value for what, value in given.items() if value}
+    entered = {what: redact(str(value), "") for what, value in (asked or {}).items() if value}
     page = RunReport(title, told.status, told.reason, asked=entered, unrecorded=NO_RECORD)
     try:
         config = parse_config(tracking_text(settings, uri, experiment), source="the pipeline's parameters")

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import html
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from autonad.deploy import MODEL
 from autonad.evaluation.line_result import OPERATING, spread
 from autonad.files import read_json, write_text_atomic
+from autonad.steps.deliver import Delivered
 from autonad.steps.prepare import Prepared
+from autonad.steps.variants import Variant
 
 # The interface compares runs by these.
 FIGURES = ("miou", "mf1", "foreground_miou")
 LINE = ("overkill", "review_load", "misses", "unnoticed")
+# What several pages are shown on: each as it is, in a frame that is as high as the window.
+FRAMES = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="color-scheme" content="light dark">
+<title>A report for each budget</title><style>
+body { font-family: system-ui, sans-serif; margin: 1rem } h1 { font-size: 1.2rem }
+iframe { border: 1px solid GrayText; box-sizing: border-box; height: 92vh; width: 100% }
+</style></head><body>"""
 
 
 def show_page(page: Path, artifact: Any) -> None:
@@ -45,40 +55,64 @@ def show_decision(found: Prepared, dataset: Any, decision: Any, page: Any) -> No
         write_text_atomic(Path(page.path), f"<p>{html.escape('; '.join(found.reasons))}.</p>\n")
 
 
-def show_evaluation(folder: Path, *, metrics: Any, confusion: Any, roc: Any, report: Any) -> None:
-    """An evaluation's figures, confusion matrix, ROC curve and report.
+def show_evaluations(
+    variants: Sequence[Variant], folder: Path, *, metrics: Any, confusion: Any, roc: Any, report: Any
+) -> None:
+    """Figures and reports of evaluations, and the first one's confusion matrix and ROC curve.
 
     Args:
+        variants: What was evaluated.
         folder: Evaluation folder.
         metrics: An output of type `dsl.Metrics`.
         confusion: An output of type `dsl.ClassificationMetrics`.
         roc: Likewise.
         report: An output of type `dsl.HTML`.
     """
-    found = read_json(folder / "metrics.json", "the evaluation")
-    show_figures(metrics, **{name: found["input"].get(name) for name in FIGURES})
-    show_figures(metrics, **{f"native_{name}": found["native"].get(name) for name in FIGURES})
+    for each in variants:
+        found = read_json(each.within(folder) / "metrics.json", "the evaluation")
+        for size, prefix in (("input", ""), ("native", "native_")):
+            figures = {f"{prefix}{name}": found[size].get(name) for name in FIGURES}
+            show_figures(metrics, **each.named(**figures))
+    first = variants[0].within(folder)
+    found = read_json(first / "metrics.json", "the evaluation")
     confusion.log_confusion_matrix(found["classes"], found["input"]["confusion"])
-    curve = read_json(folder / "roc.json", "the evaluation's ROC curve")
+    curve = read_json(first / "roc.json", "the evaluation's ROC curve")
     roc.log_roc_curve(curve["false_alarm_rate"], curve["detection_rate"], curve["threshold"])
-    show_page(folder / "report.html", report)
+    _show_pages(variants, folder, report)
 
 
-def show_rules(folder: Path, *, rules: Any, metrics: Any, report: Any) -> None:
-    """What rules promise on validation and do on test, and the report that says so.
+def show_rules(variants: Sequence[Variant], folder: Path, *, rules: Any, metrics: Any, report: Any) -> None:
+    """What rules promise on validation and do on test, and the reports that say so.
 
     Args:
+        variants: Whose rules they are.
         folder: What `fit-thresholds` wrote.
         rules: An output, which gets what was wanted.
         metrics: An output of type `dsl.Metrics`.
         report: An output of type `dsl.HTML`.
     """
-    operating = read_json(folder / OPERATING, "the rules' figures")
-    goal, promise, found = operating["goal"], operating["promise"], operating["test"]
-    rules.metadata.update(target=goal["kind"], rate=goal["rate"], promise=promise["text"])
-    show_figures(metrics, promised=float(promise["kept"]), promised_at_most=promise["upper"])
-    show_figures(metrics, **{f"test_{name}": found[name]["rate"] for name in LINE})
-    show_page(folder / "report.html", report)
+    for each in variants:
+        operating = read_json(each.within(folder) / OPERATING, "the rules' figures")
+        goal, promise, found = operating["goal"], operating["promise"], operating["test"]
+        rules.metadata.update(target=goal["kind"], rate=goal["rate"], **each.named(promise=promise["text"]))
+        promised = {"promised": float(promise["kept"]), "promised_at_most": promise["upper"]}
+        figures = {f"test_{name}": found[name]["rate"] for name in LINE}
+        show_figures(metrics, **each.named(**promised, **figures))
+    _show_pages(variants, folder, report)
+
+
+def _show_pages(variants: Sequence[Variant], folder: Path, artifact: Any) -> None:
+    """The `report.html` of each variant, one below the other on a page if there are several."""
+    if len(variants) == 1:
+        show_page(variants[0].within(folder) / "report.html", artifact)
+        return
+    parts = [
+        f"<h1>{html.escape(each.name)}</h1>"
+        f'<iframe title="{html.escape(each.name)}" '
+        f'srcdoc="{html.escape((each.within(folder) / "report.html").read_text())}"></iframe>'
+        for each in variants
+    ]
+    write_text_atomic(Path(artifact.path), f"{FRAMES}{''.join(parts)}</body></html>\n")
 
 
 def show_figures(artifact: Any, **figures: float | None) -> None:
@@ -93,20 +127,60 @@ def show_figures(artifact: Any, **figures: float | None) -> None:
             artifact.log_metric(name, round(float(value), 6))
 
 
-def show_summary(artifact: Any, search: str, evaluation: str, export: str, registration: str) -> None:
-    """The outcome of a pipeline as Markdown: what a person asks first.
+def show_delivery(
+    done: Sequence[tuple[Variant, Delivered]],
+    folders: Mapping[str, Path],
+    *,
+    exported: Any,
+    registration: Any,
+    metrics: Any,
+    summary: Any,
+) -> str:
+    """What became of the detectors: figures, metadata, and in Markdown what a person asks first.
+
+    Args:
+        done: Each with what it became.
+        folders: Of the tasks: `search`, `evaluation`, `exported`, `registration`.
+        exported: The output with the files.
+        registration: An output.
+        metrics: An output of type `dsl.Metrics`.
+        summary: An output of type `dsl.Markdown`.
+
+    Returns:
+        "champion" if all of them are in use, "refused" if none is, else "some".
+    """
+    exported.metadata.update(format="onnx")
+    for each, one in done:
+        file, decided = one.exported, one.registered
+        show_figures(metrics, **each.named(p50_ms=file.p50_ms, p95_ms=file.p95_ms))
+        exported.metadata.update(each.named(max_difference=file.max_difference))
+        found = {"model": decided.model, "version": decided.version or 0, "champion": decided.champion}
+        registration.metadata.update(each.named(**found))
+    show_summary(summary, [each for each, _ in done], folders)
+    used = sum(one.registered.champion for _, one in done)
+    return "champion" if used == len(done) else "some" if used else "refused"
+
+
+def show_summary(artifact: Any, variants: Sequence[Variant], folders: Mapping[str, Path]) -> None:
+    """The outcome of a pipeline as Markdown.
 
     Args:
         artifact: An output of type `dsl.Markdown`.
-        search: Search folder.
-        evaluation: Evaluation folder.
-        export: Export folder.
-        registration: Registration folder.
+        variants: The detectors.
+        folders: See `show_delivery`.
     """
-    searched = read_json(Path(search) / "search.json", "the search")
-    metrics = read_json(Path(evaluation) / "metrics.json", "the evaluation")
-    latency = read_json(Path(export) / "latency.json", "the export's latency")[MODEL]
-    decided = read_json(Path(registration) / "registration.json", "the registration")
+    found = [{name: each.within(folder) for name, folder in folders.items()} for each in variants]
+    title = "# The new detector" if len(found) == 1 else f"# {len(found)} new detectors, one for each budget"
+    text = "\n\n".join([title, *(_summary(one) for one in found)])
+    write_text_atomic(Path(artifact.path), f"{text}\n")
+
+
+def _summary(folders: Mapping[str, Path]) -> str:
+    """A table of what is known of a detector, and why it is in use or not."""
+    searched = read_json(folders["search"] / "search.json", "the search")
+    metrics = read_json(folders["evaluation"] / "metrics.json", "the evaluation")
+    latency = read_json(folders["exported"] / "latency.json", "the export's latency")[MODEL]
+    decided = read_json(folders["registration"] / "registration.json", "the registration")
     interval = metrics["intervals"]["input"]["miou"]
     between = f" ({_percent(interval['low'])} to {_percent(interval['high'])})" if interval else ""
     rows = [
@@ -121,9 +195,7 @@ def show_summary(artifact: Any, search: str, evaluation: str, export: str, regis
         ("latency in this pod", f"{latency['median_ms']:.2f} ms median, {latency['p95_ms']:.2f} ms p95"),
     ]
     table = ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]
-    reasons = [f"- {reason}" for reason in decided["reasons"]]
-    text = "\n".join(("# The new detector", "", *table, "", *reasons)) + "\n"
-    write_text_atomic(Path(artifact.path), text)
+    return "\n".join((*table, "", *(f"- {reason}" for reason in decided["reasons"])))
 
 
 def _line_rows(found: dict[str, Any] | None) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from autonad.report.compared import FIGURES, MEASURED, Compared
 from autonad.report.decision import HEADLINES
+from autonad.report.detector_table import MadeDetector, detectors_table, figures_of
 from autonad.report.front import Population, describe, front_figure
 from autonad.report.kit import Card, Table, render
 from autonad.report.units import ABSENT, duration, milliseconds, percent, points, whole
@@ -84,6 +85,8 @@ class RunReport:
         unrecorded: Why not.
         decision: Content of `decision.json`; None without one.
         registration: Content of `registration.json`; None without one.
+        detectors: All of them, where the run made one for each of several budgets; `run` and `registration`
+            are those of the first.
         searched: None if no search was found.
         steps: In the order in which they began.
         places: Names of where it is kept, and where.
@@ -98,6 +101,7 @@ class RunReport:
     unrecorded: str = ""
     decision: Mapping[str, Any] | None = None
     registration: Mapping[str, Any] | None = None
+    detectors: Sequence[MadeDetector] = ()
     searched: SearchedFront | None = None
     steps: Sequence[StepLine] = ()
     places: Mapping[str, str] = field(default_factory=dict)
@@ -115,7 +119,8 @@ def render_page(report: RunReport) -> str:
         subtitle=" · ".join(part for part in (told, started) if part),
         trouble=_trouble(report),
         cards=_cards(report),
-        registration=report.registration,
+        registration=None if report.detectors else report.registration,
+        detectors=detectors_table(report.detectors) if report.detectors else None,
         figures=_figures(report),
         decision=_decision(report.decision),
         front=None if report.searched is None else _front(report.searched),
@@ -134,6 +139,9 @@ def _outcome(report: RunReport) -> str:
         stage = report.reason.partition(": ")[0]
         known = {step.stage for step in report.steps if step.status != "FINISHED"}
         return f"failed in {stage}" if stage in known else "failed"
+    if report.detectors:
+        used = sum(one.in_use for one in report.detectors)
+        return f"{used} of {len(report.detectors)} new detectors in use"
     if report.registration is None:
         return "finished"
     return "a new detector is in use" if report.registration.get("champion") else "the detector in use stays"
@@ -156,6 +164,10 @@ def _trouble(report: RunReport) -> dict[str, Any] | None:
 
 def _cards(report: RunReport) -> list[Card]:
     run, registration, cards = report.run, report.registration, []
+    if report.detectors:
+        made = [one for one in report.detectors if one.registration is not None]
+        note = f"{sum(one.in_use for one in made)} in use"
+        return [Card("Registered", f"{len(made)} of {len(report.detectors)} detectors", note)]
     if registration is not None:
         version = registration.get("version")
         note = str(registration.get("model", ""))
@@ -185,6 +197,8 @@ def _cards(report: RunReport) -> list[Card]:
 def _figures(report: RunReport) -> Table:
     """The figures of a comparison that are not headlines already."""
     run, rows = report.run, []
+    if report.detectors:
+        return figures_of(report.detectors)
     for one in FIGURES:
         headline = one.metric in ("test/miou", "register/champion", "model/parameters")
         text = ABSENT if run is None or headline else one.cell(run)

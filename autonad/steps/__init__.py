@@ -10,6 +10,7 @@ from autonad.steps.audit import audit
 from autonad.steps.compare import compare
 from autonad.steps.configure import REUSE, SECRET_KEYS, Form, PipelineInput, config_text, configure
 from autonad.steps.decide import decide
+from autonad.steps.deliver import Delivered, deliver
 from autonad.steps.describe_target import describe_target
 from autonad.steps.detect import DetectSettings, detect
 from autonad.steps.evaluate import evaluate
@@ -34,6 +35,7 @@ from autonad.steps.select import select
 from autonad.steps.serve import ServeSettings, serve
 from autonad.steps.synthesize import synthesize
 from autonad.steps.train_supernet import train_supernet
+from autonad.steps.variants import Variant, retrain_each, variants_of
 
 __all__ = [
     "REUSE",
@@ -41,18 +43,21 @@ __all__ = [
     "SILENT",
     "Console",
     "DatasetVersion",
+    "Delivered",
     "DetectSettings",
     "Folders",
     "Form",
     "PipelineInput",
     "Prepared",
     "ServeSettings",
+    "Variant",
     "assess_supernet",
     "audit",
     "compare",
     "config_text",
     "configure",
     "decide",
+    "deliver",
     "describe_target",
     "detect",
     "evaluate",
@@ -74,10 +79,12 @@ __all__ = [
     "register",
     "require_search",
     "retrain",
+    "retrain_each",
     "rollback",
     "search",
     "select",
     "serve",
     "synthesize",
     "train_supernet",
+    "variants_of",
 ]

@@ -52,7 +52,7 @@ def compare(
         raise ConfigError("a comparison needs at least two runs; name two, or give --last 2 or more")
     executions = Executions(tracking_settings(config), console.report)
     found = executions.newest(last) if last is not None else executions.named(runs)
-    if len({run.run_id for run in found}) < len(found):
+    if len({run.name for run in found}) < len(found):
         raise ConfigError("the same run is named twice; name each of them once")
     write_page(output, found)
     return CompareResult(text_table(found), changes_text(found), output)

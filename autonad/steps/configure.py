@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -46,6 +47,7 @@ class Form:
             runs this.
         latency: Where a device's measurements are, see `versions.fetch_folder`; empty measures here.
         latency_budget_ms: Zero keeps that of the settings.
+        latency_budgets_ms: Several in its place; empty for none.
         preset: Search space; empty keeps that of the settings.
         force: "none", "search" or "train"; "none" keeps that of the settings. "reuse" decides nothing.
         settings: Sections of params.yaml as YAML text; what is left out keeps its default.
@@ -62,6 +64,7 @@ class Form:
     target: str
     latency: str
     latency_budget_ms: float
+    latency_budgets_ms: list[Any]
     preset: str
     force: str
     settings: str
@@ -116,13 +119,15 @@ def configure(context: Context, form: Form, measured: Path) -> PipelineInput:
     force = form.force.lower() or "none"
     entered: dict[str, Any] = {
         "space.preset": form.preset.lower(),
-        "search.latency_budget_ms": form.latency_budget_ms,
+        "search.latency_budget_ms": _budgets(form),
         "decide.force": "" if force in ("none", REUSE) else force,
         "tracking.uri": form.mlflow_uri,
         "tracking.experiment": form.experiment,
     }
     overrides = [
-        f"{name}={yaml.safe_dump(value).splitlines()[0]}" for name, value in entered.items() if value
+        f"{name}={yaml.safe_dump(value, default_flow_style=True, width=math.inf).splitlines()[0]}"
+        for name, value in entered.items()
+        if value
     ]
     config = parse_config(form.settings, overrides, source="the form's settings")
     configured_space(config.space, config.input.size)
@@ -152,6 +157,21 @@ def _forgiven(form: Form) -> Form:
     words = {"repository": GENERATED, "secret": NO_SECRET}
     entered |= {name: word for name, word in words.items() if entered[name].lower() == word}
     return replace(form, **entered)
+
+
+def _budgets(form: Form) -> float | list[Any]:
+    """The latency budget as a setting takes it.
+
+    Raises:
+        ConfigError: Both fields are filled in.
+    """
+    several = form.latency_budgets_ms
+    if several and form.latency_budget_ms:
+        raise ConfigError(
+            f"latency_budget_ms is {form.latency_budget_ms:g} and latency_budgets_ms is {several}; fill in "
+            "the first for one detector, or the second for a detector for each budget"
+        )
+    return several[0] if len(several) == 1 else several or form.latency_budget_ms
 
 
 def config_text(config: Config) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
 from autonad.steps.step import begin, dataset_name
+from autonad.tracking.runs.made_for import purpose_of, variant_tags
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 
 if TYPE_CHECKING:
@@ -88,13 +89,13 @@ def evaluate(
     check_classes(source, spec, "the model")
     key = network.architecture.key
     params = {"evaluate": settings.model_dump(), "architecture": key}
-    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: key}
+    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: key, **variant_tags(provenance)}
     with begin("evaluate", context, params=params, tags=tags) as step:
         step.uses(source, "test")
         data, forward = evaluation_data(source, spec, "test"), numpy_forward(network)
         result, thresholds = _predict(forward, data, source, console)
         metrics = result.metrics(resamples=settings.resamples, level=settings.confidence, seed=config.seed)
-        metrics["parameters"] |= _belongs_to(network, model, source) | {"seed": config.seed}
+        metrics["parameters"] |= _belongs_to(network, model, source, provenance) | {"seed": config.seed}
         if settings.test_time != "none":
             least, views = network.architecture.least_side, settings.test_time
             metrics["test_time"] = measure_views(forward, data, source, result, views, least_side=least)
@@ -130,7 +131,9 @@ def evaluate(
         )
 
 
-def _belongs_to(network: AutoNADNet, model: Path, source: Dataset) -> dict[str, Any]:
+def _belongs_to(
+    network: AutoNADNet, model: Path, source: Dataset, provenance: dict[str, Any]
+) -> dict[str, Any]:
     """What an evaluation is of."""
     from autonad.files import sha256_file
 
@@ -139,6 +142,7 @@ def _belongs_to(network: AutoNADNet, model: Path, source: Dataset) -> dict[str, 
         "architecture": network.architecture.key,
         "weights_sha256": sha256_file(model / "model.safetensors"),
         "dataset": source.fingerprint,
+        **purpose_of(provenance),
     }
 
 

@@ -13,6 +13,7 @@ from autonad.config.context import Context
 from autonad.deploy import FP16, INT8, MODEL
 from autonad.errors import ExportError
 from autonad.steps.step import begin, dataset_name
+from autonad.tracking.runs.made_for import variant_tags
 from autonad.tracking.tags import ARCHITECTURE
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def export(
     provenance |= {"weights_sha256": weights, "dataset_name": dataset_name(config, source)}
     key = network.architecture.key
     params = {"export": settings.model_dump(), "architecture": key}
-    with begin("export", context, params=params, tags={ARCHITECTURE: key}) as step:
+    with begin("export", context, params=params, tags={ARCHITECTURE: key} | variant_tags(provenance)) as step:
         step.uses(source, "test")
         for name in (INT8, FP16):
             (output / name).unlink(missing_ok=True)

@@ -6,12 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autonad.config import Config
 from autonad.config.context import Context
 from autonad.errors import ConfigError
 from autonad.steps.step import begin
+from autonad.tracking.runs.made_for import variant_tags
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 
 if TYPE_CHECKING:
@@ -42,10 +43,11 @@ class FitThresholdsResult:
 
 
 class _ChosenFrom(NamedTuple):
-    """Split → its candidates, and whose they are."""
+    """Split → its candidates, whose they are, and what is known of the model."""
 
     splits: dict[str, Candidates]
     of: dict[str, str | None]
+    facts: dict[str, Any]
 
 
 def fit_thresholds(
@@ -81,7 +83,7 @@ def fit_thresholds(
         raise ConfigError("give either --from-evaluation, or --model with --dataset")
     wanted = context.config.fit_thresholds.model_dump()
     keys = {ARCHITECTURE: found.of["architecture"], FINGERPRINT: found.of["dataset"]}
-    tags = {name: value for name, value in keys.items() if value}
+    tags = {name: value for name, value in keys.items() if value} | variant_tags(found.facts)
     logged = context if _installed("mlflow") else _untracked(context)
     with begin("fit-thresholds", logged, params={"fit_thresholds": wanted}, tags=tags, learns=False) as step:
         result = fit_rules(context.config, found.splits, found.of)
@@ -122,7 +124,7 @@ def _read(evaluation: Path) -> _ChosenFrom:
 
     splits = {name: Candidates.load(candidates_file(evaluation, name)) for name in ("val", "test")}
     facts = read_json(evaluation / "metrics.json", "the evaluation")["parameters"]
-    return _ChosenFrom(splits, {name: facts.get(name) for name in OF})
+    return _ChosenFrom(splits, {name: facts.get(name) for name in OF}, facts)
 
 
 def _run(context: Context, model: Path, dataset: Path, output: Path) -> _ChosenFrom:
@@ -135,7 +137,7 @@ def _run(context: Context, model: Path, dataset: Path, output: Path) -> _ChosenF
     from autonad.training.inputs import check_classes
 
     seed_everything(context.config.seed, context.config.threads)
-    network, spec, _ = load_model(model)
+    network, spec, provenance = load_model(model)
     source = Dataset.open(dataset)
     check_classes(source, spec, "the model")
     splits = collect_splits(
@@ -146,9 +148,10 @@ def _run(context: Context, model: Path, dataset: Path, output: Path) -> _ChosenF
         lambda done, total: context.console.advance(done, total, "images"),
     )
     weights = sha256_file(model / "model.safetensors")
-    return _ChosenFrom(
-        splits, dict(zip(OF, (weights, network.architecture.key, source.fingerprint), strict=True))
+    of: dict[str, str | None] = dict(
+        zip(OF, (weights, network.architecture.key, source.fingerprint), strict=True)
     )
+    return _ChosenFrom(splits, of, provenance)
 
 
 def _draw(output: Path, result: LineResult, evaluation: Path | None) -> Path | None:

@@ -12,6 +12,7 @@ from autonad.config.context import Context
 from autonad.deploy import MODEL
 from autonad.errors import ConfigError, ExportError, TrackingError
 from autonad.steps.step import begin, dataset_name, tracking_settings
+from autonad.tracking.runs.made_for import variant_tags
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT, HARDWARE_KEY, MISSES, MODEL_NAME, OVERKILL
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ def _read(config: Config, export: Path, evaluation: Path, dataset: Path, target:
     budget = network.provenance.get("latency_budget_ms", config.search.budgets_ms[0])
     latency = _latency(config, export, network, str(where), key, budget)
     tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: network.architecture.key}
+    tags |= variant_tags(network.provenance)
     if key is not None:
         tags[HARDWARE_KEY] = key
     rules, confidence = network.network.rules, config.fit_thresholds.confidence

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
 from autonad.steps.step import begin
 from autonad.storage.checkpoints import Resume
+from autonad.tracking.runs.made_for import variant_tags
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
 from autonad.training.processes import joined, on_every_gpu
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from autonad.network import AutoNADNet
     from autonad.space import Architecture
     from autonad.training.loop import Task
+    from autonad.training.resumable import Trained
     from autonad.training.teacher import Teacher
     from autonad.training.world import World
 
@@ -37,12 +39,14 @@ class RetrainResult:
         best_epoch: The epoch that it belongs to.
         parameters: Scalars in the network's tensors.
         seconds: Wall time.
+        copy: Name of the copies of its checkpoints.
     """
 
     miou: float
     best_epoch: int
     parameters: int
     seconds: float
+    copy: str
 
 
 @on_every_gpu
@@ -55,6 +59,7 @@ def retrain(
     teacher: Path | None = None,
     resume: Resume = False,
     checkpoints: str | None = None,
+    keeps_copy: bool = False,
 ) -> RetrainResult:
     """Train the searched architecture, from its inherited weights or from scratch.
 
@@ -67,6 +72,7 @@ def retrain(
         teacher: Folder of the network that `retrain.teacher` asks for; not read if for none.
         resume: See `Resume`.
         checkpoints: Where copies of the checkpoints are kept for another machine; see `Mirror`.
+        keeps_copy: Leave them there at the end; the caller removes them.
 
     Raises:
         CheckpointError: The inherited weights do not fit architecture and classes, or the teacher does not.
@@ -90,7 +96,8 @@ def retrain(
         "architecture": architecture.key,
         "input": _input(spec),
     }
-    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: architecture.key}
+    made_for = searched_for(search)
+    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: architecture.key, **variant_tags(made_for)}
     with joined() as world, begin("retrain", context, params=params, tags=tags, world=world) as step:
         step.uses(source, "training")
         _tell_input(step.console, config, spec)
@@ -107,25 +114,31 @@ def retrain(
             world=world,
         )
         parameters = network.num_parameters
-        result = RetrainResult(trained.best_miou, trained.best_epoch, parameters, step.seconds)
+        result = RetrainResult(
+            trained.best_miou, trained.best_epoch, parameters, step.seconds, trained.copy.name
+        )
         if world.leads:
-            provenance = {
-                "dataset": source.fingerprint,
-                "seed": config.seed,
-                **settings.model_dump(include={"weights", "teacher"}),
-                "best_epoch": trained.best_epoch,
-                "val_miou": trained.best_miou,
-                **searched_for(search),
-            }
+            provenance = _provenance(config, source, trained) | made_for
             written = save_model(output, network.cpu(), spec, history=trained.history, provenance=provenance)
             step.attach_training(output, written, trained.history, parameters)
             step.headline(
                 f"validation mIoU {100 * result.miou:.1f} % after epoch {result.best_epoch}, "
                 f"{parameters:,} parameters"
             )
-    if world.leads:
+    if world.leads and not keeps_copy:
         trained.copy.remove()
     return result
+
+
+def _provenance(config: Config, source: Dataset, trained: Trained) -> dict[str, Any]:
+    """Where the weights come from."""
+    return {
+        "dataset": source.fingerprint,
+        "seed": config.seed,
+        **config.retrain.resolved().model_dump(include={"weights", "teacher"}),
+        "best_epoch": trained.best_epoch,
+        "val_miou": trained.best_miou,
+    }
 
 
 def _spec(context: Context, source: Dataset, search: Path) -> DetectorSpec:

@@ -37,6 +37,9 @@ class Mirror:
         owner: Run of the step in MLflow, by which it is known later whether anybody needs the copy; None
             without one.
         warn: Told once when the location takes nothing any more; the work goes on.
+
+    Attributes:
+        name: Of the copy's folder at the location.
     """
 
     def __init__(
@@ -52,7 +55,8 @@ class Mirror:
         warn: Callable[[str], None] = lambda line: None,
     ) -> None:
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-        self._place = None if not location else place_at(f"{location.rstrip('/')}/{stage}-{digest}")
+        self.name = f"{stage}-{digest}"
+        self._place = None if not location else place_at(f"{location.rstrip('/')}/{self.name}")
         self._location, self._output, self._names, self._pointer = location, output, names, pointer
         self._owner, self._warn, self._warned = {"run": owner, "stage": stage}, warn, False
         self._sent: dict[str, tuple[int, int]] = {}

@@ -17,6 +17,9 @@ DVC_MD5, DVC_DIRTY = "dvc.md5", "dvc.dirty"
 LATENCY_KEY, LATENCY_QUALITY = "autonad.latency_key", "autonad.latency_quality"
 HARDWARE_KEY, PIN_KEY = "autonad.hardware_key", "autonad.pin_key"
 ARCHITECTURE = "architecture.key"
+ARCHITECTURES = "autonad.architectures"  # of a search for several budgets or targets
+# What a detector is for: `<target>-<budget>`, and the budget in ms where there is one.
+VARIANT, BUDGET = "autonad.variant", "autonad.latency_budget_ms"
 ACTION = "autonad.action"
 
 # Where a run comes from.

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from commands import SETTINGS, environment
@@ -82,6 +83,7 @@ def prepared(text: str, folder: Path, out: Outputs, turn: str, **entered: Any) -
         "target": "here",
         "latency": "",
         "latency_budget_ms": 0.0,
+        "latency_budgets_ms": [],
         "preset": "",
         "force": "none",
         "settings": text,
@@ -152,7 +154,8 @@ def test_the_components_make_a_detector_and_know_the_last_search(
         report=out(dsl.HTML, "evaluate", "report"),
     )
     rules, page = out(dsl.Artifact, "fit", "rules"), out(dsl.HTML, "fit", "report")
-    call("fit_thresholds", **request, evaluation=evaluation, rules=rules, metrics=metrics["f"], report=page)
+    judged = {**request, "evaluation": evaluation, "found": found}
+    call("fit_thresholds", **judged, rules=rules, metrics=metrics["f"], report=page)
     summary = out(dsl.Markdown, "deliver", "summary")
     decision = call(
         "deliver",
@@ -189,6 +192,7 @@ def test_the_components_make_a_detector_and_know_the_last_search(
         path="dataset",
         target="here",
         latency_budget_ms=0.0,
+        latency_budgets_ms=[],
         settings=text,
         checkpoints="",
         mlflow_uri="",
@@ -320,3 +324,164 @@ def test_a_training_task_that_is_killed_twice_ends_with_the_same_weights(chain: 
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("ended", "whole")]
     assert weights[0] == weights[1]
     assert list(kept.iterdir()) == [], "the copy goes with the end of the step"
+
+
+def two_networks(chain: Path, folder: Path) -> list[str]:
+    """A search folder of two budgets with a network for each; returns their names."""
+    from autonad.training.folders import load_supernet, save_search
+
+    net, _, _ = load_supernet(chain / "supernet")
+    rng, known = np.random.default_rng(1), json.loads((chain / "search/search.json").read_text())
+    first = second = net.space.sample(rng)
+    while second == first:
+        second = net.space.sample(rng)
+    told = {key: known[key] for key in ("spec", "target", "hardware_key", "predicted_ms", "finalists")}
+    listed = [
+        {
+            "name": f"here-{budget}ms",
+            "folder": f"variants/here-{budget}ms",
+            "hardware_key": told["hardware_key"],
+        }
+        for budget in (1, 3)
+    ]
+    for one, architecture, budget in zip(listed, (first, second), (1.0, 3.0), strict=True):
+        save_search(
+            folder / one["folder"],
+            net.extract(architecture).cpu(),
+            {**told, "latency_budget_ms": budget, "variants": [{**one, "folder": "."}]},
+        )
+    save_search(folder, net.extract(first).cpu(), {**told, "latency_budget_ms": 1.0, "variants": listed})
+    return [one["name"] for one in listed]
+
+
+def test_a_lost_pod_goes_on_in_the_network_that_it_was_in(chain: Path, tmp_path: Path) -> None:
+    text = settings(tmp_path, retrain={"epochs": 6}, tracking={"enabled": False})
+    (tmp_path / "request").mkdir()
+    (tmp_path / "request/params.yaml").write_text(text)
+    names, kept = two_networks(chain, tmp_path / "search"), tmp_path / "kept"
+
+    def attempt(name: str, checkpoints: str) -> subprocess.Popen[str]:
+        given = [chain / "dataset", tmp_path / "search", chain / "supernet"]
+        arguments = (tmp_path / "request", checkpoints, *given, tmp_path / name)
+        return subprocess.Popen(
+            [sys.executable, "-c", ATTEMPT, *map(str, arguments)],
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**environment(), "PYTHONPATH": str(ROOT)},
+            cwd=tmp_path,
+        )
+
+    def epochs() -> list[int]:
+        pointers = kept.glob("*/checkpoint/latest.json")
+        return sorted(json.loads(path.read_text())["progress"]["epoch"] for path in pointers)
+
+    lost = attempt("lost", str(kept))
+    while lost.poll() is None and (len(epochs()) < 2 or epochs()[0] < 2):
+        time.sleep(0.01)
+    os.kill(lost.pid, signal.SIGKILL)
+    output, _ = lost.communicate()
+    assert lost.returncode == -signal.SIGKILL, output
+    first, last = epochs()[::-1]
+    ended = attempt("ended", str(kept))
+    output, _ = ended.communicate()
+    assert ended.returncode == 0, output
+    whole = attempt("whole", "")
+    whole_output, _ = whole.communicate()
+    assert whole.returncode == 0, whole_output
+
+    assert first == 6 > last
+    assert "resumed after epoch 6 of 6" in output, "what was finished is not trained again"
+    assert f"resumed after epoch {last} of 6" in output
+    for name in names:
+        model = f"variants/{name}/model.safetensors"
+        assert (tmp_path / "ended" / model).read_bytes() == (tmp_path / "whole" / model).read_bytes()
+    models = {(tmp_path / "whole/variants" / name / "model.safetensors").read_bytes() for name in names}
+    assert len(models) == 2
+    assert list(kept.iterdir()) == [], "the copies go with the end of the task"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("own_process")
+def test_every_budget_gets_a_detector_and_the_next_run_knows_them_all(
+    chain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KFP_RUN_ID", "by-hand")
+    trained = yaml.safe_load(SETTINGS)["train_supernet"]
+    out, text = Outputs(tmp_path), settings(tmp_path, train_supernet=trained)
+    entered = {"target": (chain / "targets/here.json").read_text(), "latency_budgets_ms": [500.0, 1000.0]}
+    _, made = prepared(text, chain / "dataset", out, "first", **entered)
+    given = {"request": made["request"], "dataset": made["dataset"]}
+    supernet = dsl.Model(uri=str(chain / "supernet"))
+    latency = dsl.Artifact(uri=str(chain / "latency"))
+    training = {**given, "checkpoints": "", "supernet": supernet}
+    found, model = out(dsl.Artifact, "search", "found"), out(dsl.Model, "retrain", "model")
+    metrics = {
+        name: out(dsl.Metrics, name, "metrics")
+        for name in ("search", "retrain", "evaluate", "fit", "deliver")
+    }
+    shown = {"metrics": metrics["search"], "pareto": out(dsl.HTML, "search", "pareto")}
+    call("search", **training, pin=made["pin"], latency=latency, found=found, **shown)
+    names = [path.name for path in sorted((Path(found.path) / "variants").iterdir(), reverse=True)]
+    assert names == ["here-500ms", "here-1000ms"]
+    call("retrain", **training, found=found, model=model, metrics=metrics["retrain"])
+    evaluation, rules = out(dsl.Artifact, "evaluate", "evaluation"), out(dsl.Artifact, "fit", "rules")
+    confusion, roc = (out(dsl.ClassificationMetrics, "evaluate", name) for name in ("confusion", "roc"))
+    shown = {"metrics": metrics["evaluate"], "confusion": confusion, "roc": roc}
+    page = out(dsl.HTML, "evaluate", "report")
+    call(
+        "evaluate",
+        **given,
+        model=model,
+        found=found,
+        latency=latency,
+        evaluation=evaluation,
+        **shown,
+        report=page,
+    )
+    judged = {"request": made["request"], "evaluation": evaluation, "found": found}
+    call(
+        "fit_thresholds", **judged, rules=rules, metrics=metrics["fit"], report=out(dsl.HTML, "fit", "report")
+    )
+    exported, registration = (
+        out(dsl.Model, "deliver", "exported"),
+        out(dsl.Artifact, "deliver", "registration"),
+    )
+    summary = out(dsl.Markdown, "deliver", "summary")
+    shown = {"metrics": metrics["deliver"], "summary": summary}
+    read = {**given, "model": model, "evaluation": evaluation, "rules": rules, "found": found}
+    assert call("deliver", **read, exported=exported, registration=registration, **shown) == "champion"
+
+    assert Path(page.path).read_text().count("<iframe") == 2
+    for name in names:
+        assert metrics["evaluate"].metadata[f"miou_{name}"] >= 0
+        assert metrics["deliver"].metadata[f"p50_ms_{name}"] > 0
+        assert registration.metadata[f"model_{name}"] == f"autonad-parts-{name}"
+        assert f"autonad-parts-{name}, version 1" in Path(summary.path).read_text()
+        assert (Path(exported.path) / "variants" / name / "model.onnx").is_file()
+    closed = out(dsl.HTML, "close-run", "page")
+    form = {"repository": str(chain), "path": "dataset", "target": "here", "mlflow_uri": "", "experiment": ""}
+    call(
+        "close_run",
+        **form,
+        run_name="run first",
+        latency_budget_ms=0.0,
+        latency_budgets_ms=entered["latency_budgets_ms"],
+        settings=text,
+        checkpoints="",
+        status=dsl.PipelineTaskFinalStatus("SUCCEEDED", "job", "detector", None, None),
+        page=closed,
+    )
+    told = Path(closed.path).read_text()
+    assert "2 of 2 new detectors in use" in told
+    assert all(f"autonad-parts-{name}, version 1" in told for name in names)
+
+    again, last = prepared(text, chain / "dataset", out, "second", **entered)
+    assert again[0] == "reuse"
+    for name in names:
+        files = (
+            Path(one.path) / "variants" / name / "inherited.safetensors"
+            for one in (last["last_search"], found)
+        )
+        assert len({path.read_bytes() for path in files}) == 1

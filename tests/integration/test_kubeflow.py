@@ -179,6 +179,24 @@ def test_a_changed_material_trains_again(line: Line, autonad: Autonad) -> None:
     assert line.parent("fourth").info.status == "FINISHED"
 
 
+def test_several_budgets_are_searched_once_and_each_delivered(line: Line) -> None:
+    several = ("--parameter", "latency_budgets_ms=[500, 1000]")
+    line.run("fifth", "next/steel", *several)
+    line.run("sixth", "next/steel", *several)
+
+    assert [reason["kind"] for reason in line.decision("fifth")["reasons"]] == ["latency_budget_changed"]
+    assert line.tasks("fifth")[1:-1] == [*SEARCH, *DELIVERY]
+    assert line.decision("sixth")["action"] == "reuse"
+    assert line.tasks("sixth")[1:-1] == DELIVERY
+    for name in ("fifth", "sixth"):
+        (summary,) = (line.root / "runs/pipeline" / name).glob("*/deliver*/summary")
+        (page,) = (line.root / "runs/pipeline" / name).glob("*/close-run/page")
+        assert "2 of 2 new detectors in use" in page.read_text()
+        for budget in ("500ms", "1000ms"):
+            assert f"-{budget}, version 1" in summary.read_text()
+            assert f"-{budget}, version 1" in page.read_text()
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -189,6 +207,10 @@ def test_a_changed_material_trains_again(line: Line, autonad: Autonad) -> None:
             "resources: memroy is no known key: did you mean memory?",
         ),
         (("--parameter", "secret=autonda"), "Secret 'autonda' is not in this namespace"),
+        (
+            ("--parameter", "latency_budget_ms=2", "--parameter", "latency_budgets_ms=[1, 3]"),
+            "fill in the first for one detector, or the second",
+        ),
         (("--checkpoints", "/proc/nowhere"), "checkpoints cannot be written to /proc/nowhere"),
         (("--parameter", "settings={serach: {}}"), "did you mean search?"),
         (

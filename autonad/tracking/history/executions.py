@@ -52,7 +52,7 @@ class Executions:
         self._experiment: str = found.experiment_id
 
     def newest(self, count: int) -> list[Compared]:
-        """The newest finished executions, oldest of them first.
+        """The newest finished executions, oldest of them first; each once per detector that it made.
 
         Args:
             count: How many.
@@ -74,7 +74,7 @@ class Executions:
         return self._read(list(runs)[::-1])
 
     def named(self, names: Sequence[str]) -> list[Compared]:
-        """Executions or single runs, in this order.
+        """Executions or single runs, in this order; an execution once per detector that it made.
 
         Args:
             names: Names of executions, or run ids.
@@ -118,8 +118,11 @@ class Executions:
         seen = [_name(run) for run in runs]
         reader = RunReader(self._client, self._settings, self._warn)
         return [
-            reader.read(run, name if seen.count(name) == 1 else f"{name} {run.info.run_id[:6]}")
+            one
             for run, name in zip(runs, seen, strict=True)
+            for one in reader.read_all(
+                run, name if seen.count(name) == 1 else f"{name} {run.info.run_id[:6]}"
+            ).values()
         ]
 
     def _failures(self) -> Any:

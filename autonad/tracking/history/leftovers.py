@@ -15,6 +15,7 @@ HEAVY: dict[str, tuple[str, ...]] = {
         "supernet",
         "latency",
         "search/inherited.safetensors",
+        "search/variants",
         "search/pareto.html",
         "digests.json",
     ),

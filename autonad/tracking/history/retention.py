@@ -22,6 +22,7 @@ from autonad.errors import ConfigError, TrackingError
 from autonad.tracking.connection import CONNECT, MlflowClient, all_pages, clear_failures, connect, patient
 from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.history.leftovers import HEAVY, Artifacts, Leftover
+from autonad.tracking.history.searches import architectures_of
 from autonad.tracking.registry.registry import Registry
 from autonad.tracking.tags import (
     ARCHITECTURE,
@@ -160,7 +161,7 @@ class Retention:
         keys = {version.tags.get(ARCHITECTURE) for version in versions} - {None}
         origins = {version.run_id for version in versions if version.run_id}
         parents = {self._parent(run_id) for run_id in origins}
-        searches = [run for run in runs if run.data.tags.get(ARCHITECTURE) in keys]
+        searches = [run for run in runs if keys & architectures_of(run.data.tags)]
         parents |= {run.data.tags.get(PARENT_RUN) for run in searches}
         ids = origins | {run.info.run_id for run in searches}
         return ids | {r.info.run_id for r in runs if r.data.tags.get(PARENT_RUN) in parents - {None}}

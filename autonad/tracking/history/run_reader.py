@@ -14,8 +14,9 @@ from autonad.report.compared import Compared
 from autonad.space import Architecture
 from autonad.tracking.connection import CONNECT, FAILURES, MlflowClient, clear_failures, patient
 from autonad.tracking.destination import TrackingSettings
+from autonad.tracking.runs.made_for import variants_in
 from autonad.tracking.runs.parents import children
-from autonad.tracking.tags import GIT_SHA, HARDWARE_KEY, HEADLINE, IMAGE, KFP_URL, PIN_KEY, STAGE
+from autonad.tracking.tags import GIT_SHA, HARDWARE_KEY, HEADLINE, IMAGE, KFP_URL, PIN_KEY, STAGE, VARIANT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 ARCHITECTURE = (("retrain", "architecture.json"), ("search", "search/architecture.json"))
 POPULATION = (("search", "search/population.parquet"),)
 IMAGES = (("evaluate", "per_image.parquet"),)
+OF_FIRST = ("val/", "latency/", "model/")
 UNREADABLE: tuple[type[Exception], ...] = (*FAILURES, ValueError, AutonadError)
 
 
@@ -39,17 +41,27 @@ class RunReader:
     def __init__(self, client: MlflowClient, settings: TrackingSettings, warn: Callable[[str], None]) -> None:
         self._client, self._settings, self._warn = client, settings, warn
 
-    def read(self, run: Any, name: str, *, images: bool = True) -> Compared:
+    def read_all(self, run: Any, name: str, *, images: bool = True) -> dict[str, Compared]:
+        """An execution once for each detector that it made, by what that is for; see `read`."""
+        variants = variants_in(self._steps(run)) or [""]
+        names = {one: f"{name} {one}" if len(variants) > 1 else name for one in variants}
+        return {one: self.read(run, names[one], images=images, variant=one) for one in variants}
+
+    def read(self, run: Any, name: str, *, images: bool = True, variant: str = "") -> Compared:
         """An execution by its parent run, or a single run.
 
         Args:
             run: As the client gives it.
             name: What it is called in the comparison.
             images: Whether the table of its test images is read too.
+            variant: Of several detectors the one that is meant; empty for the last.
         """
-        with self._failures():
-            found = children(self._client, run.info.experiment_id, run.info.run_id)
-            steps = latest(found or [run])
+        found = self._steps(run)
+        steps = latest(found, variant)
+        shown = {stage: dict(step.data.metrics) for stage, step in steps.items()}
+        if "search" in shown and variant not in ("", *variants_in(found)[:1]):
+            # The search logs these of the first network that it returned.
+            shown["search"] = {n: v for n, v in shown["search"].items() if not n.startswith(OF_FIRST)}
         tags = run.data.tags | {k: v for step in steps.values() for k, v in step.data.tags.items()}
         started = datetime.datetime.fromtimestamp(run.info.start_time / 1000, datetime.UTC)
         with tempfile.TemporaryDirectory() as temporary:
@@ -64,7 +76,7 @@ class RunReader:
                     for stage, step in steps.items()
                     if HEADLINE in step.data.tags
                 },
-                metrics={stage: dict(step.data.metrics) for stage, step in steps.items()},
+                metrics=shown,
                 params={stage: dict(step.data.params) for stage, step in steps.items()},
                 data=_data(steps, tags),
                 code=_code(tags),
@@ -83,6 +95,11 @@ class RunReader:
         """
         with tempfile.TemporaryDirectory() as temporary:
             return self._load({"": run}, (("", name),), Path(temporary), read)
+
+    def _steps(self, run: Any) -> list[Any]:
+        """Runs of an execution's steps; a single run is its own."""
+        with self._failures():
+            return children(self._client, run.info.experiment_id, run.info.run_id) or [run]
 
     def _load(
         self,
@@ -113,12 +130,17 @@ class RunReader:
         return clear_failures(self._settings, CONNECT)
 
 
-def latest(steps: Sequence[Any]) -> dict[str, Any]:
-    """Stage → its last run, one that finished before one that did not."""
+def latest(steps: Sequence[Any], variant: str = "") -> dict[str, Any]:
+    """Stage → its last run, one that finished before one that did not.
+
+    Args:
+        steps: Runs.
+        variant: Leave out those of other detectors; empty takes all.
+    """
     chosen: dict[str, Any] = {}
     for step in sorted(steps, key=lambda run: (run.info.status == "FINISHED", run.info.start_time)):
         stage = step.data.tags.get(STAGE)
-        if stage is not None:
+        if stage is not None and (not variant or step.data.tags.get(VARIANT, variant) == variant):
             chosen[stage] = step
     return dict(sorted(chosen.items(), key=lambda item: item[1].info.start_time))
 

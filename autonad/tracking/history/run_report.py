@@ -7,6 +7,8 @@ from typing import Any
 
 from autonad.errors import redact
 from autonad.files import read_json
+from autonad.report.compared import Compared
+from autonad.report.detector_table import MadeDetector
 from autonad.report.run_page import RunReport, SearchedFront, StepLine
 from autonad.tracking.connection import CONNECT, MlflowClient, clear_failures, connect
 from autonad.tracking.destination import TrackingSettings
@@ -14,6 +16,7 @@ from autonad.tracking.history.run_reader import RunReader, latest, read_table
 from autonad.tracking.history.searches import first_budget
 from autonad.tracking.identifiers import tag_is
 from autonad.tracking.runs.ending import ClosedExecution
+from autonad.tracking.runs.made_for import label_of, variants_in
 from autonad.tracking.tags import (
     ARCHITECTURE,
     DATASET,
@@ -59,8 +62,11 @@ class _Reader:
     def read(self, closed: ClosedExecution, asked: Mapping[str, str]) -> RunReport:
         parent = self._client.get_run(closed.run_id)
         steps = [self._client.get_run(run_id) for run_id in closed.steps]
-        last = latest(steps)
-        decide, register = last.get("decide"), last.get("register")
+        variants = variants_in(steps)
+        last = latest(steps, variants[0] if variants else "")
+        decide = last.get("decide")
+        runs = self._files.read_all(parent, closed.title, images=False)
+        detectors = [self._detector(name, run, latest(steps, name)) for name, run in runs.items()]
         budget = next((r.data.params[p] for r in last.values() for p in _BUDGETS if p in r.data.params), "")
         target = next((r.data.params["target"] for r in last.values() if "target" in r.data.params), "")
         found = {"target": target, "latency budget": "" if budget in ("", NO_PLACE) else f"{budget} ms"}
@@ -70,13 +76,12 @@ class _Reader:
             status=closed.outcome.status,
             reason=closed.outcome.reason,
             asked={**asked, **{what: value for what, value in found.items() if value}},
-            run=self._files.read(parent, closed.title, images=False),
+            run=detectors[0].run,
             decision=None if decide is None else self._files.file(decide, "decision.json", _object),
-            registration=None
-            if register is None
-            else self._files.file(register, "registration.json", _object),
+            registration=detectors[0].registration,
+            detectors=detectors if len(detectors) > 1 else (),
             searched=self._searched(last),
-            steps=[self._line(run) for run in steps],
+            steps=[self._line(run, len(variants) > 1) for run in steps],
             places={
                 "experiment": f"{self._settings.experiment} ({experiment})",
                 "run": closed.run_id,
@@ -84,6 +89,12 @@ class _Reader:
             },
             url=self._url(parent),
         )
+
+    def _detector(self, name: str, run: Compared, last: Mapping[str, Any]) -> MadeDetector:
+        """What became of one of the detectors."""
+        register = last.get("register")
+        decided = None if register is None else self._files.file(register, "registration.json", _object)
+        return MadeDetector(name, run, decided)
 
     def _searched(self, last: Mapping[str, Any]) -> SearchedFront | None:
         """The search of this run, or the one whose architecture it trained."""
@@ -120,12 +131,12 @@ class _Reader:
         tags = run.data.tags if parent is None else self._client.get_run(parent).data.tags
         return str(tags.get(RUN_NAME) or run.info.run_id)
 
-    def _line(self, run: Any) -> StepLine:
+    def _line(self, run: Any, several: bool) -> StepLine:
         tags = run.data.tags
         said = tags.get(FAILURE) if run.info.status != "FINISHED" else tags.get(HEADLINE)
         faults = f" ({tags[FAULTS]})" if FAULTS in tags else ""
         return StepLine(
-            stage=tags.get(STAGE, run.info.run_name),
+            stage=label_of({STAGE: run.info.run_name, **tags}, several),
             status=run.info.status,
             started_ms=run.info.start_time,
             ended_ms=run.info.end_time,

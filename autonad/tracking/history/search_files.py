@@ -6,6 +6,7 @@ A search run keeps everything that a later search or retraining starts from:
     supernet/    supernet.json, supernet.safetensors, records.parquet
     latency/     table.parquet, target.json, prior.json, prior.png
     search/      architecture.json, inherited.safetensors, population.parquet, search.json, pareto.html
+    search/variants/NAME/  the same, of each network of a search for several budgets or targets
 
 The tag with the bundle's sha256 is set when all of it has arrived.
 """
@@ -13,6 +14,7 @@ The tag with the bundle's sha256 is set when all of it has arrived.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -24,8 +26,9 @@ from autonad.tracking.checksums import DIGESTS, verify
 from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.history.searches import FoundSearch, found_search, open_history
 from autonad.tracking.runs.run import Run
-from autonad.tracking.tags import ARCHITECTURE, PIN_KEY
+from autonad.tracking.tags import ARCHITECTURE, ARCHITECTURES, PIN_KEY
 
+_VARIANT = re.compile(r"(?<=^search/)variants/(?!\.+/)[\w.-]+/")
 # Folder → files; those in the second list may be missing.
 BUNDLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "pin": (("manifest.parquet", "pin.json"), ("features.parquet",)),
@@ -57,9 +60,16 @@ def log_search(run: Run, folders: Mapping[str, Path | None]) -> bool:
         if place is None:
             continue
         needed, optional = BUNDLE[folder]
-        files |= {f"{folder}/{name}": place / name for name in needed}
-        files |= {f"{folder}/{name}": place / name for name in optional if (place / name).is_file()}
+        for part in (".", *_variants(place)) if folder == "search" else (".",):
+            prefix = folder if part == "." else f"{folder}/{part}"
+            files |= {f"{prefix}/{name}": place / part / name for name in needed}
+            found = [name for name in optional if (place / part / name).is_file()]
+            files |= {f"{prefix}/{name}": place / part / name for name in found}
     tags = {ARCHITECTURE: _field(files, "search/search.json", "architecture_key")}
+    described = [name for name in files if _VARIANT.sub("", name) == "search/search.json" != name]
+    others = [_field(files, name, "architecture_key") for name in described]
+    if others:
+        tags[ARCHITECTURES] = " ".join(dict.fromkeys(others))
     if "pin/pin.json" in files:
         tags[PIN_KEY] = _field(files, "pin/pin.json", "key")
     return run.bundle(files, tags)
@@ -95,7 +105,7 @@ def load_search(run: FoundSearch | str, output: Path, *, settings: TrackingSetti
         for name in names:
             try:
                 place = (folder / name).parent
-                place.mkdir(exist_ok=True)
+                place.mkdir(parents=True, exist_ok=True)
                 with patient():
                     client.download_artifacts(run_id, name, str(place))
             except FAILURES as error:
@@ -118,10 +128,17 @@ def load_search(run: FoundSearch | str, output: Path, *, settings: TrackingSetti
 def _known(names: Mapping[str, str], what: str) -> list[str]:
     """Names of a bundle; one that lies outside of its folders is refused."""
     known = {f"{folder}/{name}" for folder, lists in BUNDLE.items() for part in lists for name in part}
-    unknown = sorted(set(names) - known)
+    own = {name: _VARIANT.sub("", name) for name in names}  # a variant's files are those of a search
+    unknown = sorted(name for name in names if own[name] not in known)
     if unknown:
         raise TrackingError(f"{what} lists {unknown[0]!r}, which belongs to no search; nothing was fetched")
     return list(names)
+
+
+def _variants(search: Path) -> list[str]:
+    """Folders of the networks of a search for several budgets or targets."""
+    listed = read_json(search / "search.json", "the search").get("variants", [])
+    return [one["folder"] for one in listed if one.get("folder", ".") != "."]
 
 
 def _field(files: Mapping[str, Path], name: str, field: str) -> str:

@@ -7,13 +7,22 @@ happens when all of them have arrived (see `search_files`).
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autonad.errors import ConfigError, TrackingError
 from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.identifiers import tag_is
-from autonad.tracking.tags import ARCHITECTURE, DATASET, DIGEST_TAG, HARDWARE_KEY, PIN_KEY, STAGE
+from autonad.tracking.tags import (
+    ARCHITECTURE,
+    ARCHITECTURES,
+    DATASET,
+    DIGEST_TAG,
+    HARDWARE_KEY,
+    PIN_KEY,
+    STAGE,
+)
 
 if TYPE_CHECKING:
     from autonad.tracking.connection import MlflowClient
@@ -83,6 +92,12 @@ def last_search(
             max_results=1,
         )
     return found_search(runs[0]) if runs else None
+
+
+def architectures_of(tags: Mapping[str, str]) -> set[str]:
+    """Keys of all architectures that a run found, or worked with."""
+    found = {tags.get(ARCHITECTURE, ""), *tags.get(ARCHITECTURES, "").split()}
+    return found - {""}
 
 
 def open_history(settings: TrackingSettings) -> MlflowClient:

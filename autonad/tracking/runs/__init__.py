@@ -2,6 +2,7 @@
 
 run.py            what a step can do with its run; a run that logs nothing
 dataset_facts.py  what a run says about a dataset
+made_for.py       which of several detectors a run is of
 step_figures.py   pictures and headlines of evaluations and trainings
 lifecycle.py      `track`: whose run it is, and how it ends
 origin.py         where it comes from: execution, code, image, orchestrator

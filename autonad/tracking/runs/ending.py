@@ -10,7 +10,7 @@ from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.runs.origin import Execution
 from autonad.tracking.runs.outcome import Attempt, Outcome, decide_outcome
 from autonad.tracking.runs.parents import children, find_parents, parent_of
-from autonad.tracking.tags import FAILURE, FAULTS, STAGE
+from autonad.tracking.tags import FAILURE, FAULTS, STAGE, VARIANT
 from autonad.tracking.values import MAX_TAG, text
 
 
@@ -78,4 +78,10 @@ def _end_parent(client: MlflowClient, parent: Any, outcome: Outcome, *, keep_sta
 
 def _attempt(run: Any) -> Attempt:
     tags = run.data.tags
-    return Attempt(run.info.run_id, tags.get(STAGE, "a step"), run.info.status, tags.get(FAILURE, ""))
+    return Attempt(
+        run.info.run_id,
+        tags.get(STAGE, "a step"),
+        run.info.status,
+        tags.get(FAILURE, ""),
+        tags.get(VARIANT, ""),
+    )

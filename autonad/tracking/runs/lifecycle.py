@@ -66,7 +66,7 @@ def track(
     continued = None if belongs is not None and belongs.run_id else environment.get("MLFLOW_RUN_ID")
     run = open_run(
         settings,
-        name=stage,
+        stage=stage,
         execution=belongs,
         tags={STAGE: stage, **own, **origin_tags(environment), **(tags or {})},
         parent_id=environment.get("AUTONAD_PARENT_RUN_ID") or None,

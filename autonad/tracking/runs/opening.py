@@ -14,6 +14,7 @@ from autonad.tracking.connection import (
     open_store,
 )
 from autonad.tracking.destination import TrackingSettings
+from autonad.tracking.runs.made_for import title_of
 from autonad.tracking.runs.mlflow_run import MlflowRun
 from autonad.tracking.runs.origin import Execution, interface_tags
 from autonad.tracking.runs.parents import Parent, parent_of
@@ -37,7 +38,7 @@ SHARED = (GIT_SHA, IMAGE, KFP_RUN, KFP_URL, USER, SOURCE_COMMIT, SOURCE_TYPE)
 def open_run(
     settings: TrackingSettings,
     *,
-    name: str,
+    stage: str,
     execution: Execution | None,
     tags: Mapping[str, object],
     parent_id: str | None,
@@ -60,7 +61,7 @@ def open_run(
             client.log_batch(run_id, tags=[RunTag(tag, value) for tag, value in texts.items()])
         else:
             experiment = experiment_id(client, settings)
-            texts |= interface_tags(name, texts.get(GIT_SHA))
+            texts |= interface_tags(stage, texts.get(GIT_SHA))
             if parent_id is None and execution is not None:
                 own = parent_of(client, experiment, execution, {k: texts[k] for k in SHARED if k in texts})
                 if execution.run_id is None:
@@ -70,5 +71,5 @@ def open_run(
                 parent = Parent(experiment, parent_id)
             if parent is not None:
                 texts[PARENT_RUN] = parent.run_id
-            run_id = client.create_run(experiment, tags=texts, run_name=name).info.run_id
-    return MlflowRun(client, run_id, stage=name, parent=parent, settings=settings, warn=warn)
+            run_id = client.create_run(experiment, tags=texts, run_name=title_of(stage, texts)).info.run_id
+    return MlflowRun(client, run_id, stage=stage, parent=parent, settings=settings, warn=warn)

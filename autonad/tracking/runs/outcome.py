@@ -27,12 +27,16 @@ UNRECORDED = "its end was not recorded; Kubeflow says that it succeeded"
 
 
 class Attempt(NamedTuple):
-    """One run of a step: its id in MLflow, its verb, its status there, and why it failed ("" if unknown)."""
+    """One run of a step: its id in MLflow, its verb, its status there, why it failed, what it was for.
+
+    The last two are "" where that is not known; `variant` tells runs of several detectors apart.
+    """
 
     run_id: str
     stage: str
     status: str
     reason: str = ""
+    variant: str = ""
 
 
 class End(NamedTuple):
@@ -67,20 +71,21 @@ def decide_outcome(state: str, attempts: Sequence[Attempt], *, said: str = "", m
         message: What the orchestrator says about a failure.
     """
     state = state.strip().upper()
-    last: dict[str, Attempt] = {}
+    last: dict[tuple[str, str], Attempt] = {}
     for attempt in attempts:
-        last.pop(attempt.stage, None)
-        last[attempt.stage] = attempt
+        last.pop(_step(attempt), None)
+        last[_step(attempt)] = attempt
     failed = [one for one in last.values() if one.status == "FAILED"]
     killed = [one for one in last.values() if one.status == "KILLED"]
     silent = [one for one in last.values() if one.status not in ("FINISHED", "FAILED", "KILLED")]
     # What a task said counts until its step was done after all.
-    done = {one.stage for one in last.values() if one.status == "FINISHED"}
+    open_ = {one.stage for one in last.values() if one.status != "FINISHED"}
+    done = {one.stage for one in last.values()} - open_
     said = "" if said.partition(": ")[0] in done else " ".join(said.split())
     message = " ".join(message.split())
     status = _status(state, attempts, failed, killed, silent, said)
     ends = {
-        one.run_id: _end(status, state, latest=last[one.stage] is one)
+        one.run_id: _end(status, state, latest=last[_step(one)] is one)
         for one in attempts
         if one.status not in ("FINISHED", "FAILED", "KILLED")
     }
@@ -88,11 +93,21 @@ def decide_outcome(state: str, attempts: Sequence[Attempt], *, said: str = "", m
         return Outcome(status, ends=ends)
     if status == "KILLED":
         return Outcome(status, TERMINATED, ends)
-    reasons = [f"{one.stage}: {one.reason or NO_WORD}" for one in failed]
-    reasons = reasons or [f"{one.stage}: {LOST}" for one in silent]
-    interrupted = [f"{one.stage}: {one.reason or INTERRUPTED}" for one in killed]
+    several = len({one.variant for one in last.values() if one.variant}) > 1
+
+    def told(one: Attempt, why: str) -> str:
+        return f"{one.stage} {one.variant}: {why}" if several and one.variant else f"{one.stage}: {why}"
+
+    reasons = [told(one, one.reason or NO_WORD) for one in failed]
+    reasons = reasons or [told(one, LOST) for one in silent]
+    interrupted = [told(one, one.reason or INTERRUPTED) for one in killed]
     reasons = reasons or ([said] if said else interrupted)
     return Outcome(status, reasons[-1] if reasons else message or NO_WORD, ends)
+
+
+def _step(attempt: Attempt) -> tuple[str, str]:
+    """What a later attempt replaces: a step, for one detector."""
+    return attempt.stage, attempt.variant
 
 
 def _status(
@@ -114,7 +129,7 @@ def _status(
         if killed:
             return "KILLED"
         # A step that was lost again and again was not terminated: Kubeflow gave it up.
-        given_up = any(sum(one.stage == other.stage for one in attempts) > 1 for other in silent)
+        given_up = any(sum(_step(one) == _step(other) for one in attempts) > 1 for other in silent)
         return "FAILED" if failed or given_up else "KILLED"
     if failed or silent or said or not attempts:
         return "FAILED"

@@ -20,8 +20,9 @@ from autonad.tracking.connection import (
     experiment_id,
 )
 from autonad.tracking.destination import TrackingSettings
+from autonad.tracking.runs.made_for import label_of, variants_in
 from autonad.tracking.runs.origin import Execution
-from autonad.tracking.tags import EXECUTION, FAILURE, HEADLINE, NOTE, PARENT, PARENT_RUN, ROLE, STAGE
+from autonad.tracking.tags import EXECUTION, FAILURE, HEADLINE, NOTE, PARENT, PARENT_RUN, ROLE, VARIANT
 from autonad.tracking.values import MAX_TAG, key, text
 
 MAX_TITLE = 250  # characters of a run's name in MLflow
@@ -125,7 +126,7 @@ def after_step(client: MlflowClient, parent: Parent, ended: Ended, figures: dict
             client.set_tag(ended.run_id, PARENT_RUN, counts)
             settle(client, experiment, execution, run_id)
         run_id = counts
-    _update(client, experiment, run_id, figures)
+    _update(client, experiment, run_id, ended.run_id, figures)
     if execution is None:
         return
     if not execution.closed_by_orchestrator:
@@ -138,17 +139,24 @@ def after_step(client: MlflowClient, parent: Parent, ended: Ended, figures: dict
         client.delete_tag(run_id, FAILURE)  # an earlier attempt's
 
 
-def _update(client: MlflowClient, experiment: str, parent: str, figures: dict[str, float]) -> None:
-    """The headlines of all steps as the parent's note, and some figures of the one that has just ended."""
-    lines = {}
-    for run in children(client, experiment, parent):
+def _update(
+    client: MlflowClient, experiment: str, parent: str, ended: str, figures: dict[str, float]
+) -> None:
+    """The headlines of all steps as the parent's note, and some figures of the one that has just ended.
+
+    Of several detectors the parent shows the first one's figures.
+    """
+    lines, steps = {}, children(client, experiment, parent)
+    variants = variants_in(steps)
+    for run in steps:
         if HEADLINE in run.data.tags:  # A step that ran twice shows its last line.
-            lines[run.data.tags.get(STAGE, "")] = run.data.tags[HEADLINE]
+            lines[label_of(run.data.tags, len(variants) > 1)] = run.data.tags[HEADLINE]
     if lines:
         note = "\n".join(f"- **{stage}**: {line}" for stage, line in lines.items())
         client.set_tag(parent, NOTE, note)
+    own = next((run.data.tags.get(VARIANT) for run in steps if run.info.run_id == ended), None)
     shown = {name: value for name, value in figures.items() if name in ON_PARENT}
-    if shown:
+    if shown and (own is None or own == variants[0]):
         now = time.time_ns() // 1_000_000
         client.log_batch(parent, metrics=[Metric(name, value, now, 0) for name, value in shown.items()])
 

@@ -19,10 +19,17 @@ from autonad.kubeflow import closing
 from autonad.kubeflow.closing import settled_state
 from autonad.space import SearchSpace
 from autonad.tracking import TrackingSettings, track
+from autonad.tracking.registry.model_versions import model_name
 from autonad.tracking.runs.dataset_facts import DatasetFacts
+from autonad.tracking.runs.made_for import variant_tags
 
 DATA = DatasetFacts("steel", "f" * 64, "d41d8cd9.dir", 100, 50, ("background", "crack"))
 ARCHITECTURE = SearchSpace.preset("tiny").sample(np.random.default_rng(0))
+
+
+def made_for(budget: float | None) -> dict[str, str]:
+    """Tags of a step under a budget; none without one."""
+    return {} if budget is None else variant_tags({"target": "line-3", "latency_budget_ms": budget})
 
 
 class Pipeline:
@@ -48,8 +55,8 @@ class Pipeline:
             files = {"search/population.parquet": self.folder / "population.parquet"}
             run.bundle(files, {"architecture.key": ARCHITECTURE.key})
 
-    def retrain(self, error: BaseException | None = None) -> str:
-        tags = {"architecture.key": ARCHITECTURE.key}
+    def retrain(self, error: BaseException | None = None, budget: float | None = None) -> str:
+        tags = {"architecture.key": ARCHITECTURE.key, **made_for(budget)}
         with track(self.settings, stage="retrain", environment=self.environment, tags=tags) as run:
             run.dataset(DATA, "training")
             run.log({"model/parameters": 1234.0})
@@ -58,18 +65,19 @@ class Pipeline:
                 raise error
             return run.id
 
-    def deliver(self, *, champion: bool) -> None:
-        with track(self.settings, stage="evaluate", environment=self.environment) as run:
-            run.log({"test/miou": 0.341, "test/miou_low": 0.3, "test/miou_high": 0.38})
+    def deliver(self, *, champion: bool, miou: float = 0.341, budget: float | None = None) -> None:
+        given = {"environment": self.environment, "tags": made_for(budget)}
+        with track(self.settings, stage="evaluate", **given) as run:
+            run.log({"test/miou": miou, "test/miou_low": 0.3, "test/miou_high": 0.38})
         report = {
-            "model": "autonad-steel-line-3",
+            "model": model_name("steel", "line-3", budget),
             "version": 2,
             "champion": champion,
             "reasons": ["so it is"],
         }
         write_json(self.folder / "registration.json", report)
-        with track(self.settings, stage="register", environment=self.environment) as run:
-            run.log({"latency/p50_ms": 2.48, "register/champion": float(champion)})
+        with track(self.settings, stage="register", **given) as run:
+            run.log({"latency/p50_ms": budget or 2.48, "register/champion": float(champion)})
             run.artifact(self.folder / "registration.json")
 
 
@@ -183,6 +191,38 @@ def test_the_page_of_a_good_run_shows_what_was_logged(
     for part in ("Train a new supernet", "so it is", "steel", "line-3", "5.0 ms", "small", "d41d8cd9.dir"):
         assert part in text, part
     assert "The search of this run: 2 architectures" in text
+
+
+def test_the_page_lists_the_detectors_of_all_budgets(
+    uri: str, pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = pipeline("1", "first-train")
+    run.decide("train")
+    run.search()
+    for budget in (1.25, 3.5):
+        run.retrain(budget=budget)
+    run.deliver(champion=False, miou=0.412, budget=1.25)
+    run.deliver(champion=True, miou=0.534, budget=3.5)
+    text = text_of(close(monkeypatch, uri, "1", "COMPLETE", name=""))
+
+    assert "1 of 2 new detectors in use" in text
+    assert "line-3-1.25ms autonad-steel-line-3-1.25ms, version 2 no 41.2 %" in text
+    assert "line-3-3.5ms autonad-steel-line-3-3.5ms, version 2 yes 53.4 %" in text
+    for part in ("1.25 ms", "3.50 ms", "line-3-3.5ms: so it is", "retrain line-3-1.25ms", "1,234"):
+        assert part in text, part
+
+
+def test_a_run_that_fails_in_one_of_several_detectors_names_it(
+    uri: str, pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = pipeline("1", "a")
+    run.retrain(budget=1.25)
+    with pytest.raises(ValueError, match="diverges"):
+        run.retrain(ValueError("the loss diverges"), budget=3.5)
+    closed = close(monkeypatch, uri, "1", "FAILED")
+
+    assert closed.text == "run 1 failed: retrain line-3-3.5ms: ValueError: the loss diverges"
+    assert "run 1: failed in retrain line-3-3.5ms" in text_of(closed)
 
 
 def test_a_run_without_a_search_shows_the_front_of_the_one_it_used(

@@ -341,6 +341,7 @@ def test_a_runs_name_takes_its_place_everywhere(package: Package) -> None:
     [
         ({"epochs": 3}, "has no parameter epochs"),
         ({"latency_budget_ms": "many"}, "needs a number double"),
+        ({"latency_budgets_ms": "1, 3"}, "needs a list"),
         ({"resources": "[a]"}, "needs a mapping"),
         ({"preset": "tiny", "resources": "{a: [}"}, "cannot be read as YAML"),
     ],
@@ -351,10 +352,16 @@ def test_wrong_arguments_are_named(given: dict[str, Any], message: str) -> None:
 
 
 def test_arguments_from_a_command_line_get_their_types() -> None:
-    given = {"latency_budget_ms": "5", "resources": "{cpu: 2, node_selector: {disk: ssd}}", "target": 3}
+    given = {
+        "latency_budget_ms": "5",
+        "latency_budgets_ms": "[1, 3]",
+        "resources": "{cpu: 2, node_selector: {disk: ssd}}",
+        "target": 3,
+    }
 
     assert Package.load("autonad").arguments(given) == {
         "latency_budget_ms": 5.0,
+        "latency_budgets_ms": [1, 3],
         "resources": {"cpu": 2, "node_selector": {"disk": "ssd"}},
         "target": "3",
     }

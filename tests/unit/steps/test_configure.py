@@ -29,6 +29,7 @@ EMPTY = Form(
     target="here",
     latency="",
     latency_budget_ms=0.0,
+    latency_budgets_ms=[],
     preset="tiny",
     force="none",
     settings=TINY,
@@ -105,6 +106,37 @@ def test_the_forms_fields_have_the_last_word(entered: Callable[..., PipelineInpu
     assert (found.config.search.latency_budget_ms, found.config.space.preset) == (4.5, "tiny")
     assert found.config.search.finalists == 2
     assert (kept.config.search.latency_budget_ms, kept.config.space.preset) == (9.0, "small")
+
+
+def test_several_budgets_are_a_list(entered: Callable[..., PipelineInput]) -> None:
+    several = entered(latency_budgets_ms=[1.0, 3.0])
+    one = entered(latency_budgets_ms=[3.0])
+    text = TINY + "search: {latency_budget_ms: [2, 4]}\n"
+
+    assert several.config.search.budgets_ms == (1.0, 3.0)
+    assert one.config == entered(latency_budget_ms=3.0).config
+    assert entered(settings=text).config.search.budgets_ms == (2.0, 4.0)
+    assert entered(settings=text, latency_budgets_ms=[1.0, 3.0]).config.search.budgets_ms == (1.0, 3.0)
+    many = [float(number) for number in range(1, 60)]
+    assert entered(latency_budgets_ms=many).config.search.budgets_ms == tuple(many)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"latency_budget_ms": 2.0, "latency_budgets_ms": [1.0, 3.0]},
+            "fill in the first for one detector, or",
+        ),
+        ({"latency_budgets_ms": [1.0, 1.0]}, "names a budget twice"),
+        ({"latency_budgets_ms": [1.0, -3.0]}, "search.latency_budget_ms"),
+        ({"latency_budgets_ms": ["fast"]}, "search.latency_budget_ms"),
+    ],
+)
+def test_budgets_that_make_no_sense_are_refused(
+    fields: dict[str, Any], message: str, entered: Callable[..., PipelineInput]
+) -> None:
+    assert message in refused(entered, ConfigError, **fields)
 
 
 def test_the_settings_may_name_the_dataset(entered: Callable[..., PipelineInput]) -> None:

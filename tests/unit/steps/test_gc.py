@@ -58,9 +58,11 @@ class Store:
         execution: str | None = None,
         hardware: str = "aa",
         fails: bool = False,
+        variants: list[dict[str, str]] | None = None,
     ) -> str:
         key = architecture or f"{next(self.numbers):012x}"
-        (self.scratch / "search/search.json").write_text(f'{{"architecture_key": "{key}"}}')
+        told = {"architecture_key": key, "variants": variants or []}
+        (self.scratch / "search/search.json").write_text(json.dumps(told))
         tags = {DATASET: "steel", HARDWARE_KEY: hardware}
         try:
             with track(
@@ -188,6 +190,19 @@ def test_what_goes_is_gone_and_the_rest_can_still_be_used(store: Store, tmp_path
     with pytest.raises(TrackingError, match="no search that was finished and kept whole"):
         load_search(old, tmp_path / "again", settings=tracking_settings(store.config))
     assert store.gc(delete=True) == []
+
+
+def test_a_search_stays_whose_network_for_another_budget_is_in_use(store: Store) -> None:
+    folder = store.scratch / "search/variants/line-3ms"
+    folder.mkdir(parents=True)
+    for name in BUNDLE["search"][0]:
+        (folder / name).write_text('{"architecture_key": "bbbbbbbbbbbb"}')
+    listed = [{"name": "line-3ms", "folder": "variants/line-3ms"}]
+    store.search("aaaaaaaaaaaa", variants=listed)
+    old, _ = store.search("cccccccccccc"), store.search()
+    store.version("bbbbbbbbbbbb", alias="champion", execution="tuesday")
+
+    assert store.plan() == {old}
 
 
 def test_the_lineage_of_whatever_has_an_alias_stays(store: Store) -> None:

@@ -112,6 +112,24 @@ def test_what_a_task_said_counts_until_its_step_is_done() -> None:
     assert decide_outcome("COMPLETE", (), said=said).reason == ""
 
 
+def test_of_several_detectors_each_has_its_own_last_attempt() -> None:
+    def attempt(number: int, status: str, variant: str) -> Attempt:
+        return Attempt(str(number), "retrain", status, "", variant)
+
+    lost = [attempt(1, "FINISHED", "line-1ms"), attempt(2, "RUNNING", "line-3ms")]
+    assert decide_outcome("RUNNING", lost).status == "KILLED", "it was lost once, and nobody gave it up"
+    assert decide_outcome("FAILED", lost).reason == f"retrain line-3ms: {LOST}"
+    again = [*lost, attempt(3, "FINISHED", "line-1ms"), attempt(4, "FINISHED", "line-3ms")]
+    assert decide_outcome("COMPLETE", again).ends == {"2": ("FAILED", LOST)}
+    failed = [attempt(1, "FAILED", "line-1ms"), attempt(2, "FINISHED", "line-3ms")]
+    assert decide_outcome("COMPLETE", failed).status == "FAILED"
+    said = "retrain: too slow"
+    assert decide_outcome("FAILED", lost[:1], said=said, message="m").reason == "m"
+    assert decide_outcome("FAILED", [*lost[:1], attempt(2, "KILLED", "line-3ms")], said=said).reason == (
+        "retrain: too slow"
+    )
+
+
 # -- on a store --------------------------------------------------------------------------------------------
 
 ON_KUBEFLOW = {"KFP_RUN_ID": "0a1b", "AUTONAD_RUN_NAME": "first-train"}

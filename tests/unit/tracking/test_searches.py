@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +13,14 @@ from typing import Any
 import pytest
 
 from autonad.errors import ConfigError, StorageError, TrackingError
+from autonad.files import write_json
 from autonad.tracking import TrackingSettings, last_search, load_search, log_search, track
 from autonad.tracking.history.search_files import BUNDLE
+from autonad.tracking.history.searches import architectures_of
 from autonad.tracking.tags import DATASET, HARDWARE_KEY
 
 ALONE: dict[str, str] = {}
+Folders = dict[str, Path | None]
 
 
 @pytest.fixture
@@ -72,9 +77,6 @@ def search(
     return run.id
 
 
-Folders = dict[str, Path | None]
-
-
 def test_the_last_finished_search_is_found_among_all_others(
     settings: TrackingSettings, folders: Folders
 ) -> None:
@@ -122,6 +124,32 @@ def test_a_search_comes_back_byte_for_byte(
     got = {path.relative_to(tmp_path / "back"): path.read_bytes() for path in files(tmp_path / "back")}
     assert got == sent
     assert load_search(run_id, tmp_path / "again", settings=settings) == found
+
+
+def with_variants(folders: Folders, *names: str) -> None:
+    """The search returned a network for each of several budgets."""
+    place = folders["search"]
+    assert place is not None
+    listed = [{"name": name, "folder": f"variants/{name}"} for name in names]
+    for number, one in enumerate(listed):
+        shutil.copytree(place, place / one["folder"], ignore=shutil.ignore_patterns("variants"))
+        write_json(place / one["folder"] / "search.json", {"architecture_key": f"{number:012x}"})
+    write_json(place / "search.json", {"architecture_key": f"{0:012x}", "variants": listed})
+
+
+def test_the_networks_of_all_budgets_come_back(
+    settings: TrackingSettings, folders: Folders, tmp_path: Path
+) -> None:
+    with_variants(folders, "line-1ms", "schräg_3ms-0a1b2c3d")
+    run_id = search(settings, folders)
+    load_search(run_id, tmp_path / "back", settings=settings)
+
+    sent = {path.relative_to(tmp_path / "made"): path.read_bytes() for path in files(tmp_path / "made")}
+    got = {path.relative_to(tmp_path / "back"): path.read_bytes() for path in files(tmp_path / "back")}
+    assert got == sent
+    assert Path("search/variants/schräg_3ms-0a1b2c3d/inherited.safetensors") in got
+    found = architectures_of(client(settings).get_run(run_id).data.tags)
+    assert found == {f"{0:012x}", f"{1:012x}"}
 
 
 def test_a_search_without_a_pin_is_kept_too(
@@ -173,16 +201,19 @@ def test_a_missing_file_and_a_run_that_is_no_search_are_named(
         last_search("steel", settings=TrackingSettings(enabled=False))
 
 
+@pytest.mark.parametrize(
+    "name", ["../../evil", "search/variants/../search.json", "search/variants/a/b/c.json"]
+)
 def test_a_list_that_leaves_its_folder_is_refused(
-    settings: TrackingSettings, folders: Folders, tmp_path: Path
+    settings: TrackingSettings, folders: Folders, tmp_path: Path, name: str
 ) -> None:
     import hashlib
 
     run_id = search(settings, folders)
     path = stored(settings, run_id, "digests.json")
-    path.write_text(json.dumps({"../../evil": "00"}))
+    path.write_text(json.dumps({name: "00"}))
     client(settings).set_tag(run_id, "autonad.digests", hashlib.sha256(path.read_bytes()).hexdigest())
-    with pytest.raises(TrackingError, match=r"'\.\./\.\./evil', which belongs to no search"):
+    with pytest.raises(TrackingError, match=f"{re.escape(name)}', which belongs to no search"):
         load_search(run_id, tmp_path / "back", settings=settings)
 
 
