@@ -10,6 +10,7 @@ from typing import Any
 from autonad.deploy import MODEL
 from autonad.evaluation.line_result import OPERATING, spread
 from autonad.files import read_json, write_text_atomic
+from autonad.latency.significant import milliseconds
 from autonad.steps.prepare import Prepared
 
 # The interface compares runs by these.
@@ -109,6 +110,7 @@ def show_summary(artifact: Any, search: str, evaluation: str, export: str, regis
     decided = read_json(Path(registration) / "registration.json", "the registration")
     interval = metrics["intervals"]["input"]["miou"]
     between = f" ({_percent(interval['low'])} to {_percent(interval['high'])})" if interval else ""
+    median, p95 = milliseconds(latency["median_ms"]), milliseconds(latency["p95_ms"])
     rows = [
         ("detector", f"{decided['model']}, version {decided['version'] or '–'}"),
         ("in use", "yes" if decided["champion"] else "no"),
@@ -118,7 +120,7 @@ def show_summary(artifact: Any, search: str, evaluation: str, export: str, regis
         ("test images", f"{metrics['images']} of {metrics['groups']} parts"),
         ("architecture", f"{searched['architecture_key']}, {searched['parameters']:,} parameters"),
         ("target", str(searched["target"])),
-        ("latency in this pod", f"{latency['median_ms']:.2f} ms median, {latency['p95_ms']:.2f} ms p95"),
+        ("latency in this pod", f"{median} median, {p95} p95"),
     ]
     table = ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]
     reasons = [f"- {reason}" for reason in decided["reasons"]]

@@ -15,7 +15,7 @@ from autonad.report.drawing import OPERATOR_NAMES, draw_architecture
 from autonad.report.front import Population, front_figure
 from autonad.report.kit import Card, Picture, Swatch, Table, inline, jpeg, render
 from autonad.report.panels import HOW_CHOSEN, Panel, pictures
-from autonad.report.units import percent, text
+from autonad.report.units import milliseconds, percent, text
 from autonad.space import Architecture, SamplingPrior
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _search(content: ReportContent) -> dict[str, Any] | None:
     story = (
         f"Search over {population['generation'].nunique()} generations: the best mIoU rose to "
         f"{percent(population['miou'].max())}; the highest score belongs to {best['key']} with "
-        f"{percent(best['miou'])} at {best['latency_ms']:.1f} ms."
+        f"{percent(best['miou'])} at {milliseconds(best['latency_ms'])}."
     )
     chosen = content.architecture.key if content.architecture else None
     return {

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from autonad.errors import SearchError
+from autonad.latency.significant import milliseconds
 from autonad.search.pareto import front
 
 # Random architectures count as equally fast up to this share of the winner's latency.
@@ -103,8 +104,9 @@ def _won(table: pd.DataFrame, chosen: pd.Series, budget_ms: float | None) -> str
     rank = "the best" if place == 1 else f"number {place}"
     limit = "" if budget_ms is None else f" predicted within {budget_ms:g} ms"
     measured = "" if place == 1 else ", the first of them that kept the budget when measured"
+    cost = f"{milliseconds(latency_ms)} by the latency table"
     return (
-        f"{chosen['key']} has {100 * miou:.1f} % mIoU at {latency_ms:.2f} ms, {rank} by {by} of "
+        f"{chosen['key']} has {100 * miou:.1f} % mIoU at {cost}, {rank} by {by} of "
         f"{len(within)} evaluated{limit}{measured}"
     )
 
@@ -113,7 +115,8 @@ def _instead(what: str, other: Neighbour | None, miou: float, latency_ms: float)
     if other is None:
         return f"none {what} was found on the front"
     points, ms = 100 * (other.miou - miou), other.latency_ms - latency_ms
-    return f"the next {what} one, {other.key}, takes {ms:+.2f} ms and has {points:+.1f} points"
+    takes = milliseconds(ms, signed=True)
+    return f"the next {what} one, {other.key}, takes {takes} and has {points:+.1f} points"
 
 
 def _against_chance(miou: float, random_miou: float | None, count: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ class ExportResult:
     Attributes:
         path: The ONNX file.
         max_difference: Largest difference of a logit between ONNX Runtime and torch.
+        latency: What it takes on the target and on this machine, in words.
         p50_ms: Median latency in ONNX Runtime on this machine, batch 1.
         p95_ms: Its 95th percentile.
         megabytes: Size of the file, MB.
@@ -45,6 +46,7 @@ class ExportResult:
 
     path: Path
     max_difference: float
+    latency: str
     p50_ms: float
     p95_ms: float
     megabytes: float
@@ -73,9 +75,9 @@ def export(
     config = context.config
     from autonad.data.dataset import Dataset
     from autonad.deploy.export import check_parity, export_checked
+    from autonad.deploy.latency_figure import describe_latency
     from autonad.deploy.speed import time_in_turns
     from autonad.files import write_json, write_text_atomic
-    from autonad.latency.target import Target
     from autonad.report.model_card import render_card
     from autonad.steps.shipped_rules import shipped_rules
     from autonad.training.folders import load_model
@@ -99,7 +101,7 @@ def export(
         parity = export_checked(
             network, spec, path, provenance, images=images, limits=limits, rules=shipped, judge=judge
         )
-        here = Target.describe("this machine", "onnxruntime")
+        here = _this_machine(provenance)
         attempts = _try_smaller(config, source, spec, path.read_bytes(), here)
         files = {MODEL: path.read_bytes()} | {one.name: one.content for one in attempts if one.content}
         parities = {MODEL: parity.to_dict()} | {one.name: one.to_dict() for one in attempts}
@@ -122,16 +124,27 @@ def export(
         step.run.log(_logged(parities, latencies, provenance) | _judged(line))
         step.attach(output, *files, "parity.json", "latency.json", "MODEL_CARD.md")
         measured, megabytes = timed[MODEL], parities[MODEL]["bytes"] / 1e6
-        step.headline(f"{measured.median_ms:.2f} ms median on this machine, {megabytes:.1f} MB")
+        told = describe_latency(provenance, latencies[MODEL])
+        step.headline(f"{told}, {megabytes:.1f} MB")
         return ExportResult(
             path=path,
             max_difference=parity.max_difference,
+            latency=told,
             p50_ms=measured.median_ms,
             p95_ms=measured.p95_ms,
             megabytes=megabytes,
             others={one.name: one.told for one in attempts},
             seconds=step.seconds,
         )
+
+
+def _this_machine(provenance: Mapping[str, Any]) -> Target:
+    """This machine with the threads of the target, as far as it has them: more would be another latency."""
+    from autonad.latency.target import Target
+
+    here = Target.describe("this machine", "onnxruntime")
+    wanted = provenance.get("target_threads") or here.cores
+    return here.model_copy(update={"threads": min(wanted, here.cores)})
 
 
 def _shown(source: Dataset, spec: DetectorSpec, rules: Rules, count: int) -> tuple[np.ndarray, Judge]:
