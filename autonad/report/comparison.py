@@ -9,7 +9,7 @@ from typing import Any
 from autonad.files import write_text_atomic
 from autonad.report.compared import FIGURES, Change, Compared, Paired, changed_params, changes, paired
 from autonad.report.drawing import draw_architecture
-from autonad.report.front import Population, describe, front_figure, legend
+from autonad.report.front import Population, describe, front_drawings, legend, thinned
 from autonad.report.genes import gene_changes
 from autonad.report.kit import Table, render
 from autonad.report.units import ABSENT
@@ -146,7 +146,7 @@ def _fronts(runs: Sequence[Compared]) -> dict[str, Any] | None:
     if not populations:
         return None
     return {
-        "drawing": front_figure(populations),
+        "drawing": front_drawings([thinned(one)[0] for one in populations]),
         "summary": describe(populations),
         "legend": legend(populations),
     }

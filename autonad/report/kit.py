@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import base64
 import functools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from autonad import __version__
@@ -62,13 +60,14 @@ class Table:
         header: Column names.
         rows: Cells; the first of each row is its header.
         caption: What the table shows.
-        kind: "numbers" aligns all but the first column to the right, "facts" are names and values.
+        kind: "numbers" aligns all but the first column to the right, "facts" are names and values,
+            "steps" are steps and what is said of them.
     """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str
-    kind: Literal["numbers", "facts"] = "numbers"
+    kind: Literal["numbers", "facts", "steps"] = "numbers"
 
 
 @dataclass(frozen=True)
@@ -102,23 +101,6 @@ def render(template: str, **values: Any) -> str:
 def jpeg(content: bytes, alt: str, caption: str = "") -> Picture:
     """A JPEG as part of a page."""
     return Picture(f"data:image/jpeg;base64,{base64.b64encode(content).decode()}", alt, caption)
-
-
-def inline(svg: str, name: str, alt: str) -> str:
-    """A chart as part of a page: in the page's colours, with identifiers that no other part of it has.
-
-    Args:
-        svg: `<svg>` element of a file, in light colours.
-        name: What its identifiers begin with.
-        alt: What it shows.
-    """
-    bare = re.sub(r' xmlns(:\w+)?="[^"]*"| (?:width|height)="[\d.]+pt"', "", svg)
-    # A style sheet inside an inline picture would hold for the whole page.
-    bare = re.sub(r"<style.*?</style>", "", bare, flags=re.DOTALL)
-    bare = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", bare)
-    return palette.with_variables(
-        bare.replace("<svg", f'<svg stroke-linejoin="round" role="img" aria-label="{escape(alt)}"', 1)
-    )
 
 
 def _unbroken(context: EvalContext, value: object) -> object:

@@ -8,17 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from autonad.report.compared import FIGURES, MEASURED, Compared
-from autonad.report.decision import HEADLINES
-from autonad.report.front import Population, describe, front_figure
+from autonad.report.front import Population, describe, front_drawings, thinned
 from autonad.report.kit import Card, Table, render
+from autonad.report.next_steps import HEADLINES
 from autonad.report.units import ABSENT, duration, milliseconds, percent, points, whole
-from autonad.search.pareto import front
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_POINTS = 600
-"""Architectures of a front's picture; more would make the page heavy."""
 STATES = {"FINISHED": "done", "FAILED": "failed", "KILLED": "ended", "RUNNING": "running"}
 AGAIN = "Then start the run again; “Clone run” in Kubeflow keeps what was entered."
 RESUMES = (
@@ -210,17 +207,13 @@ def _decision(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _front(searched: SearchedFront) -> dict[str, Any]:
-    table = searched.population
-    best = front(table.dropna(subset=["miou", "latency_ms"]))
-    keep = table["key"].isin({*best["key"], searched.chosen})
-    behind = table[~keep]
-    shown = behind.iloc[:: max(1, -(-len(behind) // MOST_POINTS))]
-    drawn = Population(table.loc[table.index[keep].union(shown.index)], searched.chosen)
+    population = Population(searched.population, searched.chosen)
+    drawn, left_out = thinned(population)
     return {
-        "drawing": front_figure([drawn], latency_budget_ms=searched.latency_budget_ms),
-        "summary": describe([Population(table, searched.chosen)]),
+        "drawing": front_drawings([drawn], latency_budget_ms=searched.latency_budget_ms),
+        "summary": describe([population]),
         "origin": searched.origin,
-        "left_out": len(behind) - len(shown),
+        "left_out": left_out,
     }
 
 

@@ -47,6 +47,13 @@ def whole(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def fact(name: str, value: object) -> str:
+    """A value of a table of facts; measured figures have the digits that mean something."""
+    if not isinstance(value, float):
+        return text(value)
+    return milliseconds(value) if name.endswith("_ms") else f"{value:.4g}"
+
+
 def text(value: object) -> str:
     """Any value; a dash where there is none."""
     return ABSENT if value is None else str(value)

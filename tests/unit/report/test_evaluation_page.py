@@ -112,7 +112,7 @@ def test_it_can_be_read_without_seeing(content: ReportContent, page: str) -> Non
         assert header["scope"] in ("col", "row")
     assert len(tree.named("caption")) == len(tree.named("table"))
     drawings = tree.named("svg")
-    assert len(drawings) == 4  # the architecture, the front, the search's progress, the training
+    assert len(drawings) == 7  # the architecture, the front twice, the search's progress, the training
     for drawing in drawings:
         assert drawing["role"] == "img"
         assert (drawing["aria-label"] or "").strip()
