@@ -11,7 +11,7 @@ import numpy as np
 
 from autonad.files import write_text_atomic
 from autonad.report import palette, tables
-from autonad.report.drawing import OPERATOR_NAMES, draw_architecture
+from autonad.report.drawing import OPERATOR_NAMES, describe, draw_architecture
 from autonad.report.front import Population, front_drawings, thinned
 from autonad.report.kit import Card, Picture, Swatch, Table, jpeg, render
 from autonad.report.line_chart import draw
@@ -117,6 +117,7 @@ def _architecture(value: Architecture | None, num_classes: int) -> dict[str, Any
         "key": value.key,
         "num_blocks": value.num_blocks,
         "drawing": draw_architecture(value, num_classes),
+        "words": describe(value),
         "legend": [Swatch(OPERATOR_NAMES[name], f"var(--{name}-line)") for name in palette.OPERATORS],
     }
 

@@ -51,10 +51,12 @@ def coming(action: Action, costs: Mapping[str, float]) -> Table:
         action: What was decided.
         costs: Stage → s; what is not known is a dash.
     """
-    rows = [
-        (step, _STEPS[step], duration(costs[step]) if step in costs else ABSENT) for step in following(action)
-    ]
-    return Table(("Step", "What it does", "Took last time"), rows, "In this order", "steps")
+    columns = [following(action)]
+    columns.append([_STEPS[step] for step in columns[0]])
+    if any(step in costs for step in columns[0]):
+        columns.append([duration(costs[step]) if step in costs else ABSENT for step in columns[0]])
+    header = ("Step", "What it does", "Took last time")[: len(columns)]
+    return Table(header, list(zip(*columns, strict=True)), "In this order", "steps")
 
 
 def cost_told(action: Action, costs: Mapping[str, float]) -> tuple[str, str]:

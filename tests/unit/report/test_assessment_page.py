@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from html_page import EVIL, assert_stands_alone
+from screens import Screens
 
 from autonad.evaluation.rank_correlation import rank_agreement
 from autonad.report.assessment import scatter_file, write_page
@@ -78,3 +79,8 @@ def test_hostile_text_is_shown_as_text(tmp_path: Path, key: str) -> None:
     description[key] = [EVIL] if key == "cautions" else EVIL
     write_page(tmp_path / "page.html", table, description)
     assert EVIL in assert_stands_alone((tmp_path / "page.html").read_text()).text
+
+
+def test_it_fits_every_screen_and_paper(tmp_path: Path, screens: Screens) -> None:
+    write_page(tmp_path / "page.html", *example())
+    screens.check((tmp_path / "page.html").read_text())

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from html_page import EVIL, Page, assert_stands_alone
+from screens import Screens
 
 from autonad.appearance.features import FEATURES
 from autonad.appearance.policy import Action, BatchFinding, Decision, Reason
@@ -165,3 +166,7 @@ def test_who_disagrees_reads_what_to_do(parts: dict[str, Any]) -> None:
     assert "decide.force=train" in _told(
         assert_stands_alone(render_page(Decision("reuse", (), False), **parts))
     )
+
+
+def test_it_fits_every_screen_and_paper(parts: dict[str, Any], screens: Screens) -> None:
+    screens.check(render_page(_decision(list(FEATURES)), **parts))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from html_page import EVIL, Page, assert_stands_alone
+from screens import Screens
 
 from autonad.report.compared import Compared
 from autonad.report.front import MOST_POINTS
@@ -190,3 +191,7 @@ def test_a_large_search_is_thinned_behind_its_front_and_says_so() -> None:
 
 def test_equal_runs_give_equal_pages() -> None:
     assert render_page(report()) == render_page(report())
+
+
+def test_it_fits_every_screen_and_paper(screens: Screens) -> None:
+    screens.check(render_page(report()))

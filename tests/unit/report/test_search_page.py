@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from html_page import EVIL, assert_stands_alone
+from screens import Screens
 
 from autonad.config import SearchConfig
 from autonad.errors import SearchError
@@ -106,3 +107,15 @@ def test_a_page_needs_evaluations_and_a_known_winner(tmp_path: Path, table: pd.D
 def test_the_page_says_at_which_size_pixels_count(tmp_path: Path, table: pd.DataFrame, size: str) -> None:
     write_page(tmp_path / "page.html", table, size=size)  # type: ignore[arg-type]
     assert f"mIoU at {size} size" in (tmp_path / "page.html").read_text()
+
+
+def test_the_measured_latency_is_the_one_that_is_shown(tmp_path: Path, table: pd.DataFrame) -> None:
+    write_page(tmp_path / "page.html", table, measured=("line-3", 3.14159), latency_budget_ms=5.5)
+    text = " ".join(assert_stands_alone((tmp_path / "page.html").read_text()).text.split())
+    assert "Latency 3.14 ms median on line-3, batch 1;" in text
+    assert "predicted; budget 5.50 ms" in text
+
+
+def test_it_fits_every_screen_and_paper(tmp_path: Path, table: pd.DataFrame, screens: Screens) -> None:
+    write_page(tmp_path / "page.html", table, latency_budget_ms=5.5, num_classes=3, measured=("line", 3.1))
+    screens.check((tmp_path / "page.html").read_text())
