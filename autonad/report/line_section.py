@@ -12,7 +12,7 @@ from autonad.errors import StorageError
 from autonad.files import write_text_atomic
 from autonad.report.kit import Cell, HeatTable, Table, render
 from autonad.report.line_chart import draw
-from autonad.report.operating_charts import operating_charts
+from autonad.report.operating_charts import curve_charts
 from autonad.report.palette import WARM, heat
 from autonad.report.units import ABSENT, percent, points
 
@@ -97,7 +97,7 @@ def on_the_line(line: LineResult) -> dict[str, Any]:
             rule_rows(line.rules),
             "The rules; what is large enough and less sure goes to REVIEW",
         ),
-        "curves": [draw(chart) for chart in operating_charts(line.curves, operating)],
+        "curves": [draw(chart) for chart in curve_charts(line.curves, operating)],
     }
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _SPLITS = (("val", "best", "validation"), ("test", "chosen", "test"))
 
 
-def operating_charts(curves: Sequence[CurvePoint], operating: Mapping[str, Any]) -> list[LineChart]:
+def curve_charts(curves: Sequence[CurvePoint], operating: Mapping[str, Any]) -> list[LineChart]:
     """Defect recall against false alarms per image, and image misses against overkill.
 
     Args:
@@ -44,12 +44,12 @@ def operating_charts(curves: Sequence[CurvePoint], operating: Mapping[str, Any])
 
 
 def operating_figure(curves: Sequence[CurvePoint], operating: Mapping[str, Any]) -> str:
-    """The charts as a file; see `operating_charts`.
+    """The charts as a file; see `curve_charts`.
 
     Returns:
         SVG text.
     """
-    return chart_file(operating_charts(curves, operating))
+    return chart_file(curve_charts(curves, operating))
 
 
 def _lines(curves: Sequence[CurvePoint], across: str, along: str, scale: float) -> Iterator[Line]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from autonad.deploy.reduced import Attempt
     from autonad.detector.rules import Rules
     from autonad.detector.spec import DetectorSpec
+    from autonad.latency.measure import Measurement
     from autonad.latency.target import Target
     from autonad.report.line_section import LineFigures
 
@@ -76,8 +77,7 @@ def export(
     from autonad.data.dataset import Dataset
     from autonad.deploy.export import check_parity, export_checked
     from autonad.deploy.latency_figure import describe_latency
-    from autonad.deploy.speed import time_in_turns
-    from autonad.files import write_json, write_text_atomic
+    from autonad.files import write_text_atomic
     from autonad.report.model_card import render_card
     from autonad.steps.shipped_rules import shipped_rules
     from autonad.training.folders import load_model
@@ -94,8 +94,7 @@ def export(
     params = {"export": settings.model_dump(), "architecture": key}
     with begin("export", context, params=params, tags={ARCHITECTURE: key}) as step:
         step.uses(source, "test")
-        for name in (INT8, FP16):
-            (output / name).unlink(missing_ok=True)
+        _remove_smaller(output)
         images, judge = _shown(source, spec, shipped, settings.parity_images)
         path, limits = output / MODEL, _limits(settings)
         parity = export_checked(
@@ -107,9 +106,8 @@ def export(
         parities = {MODEL: parity.to_dict()} | {one.name: one.to_dict() for one in attempts}
         compare = partial(check_parity, network=network, images=images, judge=judge)
         _write_smaller(output, files, parities, compare)
-        timed = time_in_turns(files, here, (1, 3, *spec.size))
+        timed = _time(output, files, here, spec)
         latencies = {name: one.to_dict() for name, one in timed.items()}
-        write_json(output / "latency.json", latencies)
         card = render_card(
             metrics=metrics,
             line=line,
@@ -157,6 +155,12 @@ def _shown(source: Dataset, spec: DetectorSpec, rules: Rules, count: int) -> tup
     return data.batch(samples)[0], SampleJudge.of(spec, rules, data, samples)
 
 
+def _remove_smaller(output: Path) -> None:
+    """Remove the smaller files of an earlier export: they do not belong to the network that follows."""
+    for name in (INT8, FP16):
+        (output / name).unlink(missing_ok=True)
+
+
 def _limits(settings: ExportConfig) -> Limits:
     from autonad.deploy.parity import Limits
 
@@ -201,6 +205,16 @@ def _write_smaller(
             parities[name] |= compare(content).to_dict()
         parities[name] |= {"sha256": sha256_file(output / name), "bytes": len(content)}
     write_json(output / "parity.json", parities)
+
+
+def _time(output: Path, files: dict[str, bytes], here: Target, spec: DetectorSpec) -> dict[str, Measurement]:
+    """Time all files against one another, and write `latency.json`."""
+    from autonad.deploy.speed import time_in_turns
+    from autonad.files import write_json
+
+    timed = time_in_turns(files, here, (1, 3, *spec.size))
+    write_json(output / "latency.json", {name: one.to_dict() for name, one in timed.items()})
+    return timed
 
 
 def _sample(source: Dataset, spec: DetectorSpec, count: int, seed: int) -> SegmentationData:
