@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -77,6 +77,7 @@ def export(
     from autonad.data.dataset import Dataset
     from autonad.deploy.export import check_parity, export_checked
     from autonad.deploy.latency_figure import describe_latency
+    from autonad.deploy.speed import exporting_machine
     from autonad.files import write_text_atomic
     from autonad.report.model_card import render_card
     from autonad.steps.shipped_rules import shipped_rules
@@ -100,7 +101,7 @@ def export(
         parity = export_checked(
             network, spec, path, provenance, images=images, limits=limits, rules=shipped, judge=judge
         )
-        here = _this_machine(provenance)
+        here = exporting_machine(provenance)
         attempts = _try_smaller(config, source, spec, path.read_bytes(), here)
         files = {MODEL: path.read_bytes()} | {one.name: one.content for one in attempts if one.content}
         parities = {MODEL: parity.to_dict()} | {one.name: one.to_dict() for one in attempts}
@@ -134,15 +135,6 @@ def export(
             others={one.name: one.told for one in attempts},
             seconds=step.seconds,
         )
-
-
-def _this_machine(provenance: Mapping[str, Any]) -> Target:
-    """This machine with the threads of the target, as far as it has them: more would be another latency."""
-    from autonad.latency.target import Target
-
-    here = Target.describe("this machine", "onnxruntime")
-    wanted = provenance.get("target_threads") or here.cores
-    return here.model_copy(update={"threads": min(wanted, here.cores)})
 
 
 def _shown(source: Dataset, spec: DetectorSpec, rules: Rules, count: int) -> tuple[np.ndarray, Judge]:
