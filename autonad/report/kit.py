@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from autonad import __version__
 from autonad.report import palette
-from autonad.report.units import milliseconds, percent, whole
+from autonad.report.units import fact, milliseconds, percent, whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -124,6 +124,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"percent": percent, "milliseconds": milliseconds, "whole": whole}
+    environment.filters |= {
+        "percent": percent,
+        "milliseconds": milliseconds,
+        "whole": whole,
+        "fact": lambda value, name: fact(name, value),
+    }
     environment.globals |= {"version": __version__, "light": palette.LIGHT, "dark": palette.DARK}
     return environment
