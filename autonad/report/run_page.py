@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from autonad.report.compared import FIGURES, MEASURED, Compared
+from autonad.report.compared import FIGURES, Compared
 from autonad.report.front import Population, describe, front_drawings, thinned
 from autonad.report.kit import Card, Table, render
 from autonad.report.next_steps import HEADLINES
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STATES = {"FINISHED": "done", "FAILED": "failed", "KILLED": "ended", "RUNNING": "running"}
+_HEADLINE_METRICS = ("test/miou", "register/champion", "model/parameters", "latency/p50_ms")
 AGAIN = "Then start the run again; “Clone run” in Kubeflow keeps what was entered."
 RESUMES = (
     "Training goes on from its last checkpoint if the run was given a place for checkpoints and is started "
@@ -183,12 +184,9 @@ def _figures(report: RunReport) -> Table:
     """The figures of a comparison that are not headlines already."""
     run, rows = report.run, []
     for one in FIGURES:
-        headline = one.metric in ("test/miou", "register/champion", "model/parameters")
-        text = ABSENT if run is None or headline else one.cell(run)
-        if text != ABSENT and run is not None:
-            # The card has the latency on the target.
-            exported = one.stages == MEASURED and run.value(one.metric, ("export",)) is not None
-            rows.append((f"{one.label}, in the pod that exported it" if exported else one.label, text))
+        text = ABSENT if run is None or one.metric in _HEADLINE_METRICS else one.cell(run)
+        if text != ABSENT:
+            rows.append((one.label, text))
     return Table(("Figure", "Value"), rows, "What was measured")
 
 
