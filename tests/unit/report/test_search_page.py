@@ -90,7 +90,7 @@ def test_a_large_search_stays_a_small_page(tmp_path: Path, table: pd.DataFrame) 
     many["key"] = [f"{number:012x}" for number in range(len(many))]
     many["miou"] = np.random.default_rng(0).random(len(many))
     many["latency_ms"] = 1 + many["miou"] ** 3 + np.random.default_rng(1).random(len(many))
-    write_page(tmp_path / "page.html", many)
+    write_page(tmp_path / "page.html", many, latency_budget_ms=1.5, num_classes=3)
     assert (tmp_path / "page.html").stat().st_size < 200_000
     assert "are left out" in (tmp_path / "page.html").read_text()
 
