@@ -6,6 +6,8 @@ import re
 from html.parser import HTMLParser
 
 EVIL = '<script>alert("x")</script>&\'"'
+MOST_BYTES = 2_000_000
+"""Of any page: pictures and all, it opens at once and fits into a mail."""
 VOID = {"meta", "img", "input", "path", "rect", "circle"}
 
 
@@ -44,6 +46,7 @@ class Page(HTMLParser):
 def assert_stands_alone(text: str) -> Page:
     """No script, nothing from outside, both colour schemes, print rules, links that lead somewhere."""
     page = Page(text)
+    assert len(text.encode()) < MOST_BYTES
     assert not page.named("script")
     assert not page.named("link")
     assert not page.named("iframe")

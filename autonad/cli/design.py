@@ -274,7 +274,7 @@ def export(
         )
     print(
         f"{result.path}: {result.megabytes:.1f} MB, at most {result.max_difference:.1e} from torch, "
-        f"{result.p50_ms:.2f} ms median and {result.p95_ms:.2f} ms p95 on this machine"
+        f"{result.latency}"
     )
     for name, reason in result.others.items():
         print(f"{name}: {reason}")
@@ -304,8 +304,7 @@ def demo(
         ("test mF1", percent(result.mf1)),
         ("inherited validation mIoU", percent(result.inherited_miou)),
         ("parameters", f"{result.parameters:,}"),
-        ("latency, median", f"{result.p50_ms:.2f} ms (ONNX Runtime, batch 1, this machine)"),
-        ("latency, p95", f"{result.p95_ms:.2f} ms"),
+        ("latency", result.latency),
         *((f"time, {step}", f"{seconds:.1f} s") for step, seconds in result.seconds.items()),
         ("time, all", f"{sum(result.seconds.values()):.1f} s"),
     ]

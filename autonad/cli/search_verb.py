@@ -58,11 +58,11 @@ def search(
 
 
 def _say_found(found: SearchResult) -> None:
-    from autonad.report.units import per_image
+    from autonad.report.units import milliseconds, per_image
 
-    cost = f"{found.predicted_ms:.2f} ms predicted"
+    cost = f"{milliseconds(found.predicted_ms)} predicted"
     if found.measured_ms is not None:
-        cost = f"{found.measured_ms:.2f} ms measured ({cost})"
+        cost = f"{milliseconds(found.measured_ms)} measured ({cost})"
     cost += per_image(found.measured_ms or found.predicted_ms, found.tiles)
     print(
         f"{found.folder}: architecture {found.key}, {found.parameters:,} parameters, inherited validation "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from autonad.latency.significant import milliseconds
+
 
 def target_latency(
     provenance: Mapping[str, Any], exported: Mapping[str, Any], key: str | None
@@ -29,3 +31,19 @@ def target_latency(
     if key is not None and exported["hardware_key"] == key:
         return float(exported["median_ms"])
     return None if searched is None else float(searched)
+
+
+def describe_latency(provenance: Mapping[str, Any], exported: Mapping[str, Any]) -> str:
+    """The detector's latency in words: first on the target, then of the exported file where it was exported.
+
+    Args:
+        provenance: As in `target_latency`.
+        exported: As in `target_latency`.
+    """
+    threads = exported["target"]["threads"]
+    here = (
+        f"{milliseconds(exported['median_ms'])} median where it was exported, with {threads} "
+        f"{'thread' if threads == 1 else 'threads'}"
+    )
+    figure = target_latency(provenance, exported, provenance.get("hardware_key"))
+    return here if figure is None else f"{milliseconds(figure)} on {provenance['target']}; {here}"

@@ -138,6 +138,8 @@ def _tried_recipes(exam: Examination, max_loss: float, min_speedup: float) -> At
     """The first recipe whose file is good and fast enough; see `try_int8`."""
     images, _ = exam.calibration.batch(exam.calibration.spread(len(exam.calibration.rows)))
     wanted = exam.miou(exam.model, exam.validation)
+    count = exam.target.threads
+    threads = "1 thread" if count == 1 else f"{count} threads"
     trials: list[dict[str, Any]] = []
     told: list[str] = []
     for part in FLOAT_PARTS:
@@ -152,7 +154,7 @@ def _tried_recipes(exam: Examination, max_loss: float, min_speedup: float) -> At
         trials.append(
             {"recipe": part.name, "calibration": calibration, "loss": _finite(loss), "speedup": speedup}
         )
-        words = f"{speedup:.2f} times as fast on {exam.target.cpu} with {exam.target.threads} threads"
+        words = f"{speedup:.2f} times as fast on {exam.target.cpu} with {threads}"
         if loss is not None and loss <= max_loss:
             reason = f"{part.name}, {calibration} calibration: {words}, {_lost(loss)}"
             return Attempt(INT8, content, reason, loss, speedup, trials=tuple(trials))

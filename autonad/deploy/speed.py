@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,19 @@ from autonad.latency.measure import WARMUP, Measurement, network_run, quiet, tim
 from autonad.latency.target import Target
 
 ROUNDS, SAMPLES = 10, 5
+
+
+def exporting_machine(provenance: Mapping[str, Any]) -> Target:
+    """This machine with as many threads as the target has, if it has so many cores.
+
+    With more it would measure another latency than the one that the detector was searched for.
+
+    Args:
+        provenance: Of the model, with what `autonad.training.folders.searched_for` found; where that says
+            nothing of threads, all usable cores are taken.
+    """
+    here = Target.describe("this machine", "onnxruntime")
+    return here.model_copy(update={"threads": min(provenance.get("target_threads", here.cores), here.cores)})
 
 
 def time_in_turns(

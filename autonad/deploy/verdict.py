@@ -15,6 +15,7 @@ import numpy as np
 
 from autonad.evaluation.bootstrap import metric_values
 from autonad.evaluation.paired import PairedDifference, paired_difference, swap_p_value
+from autonad.latency.significant import milliseconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +148,7 @@ def judge_latency(latency_ms: float | None, budget_ms: float | None, tolerance: 
         )
     kept = latency_ms <= budget_ms * (1 + tolerance)
     verb = "keeps" if kept else "exceeds"
-    reason = f"{latency_ms:.2f} ms on {where} {verb} the budget of {budget_ms:g} ms"
+    reason = f"{milliseconds(latency_ms)} on {where} {verb} the budget of {budget_ms:g} ms"
     return Verdict(
         kept, (reason + (f" (and {100 * tolerance:g} % of tolerance)" if tolerance else ""),), figures
     )

@@ -11,6 +11,7 @@ from typing import Any
 from autonad.deploy import MODEL
 from autonad.evaluation.line_result import OPERATING, spread
 from autonad.files import read_json, write_text_atomic
+from autonad.latency.significant import milliseconds
 from autonad.steps.deliver import Delivered
 from autonad.steps.prepare import Prepared
 from autonad.steps.variants import Variant
@@ -183,6 +184,7 @@ def _summary(folders: Mapping[str, Path]) -> str:
     decided = read_json(folders["registration"] / "registration.json", "the registration")
     interval = metrics["intervals"]["input"]["miou"]
     between = f" ({_percent(interval['low'])} to {_percent(interval['high'])})" if interval else ""
+    median, p95 = milliseconds(latency["median_ms"]), milliseconds(latency["p95_ms"])
     rows = [
         ("detector", f"{decided['model']}, version {decided['version'] or '–'}"),
         ("in use", "yes" if decided["champion"] else "no"),
@@ -192,7 +194,7 @@ def _summary(folders: Mapping[str, Path]) -> str:
         ("test images", f"{metrics['images']} of {metrics['groups']} parts"),
         ("architecture", f"{searched['architecture_key']}, {searched['parameters']:,} parameters"),
         ("target", str(searched["target"])),
-        ("latency in this pod", f"{latency['median_ms']:.2f} ms median, {latency['p95_ms']:.2f} ms p95"),
+        ("latency in this pod", f"{median} median, {p95} p95"),
     ]
     table = ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]
     return "\n".join((*table, "", *(f"- {reason}" for reason in decided["reasons"])))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from autonad.files import write_text_atomic
 from autonad.report import palette
 from autonad.report.axes import scale_of, ticks_of
+from autonad.report.front import Drawings
 from autonad.report.kit import Card, Table, render
 from autonad.report.units import ABSENT, milliseconds, percent, whole
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from autonad.evaluation.result import Size
 
-WIDTH, HEIGHT = 840, 440
+WIDTH, HEIGHT, NARROW_WIDTH = 840, 440, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 66, 44, 46
 NAMES = {"inherited": "Inherited mIoU", "parameters": "Parameters", "flops": "FLOPs"}
 
@@ -52,7 +53,7 @@ def write_page(path: Path, table: pd.DataFrame, description: Mapping[str, Any]) 
         cards=_cards(description),
         cautions=description["cautions"],
         verdict=_verdict(description),
-        scatter=_scatter(table, size),
+        scatter=Drawings(_scatter(table, size), _scatter(table, size, narrow=True)),
         predictors=_predictors(description),
         architectures=_architectures(table),
         cost=_cost(table, description["minutes"]),
@@ -66,12 +67,13 @@ def scatter_file(table: pd.DataFrame, size: Size) -> str:
     return palette.with_colours(_scatter(table, size).replace("<svg", f"<svg {attributes}", 1))
 
 
-def _scatter(table: pd.DataFrame, size: Size) -> str:
+def _scatter(table: pd.DataFrame, size: Size, *, narrow: bool = False) -> str:
+    width = NARROW_WIDTH if narrow else WIDTH
     native = "" if size == "input" else "native_"
     inherited = [100 * float(value) for value in table[f"inherited_{native}miou"]]
     trained = [100 * float(value) for value in table[f"trained_{native}miou"]]
     latencies = [float(value) for value in table["latency_ms"]]
-    x = scale_of(inherited, _LEFT, WIDTH - _RIGHT)
+    x = scale_of(inherited, _LEFT, width - _RIGHT)
     y = scale_of(trained, HEIGHT - _BOTTOM, _TOP)
     points = [
         Point(
@@ -88,12 +90,12 @@ def _scatter(table: pd.DataFrame, size: Size) -> str:
     )
     return render(
         "scatter.svg",
-        width=WIDTH,
+        width=width,
         height=HEIGHT,
-        frame={"left": _LEFT, "right": WIDTH - _RIGHT, "top": _TOP, "bottom": HEIGHT - _BOTTOM},
+        frame={"left": _LEFT, "right": width - _RIGHT, "top": _TOP, "bottom": HEIGHT - _BOTTOM},
         summary=summary,
         points=points,
-        x_ticks=ticks_of(x, 8),
+        x_ticks=ticks_of(x, 5 if narrow else 8),
         y_ticks=ticks_of(y, 6),
         ages=palette.AGES,
         fastest=milliseconds(min(latencies)),

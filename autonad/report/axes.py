@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
+
+_STEPS = (1, 2, 2.5, 5, 10)
+_WHOLE_STEPS = (1, 2, 5, 10)
 
 
 class Tick(NamedTuple):
@@ -33,9 +37,15 @@ def scale_of(values: Sequence[float], start: float, end: float) -> Scale:
     return Scale(low - margin, high + margin, start, end)
 
 
-def ticks_of(scale: Scale, count: int) -> tuple[Tick, ...]:
-    """About `count` marks at round values."""
-    from matplotlib.ticker import MaxNLocator
-
-    values = MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(scale.low, scale.high)
-    return tuple(Tick(scale(value), f"{value:.6g}") for value in values if scale.low <= value <= scale.high)
+def ticks_of(scale: Scale, count: int, *, whole: bool = False) -> tuple[Tick, ...]:
+    """About `count` marks at round values; where values are counts, at whole ones."""
+    if scale.high <= scale.low:
+        return ()
+    least = max((scale.high - scale.low) / count, 1.0 if whole else 0.0)
+    unit = 10.0 ** math.floor(math.log10(least))
+    step = next(
+        unit * factor for factor in (_WHOLE_STEPS if whole else _STEPS) if unit * factor >= least * (1 - 1e-9)
+    )
+    first, last = math.ceil(scale.low / step - 1e-9), math.floor(scale.high / step + 1e-9)
+    values = (number * step for number in range(first, last + 1))
+    return tuple(Tick(scale(value), f"{value:.6g}") for value in values)

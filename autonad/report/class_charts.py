@@ -1,4 +1,4 @@
-"""Charts of what is confused with what, as SVG."""
+"""Charts of what is confused with what, as SVG files."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from autonad.report.charts import styled, svg_text
-from autonad.report.palette import LIGHT, class_colour
+from autonad.report import palette
+from autonad.report.kit import render
+from autonad.report.line_chart import Line, LineChart, chart_file, text_width
 from autonad.report.units import percent
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_CELL = 58
 
-@styled
+
 def confusion_figure(matrix: np.ndarray, classes: Sequence[str]) -> str:
     """Where the pixels of each class went.
 
@@ -26,38 +28,30 @@ def confusion_figure(matrix: np.ndarray, classes: Sequence[str]) -> str:
     Returns:
         SVG text; a row holds shares of its true class in percent, and is empty if no pixel has the class.
     """
-    from matplotlib.figure import Figure
-
     counts = np.asarray(matrix, dtype=float)
     support = counts.sum(1, keepdims=True)
     share = np.divide(counts, support, out=np.full_like(counts, np.nan), where=support > 0)
-    side = 2.2 + 0.75 * len(classes)
-    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
-    panel = figure.subplots()
-    panel.grid(visible=False)
-    panel.imshow(np.ma.masked_invalid(share), cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(share.shape):
-        value = share[row, column]
-        if not np.isnan(value):
-            panel.text(
-                column,
-                row,
-                f"{100 * value:.1f}",
-                ha="center",
-                va="center",
-                fontsize=9,
-                color="white" if value > 0.55 else LIGHT["ink"],
-            )
-    ticks = range(len(classes))
-    panel.set_xticks(ticks, classes, rotation=30, ha="right")
-    panel.set_yticks(ticks, classes)
-    panel.set_xlabel("predicted")
-    panel.set_ylabel("true")
-    panel.set_title("Confusion, % of the true class")
-    return svg_text(figure)
+    left = 40 + max(text_width(name) for name in classes)
+    slanted = 0.5 * max(text_width(name) for name in classes)
+    cells = [
+        (left + column * _CELL, 30 + row * _CELL, f"{100 * value:.1f}", palette.heat(value, palette.BLUE))
+        for (row, column), value in np.ndenumerate(share)
+        if not np.isnan(value)
+    ]
+    side = _CELL * len(classes)
+    drawing = render(
+        "confusion.svg",
+        cell=_CELL,
+        left=left,
+        side=side,
+        classes=list(enumerate(classes)),
+        cells=cells,
+        width=max(left + side + 16, 250),
+        height=30 + side + 46 + slanted,
+    ).strip()
+    return palette.with_colours(drawing) + "\n"
 
 
-@styled
 def precision_recall_figure(curves: Mapping[str, tuple[pd.DataFrame, float]]) -> str:
     """Precision against recall of each class.
 
@@ -67,22 +61,20 @@ def precision_recall_figure(curves: Mapping[str, tuple[pd.DataFrame, float]]) ->
     Returns:
         SVG text.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.2, 4.2), layout="constrained")
-    panel = figure.subplots()
-    for index, (name, (curve, average)) in enumerate(curves.items(), start=1):
-        panel.step(
-            curve["recall"],
-            curve["precision"],
-            where="post",
-            color=class_colour(index),
-            label=f"{name}, average {percent(average)}",
+    lines = [
+        Line(
+            f"{name}, average {percent(average)}",
+            palette.class_colour(index),
+            curve["recall"].tolist(),
+            curve["precision"].tolist(),
+            step=True,
         )
-    panel.set_xlim(0, 1)
-    panel.set_ylim(0, 1.02)
-    panel.set_xlabel("recall of the class's pixels")
-    panel.set_title("Precision")
-    if curves:
-        panel.legend(fontsize=9, loc="lower left")
-    return svg_text(figure)
+        for index, (name, (curve, average)) in enumerate(curves.items(), start=1)
+    ]
+    return chart_file(
+        [
+            LineChart(
+                "Precision", "recall of the class's pixels", lines, across_range=(0.0, 1.0), range=(0.0, 1.0)
+            )
+        ]
+    )

@@ -120,6 +120,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("Validation mIoU, native size, inherited weights", "val/native_miou", ("search",)),
     Figure("Latency, median", "latency/p50_ms", MEASURED, milliseconds, brief=True),
     Figure("Latency, p95", "latency/p95_ms", MEASURED, milliseconds, brief=True),
+    Figure("Latency where it was exported, median", "latency/exported_p50_ms", ("export",), milliseconds),
     Figure("Latency that the table predicted", "latency/predicted_ms", ("search",), milliseconds),
     Figure("Parameters", "model/parameters", TRAINED, whole, brief=True),
     Figure("Size, MB", "model/megabytes", ("export",), lambda value: f"{value:.1f}"),

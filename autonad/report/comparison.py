@@ -8,8 +8,9 @@ from typing import Any
 
 from autonad.files import write_text_atomic
 from autonad.report.compared import FIGURES, Change, Compared, Paired, changed_params, changes, paired
+from autonad.report.drawing import describe as describe_architecture
 from autonad.report.drawing import draw_architecture
-from autonad.report.front import Population, describe, front_figure, legend
+from autonad.report.front import Population, describe, front_drawings, legend, thinned
 from autonad.report.genes import gene_changes
 from autonad.report.kit import Table, render
 from autonad.report.units import ABSENT
@@ -66,7 +67,12 @@ def render_page(runs: Sequence[Compared]) -> str:
         fronts=_fronts(runs),
         genes=_genes(runs),
         drawings=[
-            (run.name, run.architecture.key, draw_architecture(run.architecture, _classes(run)))
+            (
+                run.name,
+                run.architecture.key,
+                draw_architecture(run.architecture, _classes(run)),
+                describe_architecture(run.architecture),
+            )
             for run in runs
             if run.architecture is not None
         ],
@@ -146,7 +152,7 @@ def _fronts(runs: Sequence[Compared]) -> dict[str, Any] | None:
     if not populations:
         return None
     return {
-        "drawing": front_figure(populations),
+        "drawing": front_drawings([thinned(one)[0] for one in populations]),
         "summary": describe(populations),
         "legend": legend(populations),
     }

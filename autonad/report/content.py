@@ -138,15 +138,17 @@ def report_content(
 
 def _latency(search: dict[str, Any], chosen: dict[str, Any]) -> dict[str, object]:
     """How the search measured the architecture that it returned."""
+    names = ("measured_ms", "p95_ms", "std_ms", "predicted_ms")
+    measured = {name: None if chosen[name] is None else milliseconds(chosen[name]) for name in names}
     return {
         "target": search["target"],
         "hardware key": search["hardware_key"],
-        "median ms": chosen["measured_ms"],
-        "p95 ms": chosen["p95_ms"],
-        "standard deviation ms": chosen["std_ms"],
+        "median": measured["measured_ms"],
+        "p95": measured["p95_ms"],
+        "standard deviation": measured["std_ms"],
         "timed runs": chosen["n"],
         "warm-up runs": chosen["warmup"],
-        "predicted ms": chosen["predicted_ms"],
+        "predicted": measured["predicted_ms"],
     }
 
 

@@ -12,6 +12,7 @@ from autonad.appearance.features import FEATURES
 from autonad.appearance.policy import BatchFinding, Decision
 from autonad.files import write_text_atomic
 from autonad.report.kit import Card, Picture, Table, jpeg, render
+from autonad.report.next_steps import HEADLINES, coming, cost_told, remedies
 from autonad.report.thumbnails import overlay, thumbnail
 from autonad.report.units import ABSENT
 
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
     from autonad.appearance.pin import Pin
     from autonad.data.dataset import Dataset
 
-HEADLINES = {
-    "train": "Train a new supernet and search",
-    "search": "Search again with the supernet that there is",
-    "reuse": "Reuse the last search",
-}
 SHOWN = 6  # images in a gallery
 FIRST = 8  # features before the fold
 
@@ -36,9 +32,11 @@ def write_page(
     *,
     name: str,
     dataset: Dataset,
+    before: Pin | None,
     pin: Pin,
     batches: Mapping[str, pd.DataFrame],
     target: str,
+    costs: Mapping[str, float],
 ) -> None:
     """Write the page in one step; equal decisions give equal pages.
 
@@ -47,16 +45,26 @@ def write_page(
         decision: What was decided.
         name: What the dataset is called.
         dataset: Where the images are.
-        pin: What the batches were compared with.
+        before: The pin that the batches were compared with; None where there was none.
+        pin: The pin that now holds.
         batches: Features of each tested batch.
         target: Name of the target.
+        costs: Stage → what it took last time, s; those of `TIMED` that are known.
 
     Raises:
         StorageError: The file cannot be written.
     """
-    write_text_atomic(
-        path, render_page(decision, name=name, dataset=dataset, pin=pin, batches=batches, target=target)
+    page = render_page(
+        decision,
+        name=name,
+        dataset=dataset,
+        before=before,
+        pin=pin,
+        batches=batches,
+        target=target,
+        costs=costs,
     )
+    write_text_atomic(path, page)
 
 
 def render_page(
@@ -64,18 +72,25 @@ def render_page(
     *,
     name: str,
     dataset: Dataset,
+    before: Pin | None,
     pin: Pin,
     batches: Mapping[str, pd.DataFrame],
     target: str,
+    costs: Mapping[str, float],
 ) -> str:
     """The page as text; see `write_page`."""
+    compared = before or pin
     galleries = [
-        ("typical", "Most typical of the pin", _gallery(dataset, most_typical(pin.features), pin.features)),
+        (
+            "typical",
+            f"Most typical of pin {compared.key}",
+            _gallery(dataset, most_typical(compared.features), compared.features),
+        ),
         *(
             (
                 f"unusual-{number}",
                 f"Most unusual of batch {name}",
-                _gallery(dataset, most_unusual(pin.features, features), features),
+                _gallery(dataset, most_unusual(compared.features, features), features),
             )
             for number, (name, features) in enumerate(batches.items(), start=1)
         ),
@@ -85,21 +100,24 @@ def render_page(
         title=HEADLINES[decision.action],
         subtitle=f"Dataset {name}, target {target}",
         decision=decision,
-        cards=_cards(decision, pin),
-        tests=_tests(decision.batches) if decision.batches else None,
+        cards=_cards(decision, before, pin, costs),
+        caveats=[f"Batch {finding.batch}: {finding.note}" for finding in decision.batches if finding.note],
+        coming=coming(decision.action, costs),
+        disagree=remedies(decision),
+        tests=_tests(decision.batches),
         shifts=[(finding.batch, _shifts(finding)) for finding in decision.batches if finding.drift],
         galleries=galleries,
     )
 
 
 def most_typical(features: pd.DataFrame) -> list[int]:
-    """Rows whose texture lies nearest to the median of all, nearest first."""
-    return [int(row) for row in np.argsort(_distance(features, features), kind="stable")[:SHOWN]]
+    """Rows by how near their texture lies to the median of all, nearest first."""
+    return [int(row) for row in np.argsort(_distance(features, features), kind="stable")]
 
 
 def most_unusual(reference: pd.DataFrame, features: pd.DataFrame) -> list[int]:
-    """Rows whose texture and defects lie farthest from the reference's median, farthest first."""
-    return [int(row) for row in np.argsort(-_distance(reference, features), kind="stable")[:SHOWN]]
+    """Rows by how far their texture and defects lie from the reference's median, farthest first."""
+    return [int(row) for row in np.argsort(-_distance(reference, features), kind="stable")]
 
 
 def _distance(reference: pd.DataFrame, features: pd.DataFrame) -> np.ndarray:
@@ -116,37 +134,46 @@ def _distance(reference: pd.DataFrame, features: pd.DataFrame) -> np.ndarray:
     return np.sqrt((np.where(weight, scores, 0.0) ** 2).sum(axis=1) / np.maximum(weight.sum(axis=1), 1))
 
 
-def _cards(decision: Decision, pin: Pin) -> list[Card]:
+def _cards(decision: Decision, before: Pin | None, pin: Pin, costs: Mapping[str, float]) -> list[Card]:
+    moved = before is None or before.key != pin.key
+    size = f"{len(pin.manifest)} images of {pin.manifest['group'].nunique()} parts"
+    was = f"; it was {before.key}, {len(before.manifest)} images" if moved and before is not None else ""
     return [
         Card("Action", decision.action, HEADLINES[decision.action].lower()),
-        Card("Pin", pin.key, f"{len(pin.manifest)} images of {pin.manifest['group'].nunique()} parts"),
-        Card("Pin moves", "yes" if decision.moves_pin else "no", "the images that the next search is run on"),
+        Card("Pin", pin.key, f"{'is new' if moved else 'stays'}: {size}{was}"),
+        Card("Takes about", *cost_told(decision.action, costs)),
     ]
 
 
-def _tests(batches: tuple[BatchFinding, ...]) -> Table:
-    rows = []
+def _tests(batches: tuple[BatchFinding, ...]) -> list[Table]:
+    """What was found of each batch, and what each of the tests found."""
+    rows, effects = [], []
     for finding in batches:
         drift = finding.drift or {}
-        statistics = {entry["name"]: entry for entry in drift.get("statistics", [])}
         rows.append(
             (
                 finding.batch,
                 f"{finding.images} ({finding.groups})",
-                "yes" if finding.changed else "no",
+                ("yes" if finding.changed else "no") if finding.drift else "not tested",
                 _p(drift.get("p_value")),
                 f"{finding.alpha:g}",
-                *(_effect(entry) for entry in statistics.values()),
                 _p((drift.get("class_mix") or {}).get("p")),
-                finding.note or ABSENT,
             )
         )
-    names = [entry["name"] for entry in next((f.drift["statistics"] for f in batches if f.drift), [])]
-    header = ("batch", "images (parts)", "changed", "p", "level", *names, "class mix, p", "note")
-    rows = [
-        row if len(row) == len(header) else (*row[:5], *(ABSENT for _ in names), *row[5:]) for row in rows
-    ]
-    return Table(header, rows, "One row for each new batch")
+        effects += [
+            (
+                f"{finding.batch}: {entry['name']}",
+                f"{entry['value']:.3g}",
+                _p(entry["p"]),
+                f"{entry['effect']:.2f}",
+            )
+            for entry in drift.get("statistics", [])
+        ]
+    parts = (
+        (("Batch", "Images (parts)", "Changed", "p", "Level", "Class mix, p"), rows, "Each new batch"),
+        (("Test", "Value", "p", "Effect"), effects, "Each test: a small effect does not count"),
+    )
+    return [Table(header, part, caption) for header, part, caption in parts if part]
 
 
 def _shifts(finding: BatchFinding) -> list[Table]:
@@ -172,17 +199,22 @@ def _shifts(finding: BatchFinding) -> list[Table]:
 
 def _gallery(dataset: Dataset, rows: list[int], features: pd.DataFrame) -> list[Picture]:
     by_name = {row.image: row for row in _records(dataset.manifest)}
-    shown = []
+    shown: dict[str, Picture] = {}  # a part is shown once
     for position in rows:
+        if len(shown) == SHOWN:
+            break
         image = str(features["image"].iloc[position])
         record = by_name.get(image)
         if record is None or not (dataset.root / image).is_file():
             continue  # a pinned image that was withdrawn has no pixels any more
+        if str(record.group) in shown:
+            continue
         pixels = dataset.read_image(record)
         if record.mask:
             pixels = overlay(pixels, dataset.read_mask(record))
-        shown.append(jpeg(thumbnail(pixels), image, f"{Path(image).name}, part {record.group}"))
-    return shown
+        caption = f"{Path(image).name}, part {record.group}"
+        shown[str(record.group)] = jpeg(thumbnail(pixels), image, caption)
+    return list(shown.values())
 
 
 def _records(table: pd.DataFrame) -> Any:
@@ -192,7 +224,3 @@ def _records(table: pd.DataFrame) -> Any:
 
 def _p(value: float | None) -> str:
     return ABSENT if value is None else f"{value:.2g}"
-
-
-def _effect(entry: Mapping[str, Any]) -> str:
-    return f"{entry['value']:.3g}, p {_p(entry['p'])}, effect {entry['effect']:.2f}"

@@ -107,7 +107,7 @@ def _stage(index: int, architecture: Architecture, card: int) -> list[Shape]:
         fill, line = f"{block.operator}-fill", f"{block.operator}-line"
         shapes += [
             Box(x + 10, y, _COLUMN - 20, _BLOCK, fill, line),
-            Text(x + 22, y + 26, block_name(block), size=13.5, weight=600, colour=line),
+            Text(x + 20, y + 26, block_name(block), size=12.5, weight=600, colour=line),
             Text(right - 8, y + 26, f"FFN ×{block.ffn_ratio:g}", anchor="end"),
         ]
     return shapes

@@ -11,11 +11,12 @@ import numpy as np
 
 from autonad.files import write_text_atomic
 from autonad.report import palette, tables
-from autonad.report.drawing import OPERATOR_NAMES, draw_architecture
-from autonad.report.front import Population, front_figure
-from autonad.report.kit import Card, Picture, Swatch, Table, inline, jpeg, render
+from autonad.report.drawing import OPERATOR_NAMES, describe, draw_architecture
+from autonad.report.front import Population, front_drawings, thinned
+from autonad.report.kit import Card, Picture, Swatch, Table, jpeg, render
+from autonad.report.line_chart import draw
 from autonad.report.panels import HOW_CHOSEN, Panel, pictures
-from autonad.report.units import percent, text
+from autonad.report.units import fact, milliseconds, percent
 from autonad.space import Architecture, SamplingPrior
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def _architecture(value: Architecture | None, num_classes: int) -> dict[str, Any
         "key": value.key,
         "num_blocks": value.num_blocks,
         "drawing": draw_architecture(value, num_classes),
+        "words": describe(value),
         "legend": [Swatch(OPERATOR_NAMES[name], f"var(--{name}-line)") for name in palette.OPERATORS],
     }
 
@@ -125,41 +127,44 @@ def _search(content: ReportContent) -> dict[str, Any] | None:
     population = content.population
     if population is None or population.empty:
         return None
-    from autonad.report.charts import progress_figure
+    from autonad.report.charts import progress_charts
 
     best = population.sort_values("score", kind="stable").iloc[-1]
     story = (
         f"Search over {population['generation'].nunique()} generations: the best mIoU rose to "
         f"{percent(population['miou'].max())}; the highest score belongs to {best['key']} with "
-        f"{percent(best['miou'])} at {best['latency_ms']:.1f} ms."
+        f"{percent(best['miou'])} at {milliseconds(best['latency_ms'])} by the latency "
+        "table."
     )
     chosen = content.architecture.key if content.architecture else None
+    drawn, left_out = thinned(Population(population, chosen))
     return {
         "count": len(population),
         "story": story,
-        "front": front_figure([Population(population, chosen)]),
-        "progress": inline(progress_figure(population), "progress", story),
+        "front": front_drawings([drawn]),
+        "left_out": left_out,
+        "progress": [draw(chart) for chart in progress_charts(population)],
     }
 
 
-def _training(history: pd.DataFrame | None) -> str | None:
+def _training(history: pd.DataFrame | None) -> dict[str, Any] | None:
     """Loss and validation curves."""
     shown = {"train/loss", "val/loss", "val/miou", "val/mf1"}
     if history is None or history.empty or not shown & set(history.columns):
         return None
-    from autonad.report.charts import training_figure
+    from autonad.report.charts import training_charts
 
     story = f"Training over {int(history['epoch'].max())} epochs"
     if "val/miou" in history and history["val/miou"].notna().any():
         best = history.sort_values("val/miou", kind="stable", na_position="first").iloc[-1]
         story += f"; the best validation mIoU is {percent(best['val/miou'])}, in epoch {int(best['epoch'])}"
-    return inline(training_figure(history), "curves", f"{story}.")
+    return {"story": f"{story}.", "charts": [draw(chart) for chart in training_charts(history)]}
 
 
 def _facts(entries: Mapping[str, Mapping[str, object]]) -> list[Table]:
     """Where everything comes from, as tables of names and values."""
     return [
-        Table(("Fact", "Value"), [(name, text(value)) for name, value in facts.items()], title, "facts")
+        Table(("Fact", "Value"), [(name, fact(name, value)) for name, value in facts.items()], title, "facts")
         for title, facts in entries.items()
         if facts
     ]

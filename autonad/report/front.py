@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autonad.report import palette
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WIDTH, HEIGHT = 840, 440
+NARROW_WIDTH, NARROW_HEIGHT = 420, 380
+"""Of the drawing for a telephone, whose letters would else be too small."""
+MOST_POINTS = 400
+"""Points behind the front; more would make a page heavy and hide one another."""
 _LEFT, _RIGHT, _BOTTOM = 58, 16, 46
 SHAPES = ("●", "■", "◆", "▲")
-TOOLTIPS = 2000
-"""Points of a population that say what they are; those of a larger one would make the page heavy."""
 
 
 @dataclass(frozen=True)
@@ -58,40 +60,73 @@ class Series(NamedTuple):
     winner: Point | None
 
 
-def front_figure(populations: Sequence[Population], *, latency_budget_ms: float | None = None) -> str:
+class Drawings(NamedTuple):
+    """A chart for a page: for a wide and for a narrow screen."""
+
+    wide: str
+    narrow: str
+
+
+def thinned(population: Population) -> tuple[Population, int]:
+    """A population with its front and evenly chosen others, and how many others are left out."""
+    table = population.table
+    best = front(table.dropna(subset=["miou", "latency_ms"]))
+    keep = table["key"].isin({*best["key"], population.chosen})
+    behind = table[~keep]
+    shown = behind.iloc[:: max(1, -(-len(behind) // MOST_POINTS))]
+    drawn = table.loc[table.index[keep].union(shown.index)]
+    return replace(population, table=drawn), len(behind) - len(shown)
+
+
+def front_drawings(populations: Sequence[Population], *, latency_budget_ms: float | None = None) -> Drawings:
+    """A page's chart of mIoU against latency; see `front_figure`."""
+    wide, narrow = (
+        front_figure(populations, latency_budget_ms=latency_budget_ms, narrow=narrow)
+        for narrow in (False, True)
+    )
+    return Drawings(wide, narrow)
+
+
+def front_figure(
+    populations: Sequence[Population], *, latency_budget_ms: float | None = None, narrow: bool = False
+) -> str:
     """Draw mIoU against latency.
 
     Args:
         populations: One is coloured by generation; several have a colour each.
         latency_budget_ms: Drawn as a line.
+        narrow: Whether the screen is narrow; its points cannot be pointed at and say nothing.
 
     Returns:
         An `<svg>` element in a page's colours.
     """
+    width, height = (NARROW_WIDTH, NARROW_HEIGHT) if narrow else (WIDTH, HEIGHT)
     tables = [one.table.dropna(subset=["miou", "latency_ms"]) for one in populations]
     latencies = [float(value) for table in tables for value in table["latency_ms"]]
     if latency_budget_ms is not None:
         latencies.append(latency_budget_ms)
     several = len(populations) > 1
-    top = 12 if several else 44  # One population has its legend inside.
-    x = scale_of(latencies, _LEFT, WIDTH - _RIGHT)
-    y = scale_of([100 * float(value) for table in tables for value in table["miou"]], HEIGHT - _BOTTOM, top)
+    # One population has its legend inside; in a narrow chart it takes two rows.
+    top = 12 if several else 68 if narrow else 44
+    x = scale_of(latencies, _LEFT, width - _RIGHT)
+    y = scale_of([100 * float(value) for table in tables for value in table["miou"]], height - _BOTTOM, top)
     series = tuple(
-        _series(one, table, x, y, number if several else None)
+        _series(one, table, x, y, number if several else None, speak=not narrow)
         for number, (one, table) in enumerate(zip(populations, tables, strict=True))
     )
     ages = [int(age) for table in tables if "generation" in table for age in (table["generation"])]
     return render(
         "front.svg",
-        width=WIDTH,
-        height=HEIGHT,
-        frame={"left": _LEFT, "right": WIDTH - _RIGHT, "top": top, "bottom": HEIGHT - _BOTTOM},
+        width=width,
+        height=height,
+        frame={"left": _LEFT, "right": width - _RIGHT, "top": top, "bottom": height - _BOTTOM},
+        ramp={"right": width - _RIGHT, "y": 46 if narrow else 22.5},
         summary=describe(populations),
         series=series,
         several=several,
         generations=(min(ages), max(ages)) if ages else None,
         ages=palette.AGES,
-        x_ticks=ticks_of(x, 8),
+        x_ticks=ticks_of(x, 5 if narrow else 8),
         y_ticks=ticks_of(y, 6),
         budget=None
         if latency_budget_ms is None
@@ -133,12 +168,13 @@ def describe(populations: Sequence[Population]) -> str:
     return "; ".join(found)
 
 
-def _series(one: Population, table: pd.DataFrame, x: Scale, y: Scale, number: int | None) -> Series:
+def _series(
+    one: Population, table: pd.DataFrame, x: Scale, y: Scale, number: int | None, *, speak: bool
+) -> Series:
     colour = "best" if number is None else palette.SERIES[number % len(palette.SERIES)]
     first, last = (table["generation"].min(), table["generation"].max()) if "generation" in table else (1, 1)
 
     def points(rows: pd.DataFrame, of: str | None = colour) -> tuple[Point, ...]:
-        speak = len(rows) <= TOOLTIPS
         return tuple(
             Point(
                 x(row.latency_ms),

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import base64
 import functools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from autonad import __version__
 from autonad.report import palette
-from autonad.report.units import milliseconds, percent, whole
+from autonad.report.units import fact, milliseconds, percent, whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -62,13 +60,14 @@ class Table:
         header: Column names.
         rows: Cells; the first of each row is its header.
         caption: What the table shows.
-        kind: "numbers" aligns all but the first column to the right, "facts" are names and values.
+        kind: "numbers" aligns all but the first column to the right, "facts" are names and values,
+            "steps" are steps and what is said of them.
     """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str
-    kind: Literal["numbers", "facts"] = "numbers"
+    kind: Literal["numbers", "facts", "steps"] = "numbers"
 
 
 @dataclass(frozen=True)
@@ -104,23 +103,6 @@ def jpeg(content: bytes, alt: str, caption: str = "") -> Picture:
     return Picture(f"data:image/jpeg;base64,{base64.b64encode(content).decode()}", alt, caption)
 
 
-def inline(svg: str, name: str, alt: str) -> str:
-    """A chart as part of a page: in the page's colours, with identifiers that no other part of it has.
-
-    Args:
-        svg: `<svg>` element of a file, in light colours.
-        name: What its identifiers begin with.
-        alt: What it shows.
-    """
-    bare = re.sub(r' xmlns(:\w+)?="[^"]*"| (?:width|height)="[\d.]+pt"', "", svg)
-    # A style sheet inside an inline picture would hold for the whole page.
-    bare = re.sub(r"<style.*?</style>", "", bare, flags=re.DOTALL)
-    bare = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", bare)
-    return palette.with_variables(
-        bare.replace("<svg", f'<svg stroke-linejoin="round" role="img" aria-label="{escape(alt)}"', 1)
-    )
-
-
 def _unbroken(context: EvalContext, value: object) -> object:
     """On pages no line ends between a number and its unit."""
     return (
@@ -142,6 +124,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"percent": percent, "milliseconds": milliseconds, "whole": whole}
+    environment.filters |= {
+        "percent": percent,
+        "milliseconds": milliseconds,
+        "whole": whole,
+        "fact": lambda value, name: fact(name, value),
+    }
     environment.globals |= {"version": __version__, "light": palette.LIGHT, "dark": palette.DARK}
     return environment

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from autonad.detector.rules import Rules
 from autonad.errors import StorageError
 from autonad.files import write_text_atomic
-from autonad.report.kit import Cell, HeatTable, Table, inline, render
-from autonad.report.operating_charts import operating_figure
+from autonad.report.kit import Cell, HeatTable, Table, render
+from autonad.report.line_chart import draw
+from autonad.report.operating_charts import curve_charts
 from autonad.report.palette import WARM, heat
 from autonad.report.units import ABSENT, percent, points
 
@@ -96,9 +97,7 @@ def on_the_line(line: LineResult) -> dict[str, Any]:
             rule_rows(line.rules),
             "The rules; what is large enough and less sure goes to REVIEW",
         ),
-        "curves": inline(
-            operating_figure(line.curves, operating), "operating", "Recall and misses against false alarms"
-        ),
+        "curves": [draw(chart) for chart in curve_charts(line.curves, operating)],
     }
 
 

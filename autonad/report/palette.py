@@ -129,14 +129,6 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def with_variables(svg: str) -> str:
-    """Light colours as CSS variables, for a picture that is part of a page."""
-    names = {colour: name for name, colour in reversed(LIGHT.items())}
-    return re.sub(
-        r"#[0-9a-f]{6}\b", lambda found: f"var(--{names[found[0]]})" if found[0] in names else found[0], svg
-    )
-
-
 def with_colours(svg: str) -> str:
     """CSS variables as light colours, for a picture that is a file of its own."""
     return re.sub(r"var\(--([\w-]+)\)", lambda found: LIGHT[found[1]], svg)

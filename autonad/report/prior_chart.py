@@ -54,12 +54,18 @@ def plot_prior(prior: SamplingPrior, path: Path) -> None:
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=rows)[:, 0]
     for axis, (title, matrix) in zip(axes, panels, strict=True):
         image = _panel(axis, title, matrix)
-    bar = figure.colorbar(image, ax=list(axes), ticks=[1 / 3, 1 / 2, 1, 2, 3], shrink=0.9)
+    if not is_uniform(prior):
+        _scale(figure, image, list(axes))
+    # Without the software's version equal priors give equal files.
+    write_atomic(path, lambda file: figure.savefig(file, format="png", dpi=130, metadata={"Software": None}))
+
+
+def _scale(figure: Any, image: Any, axes: list[Any]) -> None:
+    """What the colours mean; a prior without a preference has only one."""
+    bar = figure.colorbar(image, ax=axes, ticks=[1 / 3, 1 / 2, 1, 2, 3], shrink=0.9)
     bar.ax.set_yticklabels(["÷3", "÷2", "1", "×2", "×3"])
     bar.ax.minorticks_off()
     bar.set_label("probability against uniform (warmer: faster)")
-    # Without the software's version equal priors give equal files.
-    write_atomic(path, lambda file: figure.savefig(file, format="png", dpi=130, metadata={"Software": None}))
 
 
 def _panel(axis: Any, title: str, matrix: pd.DataFrame) -> Any:

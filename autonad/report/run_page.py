@@ -7,20 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from autonad.report.compared import FIGURES, MEASURED, Compared
-from autonad.report.decision import HEADLINES
+from autonad.report.compared import FIGURES, Compared
 from autonad.report.detector_table import MadeDetector, detectors_table, figures_of
-from autonad.report.front import Population, describe, front_figure
+from autonad.report.front import Population, describe, front_drawings, thinned
 from autonad.report.kit import Card, Table, render
+from autonad.report.next_steps import HEADLINES
 from autonad.report.units import ABSENT, duration, milliseconds, percent, points, whole
-from autonad.search.pareto import front
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_POINTS = 600
-"""Architectures of a front's picture; more would make the page heavy."""
 STATES = {"FINISHED": "done", "FAILED": "failed", "KILLED": "ended", "RUNNING": "running"}
+_HEADLINE_METRICS = ("test/miou", "register/champion", "model/parameters", "latency/p50_ms")
 AGAIN = "Then start the run again; “Clone run” in Kubeflow keeps what was entered."
 RESUMES = (
     "Training goes on from its last checkpoint if the run was given a place for checkpoints and is started "
@@ -200,12 +198,9 @@ def _figures(report: RunReport) -> Table:
     if report.detectors:
         return figures_of(report.detectors)
     for one in FIGURES:
-        headline = one.metric in ("test/miou", "register/champion", "model/parameters")
-        text = ABSENT if run is None or headline else one.cell(run)
-        if text != ABSENT and run is not None:
-            # The card has the latency on the target.
-            exported = one.stages == MEASURED and run.value(one.metric, ("export",)) is not None
-            rows.append((f"{one.label}, in the pod that exported it" if exported else one.label, text))
+        text = ABSENT if run is None or one.metric in _HEADLINE_METRICS else one.cell(run)
+        if text != ABSENT:
+            rows.append((one.label, text))
     return Table(("Figure", "Value"), rows, "What was measured")
 
 
@@ -224,17 +219,13 @@ def _decision(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _front(searched: SearchedFront) -> dict[str, Any]:
-    table = searched.population
-    best = front(table.dropna(subset=["miou", "latency_ms"]))
-    keep = table["key"].isin({*best["key"], searched.chosen})
-    behind = table[~keep]
-    shown = behind.iloc[:: max(1, -(-len(behind) // MOST_POINTS))]
-    drawn = Population(table.loc[table.index[keep].union(shown.index)], searched.chosen)
+    population = Population(searched.population, searched.chosen)
+    drawn, left_out = thinned(population)
     return {
-        "drawing": front_figure([drawn], latency_budget_ms=searched.latency_budget_ms),
-        "summary": describe([Population(table, searched.chosen)]),
+        "drawing": front_drawings([drawn], latency_budget_ms=searched.latency_budget_ms),
+        "summary": describe([population]),
         "origin": searched.origin,
-        "left_out": len(behind) - len(shown),
+        "left_out": left_out,
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autonad.errors import SearchError
 from autonad.files import write_text_atomic
-from autonad.report.front import Population, front_figure
+from autonad.report.front import Population, front_drawings, thinned
 from autonad.report.kit import Card, render
 from autonad.report.units import milliseconds, percent, whole
 from autonad.search.pareto import front
@@ -43,6 +43,7 @@ def write_page(
     num_classes: int | None = None,
     cautions: Sequence[str] = (),
     variants: Sequence[Mapping[str, Any]] = (),
+    measured: tuple[str, float] | None = None,
     size: Size = "input",
 ) -> None:
     """Write one self-contained page: population by generation, Pareto front and winner.
@@ -55,6 +56,7 @@ def write_page(
         num_classes: Classes including background; with it, the page says how many parameters networks have.
         cautions: What is to be known before its latencies are believed.
         variants: What was returned for each target and budget, as `search.json` lists it.
+        measured: Target and the winner's median latency there, ms; None if it was not measured.
         size: At which size the mIoUs count pixels.
 
     Raises:
@@ -71,13 +73,15 @@ def write_page(
     if chosen.empty:
         raise SearchError(f"architecture {winner} is not in the search's table; give one of its keys")
     best = front(table)
+    drawn, left_out = thinned(Population(table, winner))
     sizes = {} if num_classes is None else _parameters(pd.concat([best, chosen]), num_classes)
     page = render(
         "search.html",
         title=f"{len(table)} architectures, {len(best)} on the front",
         subtitle=f"Search over {table['generation'].nunique()} generations, mIoU at {size} size",
-        cards=_cards(chosen.iloc[0], latency_budget_ms, sizes.get(winner)),
-        front=front_figure([Population(table, winner)], latency_budget_ms=latency_budget_ms),
+        cards=_cards(chosen.iloc[0], latency_budget_ms, sizes.get(winner), measured),
+        front=front_drawings([drawn], latency_budget_ms=latency_budget_ms),
+        left_out=left_out,
         keys=[str(key) for key in best["key"]],
         winner=winner,
         columns=_columns(best, sizes),
@@ -101,15 +105,19 @@ def _variant(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _cards(chosen: pd.Series, budget: float | None, parameters: int | None) -> list[Card]:
+def _cards(
+    chosen: pd.Series, budget: float | None, parameters: int | None, measured: tuple[str, float] | None
+) -> list[Card]:
+    predicted = milliseconds(float(chosen["latency_ms"]))
+    latency, how = predicted, "predicted by the latency table"
+    if measured is not None:
+        latency, how = milliseconds(measured[1]), f"median on {measured[0]}, batch 1; {predicted} predicted"
+    if budget is not None:
+        how += f"; budget {milliseconds(budget)}"
     cards = [
         Card("Returned", str(chosen["key"]), f"from generation {chosen['generation']}, {chosen['origin']}"),
         Card("mIoU", percent(float(chosen["miou"])), "validation, inherited weights"),
-        Card(
-            "Latency",
-            milliseconds(float(chosen["latency_ms"])),
-            "predicted by the latency table" if budget is None else f"budget {milliseconds(budget)}",
-        ),
+        Card("Latency", latency, how),
     ]
     if parameters is not None:
         cards.append(Card("Parameters", whole(parameters), "scalars in its tensors"))

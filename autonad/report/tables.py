@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from autonad.latency.prior import is_uniform
+from autonad.latency.prior import is_uniform, uniform_share
 from autonad.report.drawing import EDGE_NAMES
 from autonad.report.kit import Card, Cell, HeatTable, Table
 from autonad.report.palette import BLUE, WARM, heat
 from autonad.report.units import ABSENT, percent, points, text, whole
 from autonad.space import EDGES, SamplingPrior
 
+MOST_LIFT = 3.0
+"""A probability that is so many times the uniform one, or its inverse, has the full shade."""
+LEAST_SHADE = 0.05
 SCORES = (("mIoU", "miou"), ("mF1", "mf1"), ("Foreground mIoU", "foreground_miou"))
 
 
@@ -121,15 +125,24 @@ def prior_tables(prior: SamplingPrior | None) -> list[HeatTable]:
 
 def _probabilities(caption: str, columns: Sequence[str], places: Sequence[Mapping[str, float]]) -> HeatTable:
     names = list(dict.fromkeys(name for place in places for name in place))
-    top = max(value for place in places for value in place.values()) or 1.0
-    rows = [(_operator_name(name), [_chance(place.get(name), top) for place in places]) for name in names]
+    shares = [uniform_share(list(place)) for place in places]
+    rows = [
+        (
+            _operator_name(name),
+            [_chance(place.get(name), share.get(name)) for place, share in zip(places, shares, strict=True)],
+        )
+        for name in names
+    ]
     return HeatTable("Operator", columns, rows, caption)
 
 
-def _chance(probability: float | None, top: float) -> Cell:
-    if probability is None:
+def _chance(probability: float | None, uniform: float | None) -> Cell:
+    """Shaded by how far it is from the share that a prior without a preference gives, on a log scale."""
+    if probability is None or uniform is None:
         return Cell(ABSENT)
-    return Cell(percent(probability, 0), heat(probability / top, WARM))
+    lift = math.log(max(probability, 1e-9) / uniform) / math.log(MOST_LIFT)
+    shade = heat(min(abs(lift), 1.0), WARM if lift > 0 else BLUE) if abs(lift) >= LEAST_SHADE else None
+    return Cell(percent(probability, 0), shade)
 
 
 def _operator_name(name: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from autonad.latency.significant import milliseconds
+
 ABSENT = "–"
 
 
@@ -15,11 +17,6 @@ def percent(fraction: float | None, digits: int = 1, *, absent: str = ABSENT) ->
 def points(interval: Mapping[str, float]) -> str:
     """The ends of an interval of fractions, in percent without the sign."""
     return f"{100 * interval['low']:.1f} to {100 * interval['high']:.1f}"
-
-
-def milliseconds(value: float) -> str:
-    """A latency."""
-    return f"{value:.2f} ms"
 
 
 def per_image(tile_ms: float, tiles: int | None) -> str:
@@ -48,6 +45,13 @@ def duration(seconds: float) -> str:
 def whole(value: float) -> str:
     """A count."""
     return f"{value:,.0f}"
+
+
+def fact(name: str, value: object) -> str:
+    """A value of a table of facts; measured figures have the digits that mean something."""
+    if not isinstance(value, float):
+        return text(value)
+    return milliseconds(value) if name.endswith("_ms") else f"{value:.4g}"
 
 
 def text(value: object) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autonad.errors import SearchError
+from autonad.latency.significant import milliseconds
 from autonad.search.ranking import Evaluation, Ranking
 from autonad.space import Architecture
 
@@ -86,7 +87,7 @@ def choose(
         fastest = min(rows, key=_latency)
         raise SearchError(
             f"none of the {len(rows)} finalists keeps search.latency_budget_ms = "
-            f"{ranking.latency_budget_ms:g}; the fastest takes {_latency(fastest):.2f} ms. Raise the budget, "
+            f"{ranking.latency_budget_ms:g}; the fastest takes {milliseconds(_latency(fastest))}. Raise the budget, "
             "the generations or the finalists and repeat with --resume, which keeps what was evaluated; or "
             "use a smaller preset"
         )

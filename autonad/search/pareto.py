@@ -22,9 +22,14 @@ def pareto_mask(points: np.ndarray) -> np.ndarray:
     """
     points = _checked(points)
     mask = np.zeros(len(points), dtype=bool)
-    for index, point in enumerate(points):
-        dominated = (points <= point).all(axis=1) & (points < point).any(axis=1)
-        mask[index] = not dominated.any()
+    # In this order what dominates a point comes before it, and of that some is on the front.
+    best, found = np.empty_like(points), 0
+    for index in np.lexsort(points.T[::-1]):
+        point, front_so_far = points[index], best[:found]
+        dominated = (front_so_far <= point).all(axis=1) & (front_so_far < point).any(axis=1)
+        if not dominated.any():
+            mask[index], best[found] = True, point
+            found += 1
     return mask
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from autonad.errors import SearchError
+from autonad.latency.significant import milliseconds
 from autonad.search.pareto import front
 
 # Random architectures count as equally fast up to this share of the winner's latency.
@@ -108,6 +109,7 @@ def _won(
     place = int((within[by.lower()] > float(chosen[by.lower()])).sum()) + 1
     rank = "the best" if place == 1 else f"number {place}"
     limit = "" if budget_ms is None else f" predicted within {budget_ms:g} ms"
+    cost = f"{milliseconds(latency_ms)} by the latency table"
     learnt = {row["key"]: row["learnt_miou"] for row in finalists if row.get("learnt_miou") is not None}
     if learnt:
         best = 100 * learnt[chosen["key"]]
@@ -115,7 +117,7 @@ def _won(
     else:
         why = "" if place == 1 else ", the first of them that kept the budget when measured"
     return (
-        f"{chosen['key']} has {100 * miou:.1f} % inherited mIoU at {latency_ms:.2f} ms, {rank} by {by} of "
+        f"{chosen['key']} has {100 * miou:.1f} % inherited mIoU at {cost}, {rank} by {by} of "
         f"{len(within)} evaluated{limit}{why}"
     )
 
@@ -124,7 +126,8 @@ def _instead(what: str, other: Neighbour | None, miou: float, latency_ms: float)
     if other is None:
         return f"none {what} was found on the front"
     points, ms = 100 * (other.miou - miou), other.latency_ms - latency_ms
-    return f"the next {what} one, {other.key}, takes {ms:+.2f} ms and has {points:+.1f} points"
+    takes = milliseconds(ms, signed=True)
+    return f"the next {what} one, {other.key}, takes {takes} and has {points:+.1f} points"
 
 
 def _against_chance(miou: float, random_miou: float | None, count: int) -> str:

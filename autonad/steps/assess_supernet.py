@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
+from autonad.latency.significant import milliseconds
 from autonad.steps.step import begin
 from autonad.storage.checkpoints import Resume
 from autonad.storage.journal import Journal
@@ -198,7 +199,7 @@ def _train_all(
         step.console.advance(
             number,
             len(chosen),
-            f"architecture {architecture.key}, {latency_ms:.2f} ms: inherited mIoU "
+            f"architecture {architecture.key}, {milliseconds(latency_ms)}: inherited mIoU "
             f"{100 * row['inherited_miou']:.1f} %, trained {100 * row['trained_miou']:.1f} %",
         )
     shutil.rmtree(output / "training", ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from autonad.config import Config, DecideConfig
 from autonad.config.context import Context
 from autonad.console import Console
 from autonad.errors import ConfigError, StorageError
-from autonad.steps.step import begin, dataset_name
+from autonad.steps.step import begin, dataset_name, tracking_settings
 from autonad.tracking.tags import ACTION, FINGERPRINT, HARDWARE_KEY, PIN_KEY
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ def decide(
         if decision.moves_pin or found is None:
             found = make_pin(source, settings, config.seed, context.console.report)
             found.save(pin)
-        _write(config, output, decision, seen, source, device, before, found)
+        costs = _last_costs(config, source) if step.run.id else {}
+        _write(config, output, decision, seen, source, device, before, found, costs)
         step.run.tag(PIN_KEY, found.key)
         step.run.tag(ACTION, decision.action)
         step.run.log(_metrics(decision, seen.newer))
@@ -202,6 +204,14 @@ def _champion(model: Path | None, console: Console) -> Predict | None:
     return lambda image: opened().mask(image)
 
 
+def _last_costs(config: Config, source: Dataset) -> dict[str, float]:
+    """What the steps that may follow took last time, s."""
+    from autonad.report.next_steps import TIMED
+    from autonad.tracking.history.durations import last_durations
+
+    return last_durations(dataset_name(config, source), TIMED, settings=tracking_settings(config))
+
+
 def _write(
     config: Config,
     output: Path,
@@ -211,6 +221,7 @@ def _write(
     device: Target,
     before: Pin | None,
     pin: Pin,
+    costs: Mapping[str, float],
 ) -> None:
     """Write `decision.json` and the page."""
     from autonad.files import write_json
@@ -232,7 +243,9 @@ def _write(
         decision,
         name=dataset_name(config, source),
         dataset=source,
-        pin=before or pin,
+        before=before,
+        pin=pin,
+        costs=costs,
         batches=seen.tests.features,
         target=device.name,
     )

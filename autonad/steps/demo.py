@@ -39,8 +39,7 @@ class DemoResult:
         interval: Bootstrap interval of the mIoU over parts.
         inherited_miou: Validation mIoU of the same architecture with the supernet's weights.
         parameters: Scalars in its tensors.
-        p50_ms: Median latency in ONNX Runtime on this machine, batch 1.
-        p95_ms: Its 95th percentile.
+        latency: What it takes on the target and where it was exported, in words.
         seconds: Wall time per step, in order.
         report: The page to open.
         model: The ONNX file.
@@ -52,8 +51,7 @@ class DemoResult:
     interval: tuple[float, float] | None
     inherited_miou: float
     parameters: int
-    p50_ms: float
-    p95_ms: float
+    latency: str
     seconds: dict[str, float]
     report: Path
     model: Path
@@ -111,8 +109,7 @@ def demo(context: Context, *, output: Path, replace: bool = False) -> DemoResult
         interval=scored.interval,
         inherited_miou=searched.miou,
         parameters=searched.parameters,
-        p50_ms=shipped.p50_ms,
-        p95_ms=shipped.p95_ms,
+        latency=shipped.latency,
         seconds=timed.seconds,
         report=fitted.report or scored.report,
         model=shipped.path,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
+from autonad.latency.significant import milliseconds
 from autonad.steps.step import begin, dataset_name
 from autonad.tracking.runs.made_for import purpose_of, variant_tags
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT
@@ -148,8 +149,8 @@ def _belongs_to(
 
 def _told(views: dict[str, Any]) -> str:
     return (
-        f"with {views['views']} {100 * views['gain']:+.2f} points of mIoU, for {views['ms']:.1f} ms an image "
-        f"in place of {views['plain_ms']:.1f} ms"
+        f"with {views['views']} {100 * views['gain']:+.2f} points of mIoU, for {milliseconds(views['ms'])} "
+        f"an image in place of {milliseconds(views['plain_ms'])}"
     )
 
 

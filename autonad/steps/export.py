@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from autonad.deploy.reduced import Attempt
     from autonad.detector.rules import Rules
     from autonad.detector.spec import DetectorSpec
+    from autonad.latency.measure import Measurement
     from autonad.latency.target import Target
     from autonad.report.line_section import LineFigures
 
@@ -37,6 +38,7 @@ class ExportResult:
     Attributes:
         path: The ONNX file.
         max_difference: Largest difference of a logit between ONNX Runtime and torch.
+        latency: What it takes on the target and on this machine, in words.
         p50_ms: Median latency in ONNX Runtime on this machine, batch 1.
         p95_ms: Its 95th percentile.
         megabytes: Size of the file, MB.
@@ -46,6 +48,7 @@ class ExportResult:
 
     path: Path
     max_difference: float
+    latency: str
     p50_ms: float
     p95_ms: float
     megabytes: float
@@ -74,9 +77,9 @@ def export(
     config = context.config
     from autonad.data.dataset import Dataset
     from autonad.deploy.export import check_parity, export_checked
-    from autonad.deploy.speed import time_in_turns
-    from autonad.files import write_json, write_text_atomic
-    from autonad.latency.target import Target
+    from autonad.deploy.latency_figure import describe_latency
+    from autonad.deploy.speed import exporting_machine
+    from autonad.files import write_text_atomic
     from autonad.report.model_card import render_card
     from autonad.steps.shipped_rules import shipped_rules
     from autonad.training.folders import load_model
@@ -93,22 +96,20 @@ def export(
     params = {"export": settings.model_dump(), "architecture": key}
     with begin("export", context, params=params, tags={ARCHITECTURE: key} | variant_tags(provenance)) as step:
         step.uses(source, "test")
-        for name in (INT8, FP16):
-            (output / name).unlink(missing_ok=True)
+        _remove_smaller(output)
         images, judge = _shown(source, spec, shipped, settings.parity_images)
         path, limits = output / MODEL, _limits(settings)
         parity = export_checked(
             network, spec, path, provenance, images=images, limits=limits, rules=shipped, judge=judge
         )
-        here = Target.describe("this machine", "onnxruntime")
+        here = exporting_machine(provenance)
         attempts = _try_smaller(config, source, spec, path.read_bytes(), here)
         files = {MODEL: path.read_bytes()} | {one.name: one.content for one in attempts if one.content}
         parities = {MODEL: parity.to_dict()} | {one.name: one.to_dict() for one in attempts}
         compare = partial(check_parity, network=network, images=images, judge=judge)
         _write_smaller(output, files, parities, compare)
-        timed = time_in_turns(files, here, (1, 3, *spec.size))
+        timed = _time(output, files, here, spec)
         latencies = {name: one.to_dict() for name, one in timed.items()}
-        write_json(output / "latency.json", latencies)
         card = render_card(
             metrics=metrics,
             line=line,
@@ -123,10 +124,12 @@ def export(
         step.run.log(_logged(parities, latencies, provenance) | _judged(line))
         step.attach(output, *files, "parity.json", "latency.json", "MODEL_CARD.md")
         measured, megabytes = timed[MODEL], parities[MODEL]["bytes"] / 1e6
-        step.headline(f"{measured.median_ms:.2f} ms median on this machine, {megabytes:.1f} MB")
+        told = describe_latency(provenance, latencies[MODEL])
+        step.headline(f"{told}, {megabytes:.1f} MB")
         return ExportResult(
             path=path,
             max_difference=parity.max_difference,
+            latency=told,
             p50_ms=measured.median_ms,
             p95_ms=measured.p95_ms,
             megabytes=megabytes,
@@ -143,6 +146,12 @@ def _shown(source: Dataset, spec: DetectorSpec, rules: Rules, count: int) -> tup
     data = evaluation_data(source, spec, "test")
     samples = data.spread(count)
     return data.batch(samples)[0], SampleJudge.of(spec, rules, data, samples)
+
+
+def _remove_smaller(output: Path) -> None:
+    """Remove the smaller files of an earlier export: they do not belong to the network that follows."""
+    for name in (INT8, FP16):
+        (output / name).unlink(missing_ok=True)
 
 
 def _limits(settings: ExportConfig) -> Limits:
@@ -189,6 +198,16 @@ def _write_smaller(
             parities[name] |= compare(content).to_dict()
         parities[name] |= {"sha256": sha256_file(output / name), "bytes": len(content)}
     write_json(output / "parity.json", parities)
+
+
+def _time(output: Path, files: dict[str, bytes], here: Target, spec: DetectorSpec) -> dict[str, Measurement]:
+    """Time all files against one another, and write `latency.json`."""
+    from autonad.deploy.speed import time_in_turns
+    from autonad.files import write_json
+
+    timed = time_in_turns(files, here, (1, 3, *spec.size))
+    write_json(output / "latency.json", {name: one.to_dict() for name, one in timed.items()})
+    return timed
 
 
 def _sample(source: Dataset, spec: DetectorSpec, count: int, seed: int) -> SegmentationData:

@@ -88,7 +88,7 @@ def fit_thresholds(
     with begin("fit-thresholds", logged, params={"fit_thresholds": wanted}, tags=tags, learns=False) as step:
         result = fit_rules(context.config, found.splits, found.of)
         result.write(output)
-        report = _draw(output, result, evaluation) if _installed("matplotlib", "jinja2") else None
+        report = _draw(output, result, evaluation) if _installed("jinja2") else None
         _log(step, output, result, report)
     return FitThresholdsResult(
         output / "rules.yaml", result.operating["promise"]["kept"], result.told, report

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
+from autonad.latency.significant import milliseconds
 from autonad.steps.search_inputs import SearchInputs, read_inputs
 from autonad.steps.step import Step, begin
 from autonad.storage.checkpoints import Mirror, Resume
@@ -213,7 +214,7 @@ def _report_generation(step: Step, asking: AskTell) -> None:
         int(metrics["search/evaluations"]),
         settings.population * settings.generations,
         f"generation {asking.generation}: best inherited mIoU {100 * best.miou:.1f} % at "
-        f"{best.latency_ms:.2f} ms",
+        f"{milliseconds(best.latency_ms)}",
     )
 
 
@@ -239,11 +240,13 @@ def _report(step: Step, found: list[Found], inputs: SearchInputs, output: Path) 
         )
         for one in found
     )
-    predicted = f"{first.predicted_ms:.2f} ms predicted for"
+    cost = f"{milliseconds(first.predicted_ms)} predicted for"
+    if first.measured_ms is not None:
+        cost = f"{milliseconds(first.measured_ms)} on"
     more = f", and {len(others)} more for other budgets or targets" if others else ""
     step.headline(
         f"architecture {first.key}, inherited mIoU {100 * first.miou:.1f} %, "
-        f"{predicted if first.measured_ms is None else f'{first.measured_ms:.2f} ms on'} {inputs.target.name}"
+        f"{cost} {inputs.target.name}"
         f"{per_image(first.measured_ms or first.predicted_ms, inputs.tiles)}{more}"
     )
     step.run.text(front_file([Population(found[0].population, first.key)]), "figures/pareto.svg")

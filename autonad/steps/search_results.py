@@ -108,7 +108,7 @@ def _write(
     from autonad.search.progress import by_generation
     from autonad.training.folders import save_search
 
-    population, winner = found.population, found.winner
+    population, winner, measured_ms = found.population, found.winner, found.measured["measured_ms"]
     write_atomic(output / "population.parquet", lambda path: population.to_parquet(path, index=False))
     progress = by_generation(population)
     write_atomic(output / "generations.csv", lambda path: progress.to_csv(path, index=False))
@@ -120,6 +120,7 @@ def _write(
         num_classes=inputs.spec.num_classes,
         cautions=found.cautions,
         variants=variants,
+        measured=None if measured_ms is None else (found.target.name, measured_ms),
         size=config.search.score_at,
     )
     description = {
@@ -135,6 +136,7 @@ def _write(
         "cautions": list(found.cautions),
         "hardware_key": found.target.hardware_key,
         "target": found.target.name,
+        "target_threads": found.target.threads,
         "tiles_per_image": inputs.tiles,
         "pin_key": inputs.pin_key,
         "settings": {

@@ -178,9 +178,9 @@ def searched_for(folder: Path) -> dict[str, Any]:
     """The target that a search folder's architecture was searched for, and its median latency there.
 
     Returns:
-        `target` (name), `hardware_key`, `target_ms` (predicted, if it could not be measured), which of both
-        that is (`target_latency`) and, where one was set, `latency_budget_ms`; nothing if the folder holds an
-        architecture alone.
+        `target` (name), `target_threads`, `hardware_key`, `target_ms` (predicted, if it could not be
+        measured), which of both that is (`target_latency`) and, where one was set, `latency_budget_ms`;
+        nothing if the folder holds an architecture alone.
 
     Raises:
         StorageError: `search.json` is damaged.
@@ -194,6 +194,7 @@ def searched_for(folder: Path) -> dict[str, Any]:
     )
     facts = {
         "target": found.get("target"),
+        "target_threads": found.get("target_threads"),
         "hardware_key": found.get("hardware_key"),
         "target_latency": "predicted" if winner.get("measured_ms") is None else "measured",
         # Where the target is another machine than the search's, its table says what can be known.

@@ -1,4 +1,4 @@
-from autonad.deploy.latency_figure import target_latency
+from autonad.deploy.latency_figure import describe_latency, target_latency
 
 MEASURED = {"hardware_key": "line", "target_ms": 4.0, "target_latency": "measured"}
 PREDICTED = {**MEASURED, "target_latency": "predicted"}
@@ -19,3 +19,12 @@ def test_nothing_is_said_of_another_target() -> None:
     assert target_latency(MEASURED, ELSEWHERE, "board") is None
     assert target_latency(MEASURED, ELSEWHERE, "office") == 5.0
     assert target_latency({}, ELSEWHERE, None) is None
+
+
+def test_the_target_comes_first_and_the_exported_file_says_its_threads() -> None:
+    exported = {**ELSEWHERE, "target": {"threads": 1}}
+    searched = {**MEASURED, "target": "line-3"}
+    told = describe_latency(searched, exported)
+    assert told == "4.00 ms on line-3; 5.00 ms median where it was exported, with 1 thread"
+    alone = describe_latency({}, {**exported, "target": {"threads": 4}})
+    assert alone == "5.00 ms median where it was exported, with 4 threads"

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from html_page import EVIL, assert_stands_alone
+from screens import Screens
 
 from autonad.evaluation.rank_correlation import rank_agreement
 from autonad.report.assessment import scatter_file, write_page
@@ -45,8 +46,8 @@ def test_the_page_shows_every_architecture_and_stands_alone(tmp_path: Path) -> N
     page = assert_stands_alone(text)
     drawn = re.findall(r"<title>(\w+) · inherited", text.split('class="scatter"')[1])
     assert drawn == table["key"].tolist()
-    [picture] = page.named("svg")
-    assert "12 architectures: inherited mIoU" in (picture["aria-label"] or "")
+    for picture in page.named("svg"):  # for a wide and for a narrow screen
+        assert "12 architectures: inherited mIoU" in (picture["aria-label"] or "")
     assert "better than counting parameters and counting FLOPs" in page.text
     assert "4.00 to 4.00 minutes" in page.text
 
@@ -78,3 +79,8 @@ def test_hostile_text_is_shown_as_text(tmp_path: Path, key: str) -> None:
     description[key] = [EVIL] if key == "cautions" else EVIL
     write_page(tmp_path / "page.html", table, description)
     assert EVIL in assert_stands_alone((tmp_path / "page.html").read_text()).text
+
+
+def test_it_fits_every_screen_and_paper(tmp_path: Path, screens: Screens) -> None:
+    write_page(tmp_path / "page.html", *example())
+    screens.check((tmp_path / "page.html").read_text())

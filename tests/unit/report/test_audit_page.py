@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from html_page import EVIL, assert_stands_alone
+from screens import Screens
 
 from autonad.data.faults import Fault, fault_table
 from autonad.data.sanity.looked import Expected, Looked
@@ -139,3 +140,8 @@ def test_bars_count_every_defect_twice() -> None:
 @pytest.mark.parametrize(("value", "colour"), [(0, "#000000"), (2, class_colour(2)), (255, "#808080")])
 def test_masks_have_the_colours_of_their_classes(value: int, colour: str) -> None:
     assert flat(np.full((2, 2), value, np.uint8))[0, 0].tolist() == list(channels(colour))
+
+
+def test_it_fits_every_screen_and_paper(screens: Screens) -> None:
+    faults = [Fault("warning", "vanishing-defect", "00.png", "the defect vanishes at the input")]
+    screens.check(render_audit(content(faults)))

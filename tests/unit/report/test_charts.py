@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autonad.report.charts import progress_figure, training_figure
-from autonad.report.front import Population, front_figure, front_file
+from autonad.report.charts import progress_charts, training_figure
+from autonad.report.front import MOST_POINTS, Population, front_drawings, front_figure, front_file, thinned
+from autonad.report.line_chart import draw
+from autonad.search.pareto import front
 
 
 @pytest.mark.parametrize(
@@ -31,8 +33,10 @@ def test_a_search_is_drawn_however_short(count: int) -> None:
             "score": rng.random(count),
         }
     )
-    ET.fromstring(progress_figure(population))
-    assert progress_figure(population) == progress_figure(population)
+    for chart in progress_charts(population):
+        assert {tuple(line.x) for line in chart.lines} == {tuple(sorted(set(population["generation"])))}
+        ET.fromstring(draw(chart))
+        assert draw(chart) == draw(chart)
     with_winner = front_figure([Population(population, "0")])
     ET.fromstring(with_winner)
     assert with_winner != front_figure([Population(population)])
@@ -46,9 +50,21 @@ def test_a_chart_that_is_a_file_needs_no_page() -> None:
     assert ET.fromstring(front_file([Population(table)])).tag == "{http://www.w3.org/2000/svg}svg"
 
 
-def test_the_users_matplotlib_settings_are_left_alone() -> None:
-    import matplotlib as mpl
+def test_a_ring_marks_the_best_validation() -> None:
+    history = pd.DataFrame({"epoch": [1, 2, 3], "val/miou": [0.2, 0.5, np.nan]})
+    assert training_figure(history).count('r="5"') == 1
+    assert 'r="5"' not in training_figure(history[["epoch"]].assign(**{"train/loss": 1.0}))
 
-    before = dict(mpl.rcParams)
-    training_figure(pd.DataFrame({"epoch": [1], "train/loss": [1.0]}))
-    assert dict(mpl.rcParams) == before
+
+def test_a_large_population_keeps_its_front_and_the_returned_one() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"key": [f"{n:05d}" for n in range(9000)], "miou": rng.random(9000)})
+    table["latency_ms"] = 1 + rng.random(9000)
+    drawn, left_out = thinned(Population(table, "08999"))
+    assert left_out == len(table) - len(drawn.table) > 8000
+    assert len(drawn.table) < MOST_POINTS + 100
+    assert {*front(table)["key"], "08999"} <= {*drawn.table["key"]}
+    assert thinned(Population(table[:50], None))[1] == 0
+    both = front_drawings([drawn])
+    assert "<title>" in both.wide
+    assert "<title>" not in both.narrow  # a telephone has nothing to point with

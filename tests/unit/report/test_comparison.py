@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from html_page import EVIL, assert_stands_alone
+from screens import Screens
 
 from autonad.report.compared import Compared, changed_params, changes, paired
 from autonad.report.comparison import changes_text, render_page, text_table
@@ -156,8 +157,8 @@ def test_hostile_names_are_shown_as_text() -> None:
 def test_every_front_has_its_colour_and_marker(count: int) -> None:
     runs = [run(f"run {n}", n) for n in range(count)] + [run("without", population=None)]
     page = render_page(runs)
-    assert page.count('<g class="winner">') == count
-    assert page.count('class="legend"') == 1
+    assert page.count('<g class="winner">') == 2 * count  # for wide and for narrow screens
+    assert page.count('class="legend"') == (2 if count == 1 else 1)
     if count > 1:
         swatches = re.findall(r'<li><span style="background:([^"]+)"></span>([^<]+)', page)
         assert len(swatches) == count
@@ -184,3 +185,7 @@ def test_equal_runs_give_equal_pages_and_bare_ones_a_page() -> None:
     bare = render_page([Compared("a", "1"), Compared("b", "2")])
     assert "<h2>Pareto fronts</h2>" not in bare
     assert "Parameters: the same in all of them." in bare
+
+
+def test_it_fits_every_screen_and_paper(screens: Screens) -> None:
+    screens.check(render_page([run("monday"), run("tuesday", 1)]))

@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from html_page import EVIL, Page, assert_stands_alone
+from screens import Screens
 from toy_split import oracle, toy_split
 
 from autonad.errors import StorageError
 from autonad.evaluation.predict import evaluate_network
 from autonad.report.evaluation import ReportContent, render_page, write_page
 from autonad.report.panels import collect_panels
+from autonad.report.tables import prior_tables
 from autonad.space import EDGES, SamplingPrior, SearchSpace
 
 
@@ -112,7 +114,7 @@ def test_it_can_be_read_without_seeing(content: ReportContent, page: str) -> Non
         assert header["scope"] in ("col", "row")
     assert len(tree.named("caption")) == len(tree.named("table"))
     drawings = tree.named("svg")
-    assert len(drawings) == 4  # the architecture, the front, the search's progress, the training
+    assert len(drawings) == 7  # the architecture, the front twice, the search's progress, the training
     for drawing in drawings:
         assert drawing["role"] == "img"
         assert (drawing["aria-label"] or "").strip()
@@ -206,3 +208,23 @@ def test_a_full_disk_leaves_the_previous_report(
         write_page(tmp_path / "report.html", ReportContent(title="Toy", metrics=content.metrics))
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
     assert (tmp_path / "report.html").read_text() == "the previous one"
+
+
+def test_it_fits_every_screen_and_paper(page: str, screens: Screens) -> None:
+    screens.check(page)
+
+
+def test_a_prior_without_a_preference_is_not_shaded(content: ReportContent) -> None:
+    names = ["attention", "convolution3", "convolution5", "shift"]
+    shares = dict(zip(names, (1 / 3, 1 / 6, 1 / 6, 1 / 3), strict=True))
+    uniform = SamplingPrior({(stage, 0): shares for stage in range(4)}, {})
+    [table] = prior_tables(uniform)
+    assert "uniform" in table.caption
+    assert [cell.heat for _, cells in table.rows for cell in cells] == [None] * 16
+    faster = {**shares, "attention": 0.6, "shift": 1 / 15}
+    [table] = prior_tables(SamplingPrior({(0, 0): faster}, {}))
+    heats = {name: cells[0].heat for name, cells in table.rows}
+    assert heats["attention"] is not None
+    assert heats["shift"] is not None
+    assert heats["attention"].ground != heats["shift"].ground
+    assert heats["convolution 3×3"] is None

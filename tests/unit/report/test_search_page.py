@@ -5,10 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from html_page import EVIL, assert_stands_alone
+from screens import Screens
 
 from autonad.config import SearchConfig
 from autonad.errors import SearchError
 from autonad.report.search import write_page
+from autonad.report.units import milliseconds
 from autonad.search import Evaluation, Evolution
 from autonad.search.pareto import front
 from autonad.space import SearchSpace
@@ -47,7 +49,8 @@ def test_the_page_shows_everything_needs_no_network_and_is_reproducible(
     assert _shown(page, "front") == front(table)["key"].tolist()
     assert _shown(page, "winner") == [winner]
     first = table.iloc[0]
-    title = f"{first['key']} · mIoU {100 * first['miou']:.2f} % · {first['latency_ms']:.2f} ms · generation 1"
+    latency = milliseconds(first["latency_ms"])
+    title = f"{first['key']} · mIoU {100 * first['miou']:.2f} % · {latency} · generation 1"
     assert title in page.replace("\N{NO-BREAK SPACE}", " ")
 
 
@@ -73,7 +76,7 @@ def test_parameters_are_those_of_the_networks(tmp_path: Path, table: pd.DataFram
     write_page(tmp_path / "page.html", table, num_classes=3)
     page = (tmp_path / "page.html").read_text()
     for text in front(table)["architecture"]:
-        assert f"<td>{AutoNADNet(Architecture.from_json(text), 3).num_parameters:,}</td>" in page
+        assert f">{AutoNADNet(Architecture.from_json(text), 3).num_parameters:,}</td>" in page
 
 
 def test_hostile_keys_are_shown_as_text(tmp_path: Path, table: pd.DataFrame) -> None:
@@ -87,8 +90,9 @@ def test_a_large_search_stays_a_small_page(tmp_path: Path, table: pd.DataFrame) 
     many["key"] = [f"{number:012x}" for number in range(len(many))]
     many["miou"] = np.random.default_rng(0).random(len(many))
     many["latency_ms"] = 1 + many["miou"] ** 3 + np.random.default_rng(1).random(len(many))
-    write_page(tmp_path / "page.html", many)
-    assert (tmp_path / "page.html").stat().st_size < 600_000
+    write_page(tmp_path / "page.html", many, latency_budget_ms=1.5, num_classes=3)
+    assert (tmp_path / "page.html").stat().st_size < 200_000
+    assert "are left out" in (tmp_path / "page.html").read_text()
 
 
 def test_a_page_needs_evaluations_and_a_known_winner(tmp_path: Path, table: pd.DataFrame) -> None:
@@ -103,3 +107,15 @@ def test_a_page_needs_evaluations_and_a_known_winner(tmp_path: Path, table: pd.D
 def test_the_page_says_at_which_size_pixels_count(tmp_path: Path, table: pd.DataFrame, size: str) -> None:
     write_page(tmp_path / "page.html", table, size=size)  # type: ignore[arg-type]
     assert f"mIoU at {size} size" in (tmp_path / "page.html").read_text()
+
+
+def test_the_measured_latency_is_the_one_that_is_shown(tmp_path: Path, table: pd.DataFrame) -> None:
+    write_page(tmp_path / "page.html", table, measured=("line-3", 3.14159), latency_budget_ms=5.5)
+    text = " ".join(assert_stands_alone((tmp_path / "page.html").read_text()).text.split())
+    assert "Latency 3.14 ms median on line-3, batch 1;" in text
+    assert "predicted; budget 5.50 ms" in text
+
+
+def test_it_fits_every_screen_and_paper(tmp_path: Path, table: pd.DataFrame, screens: Screens) -> None:
+    write_page(tmp_path / "page.html", table, latency_budget_ms=5.5, num_classes=3, measured=("line", 3.1))
+    screens.check((tmp_path / "page.html").read_text())
