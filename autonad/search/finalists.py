@@ -87,9 +87,9 @@ def choose(
         fastest = min(rows, key=_latency)
         raise SearchError(
             f"none of the {len(rows)} finalists keeps search.latency_budget_ms = "
-            f"{ranking.latency_budget_ms:g}; the fastest takes {milliseconds(_latency(fastest))}. Raise the budget, "
-            "the generations or the finalists and repeat with --resume, which keeps what was evaluated; or "
-            "use a smaller preset"
+            f"{ranking.latency_budget_ms:g}; the fastest takes {milliseconds(_latency(fastest))}. Raise the "
+            "budget, the generations or the finalists and repeat with --resume, which keeps what was "
+            "evaluated; or use a smaller preset"
         )
     if learn is None or len(kept) == 1:
         return kept[0], rows
