@@ -277,7 +277,7 @@ def _report_generation(step: Step, asking: AskTell) -> None:
     step.console.advance(
         int(metrics["search/evaluations"]),
         settings.population * settings.generations,
-        f"generation {asking.generation}: best inherited mIoU {100 * best.miou:.1f} % at "
+        f"evaluations: generation {asking.generation}, best inherited mIoU {100 * best.miou:.1f} % at "
         f"{best.latency_ms:.2f} ms",
     )
 

@@ -101,11 +101,25 @@ def test_an_option_without_a_default_must_be_given(run: Run, verb: str) -> None:
     assert "required" in run(verb, "--help").out.split("--output")[1].split("--")[0]
 
 
-def test_help_lists_every_verb(run: Run) -> None:
+def test_help_lists_every_verb_in_the_order_of_work(run: Run) -> None:
+    from autonad.cli import app
+    from autonad.cli.verb_list import ORDER
+
     outcome = run("--help")
 
+    names = [name for verbs in ORDER.values() for name in verbs]
+    there = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    assert set(names) == there | {"pipeline"}
     assert (outcome.code, outcome.err) == (0, "")
-    assert {"import-data", "train-supernet", "export", "demo"} <= set(outcome.out.split())
+    places = [outcome.out.index(f"\n  {name} ") for name in names]
+    assert places == sorted(places)
+    assert "..." not in outcome.out
+
+
+def test_the_version_is_said(run: Run) -> None:
+    from autonad import __version__
+
+    assert run("--version") == Outcome(0, f"{__version__}\n", "")
 
 
 def test_a_generated_dataset_passes_its_audit(run: Run, tmp_path: Path) -> None:

@@ -154,10 +154,14 @@ def test_what_cannot_be_compared_is_one_clear_line(
         steps.compare(Context(config), runs=["one"], output=page)
     with pytest.raises(ConfigError, match="not both"):
         steps.compare(Context(config), runs=["one", "one"], last=2, output=page)
-    with pytest.raises(ConfigError, match="not both"):
+    with pytest.raises(TrackingError, match="2 are asked for"):
         steps.compare(Context(config), output=page)
     with pytest.raises(ConfigError, match="named twice"):
         steps.compare(Context(config), runs=["one", "one"], output=page)
+    execution("two", seed=1)
+    execution("three", seed=2)
+    unasked = steps.compare(Context(config), output=page).table
+    assert unasked == steps.compare(Context(config), runs=["two", "three"], output=page).table
     with pytest.raises(TrackingError, match="no execution and no run 'other'"):
         steps.compare(Context(config), runs=["one", "other"], output=page)
     client(config).delete_run(run_id)
