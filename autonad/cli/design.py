@@ -13,6 +13,7 @@ from autonad.cli.assess_verb import assess_supernet
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import Call, DatasetDir, Execution, OutputDir, Params, PinDir, Replace, Set, Settings
 from autonad.cli.output_options import Output, ResumedOutput
+from autonad.cli.run_verb import run, say_detector
 from autonad.cli.search_verb import search
 from autonad.cli.text import interval, percent
 
@@ -35,6 +36,7 @@ def add_to(app: typer.Typer) -> None:
         evaluate,
         export,
         demo,
+        run,
     ):
         app.command(verb.__name__.replace("_", "-"))(grouped(verb))
 
@@ -299,20 +301,11 @@ def demo(
     name = execution or f"demo-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     with open_console() as screen:
         result = demo(Context(config, name, screen), output=output, replace=replace)
-    rows = [
-        ("test mIoU", f"{percent(result.miou)}{interval(result.interval)}"),
-        ("test mF1", percent(result.mf1)),
-        ("inherited validation mIoU", percent(result.inherited_miou)),
-        ("parameters", f"{result.parameters:,}"),
-        ("latency, median", f"{result.p50_ms:.2f} ms (ONNX Runtime, batch 1, this machine)"),
-        ("latency, p95", f"{result.p95_ms:.2f} ms"),
-        *((f"time, {step}", f"{seconds:.1f} s") for step, seconds in result.seconds.items()),
-        ("time, all", f"{sum(result.seconds.values()):.1f} s"),
-    ]
     print()
-    for label, value in rows:
-        print(f"{label:<28}{value}")
-    print(f"\nreport   {result.report}\nmodel    {result.model}")
+    say_detector(result.detector)
+    print()
+    for step, seconds in (result.seconds | {"all": sum(result.seconds.values())}).items():
+        print(f"{f'time, {step}':<28}{seconds:.1f} s")
     if config.tracking.enabled:
         mlflow = shutil.which("mlflow") or Path(sys.executable).with_name("mlflow")
         print(f"MLflow   {mlflow} ui --backend-store-uri {config.tracking.uri}   (execution {name})")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from typer.core import TyperGroup
-
-if TYPE_CHECKING:
-    from typer import Context
 
 ORDER: dict[str, tuple[str, ...]] = {
     "From images to a detector in one command": ("run", "demo", "init"),
@@ -37,7 +34,7 @@ class VerbList(TyperGroup):
         """Names of the verbs, in the order of work."""
         return [name for names in ORDER.values() for name in names if name in self.commands]
 
-    def format_commands(self, ctx: Context, formatter: Any) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write every verb with the first paragraph of its help."""
         width = max(map(len, self.commands))
         for heading, names in ORDER.items():
