@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autonad.cli.assess_verb import assess_supernet
+from autonad.cli.init_verb import init
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import Call, DatasetDir, Execution, OutputDir, Params, PinDir, Replace, Set, Settings
 from autonad.cli.output_options import Output, ResumedOutput
@@ -37,6 +38,7 @@ def add_to(app: typer.Typer) -> None:
         export,
         demo,
         run,
+        init,
     ):
         app.command(verb.__name__.replace("_", "-"))(grouped(verb))
 

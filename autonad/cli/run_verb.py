@@ -108,6 +108,6 @@ def say_detector(one: Designed) -> None:
     ]
     for label, value in rows:
         print(f"{label:<28}{value}")
-    for sentence in one.told:
-        print(f"{'on the line':<28}{sentence}")
+    for label, sentence in (("rules of the line", one.told[0]), ("", one.told[-1])):
+        print(f"{label:<28}{sentence}")
     print(f"\nreport   {one.report}\nmodel    {one.model}")

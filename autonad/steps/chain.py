@@ -67,7 +67,10 @@ class Chain:
                 f"output {folder} holds what was made of {there}, so nothing was done; choose another "
                 "--output, or give --replace"
             )
-        self._record |= known or {}
+        if known is None:
+            self._write()
+        else:
+            self._record = known
 
     def __call__(self, link: Link) -> Figures:
         """Run a step, or take what it said when it finished.
