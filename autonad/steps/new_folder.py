@@ -74,7 +74,8 @@ def new_folder(folder: Path) -> NewFolder:
         )
     for name, text in texts.items():
         write_text_atomic(folder / name, text)
-    written, extended = list(texts), []
+    written: list[str] = list(texts)
+    extended: list[str] = []
     for name, lines in ((".gitignore", IGNORED_BY_GIT), (".dvcignore", IGNORED_BY_DVC)):
         (extended if (folder / name).exists() else written).append(name)
         _extend(folder / name, lines)

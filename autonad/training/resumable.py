@@ -90,18 +90,16 @@ def run_training(
     def resumed(progress: Progress) -> None:
         for row in progress.history:
             log({name: value for name, value in row.items() if name != "epoch"}, int(row["epoch"]))
+            judged.take(row, int(row["epoch"]))
         if records is not None and world.leads:
             records.rewind(progress.step)
-        for row in progress.history:
-            judged.take(row, int(row["epoch"]))
         console.report(f"resumed after epoch {progress.epoch} of {epochs}")
 
     judged = _LastValidation()
 
     def logged(metrics: dict[str, float], epoch: int) -> None:
         log(metrics, epoch)
-        judged.take(metrics, epoch)
-        console.advance(epoch, epochs, _describe(metrics, judged))
+        console.advance(epoch, epochs, _describe(metrics, judged.take(metrics, epoch)))
 
     progress = train(
         task,
@@ -121,15 +119,16 @@ class _LastValidation:
     """The newest validation mIoU, to be shown beside every later loss."""
 
     def __init__(self) -> None:
-        self.text = ""
+        self._text = ""
 
-    def take(self, metrics: dict[str, float], epoch: int) -> None:
-        """Remember an epoch's validation, if it had one."""
+    def take(self, metrics: dict[str, float], epoch: int) -> str:
+        """The newest one, after an epoch that may have had one."""
         if "val/miou" in metrics:
-            self.text = f", validation mIoU {100 * metrics['val/miou']:.1f} % (epoch {epoch})"
+            self._text = f", validation mIoU {100 * metrics['val/miou']:.1f} % (epoch {epoch})"
+        return self._text
 
 
-def _describe(metrics: dict[str, float], judged: _LastValidation) -> str:
+def _describe(metrics: dict[str, float], judged: str) -> str:
     """One short phrase for a progress line, after the number of epochs."""
     seconds = metrics["train/seconds"]
-    return f"epochs: loss {metrics['train/loss']:.3f}{judged.text}, {seconds:.2g} s per epoch"
+    return f"epochs: loss {metrics['train/loss']:.3f}{judged}, {seconds:.2g} s per epoch"

@@ -116,6 +116,34 @@ def test_help_lists_every_verb_in_the_order_of_work(run: Run) -> None:
     assert "..." not in outcome.out
 
 
+def test_a_folder_to_work_in_is_made_once(run: Run, tmp_path: Path) -> None:
+    made, again = run("init", "mine"), run("init", "mine")
+
+    assert (made.code, made.err) == (0, "")
+    assert made.out.startswith("mine: params.yaml, dvc.yaml")
+    assert "autonad run --source" in made.out
+    assert "params.yaml" in again.complaint
+
+
+def test_a_folder_of_another_version_is_noted(run: Run, tmp_path: Path) -> None:
+    assert run("init").code == 0
+    assert "note" not in run("synthesize", "--output", "a", *TINY).out
+    (tmp_path / "autonad.version").write_text("0.0.1")
+    assert run("synthesize", "--output", "b", *TINY).out.startswith("note: autonad.version says '0.0.1'")
+
+
+def test_images_that_cannot_be_used_end_a_run_with_their_causes(run: Run, tmp_path: Path) -> None:
+    source = layout(tmp_path / "mydata")
+    for file in (source / "images").iterdir():
+        file.write_text("no image")
+
+    outcome = run("run", "--source", source, *QUIET)
+
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
+    assert "unreadable" in outcome.out
+
+
 def test_the_version_is_said(run: Run) -> None:
     from autonad import __version__
 
@@ -247,6 +275,9 @@ def test_an_unknown_verb_or_option_shows_the_usage(
         (["synthesize", "--output", "x", "--set", "num_images"], ["num_images", "section.key=value"]),
         (["synthesize", "--output", "x", "--set", "synthesize.classes=[rust]"], ["rust", "crack"]),
         (["demo", "--set", "synthesize.nothing=1"], ["synthesize.nothing", "--set"]),
+        (["run", "--source", "nowhere"], ["nowhere", "--source"]),
+        (["run", "--source", ".", "--output", "runs/x"], ["lies in the source", "--output"]),
+        (["run", "--source", "/", "--set", "seach.population=4"], ["seach", "search"]),
         (["audit"], ["--dataset", "--format"]),
         (["audit", "--format", "masks"], ["--source"]),
         (["audit", "--dataset", "nowhere"], ["nowhere", "import-data"]),

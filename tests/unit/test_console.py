@@ -70,10 +70,8 @@ def test_times_are_said_as_people_say_them(seconds: float, text: str) -> None:
 def test_the_last_validation_stays_beside_the_loss() -> None:
     judged = _LastValidation()
     epoch = {"train/loss": 0.5, "train/seconds": 12.34}
-    judged.take(epoch, 1)
-    assert _describe(epoch, judged) == "epochs: loss 0.500, 12 s per epoch"
+    assert _describe(epoch, judged.take(epoch, 1)) == "epochs: loss 0.500, 12 s per epoch"
     judged.take(epoch | {"val/miou": 0.512}, 2)
-    judged.take(epoch, 3)
-    assert _describe(epoch, judged) == (
+    assert _describe(epoch, judged.take(epoch, 3)) == (
         "epochs: loss 0.500, validation mIoU 51.2 % (epoch 2), 12 s per epoch"
     )
