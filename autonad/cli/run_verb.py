@@ -93,7 +93,8 @@ def _say_result(result: OwnDataResult) -> None:
         if len(result.detectors) > 1:
             print(one.name)
         say_detector(one)
-    print(f"\ntook     {duration(sum(result.seconds.values()))}; in MLflow: execution {result.execution}")
+    logged = "" if result.execution is None else f"; in MLflow: execution {result.execution}"
+    print(f"\ntook     {duration(sum(result.seconds.values()))}{logged}")
 
 
 def say_detector(one: Designed) -> None:

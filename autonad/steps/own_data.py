@@ -28,13 +28,13 @@ class OwnDataResult:
         detectors: One for each latency budget.
         seconds: Wall time per step, in order, also of those that were done before.
         faulty: Items of the source that could not be used.
-        execution: Name of the execution in MLflow.
+        execution: Name of the execution in MLflow; None where nothing is logged.
     """
 
     detectors: list[Designed]
     seconds: dict[str, float]
     faulty: int
-    execution: str
+    execution: str | None
 
 
 def run_own_data(
@@ -81,7 +81,8 @@ def run_own_data(
     config = _planned(context, chain, dataset, fingerprint, minutes)
     context = replace(context, config=config)
     detectors = Design(context, chain, output, fingerprint, tuple(data["classes"])).run(target)
-    return OwnDataResult(detectors, chain.spent, data["faulty"], context.execution or name)
+    logged = context.execution if config.tracking.enabled else None
+    return OwnDataResult(detectors, chain.spent, data["faulty"], logged)
 
 
 def _check_places(source: Path, output: Path) -> None:

@@ -148,6 +148,18 @@ def test_another_setting_repeats_its_step_and_those_after_it(again: Again, confi
     assert again(longer)[1] == ["timing a few steps", "retrain", "evaluate", "fit-thresholds", "export"]
 
 
+def test_each_latency_budget_gets_a_detector(again: Again, config: Config) -> None:
+    search = config.search.model_copy(update={"latency_budget_ms": (200.0, 400.0)})
+    found, repeated = again(config.model_copy(update={"search": search}))
+
+    names = [one.name for one in found.detectors]
+    assert names == ["this-machine-200ms", "this-machine-400ms"]
+    assert len({one.model for one in found.detectors if one.model.is_file()}) == 2
+    assert len({one.report for one in found.detectors if one.report.is_file()}) == 2
+    assert repeated[0] == "search"
+    assert [line for line in repeated if line.startswith("export")] == [f"export {name}" for name in names]
+
+
 def test_touched_files_of_the_same_content_train_nothing(again: Again, config: Config, source: Path) -> None:
     for path in (source / "images").iterdir():
         path.touch()
