@@ -12,8 +12,9 @@ from autonad.config.context import Context
 from autonad.console import duration
 from autonad.errors import ConfigError
 
-# Steps and architectures that are timed.
+# Steps and architectures that are timed, and after how long no more of them are begun, s.
 STEPS, RETRAINING_STEPS, ARCHITECTURES = 20, 8, 4
+STEP_SECONDS, RETRAINING_SECONDS, EVALUATION_SECONDS = 20.0, 8.0, 8.0
 MOST_IMAGES = 32  # validation images that these are timed on
 # What measuring takes, s: so long are pieces and networks called, however fast the machine is.
 PIECE_SECONDS, NETWORK_SECONDS = 0.3, 1.5
@@ -140,9 +141,11 @@ def measure_pace(context: Context, dataset: Path) -> Pace:
     groups = piece_groups(space, spec.num_classes, spec.size)
     validation = len(source.split("val"))
     return Pace(
-        step=probe_steps(task, STEPS),
+        step=probe_steps(task, STEPS, seconds=STEP_SECONDS),
         # The searched network is one of the whole space, so steps of the time of growth do not count.
-        retraining_step=probe_steps(task, RETRAINING_STEPS, since=config.train_supernet.growth),
+        retraining_step=probe_steps(
+            task, RETRAINING_STEPS, since=config.train_supernet.growth, seconds=RETRAINING_SECONDS
+        ),
         evaluation=_evaluation_seconds(net, panel, source, spec, world),
         steps=total_steps(_once(config.train_supernet), len(images), repeats),
         retraining_steps=total_steps(_once(config.retrain), len(images), repeats),
@@ -174,7 +177,12 @@ def _evaluation_seconds(net: Any, panel: list[Any], source: Any, spec: Any, worl
         return time.monotonic() - begun
 
     once(panel[0])  # Warms up.
-    return sum(map(once, panel)) / len(panel) * len(rows) / max(1, min(len(rows), MOST_IMAGES))
+    taken: list[float] = []
+    for architecture in panel:
+        taken.append(once(architecture))
+        if sum(taken) > EVALUATION_SECONDS:
+            break
+    return sum(taken) / len(taken) * len(rows) / max(1, min(len(rows), MOST_IMAGES))
 
 
 def _scaled(config: Config, pace: Pace, times: float) -> Config:

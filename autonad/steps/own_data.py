@@ -171,7 +171,7 @@ def _planned(
     of: dict[str, Any] = {**config.model_dump(mode="json", include=sections), "dataset": fingerprint}
 
     def timed() -> dict[str, Any]:
-        say("── timing a few steps")
+        say("── timing a few steps, for about half a minute")
         return kept_pace(context, dataset)
 
     pace = Pace(**chain.kept("pace", of, timed))

@@ -145,7 +145,13 @@ def test_what_has_finished_is_not_repeated(again: Again, config: Config) -> None
 def test_another_setting_repeats_its_step_and_those_after_it(again: Again, config: Config) -> None:
     longer = config.model_copy(update={"retrain": config.retrain.model_copy(update={"epochs": 4})})
     # The time that steps take is found anew, as it depends on how they are trained.
-    assert again(longer)[1] == ["timing a few steps", "retrain", "evaluate", "fit-thresholds", "export"]
+    assert again(longer)[1] == [
+        "timing a few steps, for about half a minute",
+        "retrain",
+        "evaluate",
+        "fit-thresholds",
+        "export",
+    ]
 
 
 def test_each_latency_budget_gets_a_detector(again: Again, config: Config) -> None:

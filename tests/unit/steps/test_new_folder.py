@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +94,17 @@ def test_what_is_written_is_in_the_wheel() -> None:
 
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert {name: f"autonad/project/{name}" for name in PIPELINES}.items() <= wheel["force-include"].items()
+
+
+def test_dvc_reads_what_is_written(tmp_path: Path) -> None:
+    new_folder(tmp_path)
+
+    def dvc(*arguments: str) -> str:
+        call = [sys.executable, "-m", "dvc", *arguments]
+        environment = os.environ | {"DVC_NO_ANALYTICS": "1"}
+        done = subprocess.run(call, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
+        return done.stdout
+
+    dvc("init", "--no-scm", "--force", "-q")
+    listed = [line.split()[0] for line in dvc("stage", "list", "--all").splitlines()]
+    assert listed == [*stages((ROOT / "dvc.yaml").read_text()), "variants/dvc.yaml:detector@line-3ms"]

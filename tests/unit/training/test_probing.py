@@ -43,7 +43,14 @@ class Probe:
 def test_steps_over_the_whole_schedule_are_timed_and_the_first_warms_up(blobs: Any) -> None:
     probe = Probe(blobs)
     assert probe.mean() == pytest.approx(0.5, abs=0.01)
-    assert probe.places[1:] == list(range(3, 60, 6))
+    assert sorted(probe.places[1:]) == list(range(3, 60, 6))
+
+
+def test_when_the_time_is_over_those_that_were_timed_lie_over_the_whole_schedule(blobs: Any) -> None:
+    probe = Probe(blobs)
+    assert probe.mean(seconds=101.0) == pytest.approx(0.5, abs=0.15)
+    assert 5 <= len(probe.places) < 9
+    assert max(probe.places) > 30 > min(probe.places[1:])
 
 
 def test_a_beginning_can_be_left_out(blobs: Any) -> None:
