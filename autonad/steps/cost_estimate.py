@@ -94,7 +94,7 @@ def fit_to_minutes(config: Config, pace: Pace, minutes: float) -> Config:
         raise ConfigError(
             f"--minutes {minutes:g} is too little for these images: the least that is worth it takes "
             f"{describe_costs(needed, least)}. Give --minutes {math.ceil(sum(needed.values()) / 60)} or "
-            "more, or set a smaller input.height and input.width"
+            "more, a smaller input.height and input.width, or space.preset=small"
         )
     low, high = 0.0, MOST_TIMES
     for _ in range(40):
