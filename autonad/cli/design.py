@@ -293,16 +293,13 @@ def demo(
     set: Set = None,
 ) -> None:
     """Generate a dataset and run the whole chain on it."""
-    import datetime
-
     from autonad.config.context import Context
     from autonad.console import open_console
     from autonad.steps.demo import demo, demo_config
 
     config = demo_config(tuple(set or ()))
-    name = execution or f"demo-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     with open_console() as screen:
-        result = demo(Context(config, name, screen), output=output, replace=replace)
+        result = demo(Context(config, execution, screen), output=output, replace=replace)
     print()
     say_detector(result.detector)
     print()
@@ -310,4 +307,6 @@ def demo(
         print(f"{f'time, {step}':<28}{seconds:.1f} s")
     if config.tracking.enabled:
         mlflow = shutil.which("mlflow") or Path(sys.executable).with_name("mlflow")
-        print(f"MLflow   {mlflow} ui --backend-store-uri {config.tracking.uri}   (execution {name})")
+        print(
+            f"MLflow   {mlflow} ui --backend-store-uri {config.tracking.uri}   (execution {result.execution})"
+        )

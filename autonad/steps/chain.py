@@ -6,7 +6,8 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,11 @@ class Chain:
             self._record["kept"][name] = known
             self._write()
         return known["value"]
+
+    def named(self) -> Context:
+        """The context with the name of its execution; by default the folder and when it was begun."""
+        name = self.kept("execution", {}, lambda: f"{self._folder.name}-{datetime.now():%Y%m%d-%H%M%S}")
+        return replace(self._context, execution=self._context.execution or name)
 
     def forget(self, name: str) -> None:
         """Let a step be repeated when the chain runs again."""

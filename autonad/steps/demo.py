@@ -22,10 +22,12 @@ class DemoResult:
     Attributes:
         detector: What was designed.
         seconds: Wall time per step, in order.
+        execution: Name of the execution in MLflow.
     """
 
     detector: Designed
     seconds: dict[str, float]
+    execution: str | None
 
 
 def demo_config(overrides: tuple[str, ...] = ()) -> Config:
@@ -47,11 +49,8 @@ def demo(context: Context, *, output: Path, replace: bool = False) -> DemoResult
     """
     if replace:
         start_over(output)
-    chain, config, dataset = (
-        Chain(context, output, {"demo": "generated images"}),
-        context.config,
-        output / "dataset",
-    )
+    chain = Chain(context, output, {"demo": "generated images"})
+    context, dataset = chain.named(), output / "dataset"
 
     def made() -> Figures:
         done = synthesize(context, output=dataset, replace=dataset.exists())
@@ -62,14 +61,14 @@ def demo(context: Context, *, output: Path, replace: bool = False) -> DemoResult
         Link(
             "synthesize",
             made,
-            config.model_dump(mode="json", include={"synthesize", "data"}),
+            context.config.model_dump(mode="json", include={"synthesize", "data"}),
             writes=(dataset / "manifest.parquet", dataset / "classes.json"),
         )
     )
     design = Design(context, chain, output, fingerprint_of(dataset), tuple(data["classes"]))
     (detector,) = design.run()[:1]
     chain(_registering(context, detector, output, design.fingerprint))
-    return DemoResult(detector, chain.spent)
+    return DemoResult(detector, chain.spent, context.execution)
 
 
 def _registering(context: Context, detector: Designed, output: Path, fingerprint: str) -> Link:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,8 +71,7 @@ def run_own_data(
     if replace_output:
         start_over(output)
     chain = Chain(context, output, {"source": str(source.resolve())})
-    name = chain.kept("execution", {}, lambda: _execution_name(output))
-    context = replace(context, execution=context.execution or name)
+    context = chain.named()
     data = chain(_importing(context, source, output, format, classes))
     _tell_data(context, data)
     dataset = output / "dataset"
@@ -101,10 +99,6 @@ def _check_places(source: Path, output: Path) -> None:
             "--output outside it"
         )
     recorded(output)
-
-
-def _execution_name(output: Path) -> str:
-    return f"{output.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
 
 
 def _importing(
@@ -178,7 +172,8 @@ def _planned(
     if minutes is not None:
         config = fit_to_minutes(config, pace, minutes)
     costs = pace.costs(config)
-    say(f"costs    {describe_costs(costs, config)}")
+    fitted = "" if minutes is None else f"; fitted to {minutes:g} min"
+    say(f"costs    {describe_costs(costs, config)}{fitted}")
     if minutes is not None and sum(costs.values()) < 30 * minutes:
         say(f"         more of the {duration(60 * minutes)} would bring nothing")
     return config

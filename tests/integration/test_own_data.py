@@ -198,3 +198,24 @@ def test_too_few_minutes_are_refused_before_anything_is_trained(
     with pytest.raises(ConfigError, match="too little"):
         run_own_data(Context(config), source=source, output=output, minutes=0.1)
     assert {path.name for path in output.iterdir()} == {"run.json", "dataset"}
+
+
+def test_the_demo_is_the_same_chain_and_goes_on_likewise(tmp_path: Path) -> None:
+    from autonad.steps.demo import demo, demo_config
+
+    settings = demo_config((*TINY, "synthesize.num_images=24", "synthesize.image_side=32"))
+    output = tmp_path / "demo"
+
+    def interrupt(done: int, total: int, text: str) -> None:
+        if "loss" in text:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        demo(Context(settings, console=Console(advance=interrupt)), output=output)
+    said: list[str] = []
+    found = demo(Context(settings, console=Console(said.append)), output=output)
+
+    assert said[0].startswith("── synthesize: done before")
+    assert list(found.seconds)[-1] == "register"
+    assert found.detector.model.is_file()
+    assert (found.execution or "").startswith("demo-")
