@@ -85,15 +85,40 @@ def open_console() -> Iterator[Console]:
         yield _lines()
 
 
+def duration(seconds: float) -> str:
+    """A time as people say it: "40 s", "12 min", "3 h 20 min"."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+class _Pace:
+    """How long the rest of a count takes, by the time that its first part took."""
+
+    def __init__(self) -> None:
+        self._total, self._done, self._first, self._begun = 0, 0, 0, 0.0
+
+    def left(self, done: int, total: int, now: float) -> str:
+        """What is appended to a line; empty for the first of a count, and for the last."""
+        if total != self._total or done <= self._done:
+            self._total, self._first, self._begun = total, done, now
+        self._done = done
+        if done == self._first or done >= total:
+            return ""
+        return f", {duration((now - self._begun) / (done - self._first) * (total - done))} left"
+
+
 def _lines() -> Console:
-    last = time.monotonic() - SECONDS_BETWEEN_LINES
+    last, pace = time.monotonic() - SECONDS_BETWEEN_LINES, _Pace()
 
     def advance(done: int, total: int, text: str) -> None:
         nonlocal last
         now = time.monotonic()
+        left = pace.left(done, total, now)
         if done >= total or now - last >= SECONDS_BETWEEN_LINES:
             last = now
-            print(f"   {done}/{total}  {text}", flush=True)
+            print(f"   {done}/{total} {text}{left}", flush=True)
 
     return Console(lambda line: print(line, flush=True), advance)
 

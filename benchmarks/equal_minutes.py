@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 import time
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from torch import nn
 
 from autonad.config import Config, TrainingConfig
@@ -23,19 +21,17 @@ from autonad.network import AutoNADNet, SuperNet
 from autonad.space.configured import configured_space
 from autonad.steps.step import seed_everything
 from autonad.training.checkpoint import Checkpoints, Progress
-from autonad.training.distillation import taught
 from autonad.training.folders import load_supernet, save_supernet
 from autonad.training.inputs import detector_spec, evaluation_data, training_data
 from autonad.training.loop import Task, train
-from autonad.training.losses import make_criterion
-from autonad.training.optimizer import make_optimizer, total_steps
+from autonad.training.optimizer import total_steps
 from autonad.training.path_samplers import fixed_panel, make_sampler
-from autonad.training.paths import TrainingPath, backward
+from autonad.training.paths import TrainingPath
+from autonad.training.probing import PROBED, probe_steps
 from autonad.training.world import ALONE
 
 VALIDATIONS = 8  # of a training, the last one included
-# Steps that are timed, spread over the schedule; the paths of a supernet differ fiftyfold in cost.
-PROBED, PROBED_PATHS = 10, 60
+PROBED_PATHS = 60  # steps of a supernet that are timed
 TRAINED = 0.9  # share of the minutes that steps take; the rest is validation
 
 Make = Callable[[TrainingConfig], Task]
@@ -75,26 +71,9 @@ def epochs_within(task: Task, minutes: float, probed: int = PROBED) -> int:
 
     The module is left as it is.
     """
-    state, config, data = copy.deepcopy(task.module.state_dict()), task.config, task.data
-    total = total_steps(config, len(data.images), data.repeats)
-    optimizer = make_optimizer(task.module, config)
-    criterion = make_criterion(cross_entropy=config.cross_entropy, dice=config.dice)
-    loss_of = taught(criterion, share=config.teacher_share, temperature=config.teacher_temperature)
-    task.module.train()
-    seconds = []
-    for number in range(-1, probed):
-        begun = time.process_time()
-        first = (number + 1) * config.batch_size
-        indices = [index % len(data.images) for index in range(first, first + config.batch_size)]
-        images, labels = (torch.from_numpy(part) for part in data.images.batch(indices, 0))
-        optimizer.zero_grad(set_to_none=True)
-        place = int((number + 0.5) / probed * total) if number >= 0 else 0
-        backward(task.paths(place), images, labels, loss_of, config.precision)
-        optimizer.step()
-        seconds.append(time.process_time() - begun)
-    task.module.load_state_dict(state)
-    mean = sum(seconds[1:]) / probed  # The first one warms up.
-    return max(1, round(TRAINED * 60 * minutes / mean / (total / config.epochs)))
+    mean = probe_steps(task, probed, clock=time.process_time)
+    total = total_steps(task.config, len(task.data.images), task.data.repeats)
+    return max(1, round(TRAINED * 60 * minutes / mean / (total / task.config.epochs)))
 
 
 def trained_supernet(

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autonad.cli.assess_verb import assess_supernet
+from autonad.cli.init_verb import init
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import Call, DatasetDir, Execution, OutputDir, Params, PinDir, Replace, Set, Settings
 from autonad.cli.output_options import Output, ResumedOutput
+from autonad.cli.run_verb import run, say_detector
 from autonad.cli.search_verb import search
 from autonad.cli.text import interval, percent
 
@@ -35,6 +37,8 @@ def add_to(app: typer.Typer) -> None:
         evaluate,
         export,
         demo,
+        run,
+        init,
     ):
         app.command(verb.__name__.replace("_", "-"))(grouped(verb))
 
@@ -289,29 +293,20 @@ def demo(
     set: Set = None,
 ) -> None:
     """Generate a dataset and run the whole chain on it."""
-    import datetime
-
     from autonad.config.context import Context
     from autonad.console import open_console
     from autonad.steps.demo import demo, demo_config
 
     config = demo_config(tuple(set or ()))
-    name = execution or f"demo-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     with open_console() as screen:
-        result = demo(Context(config, name, screen), output=output, replace=replace)
-    rows = [
-        ("test mIoU", f"{percent(result.miou)}{interval(result.interval)}"),
-        ("test mF1", percent(result.mf1)),
-        ("inherited validation mIoU", percent(result.inherited_miou)),
-        ("parameters", f"{result.parameters:,}"),
-        ("latency", result.latency),
-        *((f"time, {step}", f"{seconds:.1f} s") for step, seconds in result.seconds.items()),
-        ("time, all", f"{sum(result.seconds.values()):.1f} s"),
-    ]
+        result = demo(Context(config, execution, screen), output=output, replace=replace)
     print()
-    for label, value in rows:
-        print(f"{label:<28}{value}")
-    print(f"\nreport   {result.report}\nmodel    {result.model}")
+    say_detector(result.detector)
+    print()
+    for step, seconds in (result.seconds | {"all": sum(result.seconds.values())}).items():
+        print(f"{f'time, {step}':<28}{seconds:.1f} s")
     if config.tracking.enabled:
         mlflow = shutil.which("mlflow") or Path(sys.executable).with_name("mlflow")
-        print(f"MLflow   {mlflow} ui --backend-store-uri {config.tracking.uri}   (execution {name})")
+        print(
+            f"MLflow   {mlflow} ui --backend-store-uri {config.tracking.uri}   (execution {result.execution})"
+        )

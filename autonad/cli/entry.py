@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from autonad import __version__
 from autonad.cli import datasets, design, line, memory, pipelines
+from autonad.cli.verb_list import VerbList
 from autonad.console import printable
 from autonad.errors import AutonadError, FaultyItems
 
@@ -16,12 +18,28 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="autonad",
+    cls=VerbList,
     help="Designs the defect detector for your images and for the device that will run it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _autonad(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
 
 
 for family in (datasets, design, line, memory, pipelines):

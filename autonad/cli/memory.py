@@ -61,10 +61,13 @@ def compare(
     *,
     runs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="RUN...", help="Names of executions, or run ids.", show_default=False),
+        typer.Argument(
+            metavar="RUN...", help="Names of executions, or run ids.", show_default="the last two executions"
+        ),
     ] = None,
     last: Annotated[
-        int | None, typer.Option("--last", min=2, help="Instead of RUN: the newest finished executions.")
+        int | None,
+        typer.Option("--last", min=2, help="Instead of RUN: so many of the newest finished executions."),
     ] = None,
     output: Annotated[Path, typer.Option("--output", help="Page to write.")] = Path("compare.html"),
     settings: Settings,

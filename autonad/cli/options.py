@@ -120,9 +120,12 @@ class Settings:
         """What a step is called with: the configuration, and this terminal."""
         from autonad.config.context import Context
         from autonad.console import open_console
+        from autonad.steps.new_folder import version_note
 
         config = read_config(self.params, self.set)
         with open_console() as screen:
+            if note := version_note(Path()):
+                screen.report(note)
             yield Context(config, execution, screen)
 
 

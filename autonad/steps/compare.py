@@ -35,7 +35,7 @@ def compare(
         context: Section `tracking` decides where they are looked for.
         output: The page to write.
         runs: Names of executions, or run ids; the first one is what the others are compared with.
-        last: Instead of `runs`: the newest finished executions, this many.
+        last: Instead of `runs`: the newest finished executions, this many; 2 where neither is given.
 
     Raises:
         ConfigError: Fewer than two runs, one of them twice, or both `runs` and `last`.
@@ -46,8 +46,10 @@ def compare(
     from autonad.report.comparison import changes_text, text_table, write_page
     from autonad.tracking.history.executions import Executions
 
-    if (last is None) == (not runs):
+    if last is not None and runs:
         raise ConfigError("name the runs to compare, or ask for the newest with --last N; not both")
+    if last is None and not runs:
+        last = 2
     if (last if last is not None else len(runs)) < 2:
         raise ConfigError("a comparison needs at least two runs; name two, or give --last 2 or more")
     executions = Executions(tracking_settings(config), console.report)

@@ -76,7 +76,7 @@ def search(
     from seed, supernet, images and latency table alone, and measuring only reports.
 
     Args:
-        context: Section `search` decides; finalists learn by section `retrain`.
+        context: Section `search` decides; finalists learn as the supernet did.
         dataset: Dataset folder; finalists learn from its training split, its validation split judges.
         supernet: Supernet folder.
         latency: Latency folder; several, of a target each.
@@ -213,7 +213,7 @@ def _report_generation(step: Step, asking: AskTell) -> None:
     step.console.advance(
         int(metrics["search/evaluations"]),
         settings.population * settings.generations,
-        f"generation {asking.generation}: best inherited mIoU {100 * best.miou:.1f} % at "
+        f"evaluations: generation {asking.generation}, best inherited mIoU {100 * best.miou:.1f} % at "
         f"{milliseconds(best.latency_ms)}",
     )
 

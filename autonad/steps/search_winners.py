@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from autonad.storage.journal import Journal
 
 if TYPE_CHECKING:
+    from autonad.config import TrainingConfig
     from autonad.evaluation.result import Size
     from autonad.network import AutoNADNet
     from autonad.search import AskTell
@@ -79,8 +80,7 @@ def _learner(step: Step, inputs: SearchInputs, output: Path) -> Learn:
     from autonad.steps.short_training import ShortTraining
 
     config, settings = step.context.config, step.context.config.search
-    # Averages of so few steps would be those of the first weights.
-    rules = config.retrain.resolved().model_copy(update={"ema_decay": None, "weights": "inherited"})
+    rules = _gentle(inputs.provenance)
     training = ShortTraining(
         rules,
         inputs.source,
@@ -111,6 +111,22 @@ def _learner(step: Step, inputs: SearchInputs, output: Path) -> Learn:
         return known[key][settings.score_at]
 
     return learn
+
+
+def _gentle(supernet: Mapping[str, Any]) -> TrainingConfig:
+    """The settings that trained the supernet, at half its learning rate: the weights are trained already."""
+    from autonad.config import TrainingConfig
+
+    section = "train_supernet."
+    found = {
+        name.removeprefix(section): value
+        for name, value in (supernet.get("settings") or {}).items()
+        if name.startswith(section)
+    }
+    known = {name: value for name, value in found.items() if name in TrainingConfig.model_fields}
+    settings = TrainingConfig(**known)
+    # Averages of so few steps would be those of the first weights.
+    return settings.model_copy(update={"learning_rate": settings.learning_rate / 2, "ema_decay": None})
 
 
 def _known(journal: Journal, identity: dict[str, Any]) -> dict[str, dict[Size, float]]:

@@ -12,7 +12,7 @@ from autonad.console import SILENT
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from autonad.config import RetrainConfig
+    from autonad.config import TrainingConfig
     from autonad.data.dataset import Dataset
     from autonad.data.loader import SegmentationData
     from autonad.detector.spec import DetectorSpec
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ShortTraining:
-    """Trains architectures on one dataset, by the settings of retraining.
+    """Trains architectures on one dataset.
 
     Each is validated at the end of its schedule alone: the best of many validations would flatter those that
     are validated often.
@@ -42,7 +42,7 @@ class ShortTraining:
 
     def __init__(
         self,
-        settings: RetrainConfig,
+        settings: TrainingConfig,
         dataset: Dataset,
         spec: DetectorSpec,
         *,
@@ -124,7 +124,7 @@ class ShortTraining:
 
         return evaluation_data(self._dataset, self._spec, "val")
 
-    def _of(self, epochs: int) -> RetrainConfig:
+    def _of(self, epochs: int) -> TrainingConfig:
         return self._settings.model_copy(
             update={"epochs": epochs, "validate_every": epochs, "checkpoint_every": max(1, epochs // 20)}
         )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from autonad.detector.spec import DetectorSpec
     from autonad.network import SuperNet
     from autonad.training.loop import Task
-    from autonad.training.paths import TrainingPath
+    from autonad.training.paths import Forward, TrainingPath
     from autonad.training.timing import LatencyRecords
     from autonad.training.world import World
 
@@ -85,7 +85,7 @@ def train_supernet(
         supernet, origin = _first_weights(config, spec, initial)
         records = LatencyRecords(output / "records.jsonl")
         trained = run_training(
-            _task(config, supernet.to(world.device), source, spec, records, world),
+            supernet_task(config, supernet.to(world.device), source, spec, records, world),
             identity=_identity(config, supernet, source, origin),
             output=output,
             resume=resume,
@@ -138,15 +138,24 @@ def _first_weights(config: Config, spec: DetectorSpec, initial: Path | None) -> 
     return supernet, sha256_file(initial / "supernet.safetensors")
 
 
-def _task(
+def supernet_task(
     config: Config,
     supernet: SuperNet,
     source: Dataset,
     spec: DetectorSpec,
-    records: LatencyRecords,
+    records: LatencyRecords | None,
     world: World,
 ) -> Task:
-    """The sampler's paths in every step; a fixed panel of architectures is followed."""
+    """The sampler's paths in every step; a fixed panel of architectures is followed.
+
+    Args:
+        config: Section `train_supernet` decides.
+        supernet: What is trained, on its device.
+        source: Images to learn and to judge by.
+        spec: What the network sees of them.
+        records: Take the time of every forward pass; None takes none.
+        world: The processes that train together.
+    """
     from autonad.evaluation.inherited import score_sizes
     from autonad.training.inputs import evaluation_data, training_data
     from autonad.training.loop import Task
@@ -166,9 +175,10 @@ def _task(
     def paths(number: int) -> list[TrainingPath]:
         found = []
         for path in sampler(number, total):
-            forward = partial(supernet, architecture=path.architecture)
-            timed = records.timed(forward, path.architecture, number) if world.leads else forward
-            found.append(TrainingPath(timed, teacher="first" if path.taught else None))
+            forward: Forward = partial(supernet, architecture=path.architecture)
+            if records is not None and world.leads:
+                forward = records.timed(forward, path.architecture, number)
+            found.append(TrainingPath(forward, teacher="first" if path.taught else None))
         return found
 
     def validate(module: torch.nn.Module) -> dict[str, float]:

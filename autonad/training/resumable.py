@@ -90,13 +90,16 @@ def run_training(
     def resumed(progress: Progress) -> None:
         for row in progress.history:
             log({name: value for name, value in row.items() if name != "epoch"}, int(row["epoch"]))
+            judged.take(row, int(row["epoch"]))
         if records is not None and world.leads:
             records.rewind(progress.step)
         console.report(f"resumed after epoch {progress.epoch} of {epochs}")
 
+    judged = _LastValidation()
+
     def logged(metrics: dict[str, float], epoch: int) -> None:
         log(metrics, epoch)
-        console.advance(epoch, epochs, _describe(metrics))
+        console.advance(epoch, epochs, _describe(metrics, judged.take(metrics, epoch)))
 
     progress = train(
         task,
@@ -112,9 +115,20 @@ def run_training(
     return Trained(progress.history, progress.best_miou, progress.best_epoch, mirror)
 
 
-def _describe(metrics: dict[str, float]) -> str:
-    """One short phrase for a progress line."""
-    text = f"loss {metrics['train/loss']:.3f}"
-    if "val/miou" in metrics:
-        text += f", validation mIoU {100 * metrics['val/miou']:.1f} %"
-    return text
+class _LastValidation:
+    """The newest validation mIoU, to be shown beside every later loss."""
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    def take(self, metrics: dict[str, float], epoch: int) -> str:
+        """The newest one, after an epoch that may have had one."""
+        if "val/miou" in metrics:
+            self._text = f", validation mIoU {100 * metrics['val/miou']:.1f} % (epoch {epoch})"
+        return self._text
+
+
+def _describe(metrics: dict[str, float], judged: str) -> str:
+    """One short phrase for a progress line, after the number of epochs."""
+    seconds = metrics["train/seconds"]
+    return f"epochs: loss {metrics['train/loss']:.3f}{judged}, {seconds:.2g} s per epoch"

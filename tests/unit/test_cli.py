@@ -101,11 +101,53 @@ def test_an_option_without_a_default_must_be_given(run: Run, verb: str) -> None:
     assert "required" in run(verb, "--help").out.split("--output")[1].split("--")[0]
 
 
-def test_help_lists_every_verb(run: Run) -> None:
+def test_help_lists_every_verb_in_the_order_of_work(run: Run) -> None:
+    from autonad.cli import app
+    from autonad.cli.verb_list import ORDER
+
     outcome = run("--help")
 
+    names = [name for verbs in ORDER.values() for name in verbs]
+    there = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    assert set(names) == there | {"pipeline"}
     assert (outcome.code, outcome.err) == (0, "")
-    assert {"import-data", "train-supernet", "export", "demo"} <= set(outcome.out.split())
+    places = [outcome.out.index(f"\n  {name} ") for name in names]
+    assert places == sorted(places)
+    assert "..." not in outcome.out.partition("[ARGS]...")[2]
+
+
+def test_a_folder_to_work_in_is_made_once(run: Run, tmp_path: Path) -> None:
+    made, again = run("init", "mine"), run("init", "mine")
+
+    assert (made.code, made.err) == (0, "")
+    assert made.out.startswith("mine: params.yaml, dvc.yaml")
+    assert "autonad run --source" in made.out
+    assert "params.yaml" in again.complaint
+
+
+def test_a_folder_of_another_version_is_noted(run: Run, tmp_path: Path) -> None:
+    assert run("init").code == 0
+    assert "note" not in run("synthesize", "--output", "a", *TINY).out
+    (tmp_path / "autonad.version").write_text("0.0.1")
+    assert run("synthesize", "--output", "b", *TINY).out.startswith("note: autonad.version says '0.0.1'")
+
+
+def test_images_that_cannot_be_used_end_a_run_with_their_causes(run: Run, tmp_path: Path) -> None:
+    source = layout(tmp_path / "mydata")
+    for file in (source / "images").iterdir():
+        file.write_text("no image")
+
+    outcome = run("run", "--source", source, *QUIET)
+
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
+    assert "unreadable" in outcome.out
+
+
+def test_the_version_is_said(run: Run) -> None:
+    from autonad import __version__
+
+    assert run("--version") == Outcome(0, f"{__version__}\n", "")
 
 
 def test_a_generated_dataset_passes_its_audit(run: Run, tmp_path: Path) -> None:
@@ -233,6 +275,9 @@ def test_an_unknown_verb_or_option_shows_the_usage(
         (["synthesize", "--output", "x", "--set", "num_images"], ["num_images", "section.key=value"]),
         (["synthesize", "--output", "x", "--set", "synthesize.classes=[rust]"], ["rust", "crack"]),
         (["demo", "--set", "synthesize.nothing=1"], ["synthesize.nothing", "--set"]),
+        (["run", "--source", "nowhere"], ["nowhere", "--source"]),
+        (["run", "--source", ".", "--output", "runs/x"], ["lies in the source", "--output"]),
+        (["run", "--source", "/", "--set", "seach.population=4"], ["seach", "search"]),
         (["audit"], ["--dataset", "--format"]),
         (["audit", "--format", "masks"], ["--source"]),
         (["audit", "--dataset", "nowhere"], ["nowhere", "import-data"]),

@@ -145,6 +145,18 @@ def test_a_damaged_file_is_named_and_left_out(
     assert "Pareto fronts" in (tmp_path / "page.html").read_text()
 
 
+def test_the_last_two_are_compared_where_none_is_named(
+    config: Config, execution: Callable[..., str], tmp_path: Path
+) -> None:
+    for seed, name in enumerate(("one", "two", "three")):
+        execution(name, seed=seed)
+    page = tmp_path / "page.html"
+
+    unasked = steps.compare(Context(config), output=page).table
+    assert unasked == steps.compare(Context(config), runs=["two", "three"], output=page).table
+    assert unasked != steps.compare(Context(config), runs=["one", "three"], output=page).table
+
+
 def test_what_cannot_be_compared_is_one_clear_line(
     config: Config, execution: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -154,7 +166,7 @@ def test_what_cannot_be_compared_is_one_clear_line(
         steps.compare(Context(config), runs=["one"], output=page)
     with pytest.raises(ConfigError, match="not both"):
         steps.compare(Context(config), runs=["one", "one"], last=2, output=page)
-    with pytest.raises(ConfigError, match="not both"):
+    with pytest.raises(TrackingError, match="2 are asked for"):
         steps.compare(Context(config), output=page)
     with pytest.raises(ConfigError, match="named twice"):
         steps.compare(Context(config), runs=["one", "one"], output=page)

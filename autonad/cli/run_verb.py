@@ -1,0 +1,113 @@
+"""The verb that goes the whole way, from a folder of images to a report and a model."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autonad.cli.options import Call, Classes, Format
+from autonad.cli.text import interval, percent
+from autonad.errors import FaultyItems
+
+if TYPE_CHECKING:
+    from autonad.steps.design_chain import Designed
+    from autonad.steps.own_data import OwnDataResult
+
+RunOutput = Annotated[
+    Path | None, typer.Option("--output", help="Folder to write.", show_default="runs/ and the source's name")
+]
+
+
+def run(
+    *,
+    source: Annotated[Path, typer.Option("--source", help="Folder of images and masks.")],
+    output: RunOutput = None,
+    budget_ms: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--budget-ms",
+            help="Latency that must not be exceeded, ms. Repeatable: a detector for each.",
+            show_default="search.latency_budget_ms",
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--minutes",
+            help="Time for everything; epochs and evaluations are fitted to it.",
+            min=0.1,
+            show_default="as long as the settings take",
+        ),
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option("--target", help="Target file of the device.", show_default="this machine")
+    ] = None,
+    format: Format = "auto",
+    classes: Classes = None,
+    replace_output: Annotated[
+        bool, typer.Option("--replace", help="Remove what an earlier run wrote into the output first.")
+    ] = False,
+    call: Call,
+) -> None:
+    """Go from a folder of images and masks to a report and a model; the same command goes on after a stop."""
+    from autonad.cli.fault_lines import causes_printed
+    from autonad.steps.own_data import run_own_data
+
+    if budget_ms:
+        wanted = budget_ms[0] if len(budget_ms) == 1 else budget_ms
+        call = replace(call, set=[*(call.set or ()), f"search.latency_budget_ms={wanted}"])
+    output = output or Path("runs") / (source.resolve().stem or "data")
+    names = tuple(name.strip() for name in classes.split(",")) if classes else None
+    try:
+        with causes_printed(), call.context() as context:
+            result = run_own_data(
+                context,
+                source=source,
+                output=output,
+                format=format,
+                classes=names,
+                target=target,
+                minutes=minutes,
+                replace_output=replace_output,
+            )
+    except KeyboardInterrupt:
+        print("the same command goes on from here", file=sys.stderr)
+        raise
+    _say_result(result)
+    if result.faulty:
+        raise FaultyItems(
+            f"{result.faulty} items of {source} could not be used; {output / 'dataset' / 'audit.html'} "
+            "names them"
+        )
+
+
+def _say_result(result: OwnDataResult) -> None:
+    from autonad.console import duration
+
+    for one in result.detectors:
+        print()
+        if len(result.detectors) > 1:
+            print(one.name)
+        say_detector(one)
+    logged = "" if result.execution is None else f"; in MLflow: execution {result.execution}"
+    print(f"\ntook     {duration(sum(result.seconds.values()))}{logged}")
+
+
+def say_detector(one: Designed) -> None:
+    """Print what was designed, and where it is."""
+    rows = [
+        ("test mIoU", f"{percent(one.miou)}{interval(one.interval)}"),
+        ("test mF1", percent(one.mf1)),
+        ("inherited validation mIoU", percent(one.inherited_miou)),
+        ("parameters", f"{one.parameters:,}"),
+        ("latency", one.latency),
+    ]
+    for label, value in rows:
+        print(f"{label:<28}{value}")
+    for label, sentence in (("rules of the line", one.told[0]), ("", one.told[-1])):
+        print(f"{label:<28}{sentence}")
+    print(f"\nreport   {one.report}\nmodel    {one.model}")

@@ -1,0 +1,297 @@
+"""From a dataset and a target to an exported detector: the steps that `run` and `demo` share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from autonad.config.context import Context
+from autonad.errors import LatencyError
+from autonad.steps.chain import Chain, Figures, Link
+from autonad.steps.describe_target import describe_target
+from autonad.steps.evaluate import evaluate
+from autonad.steps.export import export
+from autonad.steps.fit_thresholds import fit_thresholds
+from autonad.steps.profile_latency import profile_latency
+from autonad.steps.retrain import retrain
+from autonad.steps.search import search
+from autonad.steps.train_supernet import train_supernet
+
+THIS_MACHINE = "this-machine"
+
+
+@dataclass(frozen=True)
+class Designed:
+    """One detector that was designed.
+
+    Attributes:
+        name: `<target>-<budget>`, or the target's name without a budget.
+        miou: Test mIoU of the retrained architecture, a fraction, background included.
+        mf1: Test mF1, likewise.
+        interval: Bootstrap interval of the mIoU over parts.
+        inherited_miou: Validation mIoU of the same architecture with the supernet's weights.
+        parameters: Scalars in its tensors.
+        latency: What it takes on the target and where it was exported, in words.
+        told: What its rules promise and do, in sentences.
+        report: The page to open.
+        model: The ONNX file.
+        evaluation: Evaluation folder.
+    """
+
+    name: str
+    miou: float
+    mf1: float
+    interval: tuple[float, float] | None
+    inherited_miou: float
+    parameters: int
+    latency: str
+    told: tuple[str, ...]
+    report: Path
+    model: Path
+    evaluation: Path
+
+
+@dataclass(frozen=True)
+class Design:
+    """The steps of one dataset, each in a sub-folder of `output` that is named after it.
+
+    Attributes:
+        context: What every step is called with.
+        chain: Runs them, or knows that they were run.
+        output: Where all of it is.
+        fingerprint: The dataset's.
+        classes: Its classes, background first.
+    """
+
+    context: Context
+    chain: Chain
+    output: Path
+    fingerprint: str
+    classes: tuple[str, ...]
+
+    @property
+    def dataset(self) -> Path:
+        """Dataset folder."""
+        return self.output / "dataset"
+
+    def run(self, target: Path | None = None) -> list[Designed]:
+        """Run all steps.
+
+        Args:
+            target: Target file that the detector is for; None describes this machine.
+
+        Returns:
+            A detector for each latency budget.
+
+        Raises:
+            AutonadError: A step cannot be done; those before it are kept.
+        """
+        self._describe(target)
+        self.chain(self._supernet())
+        self.chain(self._latency())
+        try:
+            found = self.chain(self._search())["found"]
+        except LatencyError:
+            # The table may be of a busy moment: the same command shall measure again.
+            self.chain.forget("profile-latency")
+            raise
+        return [self._detector(one, alone=len(found) == 1) for one in found]
+
+    def _settings(self, *sections: str) -> dict[str, Any]:
+        """What a step's result depends on in the configuration, and the dataset's fingerprint."""
+        kept = self.context.config.model_dump(mode="json", include={"seed", *sections})
+        return {**kept, "dataset": self.fingerprint}
+
+    def _describe(self, target: Path | None) -> None:
+        """Write the target; it costs nothing, so that another machine is noticed each time."""
+        from autonad.latency.target import Target
+
+        there = self.output / "target.json"
+        if target is not None:
+            Target.load(target).save(there)
+            return
+        threads = self.context.config.threads
+        describe_target(name=THIS_MACHINE, output=there, threads=threads)
+
+    def _supernet(self) -> Link:
+        folder = self.output / "train-supernet"
+        return Link(
+            "train-supernet",
+            lambda: _miou(
+                train_supernet(self.context, dataset=self.dataset, output=folder, resume="or-restart")
+            ),
+            self._settings("space", "input", "train_supernet"),
+            writes=(folder / "supernet.safetensors", folder / "supernet.json"),
+        )
+
+    def _latency(self) -> Link:
+        folder, target = self.output / "profile-latency", self.output / "target.json"
+        classes = len(self.classes)
+
+        def does() -> Figures:
+            done = profile_latency(self.context, target=target, output=folder, num_classes=classes)
+            return {"cautions": done.cautions}
+
+        settings = self.context.config.model_dump(
+            mode="json", include={"seed", "space", "input", "profile_latency"}
+        )
+        return Link(
+            "profile-latency",
+            does,
+            {**settings, "classes": classes},
+            (target,),
+            tuple(folder / name for name in ("table.parquet", "target.json", "prior.json")),
+        )
+
+    def _search(self) -> Link:
+        folder = self.output / "search"
+        supernet, latency = self.output / "train-supernet", self.output / "profile-latency"
+
+        def does() -> Figures:
+            first = search(
+                self.context,
+                dataset=self.dataset,
+                supernet=supernet,
+                latency=latency,
+                output=folder,
+                resume="or-restart",
+            )
+            found = [asdict(one) for one in (first, *first.others)]
+            return {"found": [{name: one[name] for name in _FOUND} | _place(one, folder) for one in found]}
+
+        return Link(
+            "search",
+            does,
+            self._settings("search", "profile_latency"),
+            (
+                supernet / "supernet.safetensors",
+                *(latency / name for name in ("table.parquet", "target.json", "prior.json")),
+            ),
+            tuple(folder / name for name in ("architecture.json", "inherited.safetensors", "search.json")),
+        )
+
+    def _detector(self, found: Mapping[str, Any], *, alone: bool) -> Designed:
+        """Retrain, evaluate and export what a search found for one budget."""
+        name = str(found["name"])
+        mark = "" if alone else f" {name}"
+        place = self.output if alone else self.output / "variants" / name
+        searched = self.output / "search" / found["folder"]
+        model, evaluation = place / "retrain", place / "evaluate"
+        line, exported = place / "fit-thresholds", place / "export"
+        self.chain(self._retraining(mark, searched, model))
+        scored = self.chain(self._evaluating(mark, searched, model, evaluation))
+        fitted = self.chain(self._fitting(mark, evaluation, line))
+        shipped = self.chain(self._exporting(mark, model, evaluation, line / "rules.yaml", exported))
+        return Designed(
+            name=name,
+            miou=scored["miou"],
+            mf1=scored["mf1"],
+            interval=None if scored["interval"] is None else tuple(scored["interval"]),
+            inherited_miou=found["miou"],
+            parameters=found["parameters"],
+            latency=shipped["latency"],
+            told=tuple(fitted["told"]),
+            report=line / "report.html",
+            model=exported / "model.onnx",
+            evaluation=evaluation,
+        )
+
+    def _retraining(self, mark: str, searched: Path, model: Path) -> Link:
+        config, teacher = self.context.config, self.output / "train-supernet"
+        reads = [searched / "architecture.json", searched / "inherited.safetensors"]
+        if config.retrain.teacher != "none":
+            reads.append(teacher / "supernet.safetensors")
+        given: dict[str, Any] = {"dataset": self.dataset, "search": searched, "output": model}
+        return Link(
+            f"retrain{mark}",
+            lambda: _miou(retrain(self.context, **given, teacher=teacher, resume="or-restart")),
+            self._settings("retrain", "input"),
+            tuple(reads),
+            (model / "model.safetensors", model / "model.json"),
+        )
+
+    def _evaluating(self, mark: str, searched: Path, model: Path, evaluation: Path) -> Link:
+        latency = self.output / "profile-latency"
+
+        def does() -> Figures:
+            done = evaluate(
+                self.context,
+                dataset=self.dataset,
+                model=model,
+                output=evaluation,
+                search=searched,
+                latency=latency,
+            )
+            return {"miou": done.miou, "mf1": done.mf1, "interval": done.interval}
+
+        return Link(
+            f"evaluate{mark}",
+            does,
+            self._settings("evaluate"),
+            (
+                model / "model.safetensors",
+                model / "model.json",
+                searched / "search.json",
+                searched / "population.parquet",
+                latency / "prior.json",
+            ),
+            tuple(
+                evaluation / name
+                for name in ("metrics.json", "report.html", "candidates-val.npz", "candidates-test.npz")
+            ),
+        )
+
+    def _fitting(self, mark: str, evaluation: Path, line: Path) -> Link:
+        config = self.context.config
+
+        def does() -> Figures:
+            return {"told": fit_thresholds(self.context, evaluation=evaluation, output=line).told}
+
+        names = ("metrics.json", "report.html", "candidates-val.npz", "candidates-test.npz")
+        return Link(
+            f"fit-thresholds{mark}",
+            does,
+            {**self._settings("fit_thresholds"), "resamples": config.evaluate.resamples},
+            tuple(evaluation / name for name in names),
+            (line / "rules.yaml", line / "report.html"),
+        )
+
+    def _exporting(self, mark: str, model: Path, evaluation: Path, rules: Path, exported: Path) -> Link:
+        def does() -> Figures:
+            done = export(
+                self.context,
+                model=model,
+                dataset=self.dataset,
+                evaluation=evaluation,
+                rules=rules,
+                output=exported,
+            )
+            return {"latency": done.latency}
+
+        return Link(
+            f"export{mark}",
+            does,
+            self._settings("export"),
+            (model / "model.safetensors", model / "model.json", evaluation / "metrics.json", rules),
+            (exported / "model.onnx", exported / "parity.json", exported / "MODEL_CARD.md"),
+        )
+
+
+_FOUND = ("name", "miou", "parameters", "predicted_ms", "measured_ms", "reason")
+
+
+def _place(found: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    return {"folder": str(Path(found["folder"]).relative_to(folder))}
+
+
+def _miou(done: Any) -> Figures:
+    return {"miou": done.miou}
+
+
+def fingerprint_of(dataset: Path) -> str:
+    """A dataset's fingerprint."""
+    from autonad.data.dataset import Dataset
+
+    return Dataset.open(dataset).fingerprint
