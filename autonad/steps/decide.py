@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +16,16 @@ from autonad.tracking.tags import ACTION, FINGERPRINT, HARDWARE_KEY, PIN_KEY
 
 if TYPE_CHECKING:
     from autonad.appearance.batches import BatchTests, Predict
+    from autonad.appearance.last_search import LastSearch
     from autonad.appearance.pin import Pin
     from autonad.appearance.policy import Decision
     from autonad.data.dataset import Dataset
     from autonad.latency.target import Target
 
 DECISION, PAGE = "decision.json", "decision.html"
+# Inside the decision folder: the pin of the last finished search, from when the pin moves.
+KEPT = "last-pin"
+RETURNED = "what it had moved for is gone, and nothing was searched meanwhile"
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,10 @@ def decide(
         context: Section `decide` decides; `search`, `space`, `input` and `train_supernet` are compared with
             those of the last search.
         dataset: Dataset folder, new batches included.
-        pin: Pin folder; it is written on a first search and when the pin moves, else only read.
+        pin: Pin folder; it is written on a first search, when the pin moves, and when what it had moved for
+            is taken back before a search was finished; else only read.
         target: Target file.
-        output: Decision folder to write: `decision.json`, `decision.html`.
+        output: Decision folder to write: `decision.json`, `decision.html`, and `last-pin` when the pin moves.
         search: Search folder of the last search, where there was one.
         model: ONNX file of the champion; it predicts the masks of images that have none.
 
@@ -78,6 +83,7 @@ def decide(
     from autonad.appearance.last_search import read_last_search, this_search
     from autonad.appearance.pinning import make_pin
     from autonad.appearance.policy import apply_policy
+    from autonad.appearance.searched_pin import move_pin, return_pin
     from autonad.data.dataset import Dataset
     from autonad.latency.target import Target
 
@@ -85,7 +91,8 @@ def decide(
     _check_window(settings)
     source, device = Dataset.open(dataset), Target.load(target)
     last = read_last_search(search)
-    before = _last_pin(pin, search, settings)
+    kept = output / KEPT
+    before = _last_pin(pin, kept, search, last, settings)
     now = this_search(config, before.key if before else None, device.hardware_key, device.name)
     params = {
         "decide": settings.model_dump(),
@@ -109,7 +116,9 @@ def decide(
         found = before
         if decision.moves_pin or found is None:
             found = make_pin(source, settings, config.seed, context.console.report)
-            found.save(pin)
+            move_pin(found, pin, kept, last)
+        elif return_pin(found, pin, kept):
+            decision = replace(decision, notes=(*decision.notes, f"the pin is {found.key} again: {RETURNED}"))
         _write(config, output, decision, seen, source, device, before, found)
         step.run.tag(PIN_KEY, found.key)
         step.run.tag(ACTION, decision.action)
@@ -140,11 +149,13 @@ def _check_window(settings: DecideConfig) -> None:
         )
 
 
-def _last_pin(folder: Path, search: Path | None, settings: DecideConfig) -> Pin | None:
-    """The pin that there is; None only if nothing was searched, or if a person wants to begin anew."""
-    from autonad.appearance import pin as pins
+def _last_pin(
+    folder: Path, kept: Path, search: Path | None, last: LastSearch | None, settings: DecideConfig
+) -> Pin | None:
+    """The pin to compare with; None only if nothing was searched, or if a person wants to begin anew."""
+    from autonad.appearance.searched_pin import searched_pin
 
-    found = pins.Pin.load(folder) if pins.exists(folder) else None
+    found = searched_pin(folder, kept, last)
     searched = search is not None and (search / "architecture.json").is_file()
     if searched and found is None and settings.force != "train":
         raise StorageError(
