@@ -69,12 +69,12 @@ class Step:
     def attach_training(
         self, folder: Path, names: tuple[str, ...], history: list[dict[str, float]], parameters: int
     ) -> None:
-        """Log what a training has written: its files, its curves, and how large the network is."""
+        """Draw a training's curves; log them, the files that it has written, and how large the network is."""
         from autonad.tracking.runs.step_figures import log_history
 
         self.attach(folder, *names)
         self.log({"model/parameters": float(parameters)}, 0)
-        log_history(self.run, history)
+        log_history(self.run, folder, history)
 
     @property
     def console(self) -> Console:
