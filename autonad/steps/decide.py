@@ -81,9 +81,7 @@ def decide(
     """
     config = context.config
     from autonad.appearance.last_search import read_last_search, this_search
-    from autonad.appearance.pinning import make_pin
     from autonad.appearance.policy import apply_policy
-    from autonad.appearance.searched_pin import move_pin, return_pin
     from autonad.data.dataset import Dataset
     from autonad.latency.target import Target
 
@@ -113,12 +111,7 @@ def decide(
             last=last if before is not None else None,
             notes=seen.tests.notes,
         )
-        found = before
-        if decision.moves_pin or found is None:
-            found = make_pin(source, settings, config.seed, context.console.report)
-            move_pin(found, pin, kept, last)
-        elif return_pin(found, pin, kept):
-            decision = replace(decision, notes=(*decision.notes, f"the pin is {found.key} again: {RETURNED}"))
+        found, decision = _settle(context, source, decision, before, last, pin, kept)
         _write(config, output, decision, seen, source, device, before, found)
         step.run.tag(PIN_KEY, found.key)
         step.run.tag(ACTION, decision.action)
@@ -163,6 +156,28 @@ def _last_pin(
             "`dvc pull`, or, if it is lost, begin anew with --set decide.force=train"
         )
     return found
+
+
+def _settle(
+    context: Context,
+    source: Dataset,
+    decision: Decision,
+    before: Pin | None,
+    last: LastSearch | None,
+    folder: Path,
+    kept: Path,
+) -> tuple[Pin, Decision]:
+    """Let the folder hold the pin that holds from now on."""
+    from autonad.appearance.pinning import make_pin
+    from autonad.appearance.searched_pin import move_pin, return_pin
+
+    if decision.moves_pin or before is None:
+        found = make_pin(source, context.config.decide, context.config.seed, context.console.report)
+        move_pin(found, folder, kept, last)
+        return found, decision
+    if return_pin(before, folder, kept):
+        decision = replace(decision, notes=(*decision.notes, f"the pin is {before.key} again: {RETURNED}"))
+    return before, decision
 
 
 @dataclass(frozen=True)

@@ -69,15 +69,12 @@ def evaluate(
         search: Search folder, for the report's search progress and latency; optional.
         latency: Latency folder, for the report's prior; optional.
     """
-    import numpy as np
-
     config, console = context.config, context.console
     from autonad.data.dataset import Dataset
     from autonad.evaluation.candidates import collect_splits
     from autonad.evaluation.result import write_evaluation
     from autonad.evaluation.views import measure_views
-    from autonad.files import write_json, write_text_atomic
-    from autonad.report.class_charts import confusion_figure
+    from autonad.files import write_json
     from autonad.report.content import read_inputs, report_content
     from autonad.report.evaluation import write_page
     from autonad.report.panels import collect_panels
@@ -102,8 +99,7 @@ def evaluate(
             least, views = network.architecture.least_side, settings.test_time
             metrics["test_time"] = measure_views(forward, data, source, result, views, least_side=least)
         write_evaluation(output, metrics, result.per_image())
-        confusion = np.array(metrics["input"]["confusion"])
-        write_text_atomic(output / "confusion.svg", confusion_figure(confusion, metrics["classes"]))
+        _draw_confusion(output, metrics)
         write_json(output / "roc.json", thresholds.roc().to_dict("list"))
         panels = collect_panels(forward, data, source, result.per_image(), count=settings.panels)
         collect_splits(
@@ -172,6 +168,16 @@ def _predict(
         progress=lambda done, total: console.advance(done, total, "images"),
     )
     return result, thresholds
+
+
+def _draw_confusion(output: Path, metrics: dict[str, Any]) -> None:
+    import numpy as np
+
+    from autonad.files import write_text_atomic
+    from autonad.report.class_charts import confusion_figure
+
+    figure = confusion_figure(np.array(metrics["input"]["confusion"]), metrics["classes"])
+    write_text_atomic(output / "confusion.svg", figure)
 
 
 def _log(

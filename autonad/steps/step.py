@@ -122,6 +122,8 @@ def begin(
         tags=tags or {},
         warn=context.console.report,
     ) as run:
+        if run.id is not None:
+            context.console.report(f"MLflow: {settings.shown}")
         step = Step(run, context)
         yield step
         if step.said:
@@ -130,14 +132,16 @@ def begin(
 
 
 def tracking_settings(config: Config) -> TrackingSettings:
-    """Where the configuration says that runs are logged."""
-    from autonad.tracking import TrackingSettings
+    """Where runs are logged: as the configuration says; see `effective` for MLflow's own variables."""
+    from autonad.tracking.destination import TrackingSettings, effective
 
-    return TrackingSettings(
-        uri=config.tracking.uri,
-        experiment=config.tracking.experiment,
-        enabled=config.tracking.enabled,
-        system_seconds=config.tracking.system_seconds,
+    return effective(
+        TrackingSettings(
+            uri=config.tracking.uri,
+            experiment=config.tracking.experiment,
+            enabled=config.tracking.enabled,
+            system_seconds=config.tracking.system_seconds,
+        )
     )
 
 
