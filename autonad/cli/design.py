@@ -294,6 +294,8 @@ def demo(
     from autonad.config.context import Context
     from autonad.console import open_console
     from autonad.steps.demo import demo, demo_config
+    from autonad.steps.step import tracking_settings
+    from autonad.tracking.links import LOCAL, experiments_link
 
     config = demo_config(tuple(set or ()))
     name = execution or f"demo-{datetime.datetime.now():%Y%m%d-%H%M%S}"
@@ -315,4 +317,6 @@ def demo(
     print(f"\nreport   {result.report}\nmodel    {result.model}")
     if config.tracking.enabled:
         mlflow = shutil.which("mlflow") or Path(sys.executable).with_name("mlflow")
-        print(f"MLflow   {mlflow} ui --backend-store-uri {config.tracking.uri}   (execution {name})")
+        uri = tracking_settings(config).uri
+        print(f"MLflow   {mlflow} ui --backend-store-uri {uri}   (execution {name})")
+        print(f"         then open {experiments_link(LOCAL)}")

@@ -122,8 +122,9 @@ def begin(
         tags=tags or {},
         warn=context.console.report,
     ) as run:
-        if run.id is not None:
-            context.console.report(f"MLflow: {settings.shown}")
+        store = f"MLflow: {settings.shown}" if run.id is not None else ""
+        for line in filter(None, (context.parameters, store)):
+            context.console.report(line)
         step = Step(run, context)
         yield step
         if step.said:

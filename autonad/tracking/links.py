@@ -6,14 +6,13 @@ LOCAL = "http://127.0.0.1:5000"  # where `mlflow ui` listens unless told otherwi
 _TRAININGS = "workflowType=machine_learning"
 
 
-def experiment_link(ui: str, experiment: str) -> str:
-    """The list of an experiment's runs.
+def experiments_link(ui: str) -> str:
+    """The list of all experiments.
 
     Args:
         ui: Address of the server.
-        experiment: Id of the experiment.
     """
-    return f"{ui.rstrip('/')}/#/experiments/{experiment}/runs?{_TRAININGS}"
+    return f"{ui.rstrip('/')}/#/experiments?{_TRAININGS}"
 
 
 def run_link(ui: str, experiment: str, run: str) -> str:
