@@ -144,6 +144,7 @@ def open_store(uri: str) -> MlflowClient:
     except FAILURES:
         if not set_aside_unused(path):
             raise
+    _let_go(uri)
     prepare_file(path, _make_store)
     return _opened(uri)
 
@@ -182,8 +183,17 @@ def _opened(uri: str) -> MlflowClient:
 
 
 def _make_store(uri: str) -> None:
-    # MLflow keeps the engine of a store, and sqlite would go on writing to the file wherever it is moved.
-    _opened(uri)._tracking_client.store.engine.dispose()
+    _opened(uri)
+    _let_go(uri)
+
+
+def _let_go(uri: str) -> None:
+    """Close a sqlite file: MLflow keeps it open, and would go on writing to it wherever it is moved."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    engine = SqlAlchemyStore._engine_map.pop(uri, None)
+    if engine is not None:
+        engine.dispose()
 
 
 def _impatient(uri: str) -> str:

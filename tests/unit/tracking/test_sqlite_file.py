@@ -89,9 +89,9 @@ def test_a_folder_that_was_moved_or_copied_keeps_its_files_beside_the_store(
     settings = TrackingSettings(f"sqlite:///{new / 'mlflow.db'}", unsent=tmp_path / "unsent")
     with track(settings, stage="retrain", environment={}) as later:
         later.text("after", "note.txt")
-    for one in (run, later):
-        place = connect(settings).download_artifacts(str(one.id), "note.txt")
-        assert Path(place).is_relative_to(new)
+    for one, text in ((run, "before"), (later, "after")):
+        assert Path(connect(settings).download_artifacts(str(one.id), "note.txt")).read_text() == text
+        assert list(new.rglob(f"{one.id}/artifacts/note.txt"))
     assert sorted(old.rglob("*")) == before
 
 
