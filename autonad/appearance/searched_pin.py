@@ -14,7 +14,7 @@ from autonad.errors import StorageError
 from autonad.files import write_bytes_atomic
 
 
-def searched_pin(folder: Path, kept: Path, last: LastSearch | None) -> Pin | None:
+def compared_pin(folder: Path, kept: Path, last: LastSearch | None) -> Pin | None:
     """The pin that the last finished search was run on where it is here, else the one in the folder.
 
     Args:

@@ -20,9 +20,10 @@ def headline_figures(
         num_bytes: Size of its file.
 
     Returns:
-        Fractions with four decimals, milliseconds and megabytes with three significant digits; None where
-        the split cannot say: `miou` with the ends of its interval, `mf1`, `worst_iou` of the defect classes,
-        and at the rules of the line `misses`, `overkill` and `review`.
+        `miou`, the ends of its interval (`low`, `high`), `mf1`, the IoU of the worst defect class (`worst`),
+        and at the rules of the line `misses`, `overkill` and `review`, as fractions with three decimals; `ms` and
+        `mb` with three significant digits. None where the split cannot say. Short names: ten columns have to
+        fit a terminal.
     """
     inside = metrics["input"]
     interval = metrics["intervals"]["input"].get("miou") or {}
@@ -31,20 +32,20 @@ def headline_figures(
     rates = {name: line[name]["rate"] if line else None for name in ("misses", "overkill", "review_load")}
     return {
         "miou": _fraction(inside["miou"]),
-        "miou_low": _fraction(interval.get("low")),
-        "miou_high": _fraction(interval.get("high")),
+        "low": _fraction(interval.get("low")),
+        "high": _fraction(interval.get("high")),
         "mf1": _fraction(inside["mf1"]),
-        "worst_iou": _fraction(min(known, default=None)),
+        "worst": _fraction(min(known, default=None)),
         "misses": _fraction(rates["misses"]),
         "overkill": _fraction(rates["overkill"]),
         "review": _fraction(rates["review_load"]),
-        "latency_ms": None if latency_ms is None else _rounded(latency_ms),
-        "size_mb": _rounded(num_bytes / 1e6),
+        "ms": None if latency_ms is None else _rounded(latency_ms),
+        "mb": _rounded(num_bytes / 1e6),
     }
 
 
 def _fraction(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+    return None if value is None else round(value, 3)
 
 
 def _rounded(value: float) -> float:

@@ -146,9 +146,9 @@ def _last_pin(
     folder: Path, kept: Path, search: Path | None, last: LastSearch | None, settings: DecideConfig
 ) -> Pin | None:
     """The pin to compare with; None only if nothing was searched, or if a person wants to begin anew."""
-    from autonad.appearance.searched_pin import searched_pin
+    from autonad.appearance.searched_pin import compared_pin
 
-    found = searched_pin(folder, kept, last)
+    found = compared_pin(folder, kept, last)
     searched = search is not None and (search / "architecture.json").is_file()
     if searched and found is None and settings.force != "train":
         raise StorageError(

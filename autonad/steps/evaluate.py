@@ -99,7 +99,6 @@ def evaluate(
             least, views = network.architecture.least_side, settings.test_time
             metrics["test_time"] = measure_views(forward, data, source, result, views, least_side=least)
         write_evaluation(output, metrics, result.per_image())
-        _draw_confusion(output, metrics)
         write_json(output / "roc.json", thresholds.roc().to_dict("list"))
         panels = collect_panels(forward, data, source, result.per_image(), count=settings.panels)
         collect_splits(
@@ -187,7 +186,7 @@ def _log(
     curves: Mapping[str, tuple[pd.DataFrame, float]],
     panels: list[Panel],
 ) -> None:
-    """Figures, files and headline for MLflow."""
+    """Figures, files and headline for MLflow; the confusion as a picture of its own."""
     from autonad.tracking.names import class_metric, split_metrics
     from autonad.tracking.runs.step_figures import evaluation_headline, log_figures
 
@@ -196,5 +195,6 @@ def _log(
     extra = {"test/views_gain": views.get("gain"), "latency/views_ms": views.get("ms")}
     step.run.log(split_metrics(metrics) | averages | extra)
     step.attach(output, "metrics.json", "per_image.parquet", "report.html")
+    _draw_confusion(output, metrics)
     log_figures(step.run, metrics, curves, panels)
     step.headline(evaluation_headline(metrics))

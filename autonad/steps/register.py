@@ -11,8 +11,8 @@ from autonad.config import Config
 from autonad.config.context import Context
 from autonad.deploy import MODEL
 from autonad.errors import ConfigError, ExportError, TrackingError
+from autonad.steps.comparable import why_not_registered, write_figures
 from autonad.steps.step import begin, dataset_name, tracking_settings
-from autonad.tracking.runs.origin import dvc_experiment
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT, HARDWARE_KEY, MISSES, MODEL_NAME, OVERKILL
 
 if TYPE_CHECKING:
@@ -96,7 +96,6 @@ def register(
         ConfigError: It is not known what the detector shall run on.
         TrackingError: MLflow, or the champion in it, cannot be used.
     """
-    from autonad.evaluation.headline import FIGURES
     from autonad.files import write_json
     from autonad.tracking.registry.registry import Registry
 
@@ -110,8 +109,8 @@ def register(
         "rules": entry.network.network.rules.to_dict(),
         "line": entry.line,
     }
-    write_json(output / FIGURES, _figures(entry, evaluation))
-    if why_not := _why_not(config):
+    write_figures(output, evaluation, entry.folder / MODEL, entry.latency.figures["latency_ms"], entry.line)
+    if why_not := why_not_registered(config):
         reasons: tuple[str, ...] = (f"not registered: {why_not}",)
         report |= {"version": None, "champion": False, "reasons": reasons}
         write_json(output / "registration.json", report)
@@ -146,30 +145,6 @@ def register(
         step.attach(output, "registration.json")
         step.headline(f"{version} is {'in use' if promote else 'not in use'}: {reasons[0]}")
         return RegisterResult(entry.name, version.number, promote, reasons)
-
-
-def _why_not(config: Config) -> str:
-    """Why nothing is registered, whatever the detector is worth; empty if it may be."""
-    if not config.tracking.enabled:
-        return "tracking is off (tracking.enabled)"
-    if experiment := dvc_experiment():
-        return (
-            f"DVC only tries this ({experiment}); if it is to count, `dvc exp apply {experiment}` and then "
-            "`dvc repro --force --single-item register`"
-        )
-    return ""
-
-
-def _figures(entry: _Entry, evaluation: Path) -> dict[str, float | None]:
-    from autonad.evaluation.headline import headline_figures
-    from autonad.files import read_json
-
-    return headline_figures(
-        read_json(evaluation / "metrics.json", "the evaluation"),
-        entry.line,
-        entry.latency.figures["latency_ms"],
-        (entry.folder / MODEL).stat().st_size,
-    )
 
 
 def _read(config: Config, export: Path, evaluation: Path, dataset: Path, target: Path | None) -> _Entry:

@@ -122,14 +122,22 @@ def begin(
         tags=tags or {},
         warn=context.console.report,
     ) as run:
-        store = f"MLflow: {settings.shown}" if run.id is not None else ""
-        for line in filter(None, (context.parameters, store)):
-            context.console.report(line)
         step = Step(run, context)
+        if learns:  # the others are over in no time, and may refuse in one line
+            _say_where(step, context.parameters, settings)
         yield step
+        if not learns:
+            _say_where(step, "", settings)
         if step.said:
             run.headline(step.said)
         run.log({"time/seconds": step.seconds, "memory/peak_mib": peak_memory_mib()}, step=0)
+
+
+def _say_where(step: Step, parameters: str, settings: TrackingSettings) -> None:
+    """Say what is used that the user has perhaps not named: parameters, and the store."""
+    store = f"MLflow: {settings.shown}" if step.run.id is not None else ""
+    for line in filter(None, (parameters, store)):
+        step.console.report(line)
 
 
 def tracking_settings(config: Config) -> TrackingSettings:
