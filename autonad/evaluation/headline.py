@@ -21,9 +21,9 @@ def headline_figures(
 
     Returns:
         `miou`, the ends of its interval (`low`, `high`), `mf1`, the IoU of the worst defect class (`worst`),
-        and at the rules of the line `misses`, `overkill` and `review`, as fractions with three decimals; `ms` and
-        `mb` with three significant digits. None where the split cannot say. Short names: ten columns have to
-        fit a terminal.
+        and at the rules of the line `misses`, `overkill` and `review`, as fractions with three decimals; `ms`
+        and `mb` with three significant digits. None where the split cannot say. Short names: ten columns have
+        to fit a terminal.
     """
     inside = metrics["input"]
     interval = metrics["intervals"]["input"].get("miou") or {}
