@@ -64,6 +64,7 @@ dvc: $(STAMP) ## Write the modules that each stage depends on into dvc.yaml, fro
 	$(BIN)/python tests/dvc_deps.py
 
 mlflow: $(STAMP) ## Start an MLflow server here: sqlite and local artifacts
+	@echo 'Open http://127.0.0.1:$(MLFLOW_PORT)/#/experiments?workflowType=machine_learning'
 	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
 	    $(BIN)/mlflow server --port $(MLFLOW_PORT) --workers 2 --uvicorn-opts '--timeout-worker-healthcheck 60' \
 	    --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlartifacts

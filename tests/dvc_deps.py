@@ -36,6 +36,9 @@ LEFT_OUT = (
 # A page is the out of these stages, so that its drawing counts.
 DRAWS = {"evaluate": "report", "fit-thresholds": "report"}
 
+# Ways to a verb that its stage does not take: `fit-thresholds` has an evaluation, and runs no model.
+NOT_TAKEN = {"fit-thresholds": ("steps/model_candidates.py",)}
+
 
 def wanted(root: Path = ROOT) -> dict[str, list[str]]:
     """Stage → the product's files and folders among its `deps`, in the order in which they are written."""
@@ -55,7 +58,8 @@ def written(root: Path = ROOT) -> dict[str, list[str]]:
 def dependencies(stage: str, command: str, root: Path = ROOT) -> list[str]:
     """What a stage's `deps` must name: whole folders where all of their files are reached."""
     verb = command.split()[1].replace("-", "_")
-    out = {root / PACKAGE / name for name in LEFT_OUT if name != DRAWS.get(stage)}
+    left_out = {*LEFT_OUT, *NOT_TAKEN.get(stage, ())} - {DRAWS.get(stage)}
+    out = {root / PACKAGE / str(name) for name in left_out}
     todo, reached = [root / PACKAGE / "steps" / f"{verb}.py"], set[Path]()
     while todo:
         file = todo.pop()

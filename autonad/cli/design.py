@@ -296,6 +296,8 @@ def demo(
     from autonad.config.context import Context
     from autonad.console import open_console
     from autonad.steps.demo import demo, demo_config
+    from autonad.steps.step import tracking_settings
+    from autonad.tracking.links import LOCAL, experiments_link
 
     config = demo_config(tuple(set or ()))
     with open_console() as screen:
@@ -307,6 +309,6 @@ def demo(
         print(f"{f'time, {step}':<28}{seconds:.1f} s")
     if config.tracking.enabled:
         mlflow = shutil.which("mlflow") or Path(sys.executable).with_name("mlflow")
-        print(
-            f"MLflow   {mlflow} ui --backend-store-uri {config.tracking.uri}   (execution {result.execution})"
-        )
+        uri = tracking_settings(config).uri
+        print(f"MLflow   {mlflow} ui --backend-store-uri {uri}   (execution {result.execution})")
+        print(f"         then open {experiments_link(LOCAL)}")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from autonad.data.ingest.settings import PartOptions
     from autonad.data.pixels.pixel_options import PixelOptions
 
+DEFAULT_PARAMS = Path("params.yaml")
+
 Params = Annotated[
     Path | None,
     typer.Option("--params", help="Parameter file.", show_default="params.yaml where there is one"),
@@ -126,7 +128,17 @@ class Settings:
         with open_console() as screen:
             if note := version_note(Path()):
                 screen.report(note)
-            yield Context(config, execution, screen)
+            yield Context(config, execution, screen, parameters=self._told(config))
+
+    def _told(self, config: Config) -> str:
+        """That the defaults hold, where a parameter file was perhaps expected; else nothing."""
+        if self.params is not None or DEFAULT_PARAMS.is_file():
+            return ""
+        size = f"{config.input.width} × {config.input.height} px"
+        return (
+            f"no {DEFAULT_PARAMS} in {Path.cwd()}, so the defaults hold (space {config.space.preset}, input "
+            f"{size}); --params names another file"
+        )
 
 
 @dataclass(frozen=True)
@@ -176,5 +188,4 @@ def read_config(params: Path | None, overrides: list[str] | None) -> Config:
     """The configuration that --params and --set ask for."""
     from autonad.config import load_config
 
-    default = Path("params.yaml")
-    return load_config(params or (default if default.is_file() else None), overrides or ())
+    return load_config(params or (DEFAULT_PARAMS if DEFAULT_PARAMS.is_file() else None), overrides or ())

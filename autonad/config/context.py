@@ -17,8 +17,10 @@ class Context:
         execution: Groups the runs of one execution in MLflow under one parent; None leaves that to the
             orchestrator, or makes a run of its own.
         console: Where progress goes.
+        parameters: What a person should know of where the configuration comes from; empty if nothing.
     """
 
     config: Config
     execution: str | None = None
     console: Console = SILENT
+    parameters: str = ""

@@ -111,7 +111,7 @@ class EvaluationResult:
 
 
 def write_evaluation(folder: Path, metrics: dict[str, Any], per_image: pd.DataFrame) -> None:
-    """Write `metrics.json`, `per_image.parquet` and `classes.csv` (for `dvc plots`), each in one step.
+    """Write `metrics.json`, `per_image.parquet` and `classes.csv`, each in one step.
 
     Raises:
         StorageError: A file cannot be written.

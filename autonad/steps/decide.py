@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +17,16 @@ from autonad.tracking.tags import ACTION, FINGERPRINT, HARDWARE_KEY, PIN_KEY
 
 if TYPE_CHECKING:
     from autonad.appearance.batches import BatchTests, Predict
+    from autonad.appearance.last_search import LastSearch
     from autonad.appearance.pin import Pin
     from autonad.appearance.policy import Decision
     from autonad.data.dataset import Dataset
     from autonad.latency.target import Target
 
 DECISION, PAGE = "decision.json", "decision.html"
+# Inside the decision folder: the pin of the last finished search, from when the pin moves.
+KEPT = "last-pin"
+RETURNED = "what it had moved for is gone, and nothing was searched meanwhile"
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,10 @@ def decide(
         context: Section `decide` decides; `search`, `space`, `input` and `train_supernet` are compared with
             those of the last search.
         dataset: Dataset folder, new batches included.
-        pin: Pin folder; it is written on a first search and when the pin moves, else only read.
+        pin: Pin folder; it is written on a first search, when the pin moves, and when what it had moved for
+            is taken back before a search was finished; else only read.
         target: Target file.
-        output: Decision folder to write: `decision.json`, `decision.html`.
+        output: Decision folder to write: `decision.json`, `decision.html`, and `last-pin` when the pin moves.
         search: Search folder of the last search, where there was one.
         model: ONNX file of the champion; it predicts the masks of images that have none.
 
@@ -77,7 +82,6 @@ def decide(
     """
     config = context.config
     from autonad.appearance.last_search import read_last_search, this_search
-    from autonad.appearance.pinning import make_pin
     from autonad.appearance.policy import apply_policy
     from autonad.data.dataset import Dataset
     from autonad.latency.target import Target
@@ -86,7 +90,8 @@ def decide(
     _check_window(settings)
     source, device = Dataset.open(dataset), Target.load(target)
     last = read_last_search(search)
-    before = _last_pin(pin, search, settings)
+    kept = output / KEPT
+    before = _last_pin(pin, kept, search, last, settings)
     now = this_search(config, before.key if before else None, device.hardware_key, device.name)
     params = {
         "decide": settings.model_dump(),
@@ -107,10 +112,7 @@ def decide(
             last=last if before is not None else None,
             notes=seen.tests.notes,
         )
-        found = before
-        if decision.moves_pin or found is None:
-            found = make_pin(source, settings, config.seed, context.console.report)
-            found.save(pin)
+        found, decision = _settle(context, source, decision, before, last, pin, kept)
         costs = _last_costs(config, source) if step.run.id else {}
         _write(config, output, decision, seen, source, device, before, found, costs)
         step.run.tag(PIN_KEY, found.key)
@@ -142,11 +144,13 @@ def _check_window(settings: DecideConfig) -> None:
         )
 
 
-def _last_pin(folder: Path, search: Path | None, settings: DecideConfig) -> Pin | None:
-    """The pin that there is; None only if nothing was searched, or if a person wants to begin anew."""
-    from autonad.appearance import pin as pins
+def _last_pin(
+    folder: Path, kept: Path, search: Path | None, last: LastSearch | None, settings: DecideConfig
+) -> Pin | None:
+    """The pin to compare with; None only if nothing was searched, or if a person wants to begin anew."""
+    from autonad.appearance.searched_pin import compared_pin
 
-    found = pins.Pin.load(folder) if pins.exists(folder) else None
+    found = compared_pin(folder, kept, last)
     searched = search is not None and (search / "architecture.json").is_file()
     if searched and found is None and settings.force != "train":
         raise StorageError(
@@ -154,6 +158,28 @@ def _last_pin(folder: Path, search: Path | None, settings: DecideConfig) -> Pin 
             "`dvc pull`, or, if it is lost, begin anew with --set decide.force=train"
         )
     return found
+
+
+def _settle(
+    context: Context,
+    source: Dataset,
+    decision: Decision,
+    before: Pin | None,
+    last: LastSearch | None,
+    folder: Path,
+    kept: Path,
+) -> tuple[Pin, Decision]:
+    """Let the folder hold the pin that holds from now on."""
+    from autonad.appearance.pinning import make_pin
+    from autonad.appearance.searched_pin import move_pin, return_pin
+
+    if decision.moves_pin or before is None:
+        found = make_pin(source, context.config.decide, context.config.seed, context.console.report)
+        move_pin(found, folder, kept, last)
+        return found, decision
+    if return_pin(before, folder, kept):
+        decision = replace(decision, notes=(*decision.notes, f"the pin is {before.key} again: {RETURNED}"))
+    return before, decision
 
 
 @dataclass(frozen=True)

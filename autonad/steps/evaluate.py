@@ -174,6 +174,16 @@ def _predict(
     return result, thresholds
 
 
+def _draw_confusion(output: Path, metrics: dict[str, Any]) -> None:
+    import numpy as np
+
+    from autonad.files import write_text_atomic
+    from autonad.report.class_charts import confusion_figure
+
+    figure = confusion_figure(np.array(metrics["input"]["confusion"]), metrics["classes"])
+    write_text_atomic(output / "confusion.svg", figure)
+
+
 def _log(
     step: Step,
     output: Path,
@@ -181,7 +191,7 @@ def _log(
     curves: Mapping[str, tuple[pd.DataFrame, float]],
     panels: list[Panel],
 ) -> None:
-    """Figures, files and headline for MLflow."""
+    """Figures, files and headline for MLflow; the confusion as a picture of its own."""
     from autonad.tracking.names import class_metric, split_metrics
     from autonad.tracking.runs.step_figures import evaluation_headline, log_figures
 
@@ -190,5 +200,6 @@ def _log(
     extra = {"test/views_gain": views.get("gain"), "latency/views_ms": views.get("ms")}
     step.run.log(split_metrics(metrics) | averages | extra)
     step.attach(output, "metrics.json", "per_image.parquet", "report.html")
+    _draw_confusion(output, metrics)
     log_figures(step.run, metrics, curves, panels)
     step.headline(evaluation_headline(metrics))

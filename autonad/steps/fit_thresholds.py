@@ -74,11 +74,13 @@ def fit_thresholds(
         ConfigError: Neither an evaluation is given, nor a model with its dataset; or both are.
         StorageError: The evaluation has no candidates, or a file cannot be written.
     """
+    from autonad.steps.model_candidates import run_model
+
     given = (model is not None, dataset is not None)
     if evaluation is not None and not any(given):
         found = _read(evaluation)
     elif evaluation is None and model is not None and dataset is not None:
-        found = _run(context, model, dataset, output)
+        found = _ChosenFrom(*run_model(context, model, dataset, output))
     else:
         raise ConfigError("give either --from-evaluation, or --model with --dataset")
     wanted = context.config.fit_thresholds.model_dump()
@@ -125,33 +127,6 @@ def _read(evaluation: Path) -> _ChosenFrom:
     splits = {name: Candidates.load(candidates_file(evaluation, name)) for name in ("val", "test")}
     facts = read_json(evaluation / "metrics.json", "the evaluation")["parameters"]
     return _ChosenFrom(splits, {name: facts.get(name) for name in OF}, facts)
-
-
-def _run(context: Context, model: Path, dataset: Path, output: Path) -> _ChosenFrom:
-    """What a model finds in a dataset."""
-    from autonad.data.dataset import Dataset
-    from autonad.evaluation.candidates import collect_splits
-    from autonad.files import sha256_file
-    from autonad.steps.step import seed_everything
-    from autonad.training.folders import load_model, numpy_forward
-    from autonad.training.inputs import check_classes
-
-    seed_everything(context.config.seed, context.config.threads)
-    network, spec, provenance = load_model(model)
-    source = Dataset.open(dataset)
-    check_classes(source, spec, "the model")
-    splits = collect_splits(
-        numpy_forward(network),
-        source,
-        spec,
-        output,
-        lambda done, total: context.console.advance(done, total, "images"),
-    )
-    weights = sha256_file(model / "model.safetensors")
-    of: dict[str, str | None] = dict(
-        zip(OF, (weights, network.architecture.key, source.fingerprint), strict=True)
-    )
-    return _ChosenFrom(splits, of, provenance)
 
 
 def _draw(output: Path, result: LineResult, evaluation: Path | None) -> Path | None:

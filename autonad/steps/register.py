@@ -11,6 +11,7 @@ from autonad.config import Config
 from autonad.config.context import Context
 from autonad.deploy import MODEL
 from autonad.errors import ConfigError, ExportError, TrackingError
+from autonad.steps.comparable import why_not_registered, write_figures
 from autonad.steps.step import begin, dataset_name, tracking_settings
 from autonad.tracking.runs.made_for import variant_tags
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT, HARDWARE_KEY, MISSES, MODEL_NAME, OVERKILL
@@ -34,7 +35,7 @@ class RegisterResult:
 
     Attributes:
         model: Registered model.
-        version: Its new version; None when tracking is off.
+        version: Its new version; None when nothing is registered.
         champion: Whether the detector is in use now.
         reasons: Why, as sentences.
     """
@@ -77,7 +78,7 @@ def register(
     output: Path,
     target: Path | None = None,
 ) -> RegisterResult:
-    """Write `registration.json`: the version, whether it has the alias `champion`, and why.
+    """Write `registration.json`: the version, whether it is `champion`, and why; and `figures.json`.
 
     Both detectors run on the test images of both, as exported. The challenger wins if it is better with the
     probability that `register.probability` asks for, and keeps the latency budget. The first version that
@@ -109,8 +110,9 @@ def register(
         "rules": entry.network.network.rules.to_dict(),
         "line": entry.line,
     }
-    if not config.tracking.enabled:
-        reasons: tuple[str, ...] = ("not registered: tracking is off (tracking.enabled)",)
+    write_figures(output, evaluation, entry.folder / MODEL, entry.latency.figures["latency_ms"], entry.line)
+    if why_not := why_not_registered(config):
+        reasons: tuple[str, ...] = (f"not registered: {why_not}",)
         report |= {"version": None, "champion": False, "reasons": reasons}
         write_json(output / "registration.json", report)
         return RegisterResult(entry.name, None, False, reasons)

@@ -69,12 +69,12 @@ class Step:
     def attach_training(
         self, folder: Path, names: tuple[str, ...], history: list[dict[str, float]], parameters: int
     ) -> None:
-        """Log what a training has written: its files, its curves, and how large the network is."""
+        """Draw a training's curves; log them, the files that it has written, and how large the network is."""
         from autonad.tracking.runs.step_figures import log_history
 
         self.attach(folder, *names)
         self.log({"model/parameters": float(parameters)}, 0)
-        log_history(self.run, history)
+        log_history(self.run, folder, history)
 
     @property
     def console(self) -> Console:
@@ -123,21 +123,34 @@ def begin(
         warn=context.console.report,
     ) as run:
         step = Step(run, context)
+        if learns:  # the others are over in no time, and may refuse in one line
+            _say_where(step, context.parameters, settings)
         yield step
+        if not learns:
+            _say_where(step, "", settings)
         if step.said:
             run.headline(step.said)
         run.log({"time/seconds": step.seconds, "memory/peak_mib": peak_memory_mib()}, step=0)
 
 
-def tracking_settings(config: Config) -> TrackingSettings:
-    """Where the configuration says that runs are logged."""
-    from autonad.tracking import TrackingSettings
+def _say_where(step: Step, parameters: str, settings: TrackingSettings) -> None:
+    """Say what is used that the user has perhaps not named: parameters, and the store."""
+    store = f"MLflow: {settings.shown}" if step.run.id is not None else ""
+    for line in filter(None, (parameters, store)):
+        step.console.report(line)
 
-    return TrackingSettings(
-        uri=config.tracking.uri,
-        experiment=config.tracking.experiment,
-        enabled=config.tracking.enabled,
-        system_seconds=config.tracking.system_seconds,
+
+def tracking_settings(config: Config) -> TrackingSettings:
+    """Where runs are logged: as the configuration says; see `effective` for MLflow's own variables."""
+    from autonad.tracking.destination import TrackingSettings, effective
+
+    return effective(
+        TrackingSettings(
+            uri=config.tracking.uri,
+            experiment=config.tracking.experiment,
+            enabled=config.tracking.enabled,
+            system_seconds=config.tracking.system_seconds,
+        )
     )
 
 

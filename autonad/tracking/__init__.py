@@ -4,6 +4,8 @@ Three wings, each with a map of its files: `runs/` (a step logs what it does), `
 detector, and which is in use), `history/` (what is remembered, read back or removed). All of them share:
 
     destination.py   which server, which experiment
+    sqlite_file.py   a store in a file: made whole, mended, moved with its folder
+    links.py         addresses in MLflow's interface
     connection.py    the only door to MLflow: opening a store, waiting for it, one clear line when it fails
     tags.py          the names of all tags and aliases
     names.py         the names of all metrics, with their units

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import queue
 import re
-import sqlite3
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from autonad.errors import TrackingError, cause_of, redact
 from autonad.tracking.destination import TrackingSettings
+from autonad.tracking.sqlite_file import prepare_file, set_aside_unused, sqlite_path
 from autonad.tracking.values import key
 
 # Set where the user has not: no telemetry, no chatter, and an answer within seconds.
@@ -46,13 +48,12 @@ __all__ = [
     "Param",
     "RunTag",
     "all_pages",
-    "check_sqlite",
     "clear_failures",
     "connect",
     "experiment_id",
     "open_store",
     "patient",
-    "sqlite_path",
+    "within",
 ]
 
 # requests' exceptions are OSErrors.
@@ -61,6 +62,11 @@ FAILURES: tuple[type[Exception], ...] = (MlflowException, SQLAlchemyError, OSErr
 KIND = "mlflow.experimentKind"
 CONNECT = "start the server, or correct tracking.uri"
 OFF = "--set tracking.enabled=false"
+# Seconds that a server has to answer when it is first asked.
+PATIENCE = 12.0
+# libpq's settings: seconds to connect, of silence, and milliseconds until what was sent must be confirmed.
+POSTGRES = {"connect_timeout": 10, "keepalives_idle": 5, "tcp_user_timeout": 15000}
+Result = TypeVar("Result")
 
 
 def all_pages(search: Callable[..., Any], *arguments: Any, **options: Any) -> list[Any]:
@@ -117,19 +123,86 @@ def connect(settings: TrackingSettings) -> MlflowClient:
     Raises:
         TrackingError: The server or store cannot be used.
     """
-    check_sqlite(settings.uri)
     with clear_failures(settings, CONNECT):
         return open_store(settings.uri)
 
 
 def open_store(uri: str) -> MlflowClient:
-    """A client whose store is open; see `connect` for one with clear errors."""
+    """A client whose store is open; see `connect` for one with clear errors.
+
+    A sqlite file is made if need be, see `sqlite_file`; a server has to answer within `PATIENCE` seconds.
+
+    Raises:
+        TrackingError: A sqlite file cannot be used.
+    """
+    path = sqlite_path(uri)
+    if path is None:
+        return within(PATIENCE, lambda: _opened(_impatient(uri)))
+    prepare_file(path, _make_store)
+    try:
+        return _opened(uri)
+    except FAILURES:
+        if not set_aside_unused(path):
+            raise
+    _let_go(uri)
+    prepare_file(path, _make_store)
+    return _opened(uri)
+
+
+def within(seconds: float, action: Callable[[], Result]) -> Result:
+    """Do something that may wait for a server; what it waits for is given up with the process.
+
+    Raises:
+        TimeoutError: It took longer.
+    """
+    done: queue.SimpleQueue[tuple[Result | None, BaseException | None]] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            done.put((action(), None))
+        except BaseException as error:
+            done.put((None, error))
+
+    threading.Thread(target=work, name="autonad-connect", daemon=True).start()
+    try:
+        result, error = done.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(errno.ETIMEDOUT, f"no answer within {seconds:g} s") from None
+    if error is not None:
+        raise error
+    return cast(Result, result)
+
+
+def _opened(uri: str) -> MlflowClient:
     # Opening a store makes MLflow load its tables, and its libraries complain about one another.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
         return client
+
+
+def _make_store(uri: str) -> None:
+    _opened(uri)
+    _let_go(uri)
+
+
+def _let_go(uri: str) -> None:
+    """Close a sqlite file: MLflow keeps it open, and would go on writing to it wherever it is moved."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    engine = SqlAlchemyStore._engine_map.pop(uri, None)
+    if engine is not None:
+        engine.dispose()
+
+
+def _impatient(uri: str) -> str:
+    """A PostgreSQL store whose connections are given up when nothing comes back; others as they are."""
+    if not uri.startswith(("postgresql:", "postgresql+psycopg")):
+        return uri
+    given = uri.partition("?")[2]
+    missing = "&".join(f"{name}={value}" for name, value in POSTGRES.items() if f"{name}=" not in given)
+    return f"{uri}{'&' if given else '?'}{missing}" if missing else uri
 
 
 def experiment_id(client: MlflowClient, settings: TrackingSettings) -> str:
@@ -159,28 +232,3 @@ def experiment_id(client: MlflowClient, settings: TrackingSettings) -> str:
         if found is None:
             raise
         return found.experiment_id  # another step was quicker
-
-
-def sqlite_path(uri: str) -> Path | None:
-    """File of a sqlite store; None for other stores."""
-    match = re.fullmatch(r"sqlite:///([^?]+)(\?.*)?", uri)
-    return Path(match[1]).resolve() if match and match[1] != ":memory:" else None
-
-
-def check_sqlite(uri: str) -> None:
-    """Find out now that a database file cannot be used: MLflow would try for minutes."""
-    path = sqlite_path(uri)
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=10)
-        try:
-            connection.executescript("BEGIN IMMEDIATE; ROLLBACK")
-        finally:
-            connection.close()
-    except (OSError, sqlite3.Error) as error:
-        raise TrackingError(
-            f"the tracking database {path} cannot be used ({cause_of(error)}); choose a writable place in "
-            "tracking.uri, move a damaged file away, or go without: --set tracking.enabled=false"
-        ) from error

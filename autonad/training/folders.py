@@ -205,7 +205,7 @@ def searched_for(folder: Path) -> dict[str, Any]:
 
 
 def _save_curves(folder: Path, history: History) -> pd.DataFrame:
-    """The history as CSV for `dvc plots`, which does not read parquet."""
+    """The history as CSV, which every program reads."""
     import pandas as pd
 
     table = pd.DataFrame(history)

@@ -21,6 +21,8 @@ from commands import SETTINGS, Autonad, environment
 from servers import ObjectStore
 
 from autonad.storage.store import Store
+from autonad.tracking import TrackingSettings
+from autonad.tracking.connection import connect
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
 
@@ -247,6 +249,75 @@ def test_going_back_over_a_batch_without_change_keeps_the_search(
     assert not set(ran) & set(SEARCH)
     assert decision(repo)["action"] == "reuse"
     assert trained_on(repo) == before
+
+
+def documented(start: str) -> list[str]:
+    """The commands of a block in docs/retraining.md, by how it begins."""
+    text = (ROOT / "docs/retraining.md").read_text()
+    block = next(b for b in re.findall(r"```console\n(.*?)```", text, re.S) if b.startswith(start))
+    return [line.split("#")[0].strip() for line in block.splitlines()]
+
+
+def pinned(repo: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (repo / "artifacts/pin").iterdir()}
+
+
+def test_a_batch_that_was_looked_at_is_taken_back_as_documented(
+    repo: Path, same: Path, other: Path, autonad: Autonad
+) -> None:
+    ingest(repo, same, "monday", autonad)  # the pin is smaller than the dataset from now on
+    repro(repo)
+    commit(repo, "monday")
+    before = pinned(repo)
+
+    ingest(repo, other, "tuesday", autonad)
+    run("dvc", "repro", "decide", cwd=repo)
+    assert decision(repo)["action"] == "train"
+    assert pinned(repo) != before
+    said = [
+        run("bash", "-ec", line, cwd=repo) for line in documented("git checkout HEAD -- data/current.dvc")
+    ]
+    assert "up to date" in said[-1]
+    assert pinned(repo) == before
+    assert run("git", "status", "--short", cwd=repo) == ""
+
+    ingest(repo, other, "tuesday", autonad)
+    run("dvc", "repro", "decide", cwd=repo)
+    run("git", "checkout", "-q", "HEAD", "--", "data/current.dvc", cwd=repo)
+    run("dvc", "checkout", "-q", cwd=repo)
+    assert repro(repo) == ["decide"]
+    assert decision(repo)["action"] == "reuse"
+    assert pinned(repo) == before
+    assert repro(repo) == []
+
+
+def test_an_experiment_registers_nothing_and_touches_no_state(repo: Path, tmp_path: Path) -> None:
+    command, _ = documented("dvc exp run --temp")
+    store = f"sqlite:///{tmp_path}/mlflow.db"
+    # Without its own threshold of a latency that a busy machine cannot keep.
+    more = f"-S tracking.enabled=true -S tracking.uri={store}"
+    run("bash", "-ec", f"{command.replace('=5', '=500')} {more}", cwd=repo)
+
+    assert run("git", "status", "--short", cwd=repo) == ""
+    assert repro(repo) == []
+    client = connect(TrackingSettings(uri=store))
+    assert client.search_registered_models() == []
+    ran = client.search_runs([client.get_experiment_by_name("autonad").experiment_id])
+    assert {run.data.tags["autonad.stage"] for run in ran if "autonad.stage" in run.data.tags} >= {"search"}
+
+
+def test_ten_figures_fit_a_terminal_and_pictures_need_no_network(repo: Path) -> None:
+    shown = run("dvc", "metrics", "show", cwd=repo).splitlines()
+    assert len(shown) == 2
+    assert max(map(len, shown)) <= 120
+    figures = repo / "artifacts/register/figures.json"
+    figures.write_text(figures.read_text().replace('"miou": 0', '"miou": 1'))
+    assert max(map(len, run("dvc", "metrics", "diff", cwd=repo).splitlines())) <= 80
+
+    run("dvc", "plots", "show", cwd=repo)
+    page = (repo / "dvc_plots/index.html").read_text()
+    assert page.count("<img") == 6
+    assert "http" not in page
 
 
 def test_another_budget_searches_with_the_same_supernet(repo: Path) -> None:

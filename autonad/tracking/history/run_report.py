@@ -15,6 +15,7 @@ from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.history.run_reader import RunReader, latest, read_table
 from autonad.tracking.history.searches import first_budget
 from autonad.tracking.identifiers import tag_is
+from autonad.tracking.links import run_link
 from autonad.tracking.runs.ending import ClosedExecution
 from autonad.tracking.runs.made_for import label_of, variants_in
 from autonad.tracking.tags import (
@@ -147,7 +148,7 @@ class _Reader:
     def _url(self, run: Any) -> str:
         if not self._ui.startswith(("http://", "https://")):
             return ""
-        return f"{self._ui}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+        return run_link(self._ui, run.info.experiment_id, run.info.run_id)
 
 
 _BUDGETS = ("latency_budget_ms", BUDGET)

@@ -20,11 +20,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from autonad.errors import FaultyItems, cause_of
+from autonad.errors import (
+    ArchitectureError,
+    CheckpointError,
+    ConfigError,
+    DatasetError,
+    FaultyItems,
+    cause_of,
+)
 from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.runs.origin import execution_of, origin_tags
 from autonad.tracking.runs.run import NullRun, Run
 from autonad.tracking.tags import EXECUTION, FAILURE, FAULTS, STAGE
+
+# The request is wrong; the others say that something did not work out.
+REFUSALS = (ConfigError, ArchitectureError, DatasetError, CheckpointError)
 
 
 @contextmanager
@@ -41,7 +51,8 @@ def track(
     """Log a step.
 
     The run ends as FINISHED (also when some items were faulty: tag `autonad.faults`), FAILED with the
-    reason in the tag `autonad.failure`, or KILLED when it is interrupted.
+    reason in the tag `autonad.failure`, or KILLED when it is interrupted. A request that is refused before
+    anything was logged leaves no run, but on Kubeflow, whose page of the run has each attempt.
 
     Args:
         settings: Where to.
@@ -82,7 +93,17 @@ def track(
     except KeyboardInterrupt:
         run.end("KILLED", {FAILURE: "interrupted"})
         raise
+    except REFUSALS as error:
+        if run.is_empty and not (belongs is not None and belongs.closed_by_orchestrator) and not continued:
+            run.discard()
+        else:
+            run.end("FAILED", _failure(error))
+        raise
     except BaseException as error:
-        run.end("FAILED", {FAILURE: f"{type(error).__name__}: {cause_of(error)}"})
+        run.end("FAILED", _failure(error))
         raise
     run.end("FINISHED", {})
+
+
+def _failure(error: BaseException) -> dict[str, str]:
+    return {FAILURE: f"{type(error).__name__}: {cause_of(error)}"}

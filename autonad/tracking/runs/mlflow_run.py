@@ -15,7 +15,7 @@ from autonad.tracking.names import check_names
 from autonad.tracking.runs.dataset_facts import DatasetFacts
 from autonad.tracking.runs.machine_load import MachineLoad
 from autonad.tracking.runs.metric_queue import MetricBuffer, MetricSender, Point
-from autonad.tracking.runs.parents import Ended, Parent, after_step
+from autonad.tracking.runs.parents import Ended, Parent, after_refusal, after_step
 from autonad.tracking.runs.unsent import END, TAG, keep, replay, send_points
 from autonad.tracking.tags import DIGEST_TAG, FAILURE, HEADLINE, NOTE
 from autonad.tracking.values import MAX_TAG, flatten, key, text
@@ -36,7 +36,7 @@ class MlflowRun:
     ) -> None:
         self._client, self._run_id, self._parent, self._warn = client, run_id, parent, warn
         self._stage, self._unsent = stage, settings.unsent
-        self._warned = False
+        self._warned = self._has_files = False
         self._last: dict[str, float] = {}
         buffer = MetricBuffer(
             self._send, failures=FAILURES, spill=settings.unsent / f"{run_id}.jsonl", warn=warn
@@ -82,14 +82,17 @@ class MlflowRun:
 
     def text(self, content: str, name: str) -> None:
         """See `Run.text`."""
+        self._has_files = True
         self._try(lambda: self._client.log_text(self._run_id, content, name))
 
     def artifact(self, path: Path) -> None:
         """See `Run.artifact`."""
+        self._has_files = True
         self._try(lambda: self._client.log_artifact(self._run_id, str(path)))
 
     def artifacts(self, path: Path, folder: str | None = None) -> None:
         """See `Run.artifacts`."""
+        self._has_files = True
         self._try(lambda: self._client.log_artifacts(self._run_id, str(path), folder))
 
     def bundle(self, files: Mapping[str, Path], tags: Mapping[str, str]) -> bool:
@@ -120,6 +123,22 @@ class MlflowRun:
         parent, ended = self._parent, Ended(self._run_id, self._stage, status, tags.get(FAILURE, ""))
         if parent is not None:
             self._try(lambda: after_step(self._client, parent, ended, self._last))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the step has logged neither figures nor files."""
+        return not self._last and not self._has_files
+
+    def discard(self) -> None:
+        """Take the run back, and its parent if that has no other step."""
+        if self._system is not None:
+            self._system.close()
+        self._metrics.close()
+        client, run_id, parent = self._client, self._run_id, self._parent
+        if not self._try(lambda: client.delete_run(run_id)):
+            self.end("FAILED", {})
+        elif parent is not None:
+            self._try(lambda: after_refusal(client, parent))
 
     def _send(self, points: Sequence[Point]) -> None:
         send_points(self._client, self._run_id, list(points))

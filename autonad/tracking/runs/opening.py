@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from autonad.tracking.connection import (
-    CONNECT,
-    OFF,
-    RunTag,
-    check_sqlite,
-    clear_failures,
-    experiment_id,
-    open_store,
-)
+from autonad.tracking.connection import CONNECT, OFF, RunTag, clear_failures, experiment_id, open_store
 from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.runs.made_for import title_of
 from autonad.tracking.runs.mlflow_run import MlflowRun
@@ -50,7 +42,6 @@ def open_run(
     Raises:
         TrackingError: The server or store cannot be used.
     """
-    check_sqlite(settings.uri)
     texts = {key(tag): text(value, MAX_TAG) for tag, value in tags.items()}
     parent = None
     with clear_failures(settings, f"{CONNECT}, or go without: {OFF}"):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ from autonad.tracking.tags import (
 )
 
 STAGE_VARIABLE = "DVC_STAGE"
+EXPERIMENT_VARIABLE = "DVC_EXP_NAME"
 NAME_VARIABLE = "AUTONAD_RUN_NAME"
 
 # Environment variable → tag. Whoever builds the image or submits the pipeline sets them.
@@ -118,6 +120,11 @@ def dvc_invocation(environment: Mapping[str, str]) -> str | None:
     except (psutil.Error, OSError):
         pass
     return None
+
+
+def dvc_experiment(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Name of the experiment that `dvc exp run` makes; None under `dvc repro` and without DVC."""
+    return environment.get(EXPERIMENT_VARIABLE) or None
 
 
 def git_sha() -> str | None:

@@ -139,6 +139,23 @@ def after_step(client: MlflowClient, parent: Parent, ended: Ended, figures: dict
         client.delete_tag(run_id, FAILURE)  # an earlier attempt's
 
 
+def after_refusal(client: MlflowClient, parent: Parent) -> None:
+    """A step was taken back: a parent that has no other is deleted, else it is as its last step left it.
+
+    Args:
+        client: The server.
+        parent: As the step knew it when it began.
+    """
+    experiment, run_id, execution = parent
+    if execution is None or execution.run_id is not None:
+        return
+    others = children(client, experiment, run_id)
+    if not others:
+        client.delete_run(run_id)
+    elif all(other.info.status != "RUNNING" for other in others):
+        client.set_terminated(run_id, others[-1].info.status)
+
+
 def _update(
     client: MlflowClient, experiment: str, parent: str, ended: str, figures: dict[str, float]
 ) -> None:

@@ -46,13 +46,16 @@ def log_figures(
         run.artifacts(Path(temporary), "figures/samples")
 
 
-def log_history(run: Run, history: list[dict[str, float]]) -> None:
-    """Log the curves of a training: loss and mIoU over epochs."""
+def log_history(run: Run, folder: Path, history: list[dict[str, float]]) -> None:
+    """Draw a training's curves into its folder (`curves.svg`) and log them: loss and mIoU over epochs."""
     import pandas as pd
 
+    from autonad.files import write_text_atomic
     from autonad.report.charts import training_figure
 
-    run.text(training_figure(pd.DataFrame(history)), "figures/curves.svg")
+    figure = training_figure(pd.DataFrame(history))
+    write_text_atomic(folder / "curves.svg", figure)
+    run.text(figure, "figures/curves.svg")
 
 
 def evaluation_headline(metrics: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from autonad.appearance.last_search import search_settings, supernet_settings
@@ -66,3 +67,52 @@ def test_a_pin_that_moved_before_an_interrupted_search_is_searched(again: Decide
     reasons = json.loads((tmp_path / "decide" / "decision.json").read_text())["reasons"]
     assert [reason["kind"] for reason in reasons] == ["pin_not_searched"]
     assert second.pin_key == first.pin_key
+
+
+def rows_of(data: Path, rows: pd.DataFrame) -> None:
+    """Let the dataset hold these images."""
+    rows.to_parquet(data / "manifest.parquet", index=False)
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_what_is_taken_back_before_a_search_takes_the_pin_back(again: Decide, tmp_path: Path) -> None:
+    every = pd.read_parquet(tmp_path / "data" / "manifest.parquet")
+    first = again()
+    before = bytes_of(tmp_path / "pin")
+    finish_search(tmp_path / "search", first.pin_key)
+    rows_of(tmp_path / "data", every.iloc[:-2])
+    bad = again()
+    assert (bad.action, bad.moved) == ("train", True)
+    rows_of(tmp_path / "data", every.iloc[:-4])
+    worse = again()  # the pin of the last search stays known, however often the data change
+    assert worse.pin_key not in (first.pin_key, bad.pin_key)
+
+    rows_of(tmp_path / "data", every)
+    back = again()
+    assert (back.action, back.reasons, back.pin_key) == ("reuse", (), first.pin_key)
+    assert any(first.pin_key in note for note in back.notes)
+    assert bytes_of(tmp_path / "pin") == before
+    assert again().notes == ()
+
+
+def test_a_pin_that_was_searched_is_not_returned(again: Decide, tmp_path: Path) -> None:
+    every = pd.read_parquet(tmp_path / "data" / "manifest.parquet")
+    finish_search(tmp_path / "search", again().pin_key)
+    rows_of(tmp_path / "data", every.iloc[:-2])
+    moved = again()
+    finish_search(tmp_path / "search", moved.pin_key)
+
+    assert (again().action, again().pin_key) == ("reuse", moved.pin_key)
+
+
+def test_a_kill_while_the_pin_moves_costs_nothing(again: Decide, tmp_path: Path) -> None:
+    every = pd.read_parquet(tmp_path / "data" / "manifest.parquet")
+    finish_search(tmp_path / "search", again().pin_key)
+    rows_of(tmp_path / "data", every.iloc[:-2])
+    moved = again()
+    (tmp_path / "pin" / "pin.json").unlink()  # written last
+
+    assert (again().action, again().pin_key) == ("train", moved.pin_key)

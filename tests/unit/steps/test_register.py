@@ -66,8 +66,13 @@ def make_export(folder: Path, dataset: Path, weights: str, target_ms: float = 4.
     fp16 = {"kept": False, "reason": "loses too much"}
     write_json(folder / "parity.json", {"model.onnx": {}, "model.int8.onnx": int8, "model.fp16.onnx": fp16})
     (folder / "MODEL_CARD.md").write_text("# Defect detector\n")
-    parameters = {"weights_sha256": weights, "dataset": source.fingerprint}
-    write_json(folder / "evaluation" / "metrics.json", {"parameters": parameters})
+    metrics = {
+        "parameters": {"weights_sha256": weights, "dataset": source.fingerprint},
+        "classes": ["background", "crack"],
+        "input": {"miou": 0.5, "mf1": 0.6, "classes": {"background": {"iou": 0.9}, "crack": {"iou": 0.1}}},
+        "intervals": {"input": {"miou": {"low": 0.4, "high": 0.61234567}}},
+    }
+    write_json(folder / "evaluation" / "metrics.json", metrics)
 
 
 @pytest.fixture(scope="module")
@@ -361,3 +366,28 @@ def test_no_server_costs_nothing_but_the_registration(
     with pytest.raises(AutonadError, match="Connection refused"):
         register("poor", config=away)
     assert register("poor").champion
+
+
+def test_ten_figures_are_written_whatever_is_decided(
+    register: Register, config: Config, tmp_path: Path
+) -> None:
+    off = config.model_copy(update={"tracking": config.tracking.model_copy(update={"enabled": False})})
+    register("good", config=off)
+    figures = json.loads((tmp_path / "registration" / "figures.json").read_text())
+
+    assert len(figures) == 10
+    shown = {"miou": 0.5, "low": 0.4, "high": 0.612, "mf1": 0.6, "worst": 0.1, "ms": 4.0}
+    assert figures | shown == figures
+
+
+def test_an_experiment_of_dvc_registers_nothing(
+    register: Register, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_EXP_NAME", "tipsy-hens")
+    result = register("good")
+
+    assert (result.version, result.champion) == (None, False)
+    assert "dvc exp apply tipsy-hens" in result.reasons[0]
+    assert client(config).search_registered_models() == []
+    monkeypatch.delenv("DVC_EXP_NAME")
+    assert register("good").version == 1

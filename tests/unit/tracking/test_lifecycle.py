@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from autonad.errors import FaultyItems, TrackingError
+from autonad.errors import (
+    AutonadError,
+    CheckpointError,
+    ConfigError,
+    DatasetError,
+    FaultyItems,
+    SearchError,
+    TrackingError,
+)
 from autonad.tracking import TrackingSettings, track
 from autonad.tracking.runs.dataset_facts import DatasetFacts
 from autonad.tracking.runs.origin import git_sha
@@ -141,6 +149,39 @@ def test_how_a_step_ends_is_recorded(
     assert runs["retrain"].info.status == runs["e"].info.status == status
     assert runs["retrain"].data.tags[tag] == reason
     assert runs["retrain"].data.metrics == {"train/loss": 0.5}
+
+
+def refused(settings: TrackingSettings, error: AutonadError, *figures: str) -> None:
+    def step() -> None:
+        with track(settings, stage="retrain", execution="e", environment=ALONE) as run:
+            run.params({"seed": 1})
+            run.log(dict.fromkeys(figures, 0.5))
+            raise error
+
+    with pytest.raises(type(error)):
+        step()
+
+
+def test_a_refused_request_leaves_no_run(settings: TrackingSettings, client: Any) -> None:
+    refused(settings, ConfigError("decide.confirm is 3 and decide.window is 2"))
+    assert _runs(client, settings) == {}
+
+    with track(settings, stage="search", execution="e", environment=ALONE):
+        pass
+    refused(settings, CheckpointError("of another configuration"))
+    runs = _runs(client, settings)
+    assert {name: run.info.status for name, run in runs.items()} == {"search": "FINISHED", "e": "FINISHED"}
+
+
+def test_what_did_not_work_out_and_what_was_refused_late_is_a_failure(
+    settings: TrackingSettings, client: Any
+) -> None:
+    refused(settings, SearchError("no finalist keeps the budget"))
+    assert _runs(client, settings)["retrain"].info.status == "FAILED"
+    refused(settings, DatasetError("image 5 cannot be read"), "train/loss")
+    experiment = client.get_experiment_by_name(settings.experiment).experiment_id
+    steps = client.search_runs([experiment], "tags.`autonad.stage` = 'retrain'")
+    assert [run.info.status for run in steps] == ["FAILED", "FAILED"]
 
 
 def test_a_failed_execution_that_succeeds_later_counts_as_finished(
