@@ -16,7 +16,7 @@ from statistics import median
 import pytest
 from rooms import IMPORTS, ORDER, PACKAGE, ROOT, circle, name_of, rank
 
-HEAVY = {"torch", "pandas", "pyarrow", "mlflow", "albumentations", "cv2", "onnx", "onnxruntime", "matplotlib"}
+HEAVY = {"torch", "pandas", "pyarrow", "mlflow", "cv2", "onnx", "onnxruntime", "matplotlib"}
 
 
 def test_every_part_of_the_package_has_its_place_in_the_order() -> None:
@@ -46,7 +46,6 @@ def test_no_modules_import_each_other(calls: bool) -> None:
     ("library", "allowed"),
     [
         ("mlflow", ("autonad.tracking.",)),
-        ("albumentations", ("autonad.data.transforms",)),
         ("typer", ("autonad.cli.",)),
         ("boto3", ("autonad.storage.",)),
         ("botocore", ("autonad.storage.",)),
@@ -112,14 +111,7 @@ def test_every_imported_library_is_declared() -> None:
 
 
 def test_the_detector_alone_needs_no_torch() -> None:
-    assert not requirements() & {
-        "torch",
-        "pandas",
-        "pyarrow",
-        "mlflow",
-        "albumentations",
-        "opencv-python-headless",
-    }
+    assert not requirements() & {"torch", "pandas", "pyarrow", "mlflow", "opencv-python-headless"}
 
 
 @pytest.mark.parametrize("room", ["detector", "service"])
