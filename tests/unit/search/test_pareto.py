@@ -13,11 +13,10 @@ def dominates(a: np.ndarray, b: np.ndarray) -> bool:
     return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
 
 
-@pytest.mark.parametrize("dimensions", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("values", [4, 1000])  # few values: many ties
-def test_the_front_is_what_nothing_dominates(dimensions: int, values: int) -> None:
-    rng = np.random.default_rng(dimensions)
-    points = rng.integers(values, size=(60, dimensions)).astype(float)
+def test_the_front_is_what_nothing_dominates(seed: int, values: int) -> None:
+    points = np.random.default_rng(seed).integers(values, size=(60, 2)).astype(float)
     mask = pareto_mask(points)
     assert mask.any()
     for index, point in enumerate(points):
@@ -56,7 +55,7 @@ def test_only_the_front_inside_the_reference_counts() -> None:
 
 
 def test_impossible_objectives_are_refused() -> None:
-    for points in (np.array([[np.nan, 1.0]]), np.array([1.0, 2.0])):
+    for points in (np.array([[np.nan, 1.0]]), np.array([1.0, 2.0]), np.ones((2, 3))):
         with pytest.raises(SearchError, match="objectives"):
             pareto_mask(points)
     with pytest.raises(SearchError, match="two"):
