@@ -56,10 +56,8 @@ def main() -> None:
     growth = {name: exponent(rows) for name, rows in kept.by_name() if len(rows) > 1}
     for name, rows in kept.by_name():
         for less, more in pairwise(rows):
-            added, count = more["cpu_s"] - less["cpu_s"], more["count"] - less["count"]
-            print(
-                f"{name:<14} {less['count']:,} to {more['count']:,}: {1000 * added / count:.2f} ms for each more"
-            )
+            each = (more["cpu_s"] - less["cpu_s"]) / (more["count"] - less["count"])
+            print(f"{name:<14} {less['count']:,} to {more['count']:,}: {1000 * each:.2f} ms for each more")
     for name, (power, rise_mib) in growth.items():
         print(f"{name:<14} time grows with exponent {power:.2f}, memory by {rise_mib:.0f} MiB in all")
     print(json.dumps({"benchmark": "scale", "rows": kept.rows, "growth": growth}))
