@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -105,8 +106,9 @@ class AskTell(ABC):
         """λ in mIoU per ms. With "auto" the first population decides; provisional until all of it is told."""
         if self.settings.latency_weight != "auto":
             return float(self.settings.latency_weight)
-        first = [item.evaluation for item in self._candidates.values() if item.generation == 1]
-        found = [(told.miou, told.latency_ms) for told in first if told is not None]
+        first = takewhile(lambda item: item.generation == 1, self._candidates.values())
+        told = [item.evaluation for item in first if item.evaluation is not None]
+        found = [(one.miou, one.latency_ms) for one in told]
         miou, latency_ms = np.std(found, axis=0) if found else (0.0, 0.0)
         return float(AUTO_SHARE * miou / latency_ms) if latency_ms > 0 else 0.0
 

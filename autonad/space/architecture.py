@@ -204,6 +204,10 @@ class Architecture:
 
     def to_json(self) -> str:
         """Readable JSON that ends in a newline; `from_json` gives back an equal value."""
+        return self._json
+
+    @cached_property
+    def _json(self) -> str:
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
 
     @classmethod
