@@ -72,7 +72,7 @@ LABEL org.opencontainers.image.title="AutoNAD" \
 # /etc/passwd cannot know, is in the environment (DVC asks for it).
 RUN mkdir -p /app && chgrp 0 /app && chmod 2775 /app
 ENV PATH=/opt/autonad/bin:${PATH} HOME=/app USER=autonad LOGNAME=autonad GIT_PYTHON_REFRESH=quiet \
-    NO_ALBUMENTATIONS_UPDATE=1 MLFLOW_DISABLE_TELEMETRY=true DVC_NO_ANALYTICS=true ORT_DISABLE_TELEMETRY=1 \
+    MLFLOW_DISABLE_TELEMETRY=true DVC_NO_ANALYTICS=true ORT_DISABLE_TELEMETRY=1 \
     MPLCONFIGDIR=/tmp/matplotlib
 WORKDIR /app
 

@@ -37,8 +37,9 @@ COUNT ?= 5000
 fuzz: $(STAMP) ## Damage 5,000 files and import each; minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(if $(ONLY),--only $(ONLY),--seed $(SEED) --count $(COUNT))
 
-check: $(STAMP) ## Check format, style and types
+check: $(STAMP) ## Check format, style, types and what could be unsafe
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+	$(BIN)/bandit --quiet -ll --recursive autonad components pipelines
 
 # The first container engine that is there. To choose: make image ENGINE=podman
 ENGINE ?= $(shell for e in docker podman buildah; do command -v $$e >/dev/null && $$e info >/dev/null 2>&1 && echo $$e && break; done)

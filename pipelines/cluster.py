@@ -93,7 +93,7 @@ class Cluster:
         kubernetes.empty_dir_mount(
             task,
             volume_name="shared-memory",
-            mount_path="/dev/shm",
+            mount_path="/dev/shm",  # nosec B108 # a mount point of a pod
             medium="Memory",
             size_limit=self.shared_memory,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated, NoReturn
 
@@ -48,8 +47,6 @@ for family in (datasets, design, line, memory, pipelines):
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and an exit code, never a traceback."""
-    # Else albumentations asks a server for its newest version and waits for the answer.
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     try:
         # Typer turns an interrupt (130) or an `Exit` of a verb into a returned code; verbs return nothing.
         code = app(standalone_mode=False)

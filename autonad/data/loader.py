@@ -15,7 +15,7 @@ from autonad.detector.joining import native_logits
 from autonad.detector.normalise import Normalisation
 from autonad.detector.tiles import Box, Strip, Tiling
 
-if TYPE_CHECKING:  # albumentations takes seconds to import and is not needed to evaluate
+if TYPE_CHECKING:  # what changes training images is not needed to evaluate
     from autonad.data.transforms import Augmentation
 
 

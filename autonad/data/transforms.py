@@ -1,4 +1,4 @@
-"""Paired augmentation of images and masks; the only module that imports albumentations.
+"""Paired augmentation of images and masks.
 
 Pixels that a geometric change moves in from outside are "ignore" (255) in the mask. In the image they are
 reflected texture rather than a flat colour, so that no false edges appear next to real ones.
@@ -6,21 +6,14 @@ reflected texture rather than a flat colour, so that no false edges appear next 
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 
 from autonad.data.images import IGNORE
 from autonad.errors import ConfigError
-
-# Without it the import asks a server for the newest version and waits for the answer.
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-
-import albumentations as A
 
 
 @dataclass(frozen=True)
@@ -123,8 +116,6 @@ class Augmentation:
         # Images are small: OpenCV's threads cost more than they bring, and would compete with torch's.
         cv2.setNumThreads(0)
         self.settings = settings
-        self._affine = _affine(settings) if settings.affine > 0 else None
-        self._photometric = _photometric(settings)
 
     @classmethod
     def preset(cls, name: str) -> Augmentation | None:
@@ -156,23 +147,19 @@ class Augmentation:
             image, mask = zoom_on_defect(image, mask, rng, settings.crop_side)
         if settings.flips:
             image, mask = _flip(image, mask, rng)
-        chosen = []
-        if self._affine is not None and rng.random() < settings.affine:
-            chosen.append(self._affine)
-        draw = rng.random()
-        if draw < settings.blur:
-            chosen.append(self._photometric["blur"])
-        elif draw < settings.blur + settings.sharpness:
-            chosen.append(self._photometric["sharpness"])
-        if settings.tone and rng.random() < settings.tone:
-            chosen.append(self._photometric["tone"])
-        # Some transforms draw from Python's generator, some from numpy's: both follow from the seed.
-        python_rng = random.Random(int(rng.integers(2**63)))
+        warped = settings.affine > 0 and rng.random() < settings.affine
+        focus = rng.random()
+        toned = settings.tone > 0 and rng.random() < settings.tone
+        draw = random.Random(int(rng.integers(2**63)))
         image, mask = np.ascontiguousarray(image), np.ascontiguousarray(mask)
-        for transform in chosen:
-            transform.set_random_state(rng, python_rng)
-            result = transform(image=image, mask=mask)
-            image, mask = result["image"], result["mask"]
+        if warped:
+            image, mask = _warp(image, mask, affine_matrix(settings, mask.shape, draw))
+        if focus < settings.blur:
+            image = _blur(image, settings, draw)
+        elif focus < settings.blur + settings.sharpness:
+            image = _sharpen(image, draw)
+        if toned:
+            image = _tone(image, settings, draw)
         return image, mask
 
 
@@ -219,40 +206,65 @@ def _flip(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tupl
     return np.rot90(image, turns), np.rot90(mask, turns)
 
 
-class _IgnoringAffine(A.Affine):
-    """Affine change that reflects the image at its border, but marks what comes in from outside as ignore."""
+def affine_matrix(settings: AugmentationSettings, shape: tuple[int, int], draw: random.Random) -> np.ndarray:
+    """Where an image's points go: zoom, then rotation, shear and shift, around the image's centre.
 
-    def apply_to_mask(
-        self, mask: np.ndarray, matrix: np.ndarray, output_shape: tuple[int, int], **params: Any
-    ) -> np.ndarray:
-        return cv2.warpAffine(
-            mask,
-            matrix[:2],
-            output_shape[::-1],
-            flags=cv2.INTER_NEAREST,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=IGNORE,
-        )
+    Zoom, shift and shear are drawn for each axis by itself; all are uniform between their limits.
+
+    Args:
+        settings: The limits.
+        shape: Height and width, pixels.
+        draw: Source of the seven numbers.
+
+    Returns:
+        float64 (2, 3), from (x, y, 1) to (x, y) in pixels.
+    """
+    height, width = shape
+    shift_x, shift_y = (
+        int(draw.uniform(-settings.translate, settings.translate) * side) for side in (width, height)
+    )
+    shear_x, shear_y = (
+        np.tan(np.deg2rad(draw.uniform(settings.shear_degrees, -settings.shear_degrees))) for _ in range(2)
+    )
+    zoom = [draw.uniform(*settings.scale), draw.uniform(*settings.scale)]
+    angle = np.deg2rad(draw.uniform(-settings.rotate_degrees, settings.rotate_degrees))
+    rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    linear = np.array([[1, shear_x], [shear_y, 1]]) @ rotation @ np.diag(zoom)
+    centre = np.array([width / 2 - 0.5, height / 2 - 0.5])
+    return np.column_stack([linear, centre + np.array([shift_x, shift_y]) - linear @ centre])
 
 
-def _affine(settings: AugmentationSettings) -> A.Affine:
-    return _IgnoringAffine(
-        rotate=(-settings.rotate_degrees, settings.rotate_degrees),
-        scale=settings.scale,
-        translate_percent=(-settings.translate, settings.translate),
-        shear=(-settings.shear_degrees, settings.shear_degrees),
-        border_mode=cv2.BORDER_REFLECT_101,
-        p=1.0,
+def _warp(image: np.ndarray, mask: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    size = mask.shape[::-1]
+    return (
+        cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101),
+        cv2.warpAffine(
+            mask, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=IGNORE
+        ),
     )
 
 
-def _photometric(settings: AugmentationSettings) -> dict[str, A.ImageOnlyTransform]:
-    return {
-        "blur": A.GaussianBlur(
-            sigma_limit=(min(0.3, settings.blur_sigma), settings.blur_sigma), blur_limit=0, p=1.0
-        ),
-        "sharpness": A.Sharpen(alpha=(0.1, 0.4), lightness=(1.0, 1.0), p=1.0),
-        "tone": A.RandomBrightnessContrast(
-            brightness_limit=settings.brightness, contrast_limit=settings.contrast, p=1.0
-        ),
-    }
+def _blur(image: np.ndarray, settings: AugmentationSettings, draw: random.Random) -> np.ndarray:
+    sigma = draw.uniform(min(0.3, settings.blur_sigma), settings.blur_sigma)
+    draw.randint(0, 0)  # with it a seed gives the images that it always gave: decision 28
+    radius = int(sigma * 3.5)
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    return cv2.sepFilter2D(image, ddepth=-1, kernelX=kernel, kernelY=kernel)
+
+
+_EDGES = np.array([[-1, -1, -1], [-1, 9, -1], [-1, -1, -1]], np.float32)
+
+
+def _sharpen(image: np.ndarray, draw: random.Random) -> np.ndarray:
+    strength = draw.uniform(0.1, 0.4)
+    draw.random()  # as in `_blur`
+    kernel = strength * _EDGES
+    kernel[1, 1] += 1 - strength
+    return cv2.filter2D(image, ddepth=-1, kernel=kernel)
+
+
+def _tone(image: np.ndarray, settings: AugmentationSettings, draw: random.Random) -> np.ndarray:
+    gain = 1 + draw.uniform(-settings.contrast, settings.contrast)
+    offset = 255 * draw.uniform(-settings.brightness, settings.brightness)
+    return cv2.LUT(image, np.clip(np.arange(256, dtype=np.float32) * gain + offset, 0, 255).astype(np.uint8))

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+# Weights (resamples × groups) that are in memory at once; exact sums are the same however they are cut.
+WEIGHTS = 2_000_000
 BOOTSTRAP_METRICS = ("miou", "mf1", "foreground_miou")
 
 
@@ -123,10 +125,14 @@ def group_sums(matrices: np.ndarray, groups: Sequence[object] | np.ndarray) -> n
 def _resample(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """(R, C, C) matrices of `resamples` draws of G groups with replacement."""
     count, classes = len(sums), sums.shape[1]
-    weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
+    rng, shares = np.random.default_rng(seed), np.full(count, 1 / count)
     # float64 holds pixel counts exactly up to 2^53 and multiplies through BLAS, which integers do not.
-    flat = weights.astype(float) @ sums.reshape(count, -1).astype(float)
-    return flat.reshape(resamples, classes, classes)
+    flat, step = sums.reshape(count, -1).astype(float), max(1, WEIGHTS // count)
+    chunks = [
+        rng.multinomial(count, shares, size=min(step, resamples - start)).astype(float) @ flat
+        for start in range(0, resamples, step)
+    ]
+    return np.concatenate(chunks).reshape(resamples, classes, classes)
 
 
 def interval_of(values: np.ndarray, level: float, groups: int) -> Interval | None:

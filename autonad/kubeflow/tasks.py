@@ -35,7 +35,6 @@ def task(stage: str, request: Path | str) -> Iterator[Context]:
         stage: The step's verb.
         request: Folder that the first task wrote the configuration to; or the configuration as YAML.
     """
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     config = Config()
     _end_on_sigterm()
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,7 @@ class AskTell(ABC):
         self.generation = 0  # the running one, from 1; 0 before the first `ask`
         self._rng = np.random.default_rng(seed)
         self._candidates: dict[str, Candidate] = {}  # by architecture key, in the order they were asked
+        self._waiting: dict[str, Candidate] = {}  # those of them without an evaluation
         self._converged = False
 
     @abstractmethod
@@ -67,9 +69,9 @@ class AskTell(ABC):
         Raises:
             SearchError: No population of distinct architectures can be drawn.
         """
-        if not self.done and not self._pending():
+        if not self.done and not self._waiting:
             self._breed()
-        return [candidate.architecture for candidate in self._pending()]
+        return [candidate.architecture for candidate in self._waiting.values()]
 
     def tell(self, evaluations: Iterable[Evaluation]) -> None:
         """Report what architectures of the last `ask` scored; all of them, or some at a time, in any order.
@@ -79,7 +81,7 @@ class AskTell(ABC):
                 nothing of the call is kept then.
         """
         told = [checked(evaluation) for evaluation in evaluations]
-        pending = {candidate.architecture.key for candidate in self._pending()}
+        pending = set(self._waiting)
         for evaluation in told:
             if evaluation.architecture.key not in pending:
                 raise SearchError(
@@ -88,12 +90,12 @@ class AskTell(ABC):
                 )
             pending.remove(evaluation.architecture.key)
         for evaluation in told:
-            self._candidates[evaluation.architecture.key].evaluation = evaluation
+            self._waiting.pop(evaluation.architecture.key).evaluation = evaluation
 
     @property
     def done(self) -> bool:
         """Whether every generation is told, or nothing new is left to try."""
-        if self._pending():
+        if self._waiting:
             return False
         return self._converged or self.generation >= self.settings.generations
 
@@ -104,8 +106,9 @@ class AskTell(ABC):
         """λ in mIoU per ms. With "auto" the first population decides; provisional until all of it is told."""
         if self.settings.latency_weight != "auto":
             return float(self.settings.latency_weight)
-        first = [item.evaluation for item in self._candidates.values() if item.generation == 1]
-        found = [(told.miou, told.latency_ms) for told in first if told is not None]
+        first = takewhile(lambda item: item.generation == 1, self._candidates.values())
+        told = [item.evaluation for item in first if item.evaluation is not None]
+        found = [(one.miou, one.latency_ms) for one in told]
         miou, latency_ms = np.std(found, axis=0) if found else (0.0, 0.0)
         return float(AUTO_SHARE * miou / latency_ms) if latency_ms > 0 else 0.0
 
@@ -206,6 +209,7 @@ class AskTell(ABC):
         except (KeyError, TypeError, ValueError, ArchitectureError) as error:
             raise unreadable(error) from error
         self.generation, self._converged, self._candidates = generation, converged, candidates
+        self._waiting = {key: one for key, one in candidates.items() if one.evaluation is None}
 
     def _identity(self) -> dict[str, Any]:
         """What must be equal for a search to be the same."""
@@ -216,12 +220,10 @@ class AskTell(ABC):
         """Fill the next generation."""
         if bred := list(self._bred()):
             self.generation += 1
-            self._candidates |= {candidate.architecture.key: candidate for candidate in bred}
+            self._waiting = {candidate.architecture.key: candidate for candidate in bred}
+            self._candidates |= self._waiting
         else:
             self._converged = True
-
-    def _pending(self) -> list[Candidate]:
-        return [candidate for candidate in self._candidates.values() if candidate.evaluation is None]
 
     def _evaluations(self) -> list[Evaluation]:
         return [one.evaluation for one in self._candidates.values() if one.evaluation is not None]

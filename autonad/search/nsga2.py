@@ -109,6 +109,7 @@ class Nsga2(AskTell):
             child = self._new(self._sample, self.goals[slot % len(self.goals)], seen)
             if child is None:
                 return
+            seen.add(child.key)
             yield Candidate(child, 1, "sample", ())
 
     def _plain(self, count: int) -> list[Architecture]:
@@ -143,10 +144,10 @@ class Nsga2(AskTell):
     def _child(self, niches: dict[Goal, Niche], goal: Goal, seen: set[str]) -> Candidate | None:
         relatives = list(niches.values())
         brood = Brood(self.space, self.settings, niches[goal], relatives, self.prior, self._rng)
-        if (child := self._new(brood.child, goal, set(seen))) is not None:
+        if (child := self._new(brood.child, goal, seen)) is not None:
             return Candidate(child, self.generation + 1, brood.origin, brood.parents)
         # Parents too alike, or a nearly exhausted space.
-        child = self._new(self._sample, goal, set(seen))
+        child = self._new(self._sample, goal, seen)
         return None if child is None else Candidate(child, self.generation + 1, "sample", ())
 
     def _promise(self, surrogate: Surrogate, architecture: Architecture, goal: Goal) -> float:
@@ -166,10 +167,9 @@ class Nsga2(AskTell):
         return self.space.sample(self._rng, self.prior)
 
     def _new(self, make: Callable[[], Architecture], goal: Goal, seen: set[str]) -> Architecture | None:
-        """One architecture that was not seen, and is from now on; None when the draws are used up."""
+        """One architecture that was not seen; None when the draws are used up."""
         for _ in range(MAX_DRAWS):
             child = self._constrained.draw(make, goal)
             if child.key not in seen:
-                seen.add(child.key)
                 return child
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 import numpy as np
 import pandas as pd
 
@@ -9,49 +11,42 @@ from autonad.errors import SearchError
 
 
 def pareto_mask(points: np.ndarray) -> np.ndarray:
-    """Which points no other point dominates: none is at least as good everywhere and better somewhere.
+    """Which points no other point dominates: none is at least as good in both and better in one.
 
     Args:
-        points: (N, M), M objectives to be minimised.
+        points: (N, 2), both objectives to be minimised.
 
     Returns:
         (N,) mask; equal points are all in or all out.
 
     Raises:
-        SearchError: A value is not finite.
+        SearchError: There are not two objectives, or a value is not finite.
     """
-    points = _checked(points)
-    mask = np.zeros(len(points), dtype=bool)
-    # In this order what dominates a point comes before it, and of that some is on the front.
-    best, found = np.empty_like(points), 0
-    for index in np.lexsort(points.T[::-1]):
-        point, front_so_far = points[index], best[:found]
-        dominated = (front_so_far <= point).all(axis=1) & (front_so_far < point).any(axis=1)
-        if not dominated.any():
-            mask[index], best[found] = True, point
-            found += 1
-    return mask
+    return front_ranks(points) == 0
 
 
 def front_ranks(points: np.ndarray) -> np.ndarray:
     """Non-dominated sorting: 0 on the front, 1 on the front of what is left without it, and so on.
 
+    In the order of the first objective a point is dominated by a front exactly if that front has gone as low
+    in the second, and later fronts have gone less low: its own is found by bisection (Jensen, 2003).
+
     Args:
-        points: (N, M), M objectives to be minimised.
+        points: (N, 2), both objectives to be minimised.
 
     Returns:
         (N,) integers.
 
     Raises:
-        SearchError: A value is not finite.
+        SearchError: There are not two objectives, or a value is not finite.
     """
-    points = _checked(points)
-    ranks, left, rank = np.zeros(len(points), dtype=int), np.arange(len(points)), 0
-    while len(left):
-        mask = pareto_mask(points[left])
-        ranks[left[mask]] = rank
-        left, rank = left[~mask], rank + 1
-    return ranks
+    distinct, places = np.unique(_pairs(points), axis=0, return_inverse=True)
+    lowest: list[float] = []  # of the second objective, in each front so far; it rises
+    ranks = np.zeros(len(distinct), dtype=int)
+    for index, value in enumerate(distinct[:, 1].tolist()):
+        ranks[index] = rank = bisect_right(lowest, value)
+        lowest[rank : rank + 1] = [value]
+    return ranks[places.reshape(-1)]
 
 
 def crowding(points: np.ndarray) -> np.ndarray:
@@ -86,9 +81,7 @@ def hypervolume(points: np.ndarray, reference: tuple[float, float]) -> float:
     Raises:
         SearchError: There are not two objectives, or a value is not finite.
     """
-    points = _checked(points)
-    if points.shape[1] != 2:
-        raise SearchError(f"hypervolume got {points.shape[1]} objectives; it is computed for two")
+    points = _pairs(points)
     inside = points[(points < np.array(reference)).all(axis=1)]
     area, ceiling = 0.0, float(reference[1])
     for first, second in inside[np.lexsort((inside[:, 1], inside[:, 0]))]:
@@ -110,6 +103,13 @@ def front(table: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return table
     return table[pareto_mask(objectives(table))].sort_values(["latency_ms", "key"])
+
+
+def _pairs(points: np.ndarray) -> np.ndarray:
+    points = _checked(points)
+    if points.shape[1] != 2:
+        raise SearchError(f"got {points.shape[1]} objectives; fronts are of two, mIoU and latency")
+    return points
 
 
 def _checked(points: np.ndarray) -> np.ndarray:

@@ -147,7 +147,7 @@ def parse_rules(text: str, classes: Sequence[str], mm_per_pixel: float | None) -
         Refusal: 422.
     """
     try:
-        data = yaml.load(text, _NoAliases)
+        data = yaml.load(text, _NoAliases)  # nosec B506 # a SafeLoader
         rules = Rules.from_dict({} if data is None else data, classes, "the rules")
         return rules.scaled(mm_per_pixel if rules.mm_per_pixel is None else None)
     except ConfigError as error:

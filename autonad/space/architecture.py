@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 from autonad.errors import ArchitectureError
@@ -90,7 +91,7 @@ class Stage:
             raise ArchitectureError("a stage has no blocks; it needs at least one")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Architecture:
     """Everything that determines a network, apart from its number of classes.
 
@@ -143,7 +144,7 @@ class Architecture:
                     f"{self.head_width}; choose a width that is"
                 )
 
-    @property
+    @cached_property
     def key(self) -> str:
         """First 12 hexadecimal digits of the sha256 of the canonical JSON."""
         canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
@@ -203,6 +204,10 @@ class Architecture:
 
     def to_json(self) -> str:
         """Readable JSON that ends in a newline; `from_json` gives back an equal value."""
+        return self._json
+
+    @cached_property
+    def _json(self) -> str:
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
 
     @classmethod

@@ -50,7 +50,6 @@ Run = Callable[..., Outcome]
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Runs the command line in an empty working folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NO_ALBUMENTATIONS_UPDATE", "1")
 
     def call(*arguments: object) -> Outcome:
         if arguments and arguments[0] in DATA_VERBS:

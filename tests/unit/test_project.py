@@ -16,7 +16,7 @@ from statistics import median
 import pytest
 from rooms import IMPORTS, ORDER, PACKAGE, ROOT, circle, name_of, rank
 
-HEAVY = {"torch", "pandas", "pyarrow", "mlflow", "albumentations", "cv2", "onnx", "onnxruntime", "matplotlib"}
+HEAVY = {"torch", "pandas", "pyarrow", "mlflow", "cv2", "onnx", "onnxruntime", "matplotlib"}
 
 
 def test_every_part_of_the_package_has_its_place_in_the_order() -> None:
@@ -46,7 +46,6 @@ def test_no_modules_import_each_other(calls: bool) -> None:
     ("library", "allowed"),
     [
         ("mlflow", ("autonad.tracking.",)),
-        ("albumentations", ("autonad.data.transforms",)),
         ("typer", ("autonad.cli.",)),
         ("boto3", ("autonad.storage.",)),
         ("botocore", ("autonad.storage.",)),
@@ -112,14 +111,7 @@ def test_every_imported_library_is_declared() -> None:
 
 
 def test_the_detector_alone_needs_no_torch() -> None:
-    assert not requirements() & {
-        "torch",
-        "pandas",
-        "pyarrow",
-        "mlflow",
-        "albumentations",
-        "opencv-python-headless",
-    }
+    assert not requirements() & {"torch", "pandas", "pyarrow", "mlflow", "opencv-python-headless"}
 
 
 @pytest.mark.parametrize("room", ["detector", "service"])
@@ -149,6 +141,19 @@ def test_constraints_pin_every_requirement_exactly() -> None:
 
     assert requirements("full", "dev") - pins.keys() == set()
     assert pins["torch"].startswith("2.")
+
+
+def test_what_bandit_doubts_is_allowed_with_a_number_and_a_reason() -> None:
+    marked = [
+        line.strip()
+        for folder in (PACKAGE, ROOT / "components", ROOT / "pipelines")
+        for path in folder.rglob("*.py")
+        for line in path.read_text().splitlines()
+        if "# nosec" in line
+    ]
+
+    assert marked
+    assert not [line for line in marked if not re.search(r"# nosec B\d{3} # \w{1,}( \S+)+$", line)]
 
 
 # -- what a process imports ------------------------------------------------------------------------------

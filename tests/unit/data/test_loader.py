@@ -140,7 +140,7 @@ def test_fit_refuses_a_mask_of_another_size() -> None:
         fit(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5), np.uint8), size=(4, 4), keep_aspect=False)
 
 
-def test_the_loader_imports_neither_torch_nor_albumentations() -> None:
-    code = "import sys, autonad.data.loader; print({'torch', 'albumentations'} & set(sys.modules))"
+def test_the_loader_imports_neither_torch_nor_augmentation() -> None:
+    code = "import sys, autonad.data.loader; print({'torch', 'autonad.data.transforms'} & set(sys.modules))"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "set()"

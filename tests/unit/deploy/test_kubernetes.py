@@ -126,15 +126,60 @@ def test_a_mistake_is_found() -> None:
         validate(volume)
 
 
-def test_nothing_runs_with_privileges_or_without_limits() -> None:
-    for pod in pods(base()):
-        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*pod["containers"], *pod.get("initContainers", [])]
+
+
+def closed(pod: dict[str, Any]) -> None:
+    """What no pod of this project does, the one that hands over a volume included."""
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    assert not pod.keys() & {"hostNetwork", "hostPID", "hostIPC"}
+    assert all("hostPath" not in volume for volume in pod.get("volumes", []))
+    for container in containers(pod):
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert container["securityContext"]["capabilities"]["drop"] == ["ALL"]
+        assert not container["securityContext"].get("privileged")
+        assert container["resources"].keys() == {"requests", "limits"}
+        said = [*container.get("command", []), *container.get("args", [])]
+        assert not [word for word in said if re.search("(?i)password|secret", word)]
+        values = [one for one in container.get("env", []) if "value" in one]
+        assert not [one["name"] for one in values if re.search("PASSWORD|SECRET|ACCESS_KEY", one["name"])]
+
+
+def test_every_pod_is_closed_in() -> None:
+    for pod in pods(everything()):
+        closed(pod)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_nothing_runs_with_privileges_or_without_limits(overlay: str) -> None:
+    for pod in pods(rendered(overlay)):
+        closed(pod)
         assert pod["securityContext"]["runAsNonRoot"] is True
-        assert pod["automountServiceAccountToken"] is False
-        for container in (*pod["containers"], *pod.get("initContainers", [])):
-            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        for container in containers(pod):
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-            assert container["resources"].keys() == {"requests", "limits"}
+            assert "readinessProbe" in container
+
+
+def test_mlflow_has_users_unless_a_part_leaves_them_out() -> None:
+    (container,) = mlflow()["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["serve"]
+    assert "args" not in container
+    part = yaml.safe_load((FOLDER / "components/without-users/kustomization.yaml").read_text())
+    (patch,) = part["patches"]
+    (changed,) = yaml.safe_load(patch["patch"])["spec"]["template"]["spec"]["containers"]
+    assert changed == {"name": container["name"], "args": ["--without-users"]}
+
+
+def test_every_pod_that_is_brought_has_its_traffic_limited_both_ways() -> None:
+    policies = [one["spec"] for one in everything() if one["kind"] == "NetworkPolicy"]
+    for one in base():
+        if one["kind"] in {"Deployment", "StatefulSet"}:
+            labels = one["spec"]["template"]["metadata"]["labels"]
+            found = [p for p in policies if p["podSelector"]["matchLabels"].items() <= labels.items()]
+            assert {kind for policy in found for kind in policy["policyTypes"]} == {"Ingress", "Egress"}
 
 
 def mlflow() -> dict[str, Any]:
@@ -189,7 +234,9 @@ def test_the_secret_has_the_keys_that_tasks_and_servers_read_and_no_values() -> 
 
     known = {one["metadata"]["name"]: one["stringData"] for one in secrets()}
     assert known["autonad"].keys() == {*SECRET_KEYS, ADDRESS}
-    assert known["mlflow-server"].keys() >= CHECKSUMS | {"POSTGRES_PASSWORD"}
+    users = {"MLFLOW_AUTH_ADMIN_PASSWORD", "MLFLOW_FLASK_SERVER_SECRET_KEY"}
+    assert known["mlflow-server"].keys() >= CHECKSUMS | users | {"POSTGRES_PASSWORD"}
+    assert not known["autonad"].keys() & (users | {"POSTGRES_PASSWORD"})
     assert not [name for name in known["autonad"] if "POSTGRES" in name]
     hidden = re.compile("KEY|PASSWORD|USERNAME")
     assert not [

@@ -1,8 +1,10 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from autonad.evaluation import bootstrap
 from autonad.evaluation.bootstrap import _resample, bootstrap_intervals, group_sums, metric_values
 from autonad.evaluation.metrics import compute_metrics
 from autonad.evaluation.paired import paired_difference
@@ -151,3 +153,16 @@ def test_group_sums_keep_every_pixel() -> None:
     sums = group_sums(matrices, groups)
     assert (sums.sum(0) == matrices.sum(0)).all()
     assert (sums[3] == matrices[groups == 3].sum(0)).all()
+
+
+def test_many_groups_are_drawn_in_pieces_and_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    sums = np.random.default_rng(0).integers(0, 4096, (300, 3, 3))
+    whole = _resample(sums, 200, 7)
+    tracemalloc.start()
+    monkeypatch.setattr(bootstrap, "WEIGHTS", 300 * 7)
+    pieces = _resample(sums, 200, 7)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    np.testing.assert_array_equal(pieces, whole)
+    assert peak < 200 * 300 * 8  # less than all weights at once

@@ -12,6 +12,7 @@ from autonad.search.goals import Goal, Pricing
 from autonad.search.nsga2 import Nsga2
 from autonad.search.pareto import crowding, front_ranks, pareto_mask
 from autonad.search.state import merged
+from autonad.search.surrogate import Surrogate
 from autonad.space import Architecture, SearchSpace
 
 SPACE = SearchSpace.preset("tiny")
@@ -244,3 +245,31 @@ def test_a_space_smaller_than_the_search_is_searched_whole() -> None:
     settings = SearchConfig(population=10, generations=9, mutation_rate=0.5)
     search = run(Nsga2(narrow, settings=settings, goals=[Goal()], pricing=PRICING))
     assert len(search.table()) == narrow.size() == 16
+
+
+def test_the_surrogate_predicts_the_same_from_evaluations_and_from_genes() -> None:
+    """More evaluations than genes are solved in the space of genes; the weights are those of a ridge."""
+    rng = np.random.default_rng(0)
+    told = [evaluate(SPACE.sample(rng)) for _ in range(400)]
+    few, many = Surrogate(told[:20]), Surrogate(told)
+    assert len(many._columns) < 400
+    assert len(few._columns) > 20
+    for surrogate, known in ((few, told[:20]), (many, told)):
+        rows = np.array([surrogate._row(one.architecture) for one in known])
+        rows = rows - rows.mean(axis=0)
+        values = np.array([one.miou for one in known])
+        gradient = rows.T @ (rows @ surrogate._weights - (values - values.mean()))
+        np.testing.assert_allclose(gradient + 3.0 * surrogate._weights, 0, atol=1e-8)
+
+
+def test_what_a_generation_writes_to_the_journal_does_not_grow_with_those_before_it() -> None:
+    kept: list[tuple[int, int]] = []
+    search = make([Goal()], population=8, generations=8)
+    evolve(
+        search,
+        evaluate,
+        keep=lambda entry: kept.append((search.generation, len(json.dumps(entry)))),
+        finished=lambda: None,
+    )
+    written = [sum(size for at, size in kept if at == generation) for generation in range(1, 9)]
+    assert max(written) < 1.5 * min(written)

@@ -1,11 +1,13 @@
+from bisect import bisect_right
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from autonad.config import SearchConfig
 from autonad.errors import SearchError
-from autonad.search import Evaluation, Evolution
-from autonad.search.pareto import front, hypervolume, objectives, pareto_mask
+from autonad.search import Evaluation, Evolution, pareto
+from autonad.search.pareto import front, front_ranks, hypervolume, objectives, pareto_mask
 from autonad.space import SearchSpace
 
 
@@ -13,11 +15,10 @@ def dominates(a: np.ndarray, b: np.ndarray) -> bool:
     return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
 
 
-@pytest.mark.parametrize("dimensions", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("values", [4, 1000])  # few values: many ties
-def test_the_front_is_what_nothing_dominates(dimensions: int, values: int) -> None:
-    rng = np.random.default_rng(dimensions)
-    points = rng.integers(values, size=(60, dimensions)).astype(float)
+def test_the_front_is_what_nothing_dominates(seed: int, values: int) -> None:
+    points = np.random.default_rng(seed).integers(values, size=(60, 2)).astype(float)
     mask = pareto_mask(points)
     assert mask.any()
     for index, point in enumerate(points):
@@ -56,7 +57,7 @@ def test_only_the_front_inside_the_reference_counts() -> None:
 
 
 def test_impossible_objectives_are_refused() -> None:
-    for points in (np.array([[np.nan, 1.0]]), np.array([1.0, 2.0])):
+    for points in (np.array([[np.nan, 1.0]]), np.array([1.0, 2.0]), np.ones((2, 3))):
         with pytest.raises(SearchError, match="objectives"):
             pareto_mask(points)
     with pytest.raises(SearchError, match="two"):
@@ -82,3 +83,34 @@ def test_no_row_of_a_searchs_front_is_dominated_by_any_row(table: pd.DataFrame) 
         assert not any(dominates(other, point) for other in everything)
     assert table["miou"].max() in set(best["miou"])
     assert len(front(table.head(0))) == 0
+
+
+def peeled(points: np.ndarray) -> np.ndarray:
+    """Ranks by the definition: what nothing left dominates is taken away, again and again."""
+    ranks, left, rank = np.zeros(len(points), int), set(range(len(points))), 0
+    while left:
+        best = {n for n in left if not any(dominates(points[other], points[n]) for other in left)}
+        ranks[list(best)] = rank
+        left, rank = left - best, rank + 1
+    return ranks
+
+
+@pytest.mark.parametrize("values", [3, 20, 1000])
+def test_ranks_are_what_peeling_off_fronts_gives(values: int) -> None:
+    for seed in range(4):
+        points = np.random.default_rng(seed).integers(values, size=(70, 2)).astype(float)
+        np.testing.assert_array_equal(front_ranks(points), peeled(points))
+
+
+def test_ranks_of_ten_thousand_points_need_few_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search of 100 generations of 100 ranks so many in each."""
+    steps: list[int] = []
+
+    def counted(lowest: list[float], value: float) -> int:
+        steps.append(len(lowest).bit_length())
+        return bisect_right(lowest, value)
+
+    monkeypatch.setattr(pareto, "bisect_right", counted)
+    ranks = front_ranks(np.random.default_rng(0).random((10_000, 2)))
+    assert 100 < ranks.max() < 400
+    assert sum(steps) < 10_000 * 10

@@ -406,6 +406,7 @@ def test_the_interface_finds_source_commit_creator_and_what_the_parent_was_made_
     for run in (runs["search"], runs["shown"]):
         assert run.data.tags["mlflow.source.git.commit"] == "0a1b2c"
         assert run.data.tags["mlflow.user"] == "line-3"
+        assert "account-of-the-server" not in str(run.to_dictionary())
     assert runs["shown"].data.params == {"seed": "1", "search.budget": "4", "evaluate.budget": "4"}
     assert {given.dataset.name for given in runs["shown"].inputs.dataset_inputs} == {"steel"}
 
