@@ -36,4 +36,5 @@ def search(
         )
         display.show_page(Path(found.path) / "pareto.html", pareto)
     display.show_figures(metrics, inherited_miou=result.miou, latency_ms=result.measured_ms)
+    display.show_red_flags(metrics, result.red_flags)
     found.metadata.update(architecture=result.key, parameters=result.parameters)

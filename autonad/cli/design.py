@@ -298,7 +298,8 @@ def demo(
     config = demo_config(tuple(set or ()))
     name = execution or f"demo-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     with open_console() as screen:
-        result = demo(Context(config, name, screen), output=output, replace=replace)
+        called = Context(config, name, screen)
+        result = demo(called, output=output, replace=replace)
     rows = [
         ("test mIoU", f"{percent(result.miou)}{interval(result.interval)}"),
         ("test mF1", percent(result.mf1)),
@@ -312,6 +313,8 @@ def demo(
     print()
     for label, value in rows:
         print(f"{label:<28}{value}")
+    if called.red_flags:
+        print("\nnot to be relied on:", *called.red_flags, sep="\n  ")
     print(f"\nreport   {result.report}\nmodel    {result.model}")
     if config.tracking.enabled:
         mlflow = shutil.which("mlflow") or Path(sys.executable).with_name("mlflow")

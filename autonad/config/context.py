@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autonad.config.loading import Config
 from autonad.console import SILENT, Console
@@ -17,8 +17,10 @@ class Context:
         execution: Groups the runs of one execution in MLflow under one parent; None leaves that to the
             orchestrator, or makes a run of its own.
         console: Where progress goes.
+        red_flags: What steps found that makes their results doubtful, a line each; read again when all is done.
     """
 
     config: Config
     execution: str | None = None
     console: Console = SILENT
+    red_flags: list[str] = field(default_factory=list, compare=False)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import html
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autonad.deploy import MODEL
 from autonad.evaluation.line_result import OPERATING, spread
 from autonad.files import read_json, write_text_atomic
+from autonad.report.red_flags import from_json, told
 from autonad.steps.prepare import Prepared
+
+if TYPE_CHECKING:
+    from autonad.data.faults import Fault
 
 # The interface compares runs by these.
 FIGURES = ("miou", "mf1", "foreground_miou")
@@ -58,6 +63,7 @@ def show_evaluation(folder: Path, *, metrics: Any, confusion: Any, roc: Any, rep
     found = read_json(folder / "metrics.json", "the evaluation")
     show_figures(metrics, **{name: found["input"].get(name) for name in FIGURES})
     show_figures(metrics, **{f"native_{name}": found["native"].get(name) for name in FIGURES})
+    show_red_flags(metrics, from_json(found, "the evaluation"))
     confusion.log_confusion_matrix(found["classes"], found["input"]["confusion"])
     curve = read_json(folder / "roc.json", "the evaluation's ROC curve")
     roc.log_roc_curve(curve["false_alarm_rate"], curve["detection_rate"], curve["threshold"])
@@ -93,6 +99,19 @@ def show_figures(artifact: Any, **figures: float | None) -> None:
             artifact.log_metric(name, round(float(value), 6))
 
 
+def show_red_flags(artifact: Any, flags: Iterable[Fault]) -> None:
+    """What makes a step's result worthless or doubtful: how many there are, and each in words.
+
+    Args:
+        artifact: An output.
+        flags: None of them where all is well.
+    """
+    lines = [told(flag) for flag in flags]
+    artifact.metadata.update(
+        red_flags=len(lines), **{f"red_flag_{n}": line for n, line in enumerate(lines, 1)}
+    )
+
+
 def show_summary(artifact: Any, search: str, evaluation: str, export: str, registration: str) -> None:
     """The outcome of a pipeline as Markdown: what a person asks first.
 
@@ -122,7 +141,9 @@ def show_summary(artifact: Any, search: str, evaluation: str, export: str, regis
     ]
     table = ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]
     reasons = [f"- {reason}" for reason in decided["reasons"]]
-    text = "\n".join(("# The new detector", "", *table, "", *reasons)) + "\n"
+    flags = [f"- **{told(flag)}**" for flag in from_json(decided, "the registration")]
+    red = ["## Red flags", "", *flags, ""] if flags else []
+    text = "\n".join(("# The new detector", "", *red, *table, "", *reasons)) + "\n"
     write_text_atomic(Path(artifact.path), text)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from autonad.appearance.pin import Pin
     from autonad.data.dataset import Dataset
+    from autonad.data.faults import Fault
 
 HEADLINES = {
     "train": "Train a new supernet and search",
@@ -39,6 +40,7 @@ def write_page(
     pin: Pin,
     batches: Mapping[str, pd.DataFrame],
     target: str,
+    red_flags: Sequence[Fault] = (),
 ) -> None:
     """Write the page in one step; equal decisions give equal pages.
 
@@ -50,13 +52,15 @@ def write_page(
         pin: What the batches were compared with.
         batches: Features of each tested batch.
         target: Name of the target.
+        red_flags: What makes the last search worthless or doubtful; that comes first.
 
     Raises:
         StorageError: The file cannot be written.
     """
-    write_text_atomic(
-        path, render_page(decision, name=name, dataset=dataset, pin=pin, batches=batches, target=target)
+    page = render_page(
+        decision, name=name, dataset=dataset, pin=pin, batches=batches, target=target, red_flags=red_flags
     )
+    write_text_atomic(path, page)
 
 
 def render_page(
@@ -67,6 +71,7 @@ def render_page(
     pin: Pin,
     batches: Mapping[str, pd.DataFrame],
     target: str,
+    red_flags: Sequence[Fault] = (),
 ) -> str:
     """The page as text; see `write_page`."""
     galleries = [
@@ -85,6 +90,7 @@ def render_page(
         title=HEADLINES[decision.action],
         subtitle=f"Dataset {name}, target {target}",
         decision=decision,
+        red_flags=red_flags,
         cards=_cards(decision, pin),
         tests=_tests(decision.batches) if decision.batches else None,
         shifts=[(finding.batch, _shifts(finding)) for finding in decision.batches if finding.drift],

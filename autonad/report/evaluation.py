@@ -15,6 +15,7 @@ from autonad.report.drawing import OPERATOR_NAMES, draw_architecture
 from autonad.report.front import Population, front_figure
 from autonad.report.kit import Card, Picture, Swatch, Table, inline, jpeg, render
 from autonad.report.panels import HOW_CHOSEN, Panel, pictures
+from autonad.report.red_flags import from_json
 from autonad.report.units import percent, text
 from autonad.space import Architecture, SamplingPrior
 
@@ -58,6 +59,7 @@ def render_page(content: ReportContent) -> str:
     return render(
         "evaluation.html",
         title=content.title,
+        red_flags=from_json(metrics, "metrics.json"),
         subtitle=content.subtitle,
         metrics=metrics,
         level=metrics["parameters"].get("level", 0.95),

@@ -88,6 +88,7 @@ class RunReport:
         steps: In the order in which they began.
         places: Names of where it is kept, and where.
         url: Where MLflow shows the run; empty if nobody can open that.
+        red_flags: What makes its results worthless or doubtful, a line each.
     """
 
     name: str
@@ -102,6 +103,7 @@ class RunReport:
     steps: Sequence[StepLine] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
+    red_flags: Sequence[str] = ()
 
 
 def render_page(report: RunReport) -> str:
@@ -114,6 +116,7 @@ def render_page(report: RunReport) -> str:
         title=f"{report.name}: {_outcome(report)}",
         subtitle=" · ".join(part for part in (told, started) if part),
         trouble=_trouble(report),
+        red_flags=report.red_flags,
         cards=_cards(report),
         registration=report.registration,
         figures=_figures(report),

@@ -17,6 +17,7 @@ from autonad.search.reasons import explain_choice
 if TYPE_CHECKING:
     import pandas as pd
 
+    from autonad.data.faults import Fault
     from autonad.evaluation.result import Size
 
 
@@ -41,7 +42,7 @@ def write_page(
     winner: str | None = None,
     latency_budget_ms: float | None = None,
     num_classes: int | None = None,
-    cautions: Sequence[str] = (),
+    red_flags: Sequence[Fault] = (),
     variants: Sequence[Mapping[str, Any]] = (),
     size: Size = "input",
 ) -> None:
@@ -53,7 +54,7 @@ def write_page(
         winner: Key of the architecture that was chosen; the best score within the budget when None.
         latency_budget_ms: Drawn as a line.
         num_classes: Classes including background; with it, the page says how many parameters networks have.
-        cautions: What is to be known before its latencies are believed.
+        red_flags: What makes it worthless or doubtful; that comes first.
         variants: What was returned for each target and budget, as `search.json` lists it.
         size: At which size the mIoUs count pixels.
 
@@ -81,7 +82,7 @@ def write_page(
         keys=[str(key) for key in best["key"]],
         winner=winner,
         columns=_columns(best, sizes),
-        cautions=list(cautions),
+        red_flags=list(red_flags),
         why=explain_choice(table, winner, latency_budget_ms).sentence,
         variants=[_variant(one) for one in variants] if len(variants) > 1 else [],
     )

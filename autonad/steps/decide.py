@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from autonad.appearance.pin import Pin
     from autonad.appearance.policy import Decision
     from autonad.data.dataset import Dataset
+    from autonad.data.faults import Fault
     from autonad.latency.target import Target
 
 DECISION, PAGE = "decision.json", "decision.html"
@@ -80,6 +81,7 @@ def decide(
     from autonad.appearance.policy import apply_policy
     from autonad.data.dataset import Dataset
     from autonad.latency.target import Target
+    from autonad.report.red_flags import of_search
 
     settings = config.decide
     _check_window(settings)
@@ -110,7 +112,9 @@ def decide(
         if decision.moves_pin or found is None:
             found = make_pin(source, settings, config.seed, context.console.report)
             found.save(pin)
-        _write(config, output, decision, seen, source, device, before, found)
+        flags = of_search(search) if decision.action == "reuse" else ()
+        step.flag(flags)
+        _write(config, output, decision, seen, source, device, before, found, flags)
         step.run.tag(PIN_KEY, found.key)
         step.run.tag(ACTION, decision.action)
         step.run.log(_metrics(decision, seen.newer))
@@ -211,10 +215,12 @@ def _write(
     device: Target,
     before: Pin | None,
     pin: Pin,
+    flags: tuple[Fault, ...],
 ) -> None:
     """Write `decision.json` and the page."""
     from autonad.files import write_json
     from autonad.report.decision import write_page
+    from autonad.report.red_flags import KEY, to_json
 
     document = {
         **decision.to_dict(),
@@ -225,6 +231,7 @@ def _write(
             "dataset": source.fingerprint,
         },
         "pinned": {"images": len(pin.manifest), "groups": int(pin.manifest["group"].nunique())},
+        KEY: to_json(flags),
     }
     write_json(output / DECISION, document)
     write_page(
@@ -235,6 +242,7 @@ def _write(
         pin=before or pin,
         batches=seen.tests.features,
         target=device.name,
+        red_flags=flags,
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from autonad.console import Console
     from autonad.data.dataset import Dataset
+    from autonad.data.faults import Fault
     from autonad.data.loader import SegmentationData
     from autonad.evaluation.precision_recall import PrecisionRecall
     from autonad.evaluation.predict import Forward
@@ -37,6 +38,7 @@ class EvaluateResult:
         report: The page to open.
         test_time: What the test-time views of `evaluate.test_time` gain and cost, in words; None without any.
         seconds: Wall time.
+        red_flags: What makes the detector worthless or doubtful, that of its search included.
     """
 
     miou: float
@@ -46,6 +48,7 @@ class EvaluateResult:
     report: Path
     test_time: str | None
     seconds: float
+    red_flags: tuple[Fault, ...] = ()
 
 
 def evaluate(
@@ -75,6 +78,7 @@ def evaluate(
     from autonad.evaluation.result import write_evaluation
     from autonad.evaluation.views import measure_views
     from autonad.files import write_json
+    from autonad.report import red_flags
     from autonad.report.content import read_inputs, report_content
     from autonad.report.evaluation import write_page
     from autonad.report.panels import collect_panels
@@ -98,6 +102,12 @@ def evaluate(
         if settings.test_time != "none":
             least, views = network.architecture.least_side, settings.test_time
             metrics["test_time"] = measure_views(forward, data, source, result, views, least_side=least)
+        carried = red_flags.from_json(
+            {red_flags.KEY: provenance.pop(red_flags.KEY, None)}, model / "model.json"
+        )
+        flags = (*carried, *red_flags.missed_defects(metrics), *red_flags.few_parts(metrics))
+        metrics[red_flags.KEY] = red_flags.to_json(flags)
+        step.flag(flags)
         write_evaluation(output, metrics, result.per_image())
         write_json(output / "roc.json", thresholds.roc().to_dict("list"))
         panels = collect_panels(forward, data, source, result.per_image(), count=settings.panels)
@@ -127,6 +137,7 @@ def evaluate(
             report=report,
             test_time=averaged and _told(averaged),
             seconds=step.seconds,
+            red_flags=flags,
         )
 
 

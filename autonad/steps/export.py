@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from autonad.config.sections import ExportConfig
     from autonad.data.dataset import Dataset
+    from autonad.data.faults import Fault
     from autonad.data.loader import SegmentationData
     from autonad.deploy.parity import Judge, Limits, Parity
     from autonad.deploy.reduced import Attempt
@@ -76,6 +77,7 @@ def export(
     from autonad.deploy.speed import time_in_turns
     from autonad.files import write_json, write_text_atomic
     from autonad.latency.target import Target
+    from autonad.report import red_flags
     from autonad.report.model_card import render_card
     from autonad.steps.shipped_rules import shipped_rules
     from autonad.training.folders import load_model
@@ -87,6 +89,8 @@ def export(
     check_classes(source, spec, "the model")
     metrics, weights = _figures(evaluation, model)
     shipped, line = shipped_rules(evaluation, rules, spec, weights, config.fit_thresholds.confidence)
+    provenance.pop(red_flags.KEY, None)  # The evaluation has them, and more.
+    flags = _flags(evaluation, metrics, line)
     provenance |= {"weights_sha256": weights, "dataset_name": dataset_name(config, source)}
     key = network.architecture.key
     params = {"export": settings.model_dump(), "architecture": key}
@@ -117,8 +121,10 @@ def export(
             parities=parities,
             latencies=latencies,
             provenance=provenance,
+            flags=flags,
         )
         write_text_atomic(output / "MODEL_CARD.md", card)
+        step.flag(flags)
         step.run.log(_logged(parities, latencies, provenance) | _judged(line))
         step.attach(output, *files, "parity.json", "latency.json", "MODEL_CARD.md")
         measured, megabytes = timed[MODEL], parities[MODEL]["bytes"] / 1e6
@@ -224,6 +230,13 @@ def _logged(
         "export/int8_verdict_disagreement": int8.get("verdict_disagreement"),
         "export/int8_defect_disagreement": int8.get("defect_disagreement"),
     }
+
+
+def _flags(evaluation: Path, metrics: dict[str, Any], line: LineFigures) -> list[Fault]:
+    """What makes the detector worthless or doubtful, that of the shipped rules included."""
+    from autonad.report.red_flags import from_json, rules_find_nothing
+
+    return [*from_json(metrics, evaluation / "metrics.json"), *rules_find_nothing(line.figures)]
 
 
 def _judged(line: LineFigures) -> dict[str, float | None]:

@@ -12,10 +12,19 @@ from autonad.config.context import Context
 from autonad.deploy import MODEL
 from autonad.errors import ConfigError, ExportError, TrackingError
 from autonad.steps.step import begin, dataset_name, tracking_settings
-from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT, HARDWARE_KEY, MISSES, MODEL_NAME, OVERKILL
+from autonad.tracking.tags import (
+    ARCHITECTURE,
+    FINGERPRINT,
+    HARDWARE_KEY,
+    MISSES,
+    MODEL_NAME,
+    OVERKILL,
+    RED_FLAGS,
+)
 
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
+    from autonad.data.faults import Fault
     from autonad.deploy.shipped import ShippedNetwork
     from autonad.deploy.verdict import Verdict
     from autonad.tracking.registry.model_versions import Version
@@ -36,12 +45,14 @@ class RegisterResult:
         version: Its new version; None when tracking is off.
         champion: Whether the detector is in use now.
         reasons: Why, as sentences.
+        red_flags: What makes it worthless or doubtful.
     """
 
     model: str
     version: int | None
     champion: bool
     reasons: tuple[str, ...]
+    red_flags: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,8 @@ class _Entry:
         source: The dataset.
         latency: Whether it keeps the budget.
         line: What its rules do on the test split; None where that is not known.
+        minimum: Whether it is good enough to be in use at all.
+        flags: What makes it worthless or doubtful.
         tags: Of the run and the version.
     """
 
@@ -64,6 +77,8 @@ class _Entry:
     source: Dataset
     latency: Verdict
     line: dict[str, Any] | None
+    minimum: Verdict
+    flags: tuple[Fault, ...]
     tags: dict[str, str]
 
 
@@ -80,7 +95,8 @@ def register(
 
     Both detectors run on the test images of both, as exported. The challenger wins if it is better with the
     probability that `register.probability` asks for, and keeps the latency budget. The first version that
-    keeps the budget wins without a rival. Apart from version numbers the file follows from the inputs alone.
+    keeps the budget wins without a rival. Nothing wins that misses more than `register.minimum` allows, or has
+    a red flag that `register.accept` does not name. Apart from version numbers the file follows from the inputs alone.
 
     Args:
         context: Sections `register`, `search` (the budget) and `tracking` decide.
@@ -96,6 +112,7 @@ def register(
         TrackingError: MLflow, or the champion in it, cannot be used.
     """
     from autonad.files import write_json
+    from autonad.report.red_flags import KEY, to_json
     from autonad.tracking.registry.registry import Registry
 
     config = context.config
@@ -107,12 +124,14 @@ def register(
         "latency": entry.latency.figures,
         "rules": entry.network.network.rules.to_dict(),
         "line": entry.line,
+        "minimum": entry.minimum.figures,
+        KEY: to_json(entry.flags),
     }
     if not config.tracking.enabled:
         reasons: tuple[str, ...] = ("not registered: tracking is off (tracking.enabled)",)
         report |= {"version": None, "champion": False, "reasons": reasons}
         write_json(output / "registration.json", report)
-        return RegisterResult(entry.name, None, False, reasons)
+        return RegisterResult(entry.name, None, False, reasons, entry.flags)
     params = {
         "register": config.register.model_dump(),
         "architecture": entry.network.architecture.key,
@@ -123,11 +142,13 @@ def register(
         tempfile.TemporaryDirectory() as temporary,
     ):
         step.uses(entry.source, "test")
+        step.flag(entry.flags)
         registry = Registry(tracking_settings(config))
         champion = registry.champion(entry.name)
         verdict = _verdict(context, registry, champion, entry, Path(temporary))
         version = _add(registry, entry, Path(temporary), step.run.id)
-        promote, reasons = entry.latency.wins and verdict.wins, (*verdict.reasons, *entry.latency.reasons)
+        promote = entry.minimum.wins and entry.latency.wins and verdict.wins
+        reasons = (*_refusal(entry, version), *verdict.reasons, *entry.latency.reasons)
         if champion is not None and champion.number == version.number:
             promote, reasons = True, (f"{version} is the champion already", *entry.latency.reasons)
         registry.decide(version, promote=promote, description=_description(champion, promote, reasons, entry))
@@ -142,7 +163,7 @@ def register(
         step.run.log(_metrics(verdict, entry.latency, promote))
         step.attach(output, "registration.json")
         step.headline(f"{version} is {'in use' if promote else 'not in use'}: {reasons[0]}")
-        return RegisterResult(entry.name, version.number, promote, reasons)
+        return RegisterResult(entry.name, version.number, promote, reasons, entry.flags)
 
 
 def _read(config: Config, export: Path, evaluation: Path, dataset: Path, target: Path | None) -> _Entry:
@@ -154,13 +175,15 @@ def _read(config: Config, export: Path, evaluation: Path, dataset: Path, target:
     """
     from autonad.data.dataset import Dataset
     from autonad.deploy.shipped import ShippedNetwork
+    from autonad.deploy.verdict import judge_minimum
     from autonad.latency.target import Target
+    from autonad.report.red_flags import from_json, rules_find_nothing
     from autonad.steps.shipped_rules import rules_on_test
     from autonad.tracking.registry.model_versions import model_name
 
     network = ShippedNetwork.open(export / MODEL, config.threads)
     source = Dataset.open(dataset)
-    _check_evaluation(evaluation, network, source)
+    metrics = _checked_evaluation(evaluation, network, source)
     device = Target.load(target) if target is not None else None
     where = network.provenance.get("target") if device is None else device.name
     if where is None:
@@ -177,13 +200,18 @@ def _read(config: Config, export: Path, evaluation: Path, dataset: Path, target:
     rules, confidence = network.network.rules, config.fit_thresholds.confidence
     line, _ = rules_on_test(evaluation, rules, confidence)
     name = model_name(dataset_name(config, source), str(where), budget)
-    return _Entry(name, export, network, source, latency, line, tags)
+    flags = (*from_json(metrics, evaluation / "metrics.json"), *rules_find_nothing(line))
+    missed, settings = metrics.get("image_level", {}).get("misses"), config.register
+    minimum = judge_minimum(missed, flags, settings.minimum, settings.accept)
+    return _Entry(name, export, network, source, latency, line, minimum, flags, tags)
 
 
-def _check_evaluation(evaluation: Path, challenger: ShippedNetwork, source: Dataset) -> None:
+def _checked_evaluation(evaluation: Path, challenger: ShippedNetwork, source: Dataset) -> dict[str, Any]:
+    """Content of `metrics.json`, which is of this detector on this dataset."""
     from autonad.files import read_json
 
-    told = read_json(evaluation / "metrics.json", "the evaluation").get("parameters", {})
+    metrics: dict[str, Any] = read_json(evaluation / "metrics.json", "the evaluation")
+    told = metrics.get("parameters", {})
     weights = challenger.provenance.get("weights_sha256")
     if told.get("weights_sha256") != weights or told.get("dataset") != source.fingerprint:
         what = "other weights" if told.get("weights_sha256") != weights else "another dataset"
@@ -191,6 +219,18 @@ def _check_evaluation(evaluation: Path, challenger: ShippedNetwork, source: Data
             f"the evaluation in {evaluation} is of {what} than {challenger.path}; run `autonad evaluate` and "
             "`autonad export` on this model and dataset first"
         )
+    return metrics
+
+
+def _refusal(entry: _Entry, version: Version) -> tuple[str, ...]:
+    """Why it cannot be in use whatever it is compared with, and how it can all the same; nothing where it can."""
+    if entry.minimum.wins:
+        return ()
+    by_hand = (
+        f"if it shall be used all the same, give it the alias with `autonad rollback --name {entry.name} --to "
+        f"{version.number}`, or change register.minimum or register.accept"
+    )
+    return (*entry.minimum.reasons, by_hand)
 
 
 def _latency(
@@ -266,7 +306,7 @@ def _add(registry: Registry, entry: _Entry, temporary: Path, run_id: str | None)
         entry.name,
         files,
         run_id=run_id,
-        tags={MODEL_NAME: entry.name, **entry.tags, **_line_tags(entry.line)},
+        tags={MODEL_NAME: entry.name, **entry.tags, **_line_tags(entry.line), **_flag_tags(entry.flags)},
         example=_example(entry.source),
     )
 
@@ -306,13 +346,21 @@ def _line_tags(line: dict[str, Any] | None) -> dict[str, str]:
     return {} if line is None else {tag: spread(line[name]) for tag, name in LINE_TAGS}
 
 
+def _flag_tags(flags: tuple[Fault, ...]) -> dict[str, str]:
+    """What makes a version worthless or doubtful, where versions are listed."""
+    from autonad.report.red_flags import told
+
+    return {RED_FLAGS: "\n".join(told(flag) for flag in flags)} if flags else {}
+
+
 def _description(champion: Version | None, promote: bool, reasons: tuple[str, ...], entry: _Entry) -> str:
     from autonad.evaluation.line_result import told_found
 
     rival = "" if champion is None else f" against version {champion.number}"
     head = f"In use{rival}." if promote else f"Refused{rival}: not in use."
+    doubts = [flag.message for flag in entry.flags if flag.severity == "warning"]
     found = () if entry.line is None else (f"At the rules in its file. {told_found('test', entry.line)}",)
-    return "\n".join((head, "", *(f"- {reason}" for reason in (*reasons, *found))))
+    return "\n".join((head, "", *(f"- {reason}" for reason in (*reasons, *doubts, *found))))
 
 
 def _metrics(verdict: Verdict, latency: Verdict, promote: bool) -> dict[str, float | None]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from autonad.config import Config, RetrainConfig
     from autonad.console import Console
     from autonad.data.dataset import Dataset
+    from autonad.data.faults import Fault
     from autonad.detector.spec import DetectorSpec
     from autonad.network import AutoNADNet
     from autonad.space import Architecture
@@ -37,12 +38,14 @@ class RetrainResult:
         best_epoch: The epoch that it belongs to.
         parameters: Scalars in the network's tensors.
         seconds: Wall time.
+        red_flags: What makes it worthless or doubtful, that of its search included.
     """
 
     miou: float
     best_epoch: int
     parameters: int
     seconds: float
+    red_flags: tuple[Fault, ...] = ()
 
 
 @on_every_gpu
@@ -74,6 +77,7 @@ def retrain(
         DatasetError: The dataset has other classes than the search.
     """
     from autonad.data.dataset import Dataset
+    from autonad.report import red_flags
     from autonad.training.folders import load_architecture, save_model, searched_for
     from autonad.training.resumable import run_training
     from autonad.training.teacher import load_teacher
@@ -107,7 +111,10 @@ def retrain(
             world=world,
         )
         parameters = network.num_parameters
-        result = RetrainResult(trained.best_miou, trained.best_epoch, parameters, step.seconds)
+        learnt = red_flags.nothing_learnt("retrain", trained.best_foreground_miou, trained.best_miou)
+        flags = (*red_flags.of_search(search), *learnt)
+        result = RetrainResult(trained.best_miou, trained.best_epoch, parameters, step.seconds, flags)
+        step.flag(flags)
         if world.leads:
             provenance = {
                 "dataset": source.fingerprint,
@@ -116,6 +123,7 @@ def retrain(
                 "best_epoch": trained.best_epoch,
                 "val_miou": trained.best_miou,
                 **searched_for(search),
+                red_flags.KEY: red_flags.to_json(flags),
             }
             written = save_model(output, network.cpu(), spec, history=trained.history, provenance=provenance)
             step.attach_training(output, written, trained.history, parameters)

@@ -15,6 +15,7 @@ from autonad.storage.checkpoints import Mirror, Resume
 from autonad.storage.journal import Journal
 
 if TYPE_CHECKING:
+    from autonad.data.faults import Fault
     from autonad.evaluation.result import Size
     from autonad.network import AutoNADNet
     from autonad.search import AskTell, Evaluation
@@ -43,6 +44,7 @@ class SearchResult:
         evaluations: Architectures that were evaluated, for all targets and budgets together.
         seconds: Wall time.
         others: What it returned for the other targets and budgets.
+        red_flags: What makes it worthless or doubtful, that of its supernet included.
     """
 
     name: str
@@ -57,6 +59,7 @@ class SearchResult:
     evaluations: int
     seconds: float
     others: tuple[SearchResult, ...] = ()
+    red_flags: tuple[Fault, ...] = ()
 
 
 def search(
@@ -112,8 +115,7 @@ def search(
     with begin("search", context, params=params, tags=inputs.tags) as step:
         step.uses(inputs.source, "validation")
         inputs.check_latencies(settings.budgets_ms, accept_noise=config.profile_latency.accept_noise)
-        for caution in inputs.cautions:
-            step.console.report(f"warning: the latency table is not to be relied on: {caution}")
+        step.flag(inputs.red_flags, early=True)
         asking = _algorithm(step, inputs)
         journal, mirror = Journal(output / JOURNAL), _copy(inputs, params, output, checkpoints, step)
         if resume:
@@ -177,7 +179,7 @@ def _choose(step: Step, inputs: SearchInputs, asking: AskTell) -> list[Found]:
     """
     from autonad.search.finalists import choose
     from autonad.search.reasons import explain_choice
-    from autonad.steps.search_results import Found
+    from autonad.steps.search_results import Found, of_population
 
     settings = step.context.config.search
     measures = [_measurer(step, inputs, device) for device in inputs.devices]
@@ -201,6 +203,7 @@ def _choose(step: Step, inputs: SearchInputs, asking: AskTell) -> list[Found]:
                 rows,
                 explain_choice(population, key, goal.budget_ms),
                 device.table.cautions,
+                (*inputs.flags_of(device), *of_population(population)),
             )
         )
     return found
@@ -301,9 +304,11 @@ def _report(step: Step, found: list[Found], inputs: SearchInputs, output: Path) 
             reason=one.reasons.sentence,
             evaluations=len(one.population),
             seconds=step.seconds,
+            red_flags=one.red_flags,
         )
         for one in found
     )
+    step.flag(flag for one in found for flag in one.red_flags)
     predicted = f"{first.predicted_ms:.2f} ms predicted for"
     more = f", and {len(others)} more for other budgets or targets" if others else ""
     step.headline(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from autonad.config import Config
     from autonad.data.dataset import Dataset
+    from autonad.data.faults import Fault
     from autonad.detector.spec import DetectorSpec
     from autonad.network import SuperNet
     from autonad.training.loop import Task
@@ -34,11 +35,13 @@ class SupernetResult:
         miou: Mean inherited validation mIoU of the panel, a fraction.
         parameters: Scalars in the shared store.
         seconds: Wall time.
+        red_flags: What makes it worthless.
     """
 
     miou: float
     parameters: int
     seconds: float
+    red_flags: tuple[Fault, ...] = ()
 
 
 @on_every_gpu
@@ -70,6 +73,7 @@ def train_supernet(
     """
     from autonad.appearance.last_search import supernet_settings
     from autonad.appearance.pin import searched_images
+    from autonad.report import red_flags
     from autonad.training.folders import save_supernet
     from autonad.training.inputs import detector_spec
     from autonad.training.resumable import run_training
@@ -97,7 +101,11 @@ def train_supernet(
             world=world,
         )
         parameters = sum(parameter.numel() for parameter in supernet.parameters())
-        result = SupernetResult(trained.best_miou, parameters, step.seconds)
+        flags = tuple(
+            red_flags.nothing_learnt("train_supernet", trained.best_foreground_miou, trained.best_miou)
+        )
+        result = SupernetResult(trained.best_miou, parameters, step.seconds, flags)
+        step.flag(flags)
         if world.leads:
             provenance = {
                 "dataset": source.fingerprint,
@@ -107,6 +115,7 @@ def train_supernet(
                 "seed": config.seed,
                 "best_epoch": trained.best_epoch,
                 "val_miou": trained.best_miou,
+                red_flags.KEY: red_flags.to_json(flags),
             }
             written = save_supernet(
                 output,
@@ -177,7 +186,11 @@ def _task(
             for a in panel
         ]
         scores = [sizes["input"].miou for sizes in found]
+        # None where no mask of the split shows a defect and none is predicted.
+        defects = [value for sizes in found if (value := sizes["input"].foreground_miou) is not None]
+        mean = {"val/foreground_miou": sum(defects) / len(defects)} if defects else {}
         return {
+            **mean,
             "val/miou": sum(scores) / len(scores),
             "val/native_miou": sum(sizes["native"].miou for sizes in found) / len(found),
             "val/miou_min": min(scores),

@@ -22,6 +22,7 @@ from autonad.tracking.tags import (
     FAULTS,
     HEADLINE,
     PARENT_RUN,
+    RED_FLAGS,
     RUN_NAME,
     STAGE,
 )
@@ -83,6 +84,7 @@ class _Reader:
                 "execution": parent.data.tags.get("autonad.execution", ""),
             },
             url=self._url(parent),
+            red_flags=parent.data.tags.get(RED_FLAGS, "").splitlines(),
         )
 
     def _searched(self, last: Mapping[str, Any]) -> SearchedFront | None:

@@ -21,7 +21,17 @@ from autonad.tracking.connection import (
 )
 from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.runs.origin import Execution
-from autonad.tracking.tags import EXECUTION, FAILURE, HEADLINE, NOTE, PARENT, PARENT_RUN, ROLE, STAGE
+from autonad.tracking.tags import (
+    EXECUTION,
+    FAILURE,
+    HEADLINE,
+    NOTE,
+    PARENT,
+    PARENT_RUN,
+    RED_FLAGS,
+    ROLE,
+    STAGE,
+)
 from autonad.tracking.values import MAX_TAG, key, text
 
 MAX_TITLE = 250  # characters of a run's name in MLflow
@@ -139,18 +149,38 @@ def after_step(client: MlflowClient, parent: Parent, ended: Ended, figures: dict
 
 
 def _update(client: MlflowClient, experiment: str, parent: str, figures: dict[str, float]) -> None:
-    """The headlines of all steps as the parent's note, and some figures of the one that has just ended."""
-    lines = {}
+    """The headlines of all steps as the parent's note, with what makes them doubtful, and some figures.
+
+    The figures are those of the step that has just ended.
+    """
+    lines, flags = {}, {}
     for run in children(client, experiment, parent):
         if HEADLINE in run.data.tags:  # A step that ran twice shows its last line.
-            lines[run.data.tags.get(STAGE, "")] = run.data.tags[HEADLINE]
+            stage = run.data.tags.get(STAGE, "")
+            lines[stage] = run.data.tags[HEADLINE]
+            flags[stage] = run.data.tags.get(RED_FLAGS, "").splitlines()
+    red = sorted(dict.fromkeys(line for found in flags.values() for line in found), key=_warnings_last)
     if lines:
-        note = "\n".join(f"- **{stage}**: {line}" for stage, line in lines.items())
-        client.set_tag(parent, NOTE, note)
+        told = [
+            *(f"- **{line}**" for line in red),
+            *(f"- **{stage}**: {line}" for stage, line in lines.items()),
+        ]
+        client.set_tag(parent, NOTE, text("\n".join(told), MAX_TAG))
+        if red:
+            client.set_tag(parent, RED_FLAGS, text("\n".join(red), MAX_TAG))
+        elif RED_FLAGS in client.get_run(parent).data.tags:
+            client.delete_tag(parent, RED_FLAGS)  # a step that ran again found none
     shown = {name: value for name, value in figures.items() if name in ON_PARENT}
+    if lines:
+        errors = sum(not _warnings_last(line) for line in red)
+        shown |= {"flags/errors": float(errors), "flags/warnings": float(len(red) - errors)}
     if shown:
         now = time.time_ns() // 1_000_000
         client.log_batch(parent, metrics=[Metric(name, value, now, 0) for name, value in shown.items()])
+
+
+def _warnings_last(line: str) -> bool:
+    return line.startswith("warning")
 
 
 def record_failure(settings: TrackingSettings, execution: Execution, reason: str) -> str:
