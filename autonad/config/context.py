@@ -17,7 +17,7 @@ class Context:
         execution: Groups the runs of one execution in MLflow under one parent; None leaves that to the
             orchestrator, or makes a run of its own.
         console: Where progress goes.
-        red_flags: What steps found that makes their results doubtful, a line each; read again when all is done.
+        red_flags: What makes results of steps doubtful, a line each; they are said again when all is done.
     """
 
     config: Config

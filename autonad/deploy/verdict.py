@@ -161,8 +161,8 @@ def judge_minimum(
     """Whether a detector is good enough to be in use at all, with or without a rival.
 
     Args:
-        missed: `misses` of `metrics.json`: test images with a defect, and on how many none was predicted; None where the
-            evaluation does not say.
+        missed: `misses` of `metrics.json`: test images with a defect, and on how many none was predicted;
+            None where the evaluation does not say.
         flags: What makes it worthless or doubtful.
         minimum: Share of these images on which a defect must be predicted.
         accepted: Kinds of errors among the flags that do not matter.
@@ -172,13 +172,13 @@ def judge_minimum(
     recall = None if missed is None or not of else 1 - missed["count"] / of
     if minimum > 0 and recall is None:
         reasons.append(
-            f"no test image shows a defect, so nobody knows whether it keeps register.minimum = {minimum:g}; add "
-            "images of parts with defects"
+            f"no test image shows a defect, so nobody knows whether it keeps register.minimum = "
+            f"{minimum:g}; add images of parts with defects"
         )
     elif recall is not None and recall < minimum:
         reasons.append(
-            f"it predicts a defect on {100 * recall:.1f} % of the {of} test images with one, and register.minimum "
-            f"asks for {100 * minimum:g} %"
+            f"it predicts a defect on {100 * recall:.1f} % of the {of} test images with one, and "
+            f"register.minimum asks for {100 * minimum:g} %"
         )
     return Verdict(not reasons, tuple(reasons), {"recall": recall, "needed": minimum})
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autonad.deploy import MODEL
 from autonad.evaluation.line_result import OPERATING, spread
 from autonad.files import read_json, write_text_atomic
-from autonad.report.red_flags import from_json, told
+from autonad.report.flagged import from_json, line_of
 from autonad.steps.prepare import Prepared
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def show_red_flags(artifact: Any, flags: Iterable[Fault]) -> None:
         artifact: An output.
         flags: None of them where all is well.
     """
-    lines = [told(flag) for flag in flags]
+    lines = [line_of(flag) for flag in flags]
     artifact.metadata.update(
         red_flags=len(lines), **{f"red_flag_{n}": line for n, line in enumerate(lines, 1)}
     )
@@ -141,7 +141,7 @@ def show_summary(artifact: Any, search: str, evaluation: str, export: str, regis
     ]
     table = ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]
     reasons = [f"- {reason}" for reason in decided["reasons"]]
-    flags = [f"- **{told(flag)}**" for flag in from_json(decided, "the registration")]
+    flags = [f"- **{line_of(flag)}**" for flag in from_json(decided, "the registration")]
     red = ["## Red flags", "", *flags, ""] if flags else []
     text = "\n".join(("# The new detector", "", *red, *table, "", *reasons)) + "\n"
     write_text_atomic(Path(artifact.path), text)

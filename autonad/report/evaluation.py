@@ -12,10 +12,10 @@ import numpy as np
 from autonad.files import write_text_atomic
 from autonad.report import palette, tables
 from autonad.report.drawing import OPERATOR_NAMES, draw_architecture
+from autonad.report.flagged import from_json
 from autonad.report.front import Population, front_figure
 from autonad.report.kit import Card, Picture, Swatch, Table, inline, jpeg, render
 from autonad.report.panels import HOW_CHOSEN, Panel, pictures
-from autonad.report.red_flags import from_json
 from autonad.report.units import percent, text
 from autonad.space import Architecture, SamplingPrior
 

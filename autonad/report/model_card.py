@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from autonad.data.faults import Fault
 from autonad.detector.spec import DetectorSpec
+from autonad.report.flagged import line_of
 from autonad.report.kit import render
 from autonad.report.line_section import LineFigures, recall_rows, rule_rows
-from autonad.report.red_flags import told
 from autonad.report.units import milliseconds, percent, points
 from autonad.space import Architecture
+
+if TYPE_CHECKING:
+    from autonad.data.faults import Fault
 
 _score = functools.partial(percent, absent="not present")
 
@@ -47,7 +49,7 @@ def render_card(
     return render(
         "model_card.md",
         key=architecture.key,
-        flags=[told(flag) for flag in flags],
+        flags=[line_of(flag) for flag in flags],
         spec=spec,
         mean=_triple(spec.mean),
         std=_triple(spec.std),

@@ -81,7 +81,7 @@ def decide(
     from autonad.appearance.policy import apply_policy
     from autonad.data.dataset import Dataset
     from autonad.latency.target import Target
-    from autonad.report.red_flags import of_search
+    from autonad.report.flagged import of_search
 
     settings = config.decide
     _check_window(settings)
@@ -220,7 +220,7 @@ def _write(
     """Write `decision.json` and the page."""
     from autonad.files import write_json
     from autonad.report.decision import write_page
-    from autonad.report.red_flags import KEY, to_json
+    from autonad.report.flagged import KEY, to_json
 
     document = {
         **decision.to_dict(),

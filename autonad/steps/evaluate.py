@@ -78,7 +78,7 @@ def evaluate(
     from autonad.evaluation.result import write_evaluation
     from autonad.evaluation.views import measure_views
     from autonad.files import write_json
-    from autonad.report import red_flags
+    from autonad.report import flagged, red_flags
     from autonad.report.content import read_inputs, report_content
     from autonad.report.evaluation import write_page
     from autonad.report.panels import collect_panels
@@ -102,11 +102,9 @@ def evaluate(
         if settings.test_time != "none":
             least, views = network.architecture.least_side, settings.test_time
             metrics["test_time"] = measure_views(forward, data, source, result, views, least_side=least)
-        carried = red_flags.from_json(
-            {red_flags.KEY: provenance.pop(red_flags.KEY, None)}, model / "model.json"
-        )
+        carried = flagged.from_json({flagged.KEY: provenance.pop(flagged.KEY, None)}, model / "model.json")
         flags = (*carried, *red_flags.missed_defects(metrics), *red_flags.few_parts(metrics))
-        metrics[red_flags.KEY] = red_flags.to_json(flags)
+        metrics[flagged.KEY] = flagged.to_json(flags)
         step.flag(flags)
         write_evaluation(output, metrics, result.per_image())
         write_json(output / "roc.json", thresholds.roc().to_dict("list"))

@@ -77,7 +77,7 @@ def export(
     from autonad.deploy.speed import time_in_turns
     from autonad.files import write_json, write_text_atomic
     from autonad.latency.target import Target
-    from autonad.report import red_flags
+    from autonad.report.flagged import KEY
     from autonad.report.model_card import render_card
     from autonad.steps.shipped_rules import shipped_rules
     from autonad.training.folders import load_model
@@ -89,7 +89,7 @@ def export(
     check_classes(source, spec, "the model")
     metrics, weights = _figures(evaluation, model)
     shipped, line = shipped_rules(evaluation, rules, spec, weights, config.fit_thresholds.confidence)
-    provenance.pop(red_flags.KEY, None)  # The evaluation has them, and more.
+    provenance.pop(KEY, None)  # The evaluation has them, and more.
     flags = _flags(evaluation, metrics, line)
     provenance |= {"weights_sha256": weights, "dataset_name": dataset_name(config, source)}
     key = network.architecture.key
@@ -234,7 +234,8 @@ def _logged(
 
 def _flags(evaluation: Path, metrics: dict[str, Any], line: LineFigures) -> list[Fault]:
     """What makes the detector worthless or doubtful, that of the shipped rules included."""
-    from autonad.report.red_flags import from_json, rules_find_nothing
+    from autonad.report.flagged import from_json
+    from autonad.report.red_flags import rules_find_nothing
 
     return [*from_json(metrics, evaluation / "metrics.json"), *rules_find_nothing(line.figures)]
 

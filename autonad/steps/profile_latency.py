@@ -88,8 +88,8 @@ def profile_latency(
             space or device.
     """
     from autonad.latency.prior import is_uniform, prior_from_table, save_prior
-    from autonad.report import red_flags
     from autonad.report.prior_chart import plot_prior
+    from autonad.report.red_flags import doubtful_latencies
 
     config, console = context.config, context.console
     settings, device = config.profile_latency, _device(target, measured)
@@ -99,7 +99,7 @@ def profile_latency(
     with begin("profile-latency", context, params=params, tags=tags) as step:
         sources = _Sources(records, measured, known, for_another_device)
         table, taken_over = _table(context, device, num_classes, sources)
-        flags = tuple(red_flags.doubtful_latencies(device.name, table.cautions))
+        flags = tuple(doubtful_latencies(device.name, table.cautions))
         step.flag(flags)
         prior = prior_from_table(table, temperature=settings.temperature, shrinkage=settings.shrinkage)
         if is_uniform(prior):

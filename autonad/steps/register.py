@@ -7,25 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autonad.config import Config
 from autonad.config.context import Context
 from autonad.deploy import MODEL
-from autonad.errors import ConfigError, ExportError, TrackingError
-from autonad.steps.step import begin, dataset_name, tracking_settings
-from autonad.tracking.tags import (
-    ARCHITECTURE,
-    FINGERPRINT,
-    HARDWARE_KEY,
-    MISSES,
-    MODEL_NAME,
-    OVERKILL,
-    RED_FLAGS,
-)
+from autonad.errors import TrackingError
+from autonad.steps.register_entry import Entry, read_entry
+from autonad.steps.step import begin, tracking_settings
+from autonad.tracking.tags import MISSES, MODEL_NAME, OVERKILL, RED_FLAGS
 
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.data.faults import Fault
-    from autonad.deploy.shipped import ShippedNetwork
     from autonad.deploy.verdict import Verdict
     from autonad.tracking.registry.model_versions import Version
     from autonad.tracking.registry.registry import Registry
@@ -55,33 +46,6 @@ class RegisterResult:
     red_flags: tuple[Fault, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """The detector that wants to be registered.
-
-    Attributes:
-        name: The registered model.
-        folder: The export folder.
-        network: The exported network.
-        source: The dataset.
-        latency: Whether it keeps the budget.
-        line: What its rules do on the test split; None where that is not known.
-        minimum: Whether it is good enough to be in use at all.
-        flags: What makes it worthless or doubtful.
-        tags: Of the run and the version.
-    """
-
-    name: str
-    folder: Path
-    network: ShippedNetwork
-    source: Dataset
-    latency: Verdict
-    line: dict[str, Any] | None
-    minimum: Verdict
-    flags: tuple[Fault, ...]
-    tags: dict[str, str]
-
-
 def register(
     context: Context,
     *,
@@ -95,8 +59,9 @@ def register(
 
     Both detectors run on the test images of both, as exported. The challenger wins if it is better with the
     probability that `register.probability` asks for, and keeps the latency budget. The first version that
-    keeps the budget wins without a rival. Nothing wins that misses more than `register.minimum` allows, or has
-    a red flag that `register.accept` does not name. Apart from version numbers the file follows from the inputs alone.
+    keeps the budget wins without a rival. Nothing wins that misses more than `register.minimum` allows, or
+    has a red flag that `register.accept` does not name. Apart from version numbers the file follows from the
+    inputs alone.
 
     Args:
         context: Sections `register`, `search` (the budget) and `tracking` decide.
@@ -112,11 +77,11 @@ def register(
         TrackingError: MLflow, or the champion in it, cannot be used.
     """
     from autonad.files import write_json
-    from autonad.report.red_flags import KEY, to_json
+    from autonad.report.flagged import KEY, to_json
     from autonad.tracking.registry.registry import Registry
 
     config = context.config
-    entry = _read(config, export, evaluation, dataset, target)
+    entry = read_entry(config, export, evaluation, dataset, target)
     report: dict[str, Any] = {
         "model": entry.name,
         "dataset": entry.source.fingerprint,
@@ -166,93 +131,19 @@ def register(
         return RegisterResult(entry.name, version.number, promote, reasons, entry.flags)
 
 
-def _read(config: Config, export: Path, evaluation: Path, dataset: Path, target: Path | None) -> _Entry:
-    """The detector, checked to belong to evaluation and dataset.
-
-    Raises:
-        ExportError: It does not.
-        ConfigError: It is not known what the detector shall run on.
-    """
-    from autonad.data.dataset import Dataset
-    from autonad.deploy.shipped import ShippedNetwork
-    from autonad.deploy.verdict import judge_minimum
-    from autonad.latency.target import Target
-    from autonad.report.red_flags import from_json, rules_find_nothing
-    from autonad.steps.shipped_rules import rules_on_test
-    from autonad.tracking.registry.model_versions import model_name
-
-    network = ShippedNetwork.open(export / MODEL, config.threads)
-    source = Dataset.open(dataset)
-    metrics = _checked_evaluation(evaluation, network, source)
-    device = Target.load(target) if target is not None else None
-    where = network.provenance.get("target") if device is None else device.name
-    if where is None:
-        raise ConfigError(
-            f"{export} does not say which target its architecture was searched for; name one with --target "
-            "FILE"
-        )
-    key = network.provenance.get("hardware_key") if device is None else device.hardware_key
-    budget = network.provenance.get("latency_budget_ms", config.search.budgets_ms[0])
-    latency = _latency(config, export, network, str(where), key, budget)
-    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: network.architecture.key}
-    if key is not None:
-        tags[HARDWARE_KEY] = key
-    rules, confidence = network.network.rules, config.fit_thresholds.confidence
-    line, _ = rules_on_test(evaluation, rules, confidence)
-    name = model_name(dataset_name(config, source), str(where), budget)
-    flags = (*from_json(metrics, evaluation / "metrics.json"), *rules_find_nothing(line))
-    missed, settings = metrics.get("image_level", {}).get("misses"), config.register
-    minimum = judge_minimum(missed, flags, settings.minimum, settings.accept)
-    return _Entry(name, export, network, source, latency, line, minimum, flags, tags)
-
-
-def _checked_evaluation(evaluation: Path, challenger: ShippedNetwork, source: Dataset) -> dict[str, Any]:
-    """Content of `metrics.json`, which is of this detector on this dataset."""
-    from autonad.files import read_json
-
-    metrics: dict[str, Any] = read_json(evaluation / "metrics.json", "the evaluation")
-    told = metrics.get("parameters", {})
-    weights = challenger.provenance.get("weights_sha256")
-    if told.get("weights_sha256") != weights or told.get("dataset") != source.fingerprint:
-        what = "other weights" if told.get("weights_sha256") != weights else "another dataset"
-        raise ExportError(
-            f"the evaluation in {evaluation} is of {what} than {challenger.path}; run `autonad evaluate` and "
-            "`autonad export` on this model and dataset first"
-        )
-    return metrics
-
-
-def _refusal(entry: _Entry, version: Version) -> tuple[str, ...]:
-    """Why it cannot be in use whatever it is compared with, and how it can all the same; nothing where it can."""
+def _refusal(entry: Entry, version: Version) -> tuple[str, ...]:
+    """Why it cannot be in use whatever it is compared with, and how it can; nothing where it can."""
     if entry.minimum.wins:
         return ()
     by_hand = (
-        f"if it shall be used all the same, give it the alias with `autonad rollback --name {entry.name} --to "
-        f"{version.number}`, or change register.minimum or register.accept"
+        f"if it shall be used all the same, give it the alias with `autonad rollback --name {entry.name} "
+        f"--to {version.number}`, or change register.minimum or register.accept"
     )
     return (*entry.minimum.reasons, by_hand)
 
 
-def _latency(
-    config: Config,
-    export: Path,
-    challenger: ShippedNetwork,
-    where: str,
-    key: str | None,
-    budget_ms: float | None,
-) -> Verdict:
-    """The latency on the target against the budget."""
-    from autonad.deploy.latency_figure import target_latency
-    from autonad.deploy.verdict import judge_latency
-    from autonad.files import read_json
-
-    here = read_json(export / "latency.json", "the exported network's latency")[MODEL]
-    latency_ms = target_latency(challenger.provenance, here, key)
-    return judge_latency(latency_ms, budget_ms, config.register.latency_tolerance, where)
-
-
 def _verdict(
-    context: Context, registry: Registry, champion: Version | None, entry: _Entry, folder: Path
+    context: Context, registry: Registry, champion: Version | None, entry: Entry, folder: Path
 ) -> Verdict:
     """Whether the detector beats the one in use; without one there is nothing to beat.
 
@@ -287,7 +178,7 @@ def _verdict(
     )
 
 
-def _add(registry: Registry, entry: _Entry, temporary: Path, run_id: str | None) -> Version:
+def _add(registry: Registry, entry: Entry, temporary: Path, run_id: str | None) -> Version:
     """Add the detector to the registry, with all that a later challenger needs."""
     from autonad.deploy.contest import IMAGES
     from autonad.files import write_text_atomic
@@ -348,12 +239,12 @@ def _line_tags(line: dict[str, Any] | None) -> dict[str, str]:
 
 def _flag_tags(flags: tuple[Fault, ...]) -> dict[str, str]:
     """What makes a version worthless or doubtful, where versions are listed."""
-    from autonad.report.red_flags import told
+    from autonad.report.flagged import line_of
 
-    return {RED_FLAGS: "\n".join(told(flag) for flag in flags)} if flags else {}
+    return {RED_FLAGS: "\n".join(line_of(flag) for flag in flags)} if flags else {}
 
 
-def _description(champion: Version | None, promote: bool, reasons: tuple[str, ...], entry: _Entry) -> str:
+def _description(champion: Version | None, promote: bool, reasons: tuple[str, ...], entry: Entry) -> str:
     from autonad.evaluation.line_result import told_found
 
     rival = "" if champion is None else f" against version {champion.number}"

@@ -77,7 +77,8 @@ def retrain(
         DatasetError: The dataset has other classes than the search.
     """
     from autonad.data.dataset import Dataset
-    from autonad.report import red_flags
+    from autonad.report import flagged
+    from autonad.report.red_flags import nothing_learnt
     from autonad.training.folders import load_architecture, save_model, searched_for
     from autonad.training.resumable import run_training
     from autonad.training.teacher import load_teacher
@@ -111,8 +112,8 @@ def retrain(
             world=world,
         )
         parameters = network.num_parameters
-        learnt = red_flags.nothing_learnt("retrain", trained.best_foreground_miou, trained.best_miou)
-        flags = (*red_flags.of_search(search), *learnt)
+        learnt = nothing_learnt("retrain", trained.best_foreground_miou, trained.best_miou)
+        flags = (*flagged.of_search(search), *learnt)
         result = RetrainResult(trained.best_miou, trained.best_epoch, parameters, step.seconds, flags)
         step.flag(flags)
         if world.leads:
@@ -123,7 +124,7 @@ def retrain(
                 "best_epoch": trained.best_epoch,
                 "val_miou": trained.best_miou,
                 **searched_for(search),
-                red_flags.KEY: red_flags.to_json(flags),
+                flagged.KEY: flagged.to_json(flags),
             }
             written = save_model(output, network.cpu(), spec, history=trained.history, provenance=provenance)
             step.attach_training(output, written, trained.history, parameters)

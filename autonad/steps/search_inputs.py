@@ -75,7 +75,8 @@ class SearchInputs:
 
     def flags_of(self, *devices: Device) -> tuple[Fault, ...]:
         """The same for some of the devices."""
-        from autonad.report.red_flags import doubtful_latencies, from_json
+        from autonad.report.flagged import from_json
+        from autonad.report.red_flags import doubtful_latencies
 
         tables = [doubtful_latencies(device.target.name, device.table.cautions) for device in devices]
         return (*from_json(self.provenance, "the supernet"), *(flag for flags in tables for flag in flags))

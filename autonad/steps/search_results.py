@@ -116,7 +116,7 @@ def _write(
     """What was tried, and the winner with its weights."""
     from autonad.appearance.last_search import budget_setting, search_settings
     from autonad.files import write_atomic
-    from autonad.report.red_flags import to_json
+    from autonad.report.flagged import to_json
     from autonad.report.search import write_page
     from autonad.search.progress import by_generation
     from autonad.training.folders import save_search

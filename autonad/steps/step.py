@@ -68,13 +68,13 @@ class Step:
             found: None of them where all is well.
             early: Say it now, too: work goes on for long.
         """
-        from autonad.report.red_flags import told
+        from autonad.report.flagged import line_of
 
         flags = list(found)
         self.red_flags = [*(self.red_flags or ()), *flags]
         if early:
             for flag in flags:
-                self.console.report(told(flag))
+                self.console.report(line_of(flag))
 
     def log(self, metrics: dict[str, float], number: int) -> None:
         """Log the metrics of an epoch or generation."""
@@ -151,14 +151,14 @@ def begin(
 
 def _told(step: Step) -> list[str]:
     """Say what is wrong with the step's result; the lines that were said, worst first."""
-    from autonad.report.red_flags import told
+    from autonad.report.flagged import line_of
 
     if step.red_flags is None:
         return []
     flags = sorted(dict.fromkeys(step.red_flags), key=lambda flag: flag.severity)
     errors = sum(flag.severity == "error" for flag in flags)
     step.run.log({"flags/errors": float(errors), "flags/warnings": float(len(flags) - errors)})
-    lines, known = [told(flag) for flag in flags], step.context.red_flags
+    lines, known = [line_of(flag) for flag in flags], step.context.red_flags
     for line in lines:
         if line not in known:
             step.console.report(line)

@@ -73,7 +73,8 @@ def train_supernet(
     """
     from autonad.appearance.last_search import supernet_settings
     from autonad.appearance.pin import searched_images
-    from autonad.report import red_flags
+    from autonad.report import flagged
+    from autonad.report.red_flags import nothing_learnt
     from autonad.training.folders import save_supernet
     from autonad.training.inputs import detector_spec
     from autonad.training.resumable import run_training
@@ -101,9 +102,7 @@ def train_supernet(
             world=world,
         )
         parameters = sum(parameter.numel() for parameter in supernet.parameters())
-        flags = tuple(
-            red_flags.nothing_learnt("train_supernet", trained.best_foreground_miou, trained.best_miou)
-        )
+        flags = tuple(nothing_learnt("train_supernet", trained.best_foreground_miou, trained.best_miou))
         result = SupernetResult(trained.best_miou, parameters, step.seconds, flags)
         step.flag(flags)
         if world.leads:
@@ -115,7 +114,7 @@ def train_supernet(
                 "seed": config.seed,
                 "best_epoch": trained.best_epoch,
                 "val_miou": trained.best_miou,
-                red_flags.KEY: red_flags.to_json(flags),
+                flagged.KEY: flagged.to_json(flags),
             }
             written = save_supernet(
                 output,

@@ -25,7 +25,8 @@ class Trained:
         best_miou: Best validation mIoU, a fraction.
         best_epoch: The epoch that it belongs to.
         copy: Of the checkpoints; to be removed when everything is written.
-        best_foreground_miou: Validation mIoU without background in that epoch, a fraction; None where there is none.
+        best_foreground_miou: Validation mIoU without background in that epoch, a fraction; None where no mask
+            shows a defect and none is predicted.
     """
 
     history: list[dict[str, float]]
