@@ -85,7 +85,8 @@ def of_population(population: pd.DataFrame) -> list[Fault]:
     from autonad.search.pareto import front
 
     mious = [float(value) for value in population["miou"]]
-    return [*identical_scores(mious), *short_front(len(front(population)), mious)]
+    points = front(population)[["miou", "latency_ms"]].drop_duplicates()
+    return [*identical_scores(mious), *short_front(len(points), mious)]
 
 
 def write_all(output: Path, config: Config, inputs: SearchInputs, found: list[Found]) -> None:
