@@ -153,34 +153,29 @@ def _update(client: MlflowClient, experiment: str, parent: str, figures: dict[st
 
     The figures are those of the step that has just ended.
     """
-    lines, flags = {}, {}
-    for run in children(client, experiment, parent):
-        if HEADLINE in run.data.tags:  # A step that ran twice shows its last line.
-            stage = run.data.tags.get(STAGE, "")
-            lines[stage] = run.data.tags[HEADLINE]
-            flags[stage] = run.data.tags.get(RED_FLAGS, "").splitlines()
-    red = sorted(dict.fromkeys(line for found in flags.values() for line in found), key=_warnings_last)
-    if lines:
-        told = [
-            *(f"- **{line}**" for line in red),
-            *(f"- **{stage}**: {line}" for stage, line in lines.items()),
-        ]
+    found = [run for run in children(client, experiment, parent) if HEADLINE in run.data.tags]
+    steps = {run.data.tags.get(STAGE, ""): run for run in found}  # one that ran twice counts as it last ended
+    flags = [run.data.tags.get(RED_FLAGS, "").splitlines() for run in steps.values()]
+    red = sorted(dict.fromkeys(line for own in flags for line in own), key=_is_warning)
+    if steps:
+        told = [f"- **{line}**" for line in red]
+        told += [f"- **{stage}**: {run.data.tags[HEADLINE]}" for stage, run in steps.items()]
         client.set_tag(parent, NOTE, text("\n".join(told), MAX_TAG))
-        if red:
-            client.set_tag(parent, RED_FLAGS, text("\n".join(red), MAX_TAG))
-        elif RED_FLAGS in client.get_run(parent).data.tags:
-            client.delete_tag(parent, RED_FLAGS)  # a step that ran again found none
+    if red:
+        client.set_tag(parent, RED_FLAGS, text("\n".join(red), MAX_TAG))
+    elif RED_FLAGS in client.get_run(parent).data.tags:
+        client.delete_tag(parent, RED_FLAGS)  # a step that ran again found none
     shown = {name: value for name, value in figures.items() if name in ON_PARENT}
-    if lines:
-        errors = sum(not _warnings_last(line) for line in red)
-        shown |= {"flags/errors": float(errors), "flags/warnings": float(len(red) - errors)}
+    if any("flags/errors" in run.data.metrics for run in steps.values()):
+        warnings = sum(map(_is_warning, red))
+        shown |= {"flags/errors": float(len(red) - warnings), "flags/warnings": float(warnings)}
     if shown:
         now = time.time_ns() // 1_000_000
         client.log_batch(parent, metrics=[Metric(name, value, now, 0) for name, value in shown.items()])
 
 
-def _warnings_last(line: str) -> bool:
-    return line.startswith("warning")
+def _is_warning(line: str) -> bool:
+    return line.startswith("warning: ")
 
 
 def record_failure(settings: TrackingSettings, execution: Execution, reason: str) -> str:
