@@ -20,8 +20,8 @@ KEY = "red_flags"
 
 
 def line_of(flag: Fault) -> str:
-    """One line that can be printed and stored."""
-    return abridged(f"{flag.severity}: {flag.item}: {flag.message}")
+    """One line that can be printed and stored; "error" would say that the command failed."""
+    return abridged(f"{'warning' if flag.severity == 'warning' else 'red flag'}: {flag.item}: {flag.message}")
 
 
 def to_json(flags: Iterable[Fault]) -> list[dict[str, str]]:

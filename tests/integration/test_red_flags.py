@@ -164,7 +164,7 @@ def test_the_terminal_says_them_when_they_are_found_and_again_in_the_end(blind: 
     lines = blind.context.red_flags
 
     assert len(lines) == len(set(lines)) == len(blind.results["register"].red_flags)
-    assert all(line.startswith(("error: ", "warning: ")) for line in lines)
+    assert all(line.startswith(("red flag: ", "warning: ")) for line in lines)
     assert set(lines) <= set(blind.printed)
 
 

@@ -77,11 +77,11 @@ def report(**changes: Any) -> RunReport:
 
 def test_red_flags_come_first_and_are_nobodys_markup() -> None:
     page = page_of(
-        report(red_flags=["error: search: 192 of 192 are the same", f"error: {EVIL}: never found"])
+        report(red_flags=["red flag: search: 192 of 192 are the same", f"red flag: {EVIL}: never found"])
     )
 
     assert next(link["href"] for link in page.named("a")) == "#red-flags"
-    assert "Error: search: 192 of 192 are the same." in page.text
+    assert "Red flag: search: 192 of 192 are the same." in page.text
     assert "red flags" not in page_of(report()).text.lower()
 
 

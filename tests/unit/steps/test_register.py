@@ -280,7 +280,9 @@ def test_what_has_a_red_flag_is_never_champion_unless_its_kind_is_accepted(
     assert (found.champion, found.reasons[0]) == (False, "chance")
     assert [flag.kind for flag in found.red_flags] == ["identical-scores"]
     number = str(found.version)
-    assert client(config).get_model_version(NAME, number).tags["autonad.red_flags"] == "error: search: chance"
+    assert (
+        client(config).get_model_version(NAME, number).tags["autonad.red_flags"] == "red flag: search: chance"
+    )
     told = json.loads((tmp_path / "registration/registration.json").read_text())
     assert told["red_flags"][0]["kind"] == "identical-scores"
     run = client(config).get_run(client(config).get_model_version(NAME, number).run_id)

@@ -355,13 +355,13 @@ def test_a_parent_shows_what_makes_its_steps_worthless_until_they_ran_again(
     def run_step(stage: str, *flags: str) -> None:
         with track(settings, stage=stage, execution="e", environment={}) as run:
             run.headline(f"{stage} is done", flags)
-            errors = sum(flag.startswith("error") for flag in flags)
+            errors = sum(flag.startswith("red flag") for flag in flags)
             run.log({"flags/errors": float(errors), "flags/warnings": float(len(flags) - errors)})
 
     def parent() -> Any:
         return next(r for r in _all(client, settings) if r.data.tags.get("autonad.role") == "parent")
 
-    noisy, blind = "warning: line-3: the table was noisy", "error: supernet: it predicts background only"
+    noisy, blind = "warning: line-3: the table was noisy", "red flag: supernet: it predicts background only"
     run_step("search", noisy, blind)
     run_step("evaluate", blind)
     assert parent().data.tags["autonad.red_flags"].splitlines() == [blind, noisy]
