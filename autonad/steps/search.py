@@ -273,6 +273,8 @@ def _measurer(step: Step, inputs: SearchInputs, device: Device) -> Callable[[Arc
 
 
 def _report_generation(step: Step, asking: AskTell) -> None:
+    from autonad.report.flagged import line_of
+    from autonad.report.red_flags import identical_scores
     from autonad.search.progress import generation_metrics
 
     metrics, best, settings = generation_metrics(asking), asking.best, asking.settings
@@ -283,6 +285,9 @@ def _report_generation(step: Step, asking: AskTell) -> None:
         f"generation {asking.generation}: best inherited mIoU {100 * best.miou:.1f} % at "
         f"{best.latency_ms:.2f} ms",
     )
+    if asking.generation == 1:  # Later ones would cost hours for the same.
+        for flag in identical_scores([float(value) for value in asking.table()["miou"]]):
+            step.console.report(line_of(flag))
 
 
 def _report(step: Step, found: list[Found], inputs: SearchInputs, output: Path) -> SearchResult:

@@ -166,6 +166,8 @@ def test_the_terminal_says_them_when_they_are_found_and_again_in_the_end(blind: 
     assert len(lines) == len(set(lines)) == len(blind.results["register"].red_flags)
     assert all(line.startswith(("red flag: ", "warning: ")) for line in lines)
     assert set(lines) <= set(blind.printed)
+    early = [line for line in blind.printed if "6 of 6 architectures have the same mIoU" in line]
+    assert len(early) == 1, "after the first generation, not only in the end"
 
 
 def test_mlflow_shows_them_on_the_runs_and_on_their_parent(blind: Blind) -> None:
