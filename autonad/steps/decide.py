@@ -112,8 +112,7 @@ def decide(
         if decision.moves_pin or found is None:
             found = make_pin(source, settings, config.seed, context.console.report)
             found.save(pin)
-        flags = of_search(search) if decision.action == "reuse" else ()
-        step.flag(flags)
+        flags = step.flag(of_search(search) if decision.action == "reuse" else ())
         _write(config, output, decision, seen, source, device, before, found, flags)
         step.run.tag(PIN_KEY, found.key)
         step.run.tag(ACTION, decision.action)

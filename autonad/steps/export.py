@@ -77,29 +77,25 @@ def export(
     from autonad.deploy.speed import time_in_turns
     from autonad.files import write_json, write_text_atomic
     from autonad.latency.target import Target
-    from autonad.report.flagged import KEY
     from autonad.report.model_card import render_card
     from autonad.steps.shipped_rules import shipped_rules
     from autonad.training.folders import load_model
     from autonad.training.inputs import check_classes
 
-    settings = config.export
     network, spec, provenance = load_model(model)
     source = Dataset.open(dataset)
     check_classes(source, spec, "the model")
     metrics, weights = _figures(evaluation, model)
     shipped, line = shipped_rules(evaluation, rules, spec, weights, config.fit_thresholds.confidence)
-    provenance.pop(KEY, None)  # The evaluation has them, and more.
-    flags = _flags(evaluation, metrics, line)
     provenance |= {"weights_sha256": weights, "dataset_name": dataset_name(config, source)}
     key = network.architecture.key
-    params = {"export": settings.model_dump(), "architecture": key}
+    params = {"export": config.export.model_dump(), "architecture": key}
     with begin("export", context, params=params, tags={ARCHITECTURE: key}) as step:
         step.uses(source, "test")
-        for name in (INT8, FP16):
-            (output / name).unlink(missing_ok=True)
-        images, judge = _shown(source, spec, shipped, settings.parity_images)
-        path, limits = output / MODEL, _limits(settings)
+        flags = step.flag(_flags(evaluation, metrics, line, provenance))
+        _remove_smaller(output)
+        images, judge = _shown(source, spec, shipped, config.export.parity_images)
+        path, limits = output / MODEL, _limits(config.export)
         parity = export_checked(
             network, spec, path, provenance, images=images, limits=limits, rules=shipped, judge=judge
         )
@@ -124,7 +120,6 @@ def export(
             flags=flags,
         )
         write_text_atomic(output / "MODEL_CARD.md", card)
-        step.flag(flags)
         step.run.log(_logged(parities, latencies, provenance) | _judged(line))
         step.attach(output, *files, "parity.json", "latency.json", "MODEL_CARD.md")
         measured, megabytes = timed[MODEL], parities[MODEL]["bytes"] / 1e6
@@ -177,6 +172,12 @@ def _try_smaller(
     if settings.fp16:
         attempts.append(try_fp16(exam, max_loss=settings.fp16_max_loss))
     return attempts
+
+
+def _remove_smaller(output: Path) -> None:
+    """Remove the smaller files of an export before: they would not be of this one."""
+    for name in (INT8, FP16):
+        (output / name).unlink(missing_ok=True)
 
 
 def _write_smaller(
@@ -232,11 +233,14 @@ def _logged(
     }
 
 
-def _flags(evaluation: Path, metrics: dict[str, Any], line: LineFigures) -> list[Fault]:
-    """What makes the detector worthless or doubtful, that of the shipped rules included."""
-    from autonad.report.flagged import from_json
+def _flags(
+    evaluation: Path, metrics: dict[str, Any], line: LineFigures, provenance: dict[str, Any]
+) -> list[Fault]:
+    """What makes the detector worthless or doubtful; the model's own are taken out of its provenance."""
+    from autonad.report.flagged import KEY, from_json
     from autonad.report.red_flags import rules_find_nothing
 
+    provenance.pop(KEY, None)  # The evaluation has them, and more.
     return [*from_json(metrics, evaluation / "metrics.json"), *rules_find_nothing(line.figures)]
 
 

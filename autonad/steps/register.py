@@ -77,21 +77,11 @@ def register(
         TrackingError: MLflow, or the champion in it, cannot be used.
     """
     from autonad.files import write_json
-    from autonad.report.flagged import KEY, to_json
     from autonad.tracking.registry.registry import Registry
 
     config = context.config
     entry = read_entry(config, export, evaluation, dataset, target)
-    report: dict[str, Any] = {
-        "model": entry.name,
-        "dataset": entry.source.fingerprint,
-        "architecture": entry.network.architecture.key,
-        "latency": entry.latency.figures,
-        "rules": entry.network.network.rules.to_dict(),
-        "line": entry.line,
-        "minimum": entry.minimum.figures,
-        KEY: to_json(entry.flags),
-    }
+    report = entry.to_dict()
     if not config.tracking.enabled:
         reasons: tuple[str, ...] = ("not registered: tracking is off (tracking.enabled)",)
         report |= {"version": None, "champion": False, "reasons": reasons}

@@ -45,6 +45,21 @@ class Entry:
     flags: tuple[Fault, ...]
     tags: dict[str, str]
 
+    def to_dict(self) -> dict[str, Any]:
+        """What `registration.json` says of it."""
+        from autonad.report.flagged import KEY, to_json
+
+        return {
+            "model": self.name,
+            "dataset": self.source.fingerprint,
+            "architecture": self.network.architecture.key,
+            "latency": self.latency.figures,
+            "rules": self.network.network.rules.to_dict(),
+            "line": self.line,
+            "minimum": self.minimum.figures,
+            KEY: to_json(self.flags),
+        }
+
 
 def read_entry(config: Config, export: Path, evaluation: Path, dataset: Path, target: Path | None) -> Entry:
     """The detector, checked to belong to evaluation and dataset.

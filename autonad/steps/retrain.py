@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
 from autonad.steps.step import begin
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from autonad.network import AutoNADNet
     from autonad.space import Architecture
     from autonad.training.loop import Task
+    from autonad.training.resumable import Trained
     from autonad.training.teacher import Teacher
     from autonad.training.world import World
 
@@ -77,9 +78,7 @@ def retrain(
         DatasetError: The dataset has other classes than the search.
     """
     from autonad.data.dataset import Dataset
-    from autonad.report import flagged
-    from autonad.report.red_flags import nothing_learnt
-    from autonad.training.folders import load_architecture, save_model, searched_for
+    from autonad.training.folders import load_architecture, save_model
     from autonad.training.resumable import run_training
     from autonad.training.teacher import load_teacher
 
@@ -112,19 +111,14 @@ def retrain(
             world=world,
         )
         parameters = network.num_parameters
-        learnt = nothing_learnt("retrain", trained.best_foreground_miou, trained.best_miou)
-        flags = (*flagged.of_search(search), *learnt)
+        flags = step.flag(_flags(trained, search))
         result = RetrainResult(trained.best_miou, trained.best_epoch, parameters, step.seconds, flags)
-        step.flag(flags)
         if world.leads:
             provenance = {
                 "dataset": source.fingerprint,
                 "seed": config.seed,
                 **settings.model_dump(include={"weights", "teacher"}),
-                "best_epoch": trained.best_epoch,
-                "val_miou": trained.best_miou,
-                **searched_for(search),
-                flagged.KEY: flagged.to_json(flags),
+                **_provenance(trained, search, flags),
             }
             written = save_model(output, network.cpu(), spec, history=trained.history, provenance=provenance)
             step.attach_training(output, written, trained.history, parameters)
@@ -135,6 +129,24 @@ def retrain(
     if world.leads:
         trained.copy.remove()
     return result
+
+
+def _provenance(trained: Trained, search: Path, flags: tuple[Fault, ...]) -> dict[str, Any]:
+    """What came of the training, and what its architecture was searched for."""
+    from autonad.report.flagged import KEY, to_json
+    from autonad.training.folders import searched_for
+
+    found = {"best_epoch": trained.best_epoch, "val_miou": trained.best_miou}
+    return {**found, **searched_for(search), KEY: to_json(flags)}
+
+
+def _flags(trained: Trained, search: Path) -> tuple[Fault, ...]:
+    """What makes the model worthless or doubtful, that of its search included."""
+    from autonad.report.flagged import of_search
+    from autonad.report.red_flags import nothing_learnt
+
+    learnt = nothing_learnt("retrain", trained.best_foreground_miou, trained.best_miou)
+    return *of_search(search), *learnt
 
 
 def _spec(context: Context, source: Dataset, search: Path) -> DetectorSpec:

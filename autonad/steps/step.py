@@ -59,7 +59,7 @@ class Step:
         """Say in one line what the step found; it becomes a note of the run and of its parent."""
         self.said = line
 
-    def flag(self, found: Iterable[Fault], *, early: bool = False) -> None:
+    def flag(self, found: Iterable[Fault], *, early: bool = False) -> tuple[Fault, ...]:
         """Record what makes the result worthless or doubtful, or that nothing does; see `report.red_flags`.
 
         It is said when the step ends, and stays visible on the run and on its parent.
@@ -67,14 +67,18 @@ class Step:
         Args:
             found: None of them where all is well.
             early: Say it now, too: work goes on for long.
+
+        Returns:
+            The same.
         """
         from autonad.report.flagged import line_of
 
-        flags = list(found)
+        flags = tuple(found)
         self.red_flags = [*(self.red_flags or ()), *flags]
         if early:
             for flag in flags:
                 self.console.report(line_of(flag))
+        return flags
 
     def log(self, metrics: dict[str, float], number: int) -> None:
         """Log the metrics of an epoch or generation."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
 from autonad.steps.step import begin
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from autonad.network import SuperNet
     from autonad.training.loop import Task
     from autonad.training.paths import TrainingPath
+    from autonad.training.resumable import Trained
     from autonad.training.timing import LatencyRecords
     from autonad.training.world import World
 
@@ -71,9 +72,7 @@ def train_supernet(
         CheckpointError: The initial supernet is of another space or sharing, or the checkpoint of another
             run.
     """
-    from autonad.appearance.last_search import supernet_settings
     from autonad.appearance.pin import searched_images
-    from autonad.report import flagged
     from autonad.report.red_flags import nothing_learnt
     from autonad.training.folders import save_supernet
     from autonad.training.inputs import detector_spec
@@ -102,19 +101,15 @@ def train_supernet(
             world=world,
         )
         parameters = sum(parameter.numel() for parameter in supernet.parameters())
-        flags = tuple(nothing_learnt("train_supernet", trained.best_foreground_miou, trained.best_miou))
+        foreground = trained.best_foreground_miou
+        flags = step.flag(nothing_learnt("train_supernet", foreground, trained.best_miou))
         result = SupernetResult(trained.best_miou, parameters, step.seconds, flags)
-        step.flag(flags)
         if world.leads:
             provenance = {
                 "dataset": source.fingerprint,
                 "pin_key": pin_key,
                 "initial": origin,
-                "settings": supernet_settings(config),
-                "seed": config.seed,
-                "best_epoch": trained.best_epoch,
-                "val_miou": trained.best_miou,
-                flagged.KEY: flagged.to_json(flags),
+                **_provenance(config, trained, flags),
             }
             written = save_supernet(
                 output,
@@ -129,6 +124,20 @@ def train_supernet(
     if world.leads:
         trained.copy.remove()
     return result
+
+
+def _provenance(config: Config, trained: Trained, flags: tuple[Fault, ...]) -> dict[str, Any]:
+    """How the weights were trained, and what came of it."""
+    from autonad.appearance.last_search import supernet_settings
+    from autonad.report.flagged import KEY, to_json
+
+    return {
+        "settings": supernet_settings(config),
+        "seed": config.seed,
+        "best_epoch": trained.best_epoch,
+        "val_miou": trained.best_miou,
+        KEY: to_json(flags),
+    }
 
 
 def _first_weights(config: Config, spec: DetectorSpec, initial: Path | None) -> tuple[SuperNet, str | None]:
