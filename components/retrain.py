@@ -32,4 +32,5 @@ def retrain(
             checkpoints=checkpoints,
         )
     display.show_figures(metrics, val_miou=result.miou, parameters=result.parameters, seconds=result.seconds)
+    display.show_red_flags(metrics, result.red_flags)
     model.metadata.update(best_epoch=result.best_epoch, parameters=result.parameters)
