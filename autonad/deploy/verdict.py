@@ -167,7 +167,8 @@ def judge_minimum(
         minimum: Share of these images on which a defect must be predicted.
         accepted: Kinds of errors among the flags that do not matter.
     """
-    reasons = [flag.message for flag in flags if flag.severity == "error" and flag.kind not in accepted]
+    errors = [flag for flag in flags if flag.severity == "error" and flag.kind not in accepted]
+    reasons = [f"{flag.item}: {flag.message}" for flag in errors]
     of = 0 if missed is None else missed["of"]
     recall = None if missed is None or not of else 1 - missed["count"] / of
     if minimum > 0 and recall is None:

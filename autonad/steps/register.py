@@ -239,7 +239,7 @@ def _description(champion: Version | None, promote: bool, reasons: tuple[str, ..
 
     rival = "" if champion is None else f" against version {champion.number}"
     head = f"In use{rival}." if promote else f"Refused{rival}: not in use."
-    doubts = [flag.message for flag in entry.flags if flag.severity == "warning"]
+    doubts = [f"{flag.item}: {flag.message}" for flag in entry.flags if flag.severity == "warning"]
     found = () if entry.line is None else (f"At the rules in its file. {told_found('test', entry.line)}",)
     return "\n".join((head, "", *(f"- {reason}" for reason in (*reasons, *doubts, *found))))
 

@@ -149,14 +149,13 @@ def test_files_hold_them(blind: Blind) -> None:
 def test_pages_and_the_card_begin_with_them(blind: Blind) -> None:
     for name in ("search/pareto.html", "evaluation/report.html"):
         page = blind.page(name)
-        assert page.index('<section id="red-flags">') < page.index("<section", page.index("red-flags") + 30)
         assert page.count("<section") > 1
         assert page.index("<section") == page.index('<section id="red-flags">')
         assert "architectures have the same mIoU" in page
         assert "rank correlation 0.54" in page
     card = blind.page("export/MODEL_CARD.md")
     assert card.index("## Red flags") < card.index("## Use")
-    assert "all 8 test images with a defect" in card or "test images with a defect are missed" in card
+    assert "test images with a defect are missed" in card
     assert "{'severity'" not in card
 
 

@@ -24,7 +24,7 @@ def test_a_recall_that_nobody_knows_is_not_enough(missed: dict[str, int] | None)
 def test_errors_count_unless_accepted_and_warnings_never() -> None:
     flags = [Fault("error", "all-missed", "detector", "a"), Fault("warning", "short-front", "search", "b")]
     missed = {"count": 0, "of": 1}
-    assert judge_minimum(missed, flags, 0.5, ()).reasons == ("a",)
+    assert judge_minimum(missed, flags, 0.5, ()).reasons == ("detector: a",)
     assert judge_minimum(missed, flags, 0.5, ("all-missed",)).wins
 
 
