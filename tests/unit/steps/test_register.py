@@ -277,7 +277,7 @@ def test_what_has_a_red_flag_is_never_champion_unless_its_kind_is_accepted(
         assert register("poor").champion
     bad = evaluated(shop, tmp_path / "bad", 0, kind="identical-scores")
     found = register(bad)
-    assert (found.champion, found.reasons[0]) == (False, "chance")
+    assert (found.champion, found.reasons[0]) == (False, "search: chance")
     assert [flag.kind for flag in found.red_flags] == ["identical-scores"]
     number = str(found.version)
     assert (
@@ -297,7 +297,7 @@ def test_a_warning_is_told_and_refuses_nothing(
 ) -> None:
     doubtful = evaluated(shop, tmp_path / "doubtful", 0, kind="short-front", severity="warning")
     assert register(doubtful).champion
-    assert "- chance" in client(config).get_model_version(NAME, "1").description
+    assert "- search: chance" in client(config).get_model_version(NAME, "1").description
 
 
 def test_rules_that_find_nothing_are_no_champion(
@@ -311,7 +311,7 @@ def test_rules_that_find_nothing_are_no_champion(
     told = register(blind)
     assert not told.champion
     assert told.reasons[0].startswith(
-        "at the rules that are shipped, all 20 test images with a defect are OK"
+        "rules: at the rules that are shipped, all 20 test images with a defect are OK"
     )
 
 
