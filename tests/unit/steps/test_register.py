@@ -305,8 +305,9 @@ def test_rules_that_find_nothing_are_no_champion(
 ) -> None:
     blind = evaluated(shop, tmp_path / "blind", 0)
     found = drawn(0, clean=40, defective=20)
-    value, truth = np.zeros_like(found.value), np.ones_like(found.defect_class)
-    found = replace(found, classes=("background", "crack"), value=value, defect_class=truth)
+    value, truth = (np.ones_like(values) for values in (found.value, found.defect_class))
+    nothing = {name: np.zeros_like(getattr(found, name)) for name in ("area", "mean", "peak")}
+    found = replace(found, classes=("background", "crack"), value=value, defect_class=truth, **nothing)
     found.save(candidates_file(blind / "evaluation", "test"))
     told = register(blind)
     assert not told.champion
