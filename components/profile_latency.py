@@ -28,4 +28,5 @@ def profile_latency(
             measured=tasks.if_filled(measured),
         )
     display.show_figures(metrics, rank_correlation=found.rank_correlation, error=found.error)
+    display.show_red_flags(metrics, found.red_flags)
     latency.metadata.update(rows=found.rows)

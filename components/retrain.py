@@ -35,4 +35,5 @@ def retrain(
     for each, one in zip(variants, results, strict=True):
         found_out = dict(val_miou=one.miou, parameters=one.parameters, seconds=one.seconds)
         display.show_figures(metrics, **each.named(**found_out))
+        display.show_red_flags(metrics, one.red_flags, each)
         model.metadata.update(each.named(best_epoch=one.best_epoch, parameters=one.parameters))

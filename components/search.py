@@ -36,7 +36,7 @@ def search(
         )
         display.show_page(Path(found.path) / "pareto.html", pareto)
     for one in (result, *result.others):
-        figures = dict(inherited_miou=one.miou, latency_ms=one.measured_ms)
-        name = one.name if result.others else ""
-        display.show_figures(metrics, **steps.Variant(name).named(**figures))
+        each = steps.Variant(one.name if result.others else "")
+        display.show_figures(metrics, **each.named(inherited_miou=one.miou, latency_ms=one.measured_ms))
+        display.show_red_flags(metrics, one.red_flags, each)
     found.metadata.update(architecture=result.key, parameters=result.parameters)

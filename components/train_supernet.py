@@ -30,4 +30,5 @@ def train_supernet(
             checkpoints=checkpoints,
         )
     display.show_figures(metrics, panel_miou=found.miou, parameters=found.parameters, seconds=found.seconds)
+    display.show_red_flags(metrics, found.red_flags)
     supernet.metadata.update(preset=context.config.space.preset, parameters=found.parameters)

@@ -1,4 +1,4 @@
-"""The command line as tests run it, and settings with which a whole chain takes seconds."""
+"""The command line as tests run it, and settings with which a chain takes seconds and learns little."""
 
 import os
 import random
@@ -23,6 +23,9 @@ search: {population: 6, generations: 3, top_k: 3, finalists: 2, finalist_epochs:
 retrain: {epochs: 3, batch_size: 4, validate_every: 1}
 evaluate: {resamples: 100, panels: 3}
 export: {parity_images: 4}
+register:
+  minimum: 0
+  accept: [nothing-learnt, identical-scores, all-missed, class-never-found, rules-find-nothing]
 """
 
 Autonad = Callable[..., "subprocess.CompletedProcess[str]"]

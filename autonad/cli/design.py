@@ -301,12 +301,15 @@ def demo(
 
     config = demo_config(tuple(set or ()))
     with open_console() as screen:
-        result = demo(Context(config, execution, screen), output=output, replace=replace)
+        called = Context(config, execution, screen)
+        result = demo(called, output=output, replace=replace)
     print()
     say_detector(result.detector)
     print()
     for step, seconds in (result.seconds | {"all": sum(result.seconds.values())}).items():
         print(f"{f'time, {step}':<28}{seconds:.1f} s")
+    if called.red_flags:
+        print("\nnot to be relied on:", *called.red_flags, sep="\n  ")
     if config.tracking.enabled:
         mlflow = shutil.which("mlflow") or Path(sys.executable).with_name("mlflow")
         uri = tracking_settings(config).uri

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autonad.config.loading import Config
 from autonad.console import SILENT, Console
@@ -18,9 +18,11 @@ class Context:
             orchestrator, or makes a run of its own.
         console: Where progress goes.
         parameters: What a person should know of where the configuration comes from; empty if nothing.
+        red_flags: What makes results of steps doubtful, a line each; they are said again when all is done.
     """
 
     config: Config
     execution: str | None = None
     console: Console = SILENT
     parameters: str = ""
+    red_flags: list[str] = field(default_factory=list, compare=False)

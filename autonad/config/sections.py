@@ -156,9 +156,20 @@ class ExportConfig(Section):
     fp16_max_loss: Fraction = Field(0.002, description="validation mIoU that it may lose (fraction)")
 
 
+RedFlag = Literal[
+    "nothing-learnt", "identical-scores", "all-missed", "class-never-found", "rules-find-nothing"
+]
+
+
 class RegisterConfig(Section):
     """Champion and challenger."""
 
+    minimum: Fraction = Field(
+        0.5, description="test images with a defect on which a champion must predict one, share of them"
+    )
+    accept: tuple[RedFlag, ...] = Field(
+        (), description="red flags that a champion may have: [class-never-found]; see docs/red-flags.md"
+    )
     metric: Literal["miou", "foreground_miou", "mf1"] = Field(
         "miou", description="what the two are compared by, at native size"
     )

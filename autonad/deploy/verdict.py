@@ -7,7 +7,7 @@ out: they would tell how well it remembers them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ from autonad.latency.significant import milliseconds
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from autonad.data.faults import Fault
 
 ALL, OWN, CHAMPIONS = "all", "own", "champion's"
 
@@ -152,6 +154,35 @@ def judge_latency(latency_ms: float | None, budget_ms: float | None, tolerance: 
     return Verdict(
         kept, (reason + (f" (and {100 * tolerance:g} % of tolerance)" if tolerance else ""),), figures
     )
+
+
+def judge_minimum(
+    missed: Mapping[str, Any] | None, flags: Iterable[Fault], minimum: float, accepted: Collection[str]
+) -> Verdict:
+    """Whether a detector is good enough to be in use at all, with or without a rival.
+
+    Args:
+        missed: `misses` of `metrics.json`: test images with a defect, and on how many none was predicted;
+            None where the evaluation does not say.
+        flags: What makes it worthless or doubtful.
+        minimum: Share of these images on which a defect must be predicted.
+        accepted: Kinds of errors among the flags that do not matter.
+    """
+    errors = [flag for flag in flags if flag.severity == "error" and flag.kind not in accepted]
+    reasons = [f"{flag.item}: {flag.message}" for flag in errors]
+    of = 0 if missed is None else missed["of"]
+    recall = None if missed is None or not of else 1 - missed["count"] / of
+    if minimum > 0 and recall is None:
+        reasons.append(
+            f"no test image shows a defect, so nobody knows whether it keeps register.minimum = "
+            f"{minimum:g}; add images of parts with defects"
+        )
+    elif recall is not None and recall < minimum:
+        reasons.append(
+            f"it predicts a defect on {100 * recall:.1f} % of the {of} test images with one, and "
+            f"register.minimum asks for {100 * minimum:g} %"
+        )
+    return Verdict(not reasons, tuple(reasons), {"recall": recall, "needed": minimum})
 
 
 _SETS = {ALL: "all", OWN: "the challenger's", CHAMPIONS: "the champion's"}

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import html
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autonad.deploy import MODEL
 from autonad.evaluation.line_result import OPERATING, spread
 from autonad.files import read_json, write_text_atomic
 from autonad.latency.significant import milliseconds
+from autonad.report.flagged import from_json, line_of
 from autonad.steps.deliver import Delivered
 from autonad.steps.prepare import Prepared
-from autonad.steps.variants import Variant
+from autonad.steps.variants import ALONE, Variant
+
+if TYPE_CHECKING:
+    from autonad.data.faults import Fault
 
 # The interface compares runs by these.
 FIGURES = ("miou", "mf1", "foreground_miou")
@@ -74,6 +78,7 @@ def show_evaluations(
         for size, prefix in (("input", ""), ("native", "native_")):
             figures = {f"{prefix}{name}": found[size].get(name) for name in FIGURES}
             show_figures(metrics, **each.named(**figures))
+        show_red_flags(metrics, from_json(found, "the evaluation"), each)
     first = variants[0].within(folder)
     found = read_json(first / "metrics.json", "the evaluation")
     confusion.log_confusion_matrix(found["classes"], found["input"]["confusion"])
@@ -126,6 +131,19 @@ def show_figures(artifact: Any, **figures: float | None) -> None:
     for name, value in figures.items():
         if value is not None:
             artifact.log_metric(name, round(float(value), 6))
+
+
+def show_red_flags(artifact: Any, flags: Iterable[Fault], variant: Variant = ALONE) -> None:
+    """What makes a step's result worthless or doubtful: how many there are, and each in words.
+
+    Args:
+        artifact: An output.
+        flags: None of them where all is well.
+        variant: The detector that it is about.
+    """
+    lines = [line_of(flag) for flag in flags]
+    told = {f"red_flag_{number}": line for number, line in enumerate(lines, 1)}
+    artifact.metadata.update(variant.named(red_flags=len(lines), **told))
 
 
 def show_delivery(
@@ -197,7 +215,9 @@ def _summary(folders: Mapping[str, Path]) -> str:
         ("latency in this pod", f"{median} median, {p95} p95"),
     ]
     table = ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]
-    return "\n".join((*table, "", *(f"- {reason}" for reason in decided["reasons"])))
+    flags = [f"- **{line_of(flag)}**" for flag in from_json(decided, "the registration")]
+    red = ["## Red flags", "", *flags, ""] if flags else []
+    return "\n".join((*red, *table, "", *(f"- {reason}" for reason in decided["reasons"])))
 
 
 def _line_rows(found: dict[str, Any] | None) -> list[tuple[str, str]]:

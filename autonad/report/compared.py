@@ -98,6 +98,7 @@ FIGURES: tuple[Figure, ...] = (
         interval=("test/native_miou_low", "test/native_miou_high"),
     ),
     Figure("Missed defect images", "test/misses", TEST, whole),
+    Figure("Red flags: reasons not to use it", "flags/errors", ("register", *TEST), whole),
     Figure(
         "Overkill at its rules",
         "line/overkill",

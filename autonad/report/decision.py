@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from autonad.appearance.pin import Pin
     from autonad.data.dataset import Dataset
+    from autonad.data.faults import Fault
 
 SHOWN = 6  # images in a gallery
 FIRST = 8  # features before the fold
@@ -37,6 +38,7 @@ def write_page(
     batches: Mapping[str, pd.DataFrame],
     target: str,
     costs: Mapping[str, float],
+    red_flags: Sequence[Fault] = (),
 ) -> None:
     """Write the page in one step; equal decisions give equal pages.
 
@@ -50,6 +52,7 @@ def write_page(
         batches: Features of each tested batch.
         target: Name of the target.
         costs: Stage → what it took last time, s; those of `TIMED` that are known.
+        red_flags: What makes the last search worthless or doubtful; that comes first.
 
     Raises:
         StorageError: The file cannot be written.
@@ -63,6 +66,7 @@ def write_page(
         batches=batches,
         target=target,
         costs=costs,
+        red_flags=red_flags,
     )
     write_text_atomic(path, page)
 
@@ -77,6 +81,7 @@ def render_page(
     batches: Mapping[str, pd.DataFrame],
     target: str,
     costs: Mapping[str, float],
+    red_flags: Sequence[Fault] = (),
 ) -> str:
     """The page as text; see `write_page`."""
     compared = before or pin
@@ -100,6 +105,7 @@ def render_page(
         title=HEADLINES[decision.action],
         subtitle=f"Dataset {name}, target {target}",
         decision=decision,
+        red_flags=red_flags,
         cards=_cards(decision, before, pin, costs),
         caveats=[f"Batch {finding.batch}: {finding.note}" for finding in decision.batches if finding.note],
         coming=coming(decision.action, costs),

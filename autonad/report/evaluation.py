@@ -12,6 +12,7 @@ import numpy as np
 from autonad.files import write_text_atomic
 from autonad.report import palette, tables
 from autonad.report.drawing import OPERATOR_NAMES, describe, draw_architecture
+from autonad.report.flagged import from_json
 from autonad.report.front import Population, front_drawings, thinned
 from autonad.report.kit import Card, Picture, Swatch, Table, jpeg, render
 from autonad.report.line_chart import draw
@@ -59,6 +60,7 @@ def render_page(content: ReportContent) -> str:
     return render(
         "evaluation.html",
         title=content.title,
+        red_flags=from_json(metrics, "metrics.json"),
         subtitle=content.subtitle,
         metrics=metrics,
         level=metrics["parameters"].get("level", 0.95),

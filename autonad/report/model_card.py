@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from autonad.detector.spec import DetectorSpec
+from autonad.report.flagged import line_of
 from autonad.report.kit import render
 from autonad.report.line_section import LineFigures, recall_rows, rule_rows
 from autonad.report.units import milliseconds, percent, points
 from autonad.space import Architecture
+
+if TYPE_CHECKING:
+    from autonad.data.faults import Fault
 
 _score = functools.partial(percent, absent="not present")
 
@@ -24,6 +29,7 @@ def render_card(
     parities: dict[str, dict[str, Any]],
     latencies: dict[str, dict[str, Any]],
     provenance: dict[str, Any],
+    flags: Iterable[Fault] = (),
 ) -> str:
     """Markdown for people who receive the ONNX file and nothing else.
 
@@ -36,12 +42,14 @@ def render_card(
         parities: Content of `parity.json`: per file what it differs from torch by; `model.onnx` is the first.
         latencies: Content of `latency.json`: per file that was written its `Measurement.to_dict()`.
         provenance: Where the weights come from, the dataset's name among it.
+        flags: What makes it worthless or doubtful; that comes first.
     """
     sizes = [metrics["input"], metrics["native"]]
     exported = next(iter(parities))
     return render(
         "model_card.md",
         key=architecture.key,
+        flags=[line_of(flag) for flag in flags],
         spec=spec,
         mean=_triple(spec.mean),
         std=_triple(spec.std),

@@ -89,6 +89,7 @@ class RunReport:
         steps: In the order in which they began.
         places: Names of where it is kept, and where.
         url: Where MLflow shows the run; empty if nobody can open that.
+        red_flags: What makes its results worthless or doubtful, a line each.
     """
 
     name: str
@@ -104,6 +105,7 @@ class RunReport:
     steps: Sequence[StepLine] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
+    red_flags: Sequence[str] = ()
 
 
 def render_page(report: RunReport) -> str:
@@ -116,6 +118,7 @@ def render_page(report: RunReport) -> str:
         title=f"{report.name}: {_outcome(report)}",
         subtitle=" · ".join(part for part in (told, started) if part),
         trouble=_trouble(report),
+        red_flags=report.red_flags,
         cards=_cards(report),
         registration=None if report.detectors else report.registration,
         detectors=detectors_table(report.detectors) if report.detectors else None,

@@ -17,6 +17,7 @@ from autonad.search.reasons import explain_choice
 if TYPE_CHECKING:
     import pandas as pd
 
+    from autonad.data.faults import Fault
     from autonad.evaluation.result import Size
 
 
@@ -41,7 +42,7 @@ def write_page(
     winner: str | None = None,
     latency_budget_ms: float | None = None,
     num_classes: int | None = None,
-    cautions: Sequence[str] = (),
+    red_flags: Sequence[Fault] = (),
     variants: Sequence[Mapping[str, Any]] = (),
     measured: tuple[str, float] | None = None,
     size: Size = "input",
@@ -54,7 +55,7 @@ def write_page(
         winner: Key of the architecture that was chosen; the best score within the budget when None.
         latency_budget_ms: Drawn as a line.
         num_classes: Classes including background; with it, the page says how many parameters networks have.
-        cautions: What is to be known before its latencies are believed.
+        red_flags: What makes it worthless or doubtful; that comes first.
         variants: What was returned for each target and budget, as `search.json` lists it.
         measured: Target and the winner's median latency there, ms; None if it was not measured.
         size: At which size the mIoUs count pixels.
@@ -85,7 +86,7 @@ def write_page(
         keys=[str(key) for key in best["key"]],
         winner=winner,
         columns=_columns(best, sizes),
-        cautions=list(cautions),
+        red_flags=list(red_flags),
         why=explain_choice(table, winner, latency_budget_ms).sentence,
         variants=[_variant(one) for one in variants] if len(variants) > 1 else [],
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from autonad.appearance.pin import Pin
     from autonad.appearance.policy import Decision
     from autonad.data.dataset import Dataset
+    from autonad.data.faults import Fault
     from autonad.latency.target import Target
 
 DECISION, PAGE = "decision.json", "decision.html"
@@ -85,6 +86,7 @@ def decide(
     from autonad.appearance.policy import apply_policy
     from autonad.data.dataset import Dataset
     from autonad.latency.target import Target
+    from autonad.report.flagged import of_search
 
     settings = config.decide
     _check_window(settings)
@@ -114,7 +116,8 @@ def decide(
         )
         found, decision = _settle(context, source, decision, before, last, pin, kept)
         costs = _last_costs(config, source) if step.run.id else {}
-        _write(config, output, decision, seen, source, device, before, found, costs)
+        flags = step.flag(of_search(search) if decision.action == "reuse" else ())
+        _write(config, output, decision, seen, source, device, before, found, costs, flags)
         step.run.tag(PIN_KEY, found.key)
         step.run.tag(ACTION, decision.action)
         step.run.log(_metrics(decision, seen.newer))
@@ -248,10 +251,12 @@ def _write(
     before: Pin | None,
     pin: Pin,
     costs: Mapping[str, float],
+    flags: tuple[Fault, ...],
 ) -> None:
     """Write `decision.json` and the page."""
     from autonad.files import write_json
     from autonad.report.decision import write_page
+    from autonad.report.flagged import KEY, to_json
 
     document = {
         **decision.to_dict(),
@@ -262,6 +267,7 @@ def _write(
             "dataset": source.fingerprint,
         },
         "pinned": {"images": len(pin.manifest), "groups": int(pin.manifest["group"].nunique())},
+        KEY: to_json(flags),
     }
     write_json(output / DECISION, document)
     write_page(
@@ -274,6 +280,7 @@ def _write(
         costs=costs,
         batches=seen.tests.features,
         target=device.name,
+        red_flags=flags,
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from autonad.console import Console
     from autonad.data.dataset import Dataset
+    from autonad.data.faults import Fault
     from autonad.data.loader import SegmentationData
     from autonad.evaluation.precision_recall import PrecisionRecall
     from autonad.evaluation.predict import Forward
@@ -39,6 +40,7 @@ class EvaluateResult:
         report: The page to open.
         test_time: What the test-time views of `evaluate.test_time` gain and cost, in words; None without any.
         seconds: Wall time.
+        red_flags: What makes the detector worthless or doubtful, that of its search included.
     """
 
     miou: float
@@ -48,6 +50,7 @@ class EvaluateResult:
     report: Path
     test_time: str | None
     seconds: float
+    red_flags: tuple[Fault, ...] = ()
 
 
 def evaluate(
@@ -79,6 +82,7 @@ def evaluate(
     from autonad.files import write_json
     from autonad.report.content import read_inputs, report_content
     from autonad.report.evaluation import write_page
+    from autonad.report.flagged import KEY, to_json
     from autonad.report.panels import collect_panels
     from autonad.training.folders import load_model, numpy_forward
     from autonad.training.inputs import check_classes, evaluation_data
@@ -100,6 +104,8 @@ def evaluate(
         if settings.test_time != "none":
             least, views = network.architecture.least_side, settings.test_time
             metrics["test_time"] = measure_views(forward, data, source, result, views, least_side=least)
+        flags = step.flag(_flags(metrics, provenance, model))
+        metrics[KEY] = to_json(flags)
         write_evaluation(output, metrics, result.per_image())
         write_json(output / "roc.json", thresholds.roc().to_dict("list"))
         panels = collect_panels(forward, data, source, result.per_image(), count=settings.panels)
@@ -120,16 +126,34 @@ def evaluate(
         )
         write_page(report, content)
         _log(step, output, metrics, thresholds.curves(spec.classes), panels)
-        interval, averaged = metrics["intervals"]["input"]["miou"], metrics.get("test_time")
-        return EvaluateResult(
-            miou=metrics["input"]["miou"],
-            native_miou=None if set(result.sizes) == {spec.size} else metrics["native"]["miou"],
-            mf1=metrics["input"]["mf1"],
-            interval=(interval["low"], interval["high"]) if interval else None,
-            report=report,
-            test_time=averaged and _told(averaged),
-            seconds=step.seconds,
-        )
+        same_size = set(result.sizes) == {spec.size}
+        return _summary(metrics, same_size, report=report, seconds=step.seconds, flags=flags)
+
+
+def _summary(
+    metrics: dict[str, Any], same_size: bool, *, report: Path, seconds: float, flags: tuple[Fault, ...]
+) -> EvaluateResult:
+    """What the step returns; `same_size`: whether all images have the input's size."""
+    interval, averaged = metrics["intervals"]["input"]["miou"], metrics.get("test_time")
+    return EvaluateResult(
+        miou=metrics["input"]["miou"],
+        native_miou=None if same_size else metrics["native"]["miou"],
+        mf1=metrics["input"]["mf1"],
+        interval=(interval["low"], interval["high"]) if interval else None,
+        report=report,
+        test_time=averaged and _told(averaged),
+        seconds=seconds,
+        red_flags=flags,
+    )
+
+
+def _flags(metrics: dict[str, Any], provenance: dict[str, Any], model: Path) -> tuple[Fault, ...]:
+    """What makes the detector worthless or doubtful; the model's own are taken out of its provenance."""
+    from autonad.report.flagged import KEY, from_json
+    from autonad.report.red_flags import few_parts, missed_defects
+
+    carried = from_json({KEY: provenance.pop(KEY, None)}, model / "model.json")
+    return *carried, *missed_defects(metrics), *few_parts(metrics)
 
 
 def _belongs_to(

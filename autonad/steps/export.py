@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from autonad.config.sections import ExportConfig
     from autonad.data.dataset import Dataset
+    from autonad.data.faults import Fault
     from autonad.data.loader import SegmentationData
     from autonad.deploy.parity import Judge, Limits, Parity
     from autonad.deploy.reduced import Attempt
@@ -85,7 +86,6 @@ def export(
     from autonad.training.folders import load_model
     from autonad.training.inputs import check_classes
 
-    settings = config.export
     network, spec, provenance = load_model(model)
     source = Dataset.open(dataset)
     check_classes(source, spec, "the model")
@@ -93,9 +93,11 @@ def export(
     shipped, line = shipped_rules(evaluation, rules, spec, weights, config.fit_thresholds.confidence)
     provenance |= {"weights_sha256": weights, "dataset_name": dataset_name(config, source)}
     key = network.architecture.key
+    settings = config.export
     params = {"export": settings.model_dump(), "architecture": key}
     with begin("export", context, params=params, tags={ARCHITECTURE: key} | variant_tags(provenance)) as step:
         step.uses(source, "test")
+        flags = step.flag(_flags(evaluation, metrics, line, provenance))
         _remove_smaller(output)
         images, judge = _shown(source, spec, shipped, settings.parity_images)
         path, limits = output / MODEL, _limits(settings)
@@ -119,6 +121,7 @@ def export(
             parities=parities,
             latencies=latencies,
             provenance=provenance,
+            flags=flags,
         )
         write_text_atomic(output / "MODEL_CARD.md", card)
         step.run.log(_logged(parities, latencies, provenance) | _judged(line))
@@ -183,6 +186,12 @@ def _try_smaller(
     return attempts
 
 
+def _remove_smaller(output: Path) -> None:
+    """Remove the smaller files of an export before: they would not be of this one."""
+    for name in (INT8, FP16):
+        (output / name).unlink(missing_ok=True)
+
+
 def _write_smaller(
     output: Path,
     files: dict[str, bytes],
@@ -244,6 +253,17 @@ def _logged(
         "export/int8_verdict_disagreement": int8.get("verdict_disagreement"),
         "export/int8_defect_disagreement": int8.get("defect_disagreement"),
     }
+
+
+def _flags(
+    evaluation: Path, metrics: dict[str, Any], line: LineFigures, provenance: dict[str, Any]
+) -> list[Fault]:
+    """What makes the detector worthless or doubtful; the model's own are taken out of its provenance."""
+    from autonad.report.flagged import KEY, from_json
+    from autonad.report.red_flags import rules_find_nothing
+
+    provenance.pop(KEY, None)  # The evaluation has them, and more.
+    return [*from_json(metrics, evaluation / "metrics.json"), *rules_find_nothing(line.figures)]
 
 
 def _judged(line: LineFigures) -> dict[str, float | None]:

@@ -13,6 +13,7 @@ from autonad.tracking.tags import HARDWARE_KEY, LATENCY_KEY, LATENCY_QUALITY
 
 if TYPE_CHECKING:
     from autonad.config import Config
+    from autonad.data.faults import Fault
     from autonad.latency.measured import Measured, Subject
     from autonad.latency.table import LatencyTable
     from autonad.latency.target import Target
@@ -31,6 +32,7 @@ class LatencyResult:
         error: Their mean absolute error over the measured latency.
         seconds: Wall time.
         cautions: What is to be known before the table is believed, a sentence each.
+        red_flags: The same, with what to do about it.
         taken_over: Whether the table is the known one, and nothing was measured.
     """
 
@@ -39,6 +41,7 @@ class LatencyResult:
     error: float | None
     seconds: float
     cautions: tuple[str, ...] = ()
+    red_flags: tuple[Fault, ...] = ()
     taken_over: bool = False
 
 
@@ -86,6 +89,7 @@ def profile_latency(
     """
     from autonad.latency.prior import is_uniform, prior_from_table, save_prior
     from autonad.report.prior_chart import plot_prior
+    from autonad.report.red_flags import doubtful_latencies
 
     config, console = context.config, context.console
     settings, device = config.profile_latency, _device(target, measured)
@@ -95,8 +99,8 @@ def profile_latency(
     with begin("profile-latency", context, params=params, tags=tags) as step:
         sources = _Sources(records, measured, known, for_another_device)
         table, taken_over = _table(context, device, num_classes, sources)
-        for caution in table.cautions:
-            console.report(f"warning: {caution}")
+        flags = tuple(doubtful_latencies(device.name, table.cautions))
+        step.flag(flags)
         prior = prior_from_table(table, temperature=settings.temperature, shrinkage=settings.shrinkage)
         if is_uniform(prior):
             console.report(
@@ -121,6 +125,7 @@ def profile_latency(
             error=calibration.error if calibration else None,
             seconds=step.seconds,
             cautions=table.cautions,
+            red_flags=flags,
             taken_over=taken_over,
         )
 

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autonad.config import Config
 from autonad.config.context import Context
 from autonad.deploy import MODEL
-from autonad.errors import ConfigError, ExportError, TrackingError
+from autonad.errors import TrackingError
 from autonad.steps.comparable import why_not_registered, write_figures
-from autonad.steps.step import begin, dataset_name, tracking_settings
-from autonad.tracking.runs.made_for import variant_tags
-from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT, HARDWARE_KEY, MISSES, MODEL_NAME, OVERKILL
+from autonad.steps.register_entry import Entry, read_entry
+from autonad.steps.step import begin, tracking_settings
+from autonad.tracking.tags import MISSES, MODEL_NAME, OVERKILL, RED_FLAGS
 
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
-    from autonad.deploy.shipped import ShippedNetwork
+    from autonad.data.faults import Fault
     from autonad.deploy.verdict import Verdict
     from autonad.tracking.registry.model_versions import Version
     from autonad.tracking.registry.registry import Registry
@@ -38,35 +37,14 @@ class RegisterResult:
         version: Its new version; None when nothing is registered.
         champion: Whether the detector is in use now.
         reasons: Why, as sentences.
+        red_flags: What makes it worthless or doubtful.
     """
 
     model: str
     version: int | None
     champion: bool
     reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """The detector that wants to be registered.
-
-    Attributes:
-        name: The registered model.
-        folder: The export folder.
-        network: The exported network.
-        source: The dataset.
-        latency: Whether it keeps the budget.
-        line: What its rules do on the test split; None where that is not known.
-        tags: Of the run and the version.
-    """
-
-    name: str
-    folder: Path
-    network: ShippedNetwork
-    source: Dataset
-    latency: Verdict
-    line: dict[str, Any] | None
-    tags: dict[str, str]
+    red_flags: tuple[Fault, ...] = ()
 
 
 def register(
@@ -82,7 +60,9 @@ def register(
 
     Both detectors run on the test images of both, as exported. The challenger wins if it is better with the
     probability that `register.probability` asks for, and keeps the latency budget. The first version that
-    keeps the budget wins without a rival. Apart from version numbers the file follows from the inputs alone.
+    keeps the budget wins without a rival. Nothing wins that misses more than `register.minimum` allows, or
+    has a red flag that `register.accept` does not name. Apart from version numbers the file follows from the
+    inputs alone.
 
     Args:
         context: Sections `register`, `search` (the budget) and `tracking` decide.
@@ -101,21 +81,14 @@ def register(
     from autonad.tracking.registry.registry import Registry
 
     config = context.config
-    entry = _read(config, export, evaluation, dataset, target)
-    report: dict[str, Any] = {
-        "model": entry.name,
-        "dataset": entry.source.fingerprint,
-        "architecture": entry.network.architecture.key,
-        "latency": entry.latency.figures,
-        "rules": entry.network.network.rules.to_dict(),
-        "line": entry.line,
-    }
+    entry = read_entry(config, export, evaluation, dataset, target)
+    report = entry.to_dict()
     write_figures(output, evaluation, entry.folder / MODEL, entry.latency.figures["latency_ms"], entry.line)
     if why_not := why_not_registered(config):
         reasons: tuple[str, ...] = (f"not registered: {why_not}",)
         report |= {"version": None, "champion": False, "reasons": reasons}
         write_json(output / "registration.json", report)
-        return RegisterResult(entry.name, None, False, reasons)
+        return RegisterResult(entry.name, None, False, reasons, entry.flags)
     params = {
         "register": config.register.model_dump(),
         "architecture": entry.network.architecture.key,
@@ -126,11 +99,13 @@ def register(
         tempfile.TemporaryDirectory() as temporary,
     ):
         step.uses(entry.source, "test")
+        step.flag(entry.flags)
         registry = Registry(tracking_settings(config))
         champion = registry.champion(entry.name)
         verdict = _verdict(context, registry, champion, entry, Path(temporary))
         version = _add(registry, entry, Path(temporary), step.run.id)
-        promote, reasons = entry.latency.wins and verdict.wins, (*verdict.reasons, *entry.latency.reasons)
+        promote = entry.minimum.wins and entry.latency.wins and verdict.wins
+        reasons = (*_refusal(entry, version), *verdict.reasons, *entry.latency.reasons)
         if champion is not None and champion.number == version.number:
             promote, reasons = True, (f"{version} is the champion already", *entry.latency.reasons)
         registry.decide(version, promote=promote, description=_description(champion, promote, reasons, entry))
@@ -145,78 +120,22 @@ def register(
         step.run.log(_metrics(verdict, entry.latency, promote))
         step.attach(output, "registration.json")
         step.headline(f"{version} is {'in use' if promote else 'not in use'}: {reasons[0]}")
-        return RegisterResult(entry.name, version.number, promote, reasons)
+        return RegisterResult(entry.name, version.number, promote, reasons, entry.flags)
 
 
-def _read(config: Config, export: Path, evaluation: Path, dataset: Path, target: Path | None) -> _Entry:
-    """The detector, checked to belong to evaluation and dataset.
-
-    Raises:
-        ExportError: It does not.
-        ConfigError: It is not known what the detector shall run on.
-    """
-    from autonad.data.dataset import Dataset
-    from autonad.deploy.shipped import ShippedNetwork
-    from autonad.latency.target import Target
-    from autonad.steps.shipped_rules import rules_on_test
-    from autonad.tracking.registry.model_versions import model_name
-
-    network = ShippedNetwork.open(export / MODEL, config.threads)
-    source = Dataset.open(dataset)
-    _check_evaluation(evaluation, network, source)
-    device = Target.load(target) if target is not None else None
-    where = network.provenance.get("target") if device is None else device.name
-    if where is None:
-        raise ConfigError(
-            f"{export} does not say which target its architecture was searched for; name one with --target "
-            "FILE"
-        )
-    key = network.provenance.get("hardware_key") if device is None else device.hardware_key
-    budget = network.provenance.get("latency_budget_ms", config.search.budgets_ms[0])
-    latency = _latency(config, export, network, str(where), key, budget)
-    tags = {FINGERPRINT: source.fingerprint, ARCHITECTURE: network.architecture.key}
-    tags |= variant_tags(network.provenance)
-    if key is not None:
-        tags[HARDWARE_KEY] = key
-    rules, confidence = network.network.rules, config.fit_thresholds.confidence
-    line, _ = rules_on_test(evaluation, rules, confidence)
-    name = model_name(dataset_name(config, source), str(where), budget)
-    return _Entry(name, export, network, source, latency, line, tags)
-
-
-def _check_evaluation(evaluation: Path, challenger: ShippedNetwork, source: Dataset) -> None:
-    from autonad.files import read_json
-
-    told = read_json(evaluation / "metrics.json", "the evaluation").get("parameters", {})
-    weights = challenger.provenance.get("weights_sha256")
-    if told.get("weights_sha256") != weights or told.get("dataset") != source.fingerprint:
-        what = "other weights" if told.get("weights_sha256") != weights else "another dataset"
-        raise ExportError(
-            f"the evaluation in {evaluation} is of {what} than {challenger.path}; run `autonad evaluate` and "
-            "`autonad export` on this model and dataset first"
-        )
-
-
-def _latency(
-    config: Config,
-    export: Path,
-    challenger: ShippedNetwork,
-    where: str,
-    key: str | None,
-    budget_ms: float | None,
-) -> Verdict:
-    """The latency on the target against the budget."""
-    from autonad.deploy.latency_figure import target_latency
-    from autonad.deploy.verdict import judge_latency
-    from autonad.files import read_json
-
-    here = read_json(export / "latency.json", "the exported network's latency")[MODEL]
-    latency_ms = target_latency(challenger.provenance, here, key)
-    return judge_latency(latency_ms, budget_ms, config.register.latency_tolerance, where)
+def _refusal(entry: Entry, version: Version) -> tuple[str, ...]:
+    """Why it cannot be in use whatever it is compared with, and how it can; nothing where it can."""
+    if entry.minimum.wins:
+        return ()
+    by_hand = (
+        f"if it shall be used all the same, give it the alias with `autonad rollback --name {entry.name} "
+        f"--to {version.number}`, or change register.minimum or register.accept"
+    )
+    return (*entry.minimum.reasons, by_hand)
 
 
 def _verdict(
-    context: Context, registry: Registry, champion: Version | None, entry: _Entry, folder: Path
+    context: Context, registry: Registry, champion: Version | None, entry: Entry, folder: Path
 ) -> Verdict:
     """Whether the detector beats the one in use; without one there is nothing to beat.
 
@@ -251,7 +170,7 @@ def _verdict(
     )
 
 
-def _add(registry: Registry, entry: _Entry, temporary: Path, run_id: str | None) -> Version:
+def _add(registry: Registry, entry: Entry, temporary: Path, run_id: str | None) -> Version:
     """Add the detector to the registry, with all that a later challenger needs."""
     from autonad.deploy.contest import IMAGES
     from autonad.files import write_text_atomic
@@ -270,7 +189,7 @@ def _add(registry: Registry, entry: _Entry, temporary: Path, run_id: str | None)
         entry.name,
         files,
         run_id=run_id,
-        tags={MODEL_NAME: entry.name, **entry.tags, **_line_tags(entry.line)},
+        tags={MODEL_NAME: entry.name, **entry.tags, **_line_tags(entry.line), **_flag_tags(entry.flags)},
         example=_example(entry.source),
     )
 
@@ -310,13 +229,21 @@ def _line_tags(line: dict[str, Any] | None) -> dict[str, str]:
     return {} if line is None else {tag: spread(line[name]) for tag, name in LINE_TAGS}
 
 
-def _description(champion: Version | None, promote: bool, reasons: tuple[str, ...], entry: _Entry) -> str:
+def _flag_tags(flags: tuple[Fault, ...]) -> dict[str, str]:
+    """What makes a version worthless or doubtful, where versions are listed."""
+    from autonad.report.flagged import line_of
+
+    return {RED_FLAGS: "\n".join(line_of(flag) for flag in flags)} if flags else {}
+
+
+def _description(champion: Version | None, promote: bool, reasons: tuple[str, ...], entry: Entry) -> str:
     from autonad.evaluation.line_result import told_found
 
     rival = "" if champion is None else f" against version {champion.number}"
     head = f"In use{rival}." if promote else f"Refused{rival}: not in use."
+    doubts = [f"{flag.item}: {flag.message}" for flag in entry.flags if flag.severity == "warning"]
     found = () if entry.line is None else (f"At the rules in its file. {told_found('test', entry.line)}",)
-    return "\n".join((head, "", *(f"- {reason}" for reason in (*reasons, *found))))
+    return "\n".join((head, "", *(f"- {reason}" for reason in (*reasons, *doubts, *found))))
 
 
 def _metrics(verdict: Verdict, latency: Verdict, promote: bool) -> dict[str, float | None]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from autonad.config import Config, RetrainConfig
     from autonad.console import Console
     from autonad.data.dataset import Dataset
+    from autonad.data.faults import Fault
     from autonad.detector.spec import DetectorSpec
     from autonad.network import AutoNADNet
     from autonad.space import Architecture
@@ -40,6 +41,7 @@ class RetrainResult:
         parameters: Scalars in the network's tensors.
         seconds: Wall time.
         copy: Name of the copies of its checkpoints.
+        red_flags: What makes it worthless or doubtful, that of its search included.
     """
 
     miou: float
@@ -47,6 +49,7 @@ class RetrainResult:
     parameters: int
     seconds: float
     copy: str
+    red_flags: tuple[Fault, ...] = ()
 
 
 @on_every_gpu
@@ -80,6 +83,7 @@ def retrain(
         DatasetError: The dataset has other classes than the search.
     """
     from autonad.data.dataset import Dataset
+    from autonad.report.flagged import KEY, to_json
     from autonad.training.folders import load_architecture, save_model, searched_for
     from autonad.training.resumable import run_training
     from autonad.training.teacher import load_teacher
@@ -114,11 +118,12 @@ def retrain(
             world=world,
         )
         parameters = network.num_parameters
+        flags = step.flag(_flags(trained, search))
         result = RetrainResult(
-            trained.best_miou, trained.best_epoch, parameters, step.seconds, trained.copy.name
+            trained.best_miou, trained.best_epoch, parameters, step.seconds, trained.copy.name, flags
         )
         if world.leads:
-            provenance = _provenance(config, source, trained) | made_for
+            provenance = _provenance(config, source, trained) | made_for | {KEY: to_json(flags)}
             written = save_model(output, network.cpu(), spec, history=trained.history, provenance=provenance)
             step.attach_training(output, written, trained.history, parameters)
             step.headline(
@@ -139,6 +144,15 @@ def _provenance(config: Config, source: Dataset, trained: Trained) -> dict[str, 
         "best_epoch": trained.best_epoch,
         "val_miou": trained.best_miou,
     }
+
+
+def _flags(trained: Trained, search: Path) -> tuple[Fault, ...]:
+    """What makes the model worthless or doubtful, that of its search included."""
+    from autonad.report.flagged import of_search
+    from autonad.report.red_flags import nothing_learnt
+
+    learnt = nothing_learnt("retrain", trained.best_foreground_miou, trained.best_miou)
+    return *of_search(search), *learnt
 
 
 def _spec(context: Context, source: Dataset, search: Path) -> DetectorSpec:

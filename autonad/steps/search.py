@@ -16,6 +16,7 @@ from autonad.storage.checkpoints import Mirror, Resume
 from autonad.storage.journal import Journal
 
 if TYPE_CHECKING:
+    from autonad.data.faults import Fault
     from autonad.evaluation.result import Size
     from autonad.search import AskTell, Evaluation
     from autonad.space import Architecture
@@ -42,6 +43,7 @@ class SearchResult:
         evaluations: Architectures that were evaluated, for all targets and budgets together.
         seconds: Wall time.
         others: What it returned for the other targets and budgets.
+        red_flags: What makes it worthless or doubtful, that of its supernet included.
     """
 
     name: str
@@ -56,6 +58,7 @@ class SearchResult:
     evaluations: int
     seconds: float
     others: tuple[SearchResult, ...] = ()
+    red_flags: tuple[Fault, ...] = ()
 
 
 def search(
@@ -112,8 +115,7 @@ def search(
     with begin("search", context, params=params, tags=inputs.tags) as step:
         step.uses(inputs.source, "validation")
         inputs.check_latencies(settings.budgets_ms, accept_noise=config.profile_latency.accept_noise)
-        for caution in inputs.cautions:
-            step.console.report(f"warning: the latency table is not to be relied on: {caution}")
+        step.flag(inputs.red_flags, early=True)
         asking = _algorithm(step, inputs)
         journal, mirror = Journal(output / JOURNAL), _copy(inputs, params, output, checkpoints, step)
         if resume:
@@ -206,6 +208,8 @@ def _evaluator(inputs: SearchInputs, size: Size) -> Callable[[Architecture], Eva
 
 
 def _report_generation(step: Step, asking: AskTell) -> None:
+    from autonad.report.flagged import line_of
+    from autonad.report.red_flags import identical_scores
     from autonad.search.progress import generation_metrics
 
     metrics, best, settings = generation_metrics(asking), asking.best, asking.settings
@@ -216,6 +220,9 @@ def _report_generation(step: Step, asking: AskTell) -> None:
         f"evaluations: generation {asking.generation}, best inherited mIoU {100 * best.miou:.1f} % at "
         f"{milliseconds(best.latency_ms)}",
     )
+    if asking.generation == 1:  # Later ones would cost hours for the same.
+        for flag in identical_scores([float(value) for value in asking.table()["miou"]]):
+            step.console.report(line_of(flag))
 
 
 def _report(step: Step, found: list[Found], inputs: SearchInputs, output: Path) -> SearchResult:
@@ -237,12 +244,14 @@ def _report(step: Step, found: list[Found], inputs: SearchInputs, output: Path) 
             reason=one.reasons.sentence,
             evaluations=len(one.population),
             seconds=step.seconds,
+            red_flags=one.red_flags,
         )
         for one in found
     )
     cost = f"{milliseconds(first.predicted_ms)} predicted for"
     if first.measured_ms is not None:
         cost = f"{milliseconds(first.measured_ms)} on"
+    step.flag(flag for one in found for flag in one.red_flags)
     more = f", and {len(others)} more for other budgets or targets" if others else ""
     step.headline(
         f"architecture {first.key}, inherited mIoU {100 * first.miou:.1f} %, "

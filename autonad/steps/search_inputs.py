@@ -11,6 +11,7 @@ from autonad.tracking.tags import FINGERPRINT, HARDWARE_KEY, PIN_KEY
 
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
+    from autonad.data.faults import Fault
     from autonad.detector.spec import DetectorSpec
     from autonad.latency.table import LatencyTable
     from autonad.latency.target import Target
@@ -68,9 +69,17 @@ class SearchInputs:
         return self.devices[0].target
 
     @property
-    def cautions(self) -> tuple[str, ...]:
-        """What is to be known before latencies are believed, a sentence each."""
-        return tuple(caution for device in self.devices for caution in device.table.cautions)
+    def red_flags(self) -> tuple[Fault, ...]:
+        """What makes supernet or latencies worthless or doubtful."""
+        return self.flags_of(*self.devices)
+
+    def flags_of(self, *devices: Device) -> tuple[Fault, ...]:
+        """The same for some of the devices."""
+        from autonad.report.flagged import from_json
+        from autonad.report.red_flags import doubtful_latencies
+
+        tables = [doubtful_latencies(device.target.name, device.table.cautions) for device in devices]
+        return (*from_json(self.provenance, "the supernet"), *(flag for flags in tables for flag in flags))
 
     def goals(self, budgets_ms: Sequence[float | None]) -> list[Goal]:
         """A network per target and budget."""

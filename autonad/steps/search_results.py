@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from autonad.config import Config
+    from autonad.data.faults import Fault
     from autonad.evaluation.result import Size
     from autonad.latency.target import Target
     from autonad.network import AutoNADNet
@@ -40,6 +41,7 @@ class Found:
         finalists: Their measured figures.
         reasons: Why it won.
         cautions: What is to be known before its latencies are believed.
+        red_flags: What makes it worthless or doubtful.
     """
 
     goal: Goal
@@ -52,6 +54,7 @@ class Found:
     finalists: list[dict[str, Any]]
     reasons: Reasons
     cautions: tuple[str, ...]
+    red_flags: tuple[Fault, ...]
 
     @property
     def measured(self) -> dict[str, Any]:
@@ -74,6 +77,16 @@ class Found:
             "measured_ms": self.measured["measured_ms"],
             "reason": self.reasons.sentence,
         }
+
+
+def of_population(population: pd.DataFrame) -> list[Fault]:
+    """What makes a search worthless or doubtful, by all that it evaluated for a goal."""
+    from autonad.report.red_flags import identical_scores, short_front
+    from autonad.search.pareto import front
+
+    mious = [float(value) for value in population["miou"]]
+    points = front(population)[["miou", "latency_ms"]].drop_duplicates()
+    return [*identical_scores(mious), *short_front(len(points), mious)]
 
 
 def write_all(output: Path, config: Config, inputs: SearchInputs, found: list[Found]) -> None:
@@ -105,6 +118,7 @@ def _write(
     from autonad.appearance.last_search import budget_setting, search_settings
     from autonad.files import write_atomic, write_text_atomic
     from autonad.report.charts import progress_figure
+    from autonad.report.flagged import to_json
     from autonad.report.search import write_page
     from autonad.search.progress import by_generation
     from autonad.training.folders import save_search
@@ -120,7 +134,7 @@ def _write(
         winner=winner.architecture.key,
         latency_budget_ms=found.goal.budget_ms,
         num_classes=inputs.spec.num_classes,
-        cautions=found.cautions,
+        red_flags=found.red_flags,
         variants=variants,
         measured=None if measured_ms is None else (found.target.name, measured_ms),
         size=config.search.score_at,
@@ -136,6 +150,7 @@ def _write(
         "why": found.reasons.to_dict(),
         "variants": variants,
         "cautions": list(found.cautions),
+        "red_flags": to_json(found.red_flags),
         "hardware_key": found.target.hardware_key,
         "target": found.target.name,
         "target_threads": found.target.threads,

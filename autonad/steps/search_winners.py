@@ -40,7 +40,7 @@ def winners(step: Step, inputs: SearchInputs, asking: AskTell, output: Path) -> 
     """
     from autonad.search.finalists import choose, varied
     from autonad.search.reasons import explain_choice
-    from autonad.steps.search_results import Found
+    from autonad.steps.search_results import Found, of_population
 
     settings = step.context.config.search
     measures = [_measurer(step, inputs, device) for device in inputs.devices]
@@ -69,6 +69,7 @@ def winners(step: Step, inputs: SearchInputs, asking: AskTell, output: Path) -> 
                 rows,
                 explain_choice(population, key, goal.budget_ms, rows),
                 device.table.cautions,
+                (*inputs.flags_of(device), *of_population(population)),
             )
         )
     shutil.rmtree(output / "learning", ignore_errors=True)

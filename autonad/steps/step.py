@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from autonad.console import SILENT, Console
 
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
+    from autonad.data.faults import Fault
     from autonad.tracking import TrackingSettings
     from autonad.training.world import World
 
@@ -27,6 +28,7 @@ class Step:
     run: Any
     context: Context
     said: str = ""
+    red_flags: list[Fault] | None = None
     started: float = field(default_factory=time.monotonic)
 
     def uses(self, dataset: Dataset, context: str) -> None:
@@ -56,6 +58,27 @@ class Step:
     def headline(self, line: str) -> None:
         """Say in one line what the step found; it becomes a note of the run and of its parent."""
         self.said = line
+
+    def flag(self, found: Iterable[Fault], *, early: bool = False) -> tuple[Fault, ...]:
+        """Record what makes the result worthless or doubtful, or that nothing does; see `report.red_flags`.
+
+        It is said when the step ends, and stays visible on the run and on its parent.
+
+        Args:
+            found: None of them where all is well.
+            early: Say it now, too: work goes on for long.
+
+        Returns:
+            The same.
+        """
+        from autonad.report.flagged import line_of
+
+        flags = tuple(found)
+        self.red_flags = [*(self.red_flags or ()), *flags]
+        if early:
+            for flag in flags:
+                self.console.report(line_of(flag))
+        return flags
 
     def log(self, metrics: dict[str, float], number: int) -> None:
         """Log the metrics of an epoch or generation."""
@@ -126,10 +149,11 @@ def begin(
         if learns:  # the others are over in no time, and may refuse in one line
             _say_where(step, context.parameters, settings)
         yield step
+        lines = _told(step)
         if not learns:
             _say_where(step, "", settings)
         if step.said:
-            run.headline(step.said)
+            run.headline(step.said, lines)
         run.log({"time/seconds": step.seconds, "memory/peak_mib": peak_memory_mib()}, step=0)
 
 
@@ -138,6 +162,23 @@ def _say_where(step: Step, parameters: str, settings: TrackingSettings) -> None:
     store = f"MLflow: {settings.shown}" if step.run.id is not None else ""
     for line in filter(None, (parameters, store)):
         step.console.report(line)
+
+
+def _told(step: Step) -> list[str]:
+    """Say what is wrong with the step's result; the lines that were said, worst first."""
+    from autonad.report.flagged import line_of
+
+    if step.red_flags is None:
+        return []
+    flags = sorted(dict.fromkeys(step.red_flags), key=lambda flag: flag.severity)
+    errors = sum(flag.severity == "error" for flag in flags)
+    step.run.log({"flags/errors": float(errors), "flags/warnings": float(len(flags) - errors)})
+    lines, known = [line_of(flag) for flag in flags], step.context.red_flags
+    for line in lines:
+        if line not in known:
+            step.console.report(line)
+            known.append(line)
+    return lines
 
 
 def tracking_settings(config: Config) -> TrackingSettings:

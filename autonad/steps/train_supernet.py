@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
 from autonad.steps.step import begin
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
     from autonad.config import Config
     from autonad.data.dataset import Dataset
+    from autonad.data.faults import Fault
     from autonad.detector.spec import DetectorSpec
     from autonad.network import SuperNet
     from autonad.training.loop import Task
     from autonad.training.paths import Forward, TrainingPath
+    from autonad.training.resumable import Trained
     from autonad.training.timing import LatencyRecords
     from autonad.training.world import World
 
@@ -34,11 +36,13 @@ class SupernetResult:
         miou: Mean inherited validation mIoU of the panel, a fraction.
         parameters: Scalars in the shared store.
         seconds: Wall time.
+        red_flags: What makes it worthless.
     """
 
     miou: float
     parameters: int
     seconds: float
+    red_flags: tuple[Fault, ...] = ()
 
 
 @on_every_gpu
@@ -68,8 +72,8 @@ def train_supernet(
         CheckpointError: The initial supernet is of another space or sharing, or the checkpoint of another
             run.
     """
-    from autonad.appearance.last_search import supernet_settings
     from autonad.appearance.pin import searched_images
+    from autonad.report.red_flags import nothing_learnt
     from autonad.training.folders import save_supernet
     from autonad.training.inputs import detector_spec
     from autonad.training.resumable import run_training
@@ -97,16 +101,15 @@ def train_supernet(
             world=world,
         )
         parameters = sum(parameter.numel() for parameter in supernet.parameters())
-        result = SupernetResult(trained.best_miou, parameters, step.seconds)
+        foreground = trained.best_foreground_miou
+        flags = step.flag(nothing_learnt("train_supernet", foreground, trained.best_miou))
+        result = SupernetResult(trained.best_miou, parameters, step.seconds, flags)
         if world.leads:
             provenance = {
                 "dataset": source.fingerprint,
                 "pin_key": pin_key,
                 "initial": origin,
-                "settings": supernet_settings(config),
-                "seed": config.seed,
-                "best_epoch": trained.best_epoch,
-                "val_miou": trained.best_miou,
+                **_provenance(config, trained, flags),
             }
             written = save_supernet(
                 output,
@@ -121,6 +124,20 @@ def train_supernet(
     if world.leads:
         trained.copy.remove()
     return result
+
+
+def _provenance(config: Config, trained: Trained, flags: tuple[Fault, ...]) -> dict[str, Any]:
+    """How the weights were trained, and what came of it."""
+    from autonad.appearance.last_search import supernet_settings
+    from autonad.report.flagged import KEY, to_json
+
+    return {
+        "settings": supernet_settings(config),
+        "seed": config.seed,
+        "best_epoch": trained.best_epoch,
+        "val_miou": trained.best_miou,
+        KEY: to_json(flags),
+    }
 
 
 def _first_weights(config: Config, spec: DetectorSpec, initial: Path | None) -> tuple[SuperNet, str | None]:
@@ -187,7 +204,11 @@ def supernet_task(
             for a in panel
         ]
         scores = [sizes["input"].miou for sizes in found]
+        # None where no mask of the split shows a defect and none is predicted.
+        defects = [value for sizes in found if (value := sizes["input"].foreground_miou) is not None]
+        mean = {"val/foreground_miou": sum(defects) / len(defects)} if defects else {}
         return {
+            **mean,
             "val/miou": sum(scores) / len(scores),
             "val/native_miou": sum(sizes["native"].miou for sizes in found) / len(found),
             "val/miou_min": min(scores),

@@ -35,6 +35,10 @@ class Variant:
         return {f"{figure}_{self.name}" if self.name else figure: value for figure, value in figures.items()}
 
 
+ALONE = Variant()
+"""The only network of a search."""
+
+
 def variants_of(search: Path) -> tuple[Variant, ...]:
     """What a search returned for its first target, in the order of the budgets.
 

@@ -135,6 +135,8 @@ METRICS: dict[str, str] = {
     "batch/defect_free": "images of a batch that were left out because they show no defect",
     "batch/quarantined": "images and files of a batch that were faulty",
     "batch/fetched": "files that an ingest fetched",
+    "flags/errors": "reasons why nobody should use the step's result; of a parent, those of all of its steps",
+    "flags/warnings": "reasons to doubt it; of a parent, those of all of its steps",
     "time/seconds": "duration of the step, s",
     "memory/peak_mib": "peak resident memory of the process, MiB",
 }

@@ -7,7 +7,7 @@ needs no quoting.
 # Which execution and step a run is, and how it ended.
 EXECUTION, STAGE = "autonad.execution", "autonad.stage"
 ROLE, PARENT = "autonad.role", "parent"
-HEADLINE = "autonad.headline"
+HEADLINE, RED_FLAGS = "autonad.headline", "autonad.red_flags"
 FAILURE, FAULTS = "autonad.failure", "autonad.faults"
 
 # What a run used, and what it was for.

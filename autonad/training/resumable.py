@@ -25,12 +25,15 @@ class Trained:
         best_miou: Best validation mIoU, a fraction.
         best_epoch: The epoch that it belongs to.
         copy: Of the checkpoints; to be removed when everything is written.
+        best_foreground_miou: Validation mIoU without background in that epoch, a fraction; None where no mask
+            shows a defect and none is predicted.
     """
 
     history: list[dict[str, float]]
     best_miou: float
     best_epoch: int
     copy: Mirror
+    best_foreground_miou: float | None = None
 
 
 def run_training(
@@ -112,7 +115,9 @@ def run_training(
     )
     assert progress.best_miou is not None
     assert progress.best_epoch is not None
-    return Trained(progress.history, progress.best_miou, progress.best_epoch, mirror)
+    best = next((row for row in progress.history if row["epoch"] == progress.best_epoch), {})
+    foreground = best.get("val/foreground_miou")
+    return Trained(progress.history, progress.best_miou, progress.best_epoch, mirror, foreground)
 
 
 class _LastValidation:

@@ -26,6 +26,7 @@ from autonad.tracking.tags import (
     FAULTS,
     HEADLINE,
     PARENT_RUN,
+    RED_FLAGS,
     RUN_NAME,
     STAGE,
 )
@@ -89,6 +90,7 @@ class _Reader:
                 "execution": parent.data.tags.get("autonad.execution", ""),
             },
             url=self._url(parent),
+            red_flags=parent.data.tags.get(RED_FLAGS, "").splitlines(),
         )
 
     def _detector(self, name: str, run: Compared, last: Mapping[str, Any]) -> MadeDetector:

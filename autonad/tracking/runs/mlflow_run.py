@@ -17,7 +17,7 @@ from autonad.tracking.runs.machine_load import MachineLoad
 from autonad.tracking.runs.metric_queue import MetricBuffer, MetricSender, Point
 from autonad.tracking.runs.parents import Ended, Parent, after_refusal, after_step
 from autonad.tracking.runs.unsent import END, TAG, keep, replay, send_points
-from autonad.tracking.tags import DIGEST_TAG, FAILURE, HEADLINE, NOTE
+from autonad.tracking.tags import DIGEST_TAG, FAILURE, HEADLINE, NOTE, RED_FLAGS
 from autonad.tracking.values import MAX_TAG, flatten, key, text
 
 
@@ -67,9 +67,10 @@ class MlflowRun:
         """See `Run.tag`."""
         self._tags({name: value})
 
-    def headline(self, line: str) -> None:
+    def headline(self, line: str, red_flags: Sequence[str] = ()) -> None:
         """See `Run.headline`."""
-        self._tags({HEADLINE: line, NOTE: line})
+        note = "\n".join([*(f"- **{flag}**" for flag in red_flags), *([""] if red_flags else []), line])
+        self._tags({HEADLINE: line, NOTE: note, **({RED_FLAGS: "\n".join(red_flags)} if red_flags else {})})
 
     def dataset(self, data: DatasetFacts, context: str) -> None:
         """See `Run.dataset`."""

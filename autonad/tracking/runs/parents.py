@@ -22,7 +22,17 @@ from autonad.tracking.connection import (
 from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.runs.made_for import label_of, variants_in
 from autonad.tracking.runs.origin import Execution
-from autonad.tracking.tags import EXECUTION, FAILURE, HEADLINE, NOTE, PARENT, PARENT_RUN, ROLE, VARIANT
+from autonad.tracking.tags import (
+    EXECUTION,
+    FAILURE,
+    HEADLINE,
+    NOTE,
+    PARENT,
+    PARENT_RUN,
+    RED_FLAGS,
+    ROLE,
+    VARIANT,
+)
 from autonad.tracking.values import MAX_TAG, key, text
 
 MAX_TITLE = 250  # characters of a run's name in MLflow
@@ -159,23 +169,38 @@ def after_refusal(client: MlflowClient, parent: Parent) -> None:
 def _update(
     client: MlflowClient, experiment: str, parent: str, ended: str, figures: dict[str, float]
 ) -> None:
-    """The headlines of all steps as the parent's note, and some figures of the one that has just ended.
+    """The headlines of all steps as the parent's note, with what makes them doubtful, and some figures.
 
-    Of several detectors the parent shows the first one's figures.
+    The figures are those of the step that has just ended; of several detectors the first one's.
     """
-    lines, steps = {}, children(client, experiment, parent)
-    variants = variants_in(steps)
-    for run in steps:
-        if HEADLINE in run.data.tags:  # A step that ran twice shows its last line.
-            lines[label_of(run.data.tags, len(variants) > 1)] = run.data.tags[HEADLINE]
-    if lines:
-        note = "\n".join(f"- **{stage}**: {line}" for stage, line in lines.items())
-        client.set_tag(parent, NOTE, note)
-    own = next((run.data.tags.get(VARIANT) for run in steps if run.info.run_id == ended), None)
-    shown = {name: value for name, value in figures.items() if name in ON_PARENT}
-    if shown and (own is None or own == variants[0]):
+    runs = children(client, experiment, parent)
+    variants = variants_in(runs)
+    # One that ran twice counts as it last ended.
+    steps = {label_of(run.data.tags, len(variants) > 1): run for run in runs if HEADLINE in run.data.tags}
+    flags = [run.data.tags.get(RED_FLAGS, "").splitlines() for run in steps.values()]
+    red = sorted(dict.fromkeys(line for own in flags for line in own), key=_is_warning)
+    if steps:
+        told = [f"- **{line}**" for line in red]
+        told += [f"- **{stage}**: {run.data.tags[HEADLINE]}" for stage, run in steps.items()]
+        client.set_tag(parent, NOTE, text("\n".join(told), MAX_TAG))
+    if red:
+        client.set_tag(parent, RED_FLAGS, text("\n".join(red), MAX_TAG))
+    elif RED_FLAGS in client.get_run(parent).data.tags:
+        client.delete_tag(parent, RED_FLAGS)  # a step that ran again found none
+    own = next((run.data.tags.get(VARIANT) for run in runs if run.info.run_id == ended), None)
+    shown = {}
+    if own is None or own == variants[0]:
+        shown = {name: value for name, value in figures.items() if name in ON_PARENT}
+    if any("flags/errors" in run.data.metrics for run in steps.values()):
+        warnings = sum(map(_is_warning, red))
+        shown |= {"flags/errors": float(len(red) - warnings), "flags/warnings": float(warnings)}
+    if shown:
         now = time.time_ns() // 1_000_000
         client.log_batch(parent, metrics=[Metric(name, value, now, 0) for name, value in shown.items()])
+
+
+def _is_warning(line: str) -> bool:
+    return line.startswith("warning: ")
 
 
 def record_failure(settings: TrackingSettings, execution: Execution, reason: str) -> str:

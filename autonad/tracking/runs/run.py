@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,8 +32,13 @@ class Run(Protocol):
     def tag(self, name: str, value: object) -> None:
         """Set a tag."""
 
-    def headline(self, line: str) -> None:
-        """Say in one line what the step found; the parent's note collects these lines."""
+    def headline(self, line: str, red_flags: Sequence[str] = ()) -> None:
+        """Say in one line what the step found; the parent's note collects these lines.
+
+        Args:
+            line: What it found.
+            red_flags: What makes that doubtful, a line each; the parent's tag collects them.
+        """
 
     def dataset(self, data: DatasetFacts, context: str) -> None:
         """Log a dataset as an input, and tag the run with its name, fingerprint and DVC md5.
@@ -85,7 +90,7 @@ class NullRun:
     def tag(self, name: str, value: object) -> None:
         """Do nothing."""
 
-    def headline(self, line: str) -> None:
+    def headline(self, line: str, red_flags: Sequence[str] = ()) -> None:
         """Do nothing."""
 
     def dataset(self, data: DatasetFacts, context: str) -> None:

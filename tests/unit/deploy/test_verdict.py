@@ -3,8 +3,29 @@ import pandas as pd
 import pytest
 from detectors import decide, detector, truth
 
-from autonad.deploy.verdict import ALL, CHAMPIONS, OWN, comparable_images, judge, judge_latency
+from autonad.data.faults import Fault
+from autonad.deploy.verdict import ALL, CHAMPIONS, OWN, comparable_images, judge, judge_latency, judge_minimum
 from autonad.evaluation.paired import swap_p_value
+
+
+def test_the_minimum_is_kept_from_its_very_value_on() -> None:
+    for count, wins in ((5, True), (6, False), (10, False)):
+        found = judge_minimum({"count": count, "of": 10}, [], 0.5, ())
+        assert found.wins == wins
+        assert found.figures["recall"] == pytest.approx(1 - count / 10)
+
+
+@pytest.mark.parametrize("missed", [None, {"count": 0, "of": 0}])
+def test_a_recall_that_nobody_knows_is_not_enough(missed: dict[str, int] | None) -> None:
+    assert "nobody knows" in judge_minimum(missed, [], 0.5, ()).reasons[0]
+    assert judge_minimum(missed, [], 0.0, ()).wins
+
+
+def test_errors_count_unless_accepted_and_warnings_never() -> None:
+    flags = [Fault("error", "all-missed", "detector", "a"), Fault("warning", "short-front", "search", "b")]
+    missed = {"count": 0, "of": 1}
+    assert judge_minimum(missed, flags, 0.5, ()).reasons == ("detector: a",)
+    assert judge_minimum(missed, flags, 0.5, ("all-missed",)).wins
 
 
 @pytest.mark.parametrize("parts", [8, 24])

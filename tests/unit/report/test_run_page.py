@@ -77,6 +77,16 @@ def report(**changes: Any) -> RunReport:
     return RunReport("first-train", **(values | changes))
 
 
+def test_red_flags_come_first_and_are_nobodys_markup() -> None:
+    page = page_of(
+        report(red_flags=["red flag: search: 192 of 192 are the same", f"red flag: {EVIL}: never found"])
+    )
+
+    assert next(link["href"] for link in page.named("a")) == "#red-flags"
+    assert "Red flag: search: 192 of 192 are the same." in page.text
+    assert "red flags" not in page_of(report()).text.lower()
+
+
 def page_of(found: RunReport) -> Page:
     """The page, checked as all pages are but for its links to MLflow."""
     text = render_page(found)

@@ -71,6 +71,7 @@ def make_export(folder: Path, dataset: Path, weights: str, target_ms: float = 4.
         "classes": ["background", "crack"],
         "input": {"miou": 0.5, "mf1": 0.6, "classes": {"background": {"iou": 0.9}, "crack": {"iou": 0.1}}},
         "intervals": {"input": {"miou": {"low": 0.4, "high": 0.61234567}}},
+        "image_level": {"misses": {"count": 2, "of": 10, "rate": 0.2}},
     }
     write_json(folder / "evaluation" / "metrics.json", metrics)
 
@@ -240,6 +241,82 @@ def test_the_latency_budget_also_binds_the_first_version(register: Register, con
     assert not found.champion
     assert found.reasons[-1].startswith("4.00 ms on line-3 exceeds the budget of 3 ms")
     assert client(config).get_registered_model(f"{NAME}-3ms").aliases == {}
+
+
+def evaluated(shop: Shop, folder: Path, misses: int, **flag: str) -> Path:
+    """A copy of the good detector whose evaluation says that it misses some of ten, and has a red flag."""
+    shutil.copytree(shop.root / "good", folder)
+    path = folder / "evaluation/metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["image_level"]["misses"] |= {"count": misses, "rate": misses / 10}
+    metrics["red_flags"] = (
+        [{"severity": "error", "item": "search", "message": "chance", **flag}] if flag else []
+    )
+    write_json(path, metrics)
+    return folder
+
+
+def test_a_first_champion_below_the_minimum_is_refused_and_says_how_it_can_be_used(
+    register: Register, config: Config, shop: Shop, tmp_path: Path
+) -> None:
+    poor = evaluated(shop, tmp_path / "poor", 6)
+    found = register(poor)
+    assert not found.champion
+    assert found.reasons[0].startswith("it predicts a defect on 40.0 % of the 10 test images with one")
+    assert f"`autonad rollback --name {NAME} --to 1`" in found.reasons[1]
+    assert client(config).get_registered_model(NAME).aliases == {}
+    description = client(config).get_model_version(NAME, "1").description
+    assert "register.minimum asks for 50 %" in description
+
+    lower = with_(config, register=config.register.model_copy(update={"minimum": 0.4}))
+    assert register(poor, config=lower).champion
+
+
+@pytest.mark.parametrize("champion", [False, True], ids=["first", "challenger"])
+def test_what_has_a_red_flag_is_never_champion_unless_its_kind_is_accepted(
+    register: Register, config: Config, shop: Shop, tmp_path: Path, champion: bool
+) -> None:
+    if champion:
+        assert register("poor").champion
+    bad = evaluated(shop, tmp_path / "bad", 0, kind="identical-scores")
+    found = register(bad)
+    assert (found.champion, found.reasons[0]) == (False, "search: chance")
+    assert [flag.kind for flag in found.red_flags] == ["identical-scores"]
+    number = str(found.version)
+    assert (
+        client(config).get_model_version(NAME, number).tags["autonad.red_flags"] == "red flag: search: chance"
+    )
+    told = json.loads((tmp_path / "registration/registration.json").read_text())
+    assert told["red_flags"][0]["kind"] == "identical-scores"
+    run = client(config).get_run(client(config).get_model_version(NAME, number).run_id)
+    assert run.data.metrics["flags/errors"] == 1.0
+
+    accepting = with_(config, register=config.register.model_copy(update={"accept": ("identical-scores",)}))
+    assert register(bad, config=accepting).champion
+
+
+def test_a_warning_is_told_and_refuses_nothing(
+    register: Register, config: Config, shop: Shop, tmp_path: Path
+) -> None:
+    doubtful = evaluated(shop, tmp_path / "doubtful", 0, kind="short-front", severity="warning")
+    assert register(doubtful).champion
+    assert "- search: chance" in client(config).get_model_version(NAME, "1").description
+
+
+def test_rules_that_find_nothing_are_no_champion(
+    register: Register, config: Config, shop: Shop, tmp_path: Path
+) -> None:
+    blind = evaluated(shop, tmp_path / "blind", 0)
+    found = drawn(0, clean=40, defective=20)
+    value, truth = (np.ones_like(values) for values in (found.value, found.defect_class))
+    nothing = {name: np.zeros_like(getattr(found, name)) for name in ("area", "mean", "peak")}
+    found = replace(found, classes=("background", "crack"), value=value, defect_class=truth, **nothing)
+    found.save(candidates_file(blind / "evaluation", "test"))
+    told = register(blind)
+    assert not told.champion
+    assert told.reasons[0].startswith(
+        "rules: at the rules that are shipped, all 20 test images with a defect are OK"
+    )
 
 
 def test_each_budget_has_a_detector_of_its_own(register: Register, config: Config) -> None:

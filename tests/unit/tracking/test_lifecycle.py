@@ -390,6 +390,40 @@ def test_a_parent_shows_what_its_steps_found(settings: TrackingSettings, client:
     assert parent.data.tags["autonad.image"] == "reg/autonad:1"
 
 
+def test_a_parent_shows_what_makes_its_steps_worthless_until_they_ran_again(
+    settings: TrackingSettings, client: Any
+) -> None:
+    def run_step(stage: str, *flags: str) -> None:
+        with track(settings, stage=stage, execution="e", environment={}) as run:
+            run.headline(f"{stage} is done", flags)
+            errors = sum(flag.startswith("red flag") for flag in flags)
+            run.log({"flags/errors": float(errors), "flags/warnings": float(len(flags) - errors)})
+
+    def parent() -> Any:
+        return next(r for r in _all(client, settings) if r.data.tags.get("autonad.role") == "parent")
+
+    noisy, blind = "warning: line-3: the table was noisy", "red flag: supernet: it predicts background only"
+    run_step("search", noisy, blind)
+    run_step("evaluate", blind)
+    assert parent().data.tags["autonad.red_flags"].splitlines() == [blind, noisy]
+    assert parent().data.metrics == {"flags/errors": 1.0, "flags/warnings": 1.0}
+    note = parent().data.tags["mlflow.note.content"].splitlines()
+    assert note == [
+        f"- **{blind}**",
+        f"- **{noisy}**",
+        "- **search**: search is done",
+        "- **evaluate**: evaluate is done",
+    ]
+    search = next(r for r in _all(client, settings) if r.data.tags["autonad.stage"] == "search")
+    assert search.data.tags["autonad.red_flags"].splitlines() == [noisy, blind]
+    assert search.data.tags["mlflow.note.content"].startswith(f"- **{noisy}**")
+
+    run_step("search")
+    run_step("evaluate")
+    assert "autonad.red_flags" not in parent().data.tags
+    assert parent().data.metrics == {"flags/errors": 0.0, "flags/warnings": 0.0}
+
+
 def test_the_interface_finds_source_commit_creator_and_what_the_parent_was_made_with(
     settings: TrackingSettings, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
