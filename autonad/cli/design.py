@@ -11,8 +11,8 @@ import typer
 
 from autonad.cli.assess_verb import assess_supernet
 from autonad.cli.option_groups import grouped
-from autonad.cli.options import Call, DatasetDir, Execution, OutputDir, Params, PinDir, Replace, Set, Settings
-from autonad.cli.output_options import Output, ResumedOutput
+from autonad.cli.options import Call, DatasetDir, Execution, Params, PinDir, Replace, Set, Settings
+from autonad.cli.output_options import Output, ResumedOutput, held
 from autonad.cli.search_verb import search
 from autonad.cli.text import interval, percent
 
@@ -79,10 +79,9 @@ def train_supernet(
     """Train all architectures of the space at once, in shared weights."""
     from autonad import steps
 
-    to.require_free("train-supernet")
-    with call.context() as context:
+    with to.held("train-supernet") as resume, call.context() as context:
         result = steps.train_supernet(
-            context, dataset=dataset, output=to.output, pin=pin, initial=initial, resume=to.wanted
+            context, dataset=dataset, output=to.output, pin=pin, initial=initial, resume=resume
         )
     print(
         f"{to.output}: {result.parameters:,} shared weights, mean inherited validation "
@@ -90,18 +89,16 @@ def train_supernet(
     )
 
 
-def pack_profile(
-    *, output: OutputDir, classes: NumClasses = 4, params: Params = None, set: Set = None
-) -> None:
+def pack_profile(*, to: Output, classes: NumClasses = 4, params: Params = None, set: Set = None) -> None:
     """Pack a kit: what a device needs to measure the search space by itself, without torch."""
     from autonad import steps
 
-    with Settings(params, set).context() as context:
-        result = steps.pack_profile(context, output=output, num_classes=classes)
+    with to.held("pack-profile"), Settings(params, set).context() as context:
+        result = steps.pack_profile(context, output=to.output, num_classes=classes)
     print(
-        f"{output}: kit {result.key}, {result.pieces} pieces in {result.models} files, "
+        f"{to.output}: kit {result.key}, {result.pieces} pieces in {result.models} files, "
         f"{result.megabytes:.1f} MB; copy it to the device and run `sh "
-        f"{output.name}/profile.sh NAME THREADS` there"
+        f"{to.output.name}/profile.sh NAME THREADS` there"
     )
 
 
@@ -149,9 +146,8 @@ def profile_latency(
     """Measure what every operator costs on the target."""
     from autonad import steps
 
-    to.require_free("profile-latency")
     _one_of({"--kit": kit, "--measured": measured, "--records": records})
-    with call.context() as context:
+    with to.held("profile-latency"), call.context() as context:
         if kit is not None:
             found = steps.profile_kit(
                 context,
@@ -216,10 +212,9 @@ def retrain(
     """Retrain the searched architecture from its inherited weights."""
     from autonad import steps
 
-    to.require_free("retrain")
-    with call.context() as context:
+    with to.held("retrain") as resume, call.context() as context:
         result = steps.retrain(
-            context, dataset=dataset, search=search, output=to.output, teacher=teacher, resume=to.wanted
+            context, dataset=dataset, search=search, output=to.output, teacher=teacher, resume=resume
         )
     print(
         f"{to.output}: {result.parameters:,} parameters, validation mIoU {percent(result.miou)} after epoch "
@@ -239,8 +234,7 @@ def evaluate(
     """Evaluate a model on the test split and write the report."""
     from autonad import steps
 
-    to.require_free("evaluate")
-    with call.context() as context:
+    with to.held("evaluate"), call.context() as context:
         result = steps.evaluate(
             context, dataset=dataset, model=model, output=to.output, search=search, latency=latency
         )
@@ -267,8 +261,7 @@ def export(
     """Export a model to ONNX, check it against torch and measure it."""
     from autonad import steps
 
-    to.require_free("export")
-    with call.context() as context:
+    with to.held("export"), call.context() as context:
         result = steps.export(
             context, model=model, dataset=dataset, evaluation=evaluation, output=to.output, rules=rules
         )
@@ -297,7 +290,7 @@ def demo(
 
     config = demo_config(tuple(set or ()))
     name = execution or f"demo-{datetime.datetime.now():%Y%m%d-%H%M%S}"
-    with open_console() as screen:
+    with held(output), open_console() as screen:
         result = demo(Context(config, name, screen), output=output, replace=replace)
     rows = [
         ("test mIoU", f"{percent(result.miou)}{interval(result.interval)}"),

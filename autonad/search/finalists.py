@@ -63,7 +63,7 @@ def choose(
         raise SearchError(
             f"none of the {len(rows)} finalists keeps search.latency_budget_ms = {latency_budget_ms:g}; the "
             f"fastest takes {_latency(fastest):.2f} ms. Raise the budget, the generations or the finalists "
-            "and repeat with --resume, which keeps what was evaluated; or use a smaller preset"
+            "and repeat the command, which keeps what was evaluated; or use a smaller preset"
         )
     return winner, rows
 

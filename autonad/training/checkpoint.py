@@ -164,15 +164,13 @@ class Checkpoints:
         """
         pointer = read_json(self.folder / POINTER, "the checkpoint")
         if not isinstance(pointer, dict) or pointer.keys() != {"checkpoint", "identity", "progress"}:
-            raise CheckpointError(
-                f"{self.folder / POINTER} is no checkpoint; leave out --resume to start over"
-            )
+            raise CheckpointError(f"{self.folder / POINTER} is no checkpoint; give --replace to start over")
         different = sorted(_differences(pointer["identity"], self.identity))
         if different:
             raise CheckpointError(
                 f"the checkpoint in {self.folder} belongs to another configuration; it differs in "
-                f"{', '.join(different)}. Restore those settings, choose another --output, or leave out "
-                "--resume to start over"
+                f"{', '.join(different)}. Restore those settings, choose another --output, or give --replace "
+                "to start over"
             )
         source = self.folder / pointer["checkpoint"]
         load_into(

@@ -72,6 +72,11 @@ def joined() -> Iterator[World]:
         dist.destroy_process_group()
 
 
+def started_first() -> bool:
+    """Whether this is the first of the processes that torchrun started, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _processes(config: Config) -> int:
     """How many processes train: what the configuration says, else one per GPU."""
     import torch

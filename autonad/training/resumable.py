@@ -9,6 +9,7 @@ from typing import Any
 from autonad.console import Console
 from autonad.storage.checkpoints import Mirror, Resume
 from autonad.training.checkpoint import POINTER, Checkpoints, Progress
+from autonad.training.folders import MODEL, SUPERNET
 from autonad.training.loop import Log, Task, train
 from autonad.training.timing import LatencyRecords
 from autonad.training.world import World
@@ -82,7 +83,10 @@ def run_training(
     checkpoints = Checkpoints(output / FOLDER, identity)
     resume = checkpoints.resumes(resume)
     if world.leads and not resume:
-        # First the checkpoint, then the records: a kill between them leaves nothing to resume.
+        # What is started over has no result. Then first the checkpoint, and then the records: a kill between
+        # them leaves nothing to resume.
+        for description in (MODEL, SUPERNET):
+            (output / description).unlink(missing_ok=True)
         checkpoints.clear()
         if records is not None:
             records.rewind(0)
