@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from autonad.cli.options import OutputDir, Replace, Resume, ResumeOrRestart
 from autonad.errors import ConfigError
+from autonad.files import remove_leftovers
 from autonad.locks import exclusive
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def held(output: Path) -> Iterator[None]:
         yield
         return
     with exclusive(output, f"output {output}"):
+        remove_leftovers(output)
         yield
 
 

@@ -30,6 +30,7 @@ class Progress:
         best_miou: Best validation mIoU so far, a fraction; None before the first validation.
         best_epoch: The epoch after which it was reached.
         history: One row of metrics per epoch.
+        losses: Of each step of the epoch under way that is complete; empty between epochs.
     """
 
     epoch: int = 0
@@ -37,6 +38,7 @@ class Progress:
     best_miou: float | None = None
     best_epoch: int | None = None
     history: list[dict[str, float]] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
 
 
 def save_weights(path: Path, tensors: dict[str, Tensor]) -> None:

@@ -205,10 +205,14 @@ def searched_for(folder: Path) -> dict[str, Any]:
 
 
 def _save_curves(folder: Path, history: History) -> pd.DataFrame:
-    """The history as CSV for `dvc plots`, which does not read parquet."""
+    """The history as CSV for `dvc plots`, which does not read parquet.
+
+    Its columns are sorted: those of a run that was resumed come from JSON, in another order.
+    """
     import pandas as pd
 
     table = pd.DataFrame(history)
+    table = table[sorted(table.columns, key=lambda name: (name != "epoch", name))]
     write_atomic(folder / "curves.csv", lambda path: table.to_csv(path, index=False))
     return table
 

@@ -9,15 +9,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from autonad.config import Config
 from autonad.config.context import Context
 from autonad.console import Console
-from autonad.errors import AutonadError, ConfigError
+from autonad.errors import AutonadError, ConfigError, Interrupted
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
+    from multiprocessing.synchronize import Event
 
     from autonad.training.world import World
 
@@ -25,6 +27,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 # Set by torchrun; in it, a step has been started as often as it shall be.
 STARTED = "TORCHELASTIC_RUN_ID"
+SECONDS_TO_HEAR = 0.5
+HANDLED = "TORCHELASTIC_SIGNALS_TO_HANDLE"
 
 
 def on_every_gpu(step: Callable[Concatenate[Context, P], R]) -> Callable[Concatenate[Context, P], R]:
@@ -95,13 +99,15 @@ def _launch(step: Callable[..., R], count: int, context: Context, options: dict[
     import multiprocessing
 
     import torch
+    from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     config = context.config
     if config.threads is None and not torch.cuda.is_available():
         config = config.model_copy(update={"threads": max(1, torch.get_num_threads() // count)})
-    said = multiprocessing.get_context("spawn").SimpleQueue()
+    spawning = multiprocessing.get_context("spawn")
+    said, asked = spawning.SimpleQueue(), spawning.Event()
     launcher = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -116,18 +122,59 @@ def _launch(step: Callable[..., R], count: int, context: Context, options: dict[
     with (
         _heard(said, context.console) as errors,
         _quiet("torch.distributed.elastic", "torch.multiprocessing.spawn"),
+        _told_to_end(asked) as told,
     ):
         try:
-            return elastic_launch(launcher, _work)(step, said, config, context.execution, options)[0]
-        except ChildFailedError as failure:
+            return elastic_launch(launcher, _work)(step, said, asked, config, context.execution, options)[0]
+        except (ChildFailedError, SignalException) as failure:
             failed = failure
+    if told:
+        raise Interrupted(told[0]) from None
     if errors:
         raise errors[0] from None
+    assert isinstance(failed, ChildFailedError)
     _, first = failed.get_first_failure()
     if first.exitcode < 0:
         # It was killed and could not say why: what started this process is told the signal.
         raise SystemExit(128 - first.exitcode) from None
     raise failed
+
+
+@contextmanager
+def _told_to_end(asked: Event) -> Iterator[list[int]]:
+    """Collect the signals that tell this process to end, in place of the launcher, and tell the others why.
+
+    The launcher ends them with SIGTERM, which could as well mean that one of them has failed.
+
+    Args:
+        asked: Set before the others are ended.
+    """
+    from torch.distributed.elastic.multiprocessing import SignalException
+
+    told: list[int] = []
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        asked.set()
+        raise SignalException("told to end", signal.SIGTERM)
+
+    main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if main else ()
+    before = {number: signal.getsignal(number) for number in numbers}
+    handled = os.environ.get(HANDLED)
+    os.environ[HANDLED] = "SIGQUIT"  # the others are ours
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, tell)
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if handled is None:
+            del os.environ[HANDLED]
+        else:
+            os.environ[HANDLED] = handled
 
 
 @contextmanager
@@ -147,17 +194,24 @@ def _quiet(*names: str) -> Iterator[None]:
 def _work(
     step: Callable[..., R],
     said: SimpleQueue[Any],
+    asked: Event,
     config: Config,
     execution: str | None,
     options: dict[str, Any],
 ) -> R:
     """A step in one of the processes."""
 
-    def stop(*_: object) -> None:
-        raise RuntimeError("another of the processes failed, or all were told to end")
+    def stop(number: int, frame: FrameType | None) -> None:
+        # The first process must still close its run in MLflow: once is enough.
+        for other in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(other, signal.SIG_IGN)
+        # All may have been told at once, and this one first.
+        if number == signal.SIGINT or asked.wait(SECONDS_TO_HEAR):
+            raise Interrupted(number)
+        raise RuntimeError("another of the processes failed")
 
-    # The launcher ends the others when one fails: the first must still close its run in MLflow.
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     console = Console(
         lambda line: said.put(("report", (line,))), lambda *progress: said.put(("advance", progress))
     )

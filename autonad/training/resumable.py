@@ -96,7 +96,8 @@ def run_training(
             log({name: value for name, value in row.items() if name != "epoch"}, int(row["epoch"]))
         if records is not None and world.leads:
             records.rewind(progress.step)
-        console.report(f"resumed after epoch {progress.epoch} of {epochs}")
+        within = f" and {len(progress.losses)} steps" if progress.losses else ""
+        console.report(f"resumed after epoch {progress.epoch} of {epochs}{within}")
 
     def logged(metrics: dict[str, float], epoch: int) -> None:
         log(metrics, epoch)
