@@ -16,17 +16,17 @@ from autonad.locks import exclusive
 if TYPE_CHECKING:
     from autonad.storage.checkpoints import Resume as Resumption
 
-# What each verb leaves when it has finished.
+# What each verb writes last.
 _FINISHED = {
     "train-supernet": ("supernet.json",),
-    "pack-profile": ("kit.json",),
-    "profile-latency": ("table.parquet", "measured.json"),
+    "pack-profile": ("profile.sh",),
+    "profile-latency": ("prior.png", "measured.json"),
     "assess-supernet": ("assessment.json",),
     "search": ("search.json",),
     "retrain": ("model.json",),
-    "evaluate": ("metrics.json",),
-    "fit-thresholds": ("operating.json",),
-    "export": ("parity.json",),
+    "evaluate": ("report.html",),
+    "fit-thresholds": ("curves.svg",),
+    "export": ("MODEL_CARD.md",),
 }
 RESUMED = frozenset({"train-supernet", "search", "retrain", "assess-supernet"})
 """The verbs that go on where they were interrupted."""

@@ -522,11 +522,11 @@ def test_conflicting_labels_end_alike_in_import_and_ingest(run: Run, tmp_path: P
     ("verb", "given", "finished"),
     [
         ("train-supernet", ("--dataset", "d"), "supernet.json"),
-        ("profile-latency", ("--target", "t.json"), "table.parquet"),
+        ("profile-latency", ("--target", "t.json"), "prior.png"),
         ("search", ("--dataset", "d", "--supernet", "s", "--latency", "l"), "search.json"),
         ("retrain", ("--dataset", "d", "--search", "s"), "model.json"),
-        ("evaluate", ("--dataset", "d", "--model", "m"), "metrics.json"),
-        ("export", ("--dataset", "d", "--model", "m", "--evaluation", "e"), "parity.json"),
+        ("evaluate", ("--dataset", "d", "--model", "m"), "report.html"),
+        ("export", ("--dataset", "d", "--model", "m", "--evaluation", "e"), "MODEL_CARD.md"),
     ],
 )
 def test_a_folder_with_a_result_is_not_written_to(
