@@ -180,11 +180,8 @@ def build_chain(chain: Path) -> None:
     (chain / "params.yaml").write_text(SETTINGS)
     quiet = ("--params", "params.yaml", *QUIET)
     for step in CHAIN:
-        code = finish(
-            start(
-                [*step, *(() if step[0] == "describe-target" else ("--params", "params.yaml", *QUIET))], chain
-            )
-        )
+        settings = () if step[0] == "describe-target" else quiet
+        code = finish(start([*step, *settings], chain))
         assert code == 0, (step, (chain / "said.txt").read_text()[-2000:])
     manifest = pd.read_parquet(chain / "dataset/manifest.parquet")
     for part, rows in (("masks", manifest.head(20)), ("batch", manifest.tail(8))):
