@@ -19,6 +19,7 @@ import sqlite3
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,8 +110,8 @@ CHAIN = (
 )
 
 
-def start(arguments: list[str], folder: Path) -> int:
-    """Run a command in a fork; its process id. What it says is in `said.txt`."""
+def start(arguments: list[str], folder: Path, prepare: Callable[[], None] = lambda: None) -> int:
+    """Run a command in a fork, after `prepare`; its process id. What it says is in `said.txt`."""
     child = os.fork()
     if child:
         return child
@@ -122,6 +123,7 @@ def start(arguments: list[str], folder: Path) -> int:
         os.dup2(said, 2)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        prepare()
         sys.argv = ["autonad", *arguments]
         from autonad.cli.entry import main
 
