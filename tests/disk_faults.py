@@ -91,7 +91,7 @@ def meet(fault: Fault, root: Path) -> list[str]:
     fresh(folder, chain, verb)
     held, asked = before(folder), command(fault.verb, chain, tracked=False)
     prepare: dict[str, Callable[[], None]] = {
-        "full": limited(1500),
+        "full": limited(4000),
         "closed output": without_reader,
         "full output": on_full_disk,
     }

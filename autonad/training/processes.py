@@ -164,13 +164,14 @@ def _told_to_end(asked: Event) -> Iterator[list[int]]:
     handled = os.environ.get(HANDLED)
     os.environ[HANDLED] = "SIGQUIT"  # the others are ours
     for number, handler in before.items():
-        if handler != signal.SIG_IGN:
+        if handler not in (signal.SIG_IGN, None):
             signal.signal(number, tell)
     try:
         yield told
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:
+                signal.signal(number, handler)
         if handled is None:
             del os.environ[HANDLED]
         else:
