@@ -62,6 +62,7 @@ def exclusive(path: Path, what: str, *, patience_s: float = 0.0) -> Iterator[Non
             raise StorageError(
                 f"cannot write {place}: {error.strerror}; free some space or choose a writable folder"
             ) from error
+        place.unlink(missing_ok=True)
         handle = None
     try:
         yield

@@ -112,6 +112,7 @@ def test_a_file_system_without_locks_refuses_nobody(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(fcntl, "flock", none)
     with exclusive(tmp_path / "out", "it"):
         (tmp_path / "out").mkdir()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_folder_beside_which_nothing_may_be_written_is_locked_from_within(
