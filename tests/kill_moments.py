@@ -35,10 +35,10 @@ synthesize: {num_images: 30, image_side: 32, classes: [crack, blowhole]}
 input: {height: 32, width: 32}
 space: {preset: tiny}
 train_supernet: {epochs: 2, batch_size: 8, validate_every: 1, panel: 2}
-profile_latency: {warmup: 1, repeats: 1, networks: 2, accept_noise: true}
+profile_latency: {warmup: 1, repeats: 3, networks: 4, accept_noise: true}
 search: {population: 4, generations: 2, top_k: 2, finalists: 1}
 retrain: {epochs: 2, batch_size: 8, validate_every: 1}
-evaluate: {resamples: 20, panels: 1}
+evaluate: {resamples: 100, panels: 1}
 export: {parity_images: 2}
 """
 
