@@ -28,7 +28,6 @@ R = TypeVar("R")
 # Set by torchrun; in it, a step has been started as often as it shall be.
 STARTED = "TORCHELASTIC_RUN_ID"
 SECONDS_TO_HEAR = 0.5
-HANDLED = "TORCHELASTIC_SIGNALS_TO_HANDLE"
 
 
 def on_every_gpu(step: Callable[Concatenate[Context, P], R]) -> Callable[Concatenate[Context, P], R]:
@@ -118,6 +117,7 @@ def _launch(step: Callable[..., R], count: int, context: Context, options: dict[
         max_restarts=0,
         monitor_interval=0.1,
         start_method="spawn",
+        signals_to_handle="SIGQUIT",  # The others are ours, see `_told_to_end`.
     )
     with (
         _heard(said, context.console) as errors,
@@ -126,13 +126,14 @@ def _launch(step: Callable[..., R], count: int, context: Context, options: dict[
     ):
         try:
             return elastic_launch(launcher, _work)(step, said, asked, config, context.execution, options)[0]
-        except (ChildFailedError, SignalException) as failure:
+        except ChildFailedError as failure:
             failed = failure
+        except SignalException as signalled:
+            raise Interrupted(told[0] if told else signalled.sigval) from None
     if told:
         raise Interrupted(told[0]) from None
     if errors:
         raise errors[0] from None
-    assert isinstance(failed, ChildFailedError)
     _, first = failed.get_first_failure()
     if first.exitcode < 0:
         # It was killed and could not say why: what started this process is told the signal.
@@ -161,8 +162,6 @@ def _told_to_end(asked: Event) -> Iterator[list[int]]:
     main = threading.current_thread() is threading.main_thread()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if main else ()
     before = {number: signal.getsignal(number) for number in numbers}
-    handled = os.environ.get(HANDLED)
-    os.environ[HANDLED] = "SIGQUIT"  # the others are ours
     for number, handler in before.items():
         if handler not in (signal.SIG_IGN, None):
             signal.signal(number, tell)
@@ -172,10 +171,6 @@ def _told_to_end(asked: Event) -> Iterator[list[int]]:
         for number, handler in before.items():
             if handler is not None:
                 signal.signal(number, handler)
-        if handled is None:
-            del os.environ[HANDLED]
-        else:
-            os.environ[HANDLED] = handled
 
 
 @contextmanager
