@@ -28,6 +28,11 @@ R = TypeVar("R")
 # Set by torchrun; in it, a step has been started as often as it shall be.
 STARTED = "TORCHELASTIC_RUN_ID"
 SECONDS_TO_HEAR = 0.5
+QUIETED = (
+    "torch.distributed.elastic",
+    "torch.distributed.elastic.agent.server.api",
+    "torch.multiprocessing.spawn",
+)
 
 
 def on_every_gpu(step: Callable[Concatenate[Context, P], R]) -> Callable[Concatenate[Context, P], R]:
@@ -119,19 +124,16 @@ def _launch(step: Callable[..., R], count: int, context: Context, options: dict[
         start_method="spawn",
         signals_to_handle="SIGQUIT",  # The others are ours, see `_told_to_end`.
     )
-    with (
-        _heard(said, context.console) as errors,
-        _quiet("torch.distributed.elastic", "torch.multiprocessing.spawn"),
-        _told_to_end(asked) as told,
-    ):
+    with _heard(said, context.console) as errors, _quiet(*QUIETED), _told_to_end(asked) as told:
         try:
             return elastic_launch(launcher, _work)(step, said, asked, config, context.execution, options)[0]
         except ChildFailedError as failure:
             failed = failure
         except SignalException as signalled:
-            raise Interrupted(told[0] if told else signalled.sigval) from None
+            told.append(signalled.sigval)
     if told:
-        raise Interrupted(told[0]) from None
+        signal.raise_signal(told[0])  # as whoever listened before would have had it
+        raise Interrupted(told[0])
     if errors:
         raise errors[0] from None
     _, first = failed.get_first_failure()
