@@ -10,11 +10,13 @@
     ├── ExportError              an export that does not match the network
     ├── TrackingError            MLflow cannot be reached or answers unexpectedly
     ├── PipelineError            a Kubeflow pipeline that fails, or a server that cannot be used
-    └── StorageError             a disk or store that refuses to take a file
+    ├── StorageError             a disk or store that refuses to take a file
+    └── BusyError                an output that another process is writing
 
 A message says what we got, what we need and how to mend it. The command line prints it as one line, without
 a traceback. `FaultyItems` is no failure of the request: the work was done, some items were faulty and are
-named. What a message quotes of another program's error goes through the functions at the end.
+named. `Interrupted` is no error, but a KeyboardInterrupt with another reason than Ctrl-C. What a message
+quotes of another program's error goes through the functions at the end.
 """
 
 from __future__ import annotations
@@ -68,6 +70,29 @@ class PipelineError(AutonadError):
 
 class StorageError(AutonadError):
     """A file cannot be written or read."""
+
+
+class BusyError(AutonadError):
+    """Another process is writing what this one wants to write."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The process was asked to end, by a signal or because nobody reads its output any more.
+
+    To a step it is what Ctrl-C is: its run ends as KILLED, and what was written is kept.
+
+    Args:
+        number: The signal that stands for the reason.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.number = number
+
+    @property
+    def exit_code(self) -> int:
+        """As a shell has it: 128 and the signal."""
+        return 128 + self.number
 
 
 class FaultyItems(AutonadError):

@@ -6,12 +6,15 @@ import contextlib
 import hashlib
 import json
 import os
+import re
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from autonad.errors import StorageError
 
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.DOTALL)
 # The mask can only be read by setting it, which is not safe once threads run.
 _UMASK = os.umask(0o022)
 os.umask(_UMASK)
@@ -27,9 +30,10 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         StorageError: The folder or the file cannot be written; a previous file at `path` is untouched.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_beside(path)
         write(temporary)
         with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
@@ -43,8 +47,20 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
             "then repeat the command (what was there before is untouched)"
         ) from error
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Create an empty file to be written and renamed to `path`; nobody can have put a link in its place.
+
+    Raises:
+        OSError: The folder is missing or refuses.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666))
+    return temporary
 
 
 def sha256_file(path: Path) -> str:
@@ -61,9 +77,10 @@ def sha256_file(path: Path) -> str:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files that a killed process left in a folder."""
+    """Delete the temporary files that a killed process left in a folder; nobody else may be writing there."""
     for leftover in folder.glob(".*.tmp"):
-        leftover.unlink(missing_ok=True)
+        if _TEMPORARY.fullmatch(leftover.name):
+            leftover.unlink(missing_ok=True)
 
 
 def write_bytes_atomic(path: Path, content: bytes) -> None:

@@ -40,10 +40,10 @@ def environment() -> dict[str, str]:
 
 
 def run_killing(start: Callable[..., Any], arguments: list[object], cwd: Path, grows: Path, seed: int) -> int:
-    """Run a command, killing it some time after `grows` begins to change; returns the kills."""
+    """Repeat a command, killing it some time after `grows` begins to change; returns the kills."""
     rng, kills = random.Random(seed), 0
     for _ in range(12):
-        process = start(*arguments, "--resume", cwd=cwd)
+        process = start(*arguments, cwd=cwd)
         before = grows.stat().st_size if grows.exists() else 0
         # The first kills fall soon after work begins; later ones leave more time, so that the test ends.
         deadline = None

@@ -14,6 +14,7 @@ PACKAGE = ROOT / "autonad"
 ORDER = (
     "errors",
     "files",
+    "locks",
     "console",
     "config",
     "space",

@@ -23,10 +23,9 @@ def assess_supernet(
     """Train architectures from scratch and say how well the supernet ranks them."""
     from autonad import steps
 
-    to.require_free("assess-supernet")
-    with call.context() as context:
+    with to.held("assess-supernet") as resume, call.context() as context:
         result = steps.assess_supernet(
-            context, dataset=dataset, supernet=supernet, latency=latency, output=to.output, resume=to.wanted
+            context, dataset=dataset, supernet=supernet, latency=latency, output=to.output, resume=resume
         )
     print(
         f"{to.output}: {result.architectures} architectures, Kendall's tau with training from scratch: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,7 @@ from autonad.cli.options import (
     Replace,
     Source,
 )
+from autonad.cli.output_options import held
 from autonad.errors import FaultyItems
 
 
@@ -58,7 +60,7 @@ def import_data(
     """Import images with their annotations as a dataset, split by physical part."""
     from autonad import steps
 
-    with causes_printed(), call.context() as context:
+    with held(output), causes_printed(), call.context() as context:
         result = steps.import_data(
             context,
             format=format,
@@ -81,7 +83,7 @@ def synthesize(*, output: OutputDir, replace: Replace = False, call: Call) -> No
     """Generate a dataset of surfaces with defects."""
     from autonad import steps
 
-    with call.context() as context:
+    with held(output), call.context() as context:
         result = steps.synthesize(context, output=output, replace=replace)
     print(f"{output}: {result.text}")
 
@@ -106,7 +108,7 @@ def audit(
     """Look for faults in a dataset, or in a layout before it is imported."""
     from autonad import steps
 
-    with causes_printed(), call.context() as context:
+    with held(output) if output else nullcontext(), causes_printed(), call.context() as context:
         result = steps.audit(
             context,
             dataset=dataset,
@@ -145,7 +147,7 @@ def export_data(
     """Write a dataset as annotations, for correcting labels in a labelling tool."""
     from autonad import steps
 
-    with call.context() as context:
+    with held(output), call.context() as context:
         done = steps.export_data(
             context, dataset=dataset, format=format, output=output, split=split, include_unlabelled=unlabelled
         )
@@ -166,7 +168,7 @@ def select(
     from autonad import steps
     from autonad.console import open_console
 
-    with open_console() as screen:
+    with held(output), open_console() as screen:
         done = steps.select(screen, source=source, output=output, count=count)
     print(f"{output}: {len(done.chosen)} of {done.available} images, the most informative first")
     if done.problems:
@@ -249,7 +251,7 @@ def decide(
     """Decide whether the last search still holds, and pin the images of the next one."""
     from autonad import steps
 
-    with call.context() as context:
+    with held(output), held(pin), call.context() as context:
         result = steps.decide(
             context, dataset=dataset, pin=pin, target=target, output=output, search=search, model=model
         )

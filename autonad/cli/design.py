@@ -12,9 +12,9 @@ import typer
 from autonad.cli.assess_verb import assess_supernet
 from autonad.cli.init_verb import init
 from autonad.cli.option_groups import grouped
-from autonad.cli.options import Call, DatasetDir, Execution, OutputDir, Params, PinDir, Replace, Set, Settings
-from autonad.cli.output_options import Output, ResumedOutput
-from autonad.cli.run_verb import run, say_detector
+from autonad.cli.options import Call, DatasetDir, Execution, Params, PinDir, Replace, Set, Settings
+from autonad.cli.output_options import Output, ResumedOutput, held
+from autonad.cli.run_verb import run, say_detector, say_red_flags
 from autonad.cli.search_verb import search
 from autonad.cli.text import interval, percent
 
@@ -83,10 +83,9 @@ def train_supernet(
     """Train all architectures of the space at once, in shared weights."""
     from autonad import steps
 
-    to.require_free("train-supernet")
-    with call.context() as context:
+    with to.held("train-supernet") as resume, call.context() as context:
         result = steps.train_supernet(
-            context, dataset=dataset, output=to.output, pin=pin, initial=initial, resume=to.wanted
+            context, dataset=dataset, output=to.output, pin=pin, initial=initial, resume=resume
         )
     print(
         f"{to.output}: {result.parameters:,} shared weights, mean inherited validation "
@@ -94,18 +93,16 @@ def train_supernet(
     )
 
 
-def pack_profile(
-    *, output: OutputDir, classes: NumClasses = 4, params: Params = None, set: Set = None
-) -> None:
+def pack_profile(*, to: Output, classes: NumClasses = 4, params: Params = None, set: Set = None) -> None:
     """Pack a kit: what a device needs to measure the search space by itself, without torch."""
     from autonad import steps
 
-    with Settings(params, set).context() as context:
-        result = steps.pack_profile(context, output=output, num_classes=classes)
+    with to.held("pack-profile"), Settings(params, set).context() as context:
+        result = steps.pack_profile(context, output=to.output, num_classes=classes)
     print(
-        f"{output}: kit {result.key}, {result.pieces} pieces in {result.models} files, "
+        f"{to.output}: kit {result.key}, {result.pieces} pieces in {result.models} files, "
         f"{result.megabytes:.1f} MB; copy it to the device and run `sh "
-        f"{output.name}/profile.sh NAME THREADS` there"
+        f"{to.output.name}/profile.sh NAME THREADS` there"
     )
 
 
@@ -153,9 +150,8 @@ def profile_latency(
     """Measure what every operator costs on the target."""
     from autonad import steps
 
-    to.require_free("profile-latency")
     _one_of({"--kit": kit, "--measured": measured, "--records": records})
-    with call.context() as context:
+    with to.held("profile-latency"), call.context() as context:
         if kit is not None:
             found = steps.profile_kit(
                 context,
@@ -220,10 +216,9 @@ def retrain(
     """Retrain the searched architecture from its inherited weights."""
     from autonad import steps
 
-    to.require_free("retrain")
-    with call.context() as context:
+    with to.held("retrain") as resume, call.context() as context:
         result = steps.retrain(
-            context, dataset=dataset, search=search, output=to.output, teacher=teacher, resume=to.wanted
+            context, dataset=dataset, search=search, output=to.output, teacher=teacher, resume=resume
         )
     print(
         f"{to.output}: {result.parameters:,} parameters, validation mIoU {percent(result.miou)} after epoch "
@@ -243,8 +238,7 @@ def evaluate(
     """Evaluate a model on the test split and write the report."""
     from autonad import steps
 
-    to.require_free("evaluate")
-    with call.context() as context:
+    with to.held("evaluate"), call.context() as context:
         result = steps.evaluate(
             context, dataset=dataset, model=model, output=to.output, search=search, latency=latency
         )
@@ -271,8 +265,7 @@ def export(
     """Export a model to ONNX, check it against torch and measure it."""
     from autonad import steps
 
-    to.require_free("export")
-    with call.context() as context:
+    with to.held("export"), call.context() as context:
         result = steps.export(
             context, model=model, dataset=dataset, evaluation=evaluation, output=to.output, rules=rules
         )
@@ -300,7 +293,7 @@ def demo(
     from autonad.tracking.links import LOCAL, experiments_link
 
     config = demo_config(tuple(set or ()))
-    with open_console() as screen:
+    with held(output), open_console() as screen:
         called = Context(config, execution, screen)
         result = demo(called, output=output, replace=replace)
     print()
@@ -308,8 +301,7 @@ def demo(
     print()
     for step, seconds in (result.seconds | {"all": sum(result.seconds.values())}).items():
         print(f"{f'time, {step}':<28}{seconds:.1f} s")
-    if called.red_flags:
-        print("\nnot to be relied on:", *called.red_flags, sep="\n  ")
+    say_red_flags(called.red_flags)
     if config.tracking.enabled:
         mlflow = shutil.which("mlflow") or Path(sys.executable).with_name("mlflow")
         uri = tracking_settings(config).uri

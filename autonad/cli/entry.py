@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from autonad import __version__
 from autonad.cli import datasets, design, line, memory, pipelines
+from autonad.cli.interrupts import listening
+from autonad.cli.output_options import RESUMED
 from autonad.cli.verb_list import VerbList
 from autonad.console import printable
 from autonad.errors import AutonadError, FaultyItems
@@ -47,37 +50,50 @@ for family in (datasets, design, line, memory, pipelines):
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and an exit code, never a traceback."""
-    try:
-        # Typer turns an interrupt (130) or an `Exit` of a verb into a returned code; verbs return nothing.
-        code = app(standalone_mode=False)
-    except AutonadError as error:
-        print(
-            f"{'note' if isinstance(error, FaultyItems) else 'error'}: {printable(str(error))}",
-            file=sys.stderr,
-        )
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    except ModuleNotFoundError as error:
-        if not error.name or error.name.startswith("autonad"):
-            raise
-        print(
-            f"error: this verb needs {error.name}, which is not installed; install everything with: "
-            'pip install "autonad[full]"',
-            file=sys.stderr,
-        )
-        sys.exit(2)
-    except Exception as error:
-        _usage_error(error)
-    if code == INTERRUPTED:
-        print("interrupted; what was written is kept", file=sys.stderr)
+    with listening() as end:
+        try:
+            code = _run()
+            sys.stdout.flush()
+        except (KeyboardInterrupt, typer.Abort):
+            code = INTERRUPTED
+        if code == INTERRUPTED:
+            code = end.exit_code
+            _say(end.sentence(RESUMED))
     sys.exit(code)
 
 
-def _usage_error(error: Exception) -> NoReturn:
+def _run() -> int | None:
+    """The exit code of the command that was given."""
+    try:
+        # Typer turns an interrupt (130) or an `Exit` of a verb into a returned code; verbs return nothing.
+        code: int | None = app(standalone_mode=False)
+        return code
+    except AutonadError as error:
+        _say(f"{'note' if isinstance(error, FaultyItems) else 'error'}: {printable(str(error))}")
+        return error.exit_code
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.startswith("autonad"):
+            raise
+        _say(
+            f"error: this verb needs {error.name}, which is not installed; install everything with: "
+            'pip install "autonad[full]"'
+        )
+        return 2
+    except Exception as error:
+        return _usage_error(error)
+
+
+def _say(line: str) -> None:
+    """Print a last line, if anybody listens."""
+    if line:
+        with contextlib.suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
+
+
+def _usage_error(error: Exception) -> int:
     """Show click's usage errors as click does, and the rest as the faults of ours that they are."""
     show = getattr(error, "show", None)
     if show is None:
         raise error
     show()
-    sys.exit(getattr(error, "exit_code", 2))
+    return int(getattr(error, "exit_code", 2))

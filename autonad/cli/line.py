@@ -248,9 +248,8 @@ def fit_thresholds(*, chosen_from: ChosenFrom, wanted: Wanted, to: Output, call:
     """Choose the rules of a detector for a wanted overkill or miss rate."""
     from autonad.steps.fit_thresholds import fit_thresholds
 
-    to.require_free("fit-thresholds")
     asked = Call(call.execution, call.params, [*(call.set or ()), *wanted.settings])
-    with asked.context() as context:
+    with to.held("fit-thresholds"), asked.context() as context:
         result = fit_thresholds(
             context,
             output=to.output,

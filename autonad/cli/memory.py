@@ -9,6 +9,7 @@ import typer
 
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import Call, DatasetDir, OutputDir, Settings
+from autonad.cli.output_options import held
 from autonad.errors import ConfigError
 
 
@@ -32,7 +33,7 @@ def register(
     """Register a detector in MLflow; it is put in use if it beats the one that is."""
     from autonad import steps
 
-    with call.context() as context:
+    with held(output), call.context() as context:
         result = steps.register(
             context, export=export, evaluation=evaluation, dataset=dataset, output=output, target=target
         )

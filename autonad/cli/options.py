@@ -29,7 +29,9 @@ Set = Annotated[
 ]
 DatasetDir = Annotated[Path, typer.Option("--dataset", help="Dataset folder.")]
 OutputDir = Annotated[Path, typer.Option("--output", help="Folder to write.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Continue from the output folder's checkpoint.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on in the output folder; an interrupted run does so by itself.")
+]
 ResumeOrRestart = Annotated[
     bool,
     typer.Option(

@@ -1,35 +1,35 @@
-"""What a verb may write into: no folder that holds another run's result, unless that may be replaced."""
+"""What a verb may write into: no folder of another process, and no result unless it may be lost."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from autonad.cli.options import OutputDir, Replace, Resume, ResumeOrRestart
 from autonad.errors import ConfigError
+from autonad.files import remove_leftovers
+from autonad.locks import exclusive
 
 if TYPE_CHECKING:
     from autonad.storage.checkpoints import Resume as Resumption
 
-
-class _Traces(NamedTuple):
-    """What a verb leaves: files of a finished run, and the file that an interrupted one goes on from."""
-
-    finished: tuple[str, ...]
-    interrupted: str | None = None
-
-
-_TRACES = {
-    "train-supernet": _Traces(("supernet.json",), "checkpoint/latest.json"),
-    "profile-latency": _Traces(("table.parquet", "measured.json")),
-    "assess-supernet": _Traces(("assessment.json",), "journal.jsonl"),
-    "search": _Traces(("search.json",), "journal.jsonl"),
-    "retrain": _Traces(("model.json",), "checkpoint/latest.json"),
-    "evaluate": _Traces(("metrics.json",)),
-    "fit-thresholds": _Traces(("operating.json",)),
-    "export": _Traces(("parity.json",)),
+# What each verb writes last.
+_FINISHED = {
+    "train-supernet": ("supernet.json",),
+    "pack-profile": ("profile.sh",),
+    "profile-latency": ("prior.png", "measured.json"),
+    "assess-supernet": ("assessment.json",),
+    "search": ("search.json",),
+    "retrain": ("model.json",),
+    "evaluate": ("report.html",),
+    "fit-thresholds": ("curves.svg",),
+    "export": ("MODEL_CARD.md",),
 }
+RESUMED = frozenset({"train-supernet", "search", "retrain", "assess-supernet", "run", "demo"})
+"""The verbs that go on where they were interrupted."""
 
 
 @dataclass(frozen=True)
@@ -39,60 +39,75 @@ class Output:
     output: OutputDir
     replace: Replace = False
 
-    def require_free(self, verb: str) -> None:
-        """Make sure that writing loses no other run's result.
+    @contextmanager
+    def held(self, verb: str) -> Iterator[None]:
+        """Keep the folder for this process, and make sure that writing loses no other run's result.
 
         Raises:
-            ConfigError: It would.
+            BusyError: Another process writes it.
+            ConfigError: A result would be lost.
         """
-        require_free(verb, self.output, replace=self.replace)
+        with held(self.output):
+            if not self.replace:
+                require_free(verb, self.output)
+            yield
 
 
 @dataclass(frozen=True)
 class ResumedOutput:
-    """The folder that a verb writes, and goes on in; see `autonad.storage.checkpoints.Resume`."""
+    """The folder that a verb writes, and goes on in if it was interrupted there."""
 
     output: OutputDir
     replace: Replace = False
     resume: Resume = False
     restart: ResumeOrRestart = False
 
-    @property
-    def wanted(self) -> Resumption:
-        """What is asked for; the second option wins."""
-        return "or-restart" if self.restart else self.resume
+    @contextmanager
+    def held(self, verb: str) -> Iterator[Resumption]:
+        """See `Output.held`; how the verb goes on, see `autonad.storage.checkpoints.Resume`.
 
-    def require_free(self, verb: str) -> None:
-        """See `Output.require_free`; who resumes says what shall become of the folder's content.
-
-        Raises:
-            ConfigError: Another run's result would be lost.
+        An interrupted run of the same settings and data is always gone on with: it ends as it would have if
+        it were started over, and sooner. `--replace` starts over what has finished, or is another run.
         """
-        require_free(verb, self.output, replace=self.replace or bool(self.wanted))
+        with held(self.output):
+            wanted = self.restart or self.resume
+            if not (wanted or self.replace):
+                require_free(verb, self.output)
+            if self.restart or (self.replace and not self.resume and not _results(verb, self.output)):
+                yield "or-restart"
+            else:
+                yield self.resume or not self.replace
 
 
-def require_free(verb: str, output: Path, *, replace: bool) -> None:
-    """Refuse an output folder with what an earlier run of the verb has left there.
-
-    Args:
-        verb: What is going to write.
-        output: Where.
-        replace: What is there may be lost.
+@contextmanager
+def held(output: Path) -> Iterator[None]:
+    """Keep an output for this process; of those that a launcher has started together, the first holds it.
 
     Raises:
-        ConfigError: There is something.
+        BusyError: Another process writes it.
     """
-    if replace:
+    from autonad.training.processes import started_first
+
+    if not started_first():
+        yield
         return
-    traces = _TRACES[verb]
-    for name in traces.finished:
-        if (output / name).exists():
-            raise ConfigError(
-                f"output {output} holds the result of a finished {verb} ({name}), so nothing was done; "
-                "choose another folder, or give --replace"
-            )
-    if traces.interrupted is not None and (output / traces.interrupted).exists():
+    with exclusive(output, f"output {output}"):
+        remove_leftovers(output)
+        yield
+
+
+def require_free(verb: str, output: Path) -> None:
+    """Refuse an output folder that holds the result of the verb.
+
+    Raises:
+        ConfigError: It does.
+    """
+    for name in _results(verb, output):
         raise ConfigError(
-            f"output {output} holds a {verb} that was interrupted ({traces.interrupted}); go on with "
-            "--resume, or start over with --replace"
+            f"output {output} holds the result of a finished {verb} ({name}), so nothing was done; choose "
+            "another folder, or give --replace"
         )
+
+
+def _results(verb: str, output: Path) -> list[str]:
+    return [name for name in _FINISHED[verb] if (output / name).exists()]

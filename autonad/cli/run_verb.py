@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autonad.cli.options import Call, Classes, Format
+from autonad.cli.output_options import held
 from autonad.cli.text import interval, percent
 from autonad.errors import FaultyItems
 
@@ -62,22 +63,19 @@ def run(
         call = replace(call, set=[*(call.set or ()), f"search.latency_budget_ms={wanted}"])
     output = output or Path("runs") / (source.resolve().stem or "data")
     names = tuple(name.strip() for name in classes.split(",")) if classes else None
-    try:
-        with causes_printed(), call.context() as context:
-            result = run_own_data(
-                context,
-                source=source,
-                output=output,
-                format=format,
-                classes=names,
-                target=target,
-                minutes=minutes,
-                replace_output=replace_output,
-            )
-    except KeyboardInterrupt:
-        print("the same command goes on from here", file=sys.stderr)
-        raise
+    with causes_printed(), held(output), call.context() as context:
+        result = run_own_data(
+            context,
+            source=source,
+            output=output,
+            format=format,
+            classes=names,
+            target=target,
+            minutes=minutes,
+            replace_output=replace_output,
+        )
     _say_result(result)
+    say_red_flags(context.red_flags)
     if result.faulty:
         raise FaultyItems(
             f"{result.faulty} items of {source} could not be used; {output / 'dataset' / 'audit.html'} "
@@ -95,6 +93,12 @@ def _say_result(result: OwnDataResult) -> None:
         say_detector(one)
     logged = "" if result.execution is None else f"; in MLflow: execution {result.execution}"
     print(f"\ntook     {duration(sum(result.seconds.values()))}{logged}")
+
+
+def say_red_flags(lines: Sequence[str]) -> None:
+    """Say once more, at the end, what makes the results doubtful."""
+    if lines:
+        print("\nnot to be relied on:", *lines, sep="\n  ")
 
 
 def say_detector(one: Designed) -> None:

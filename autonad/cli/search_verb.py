@@ -38,11 +38,10 @@ def search(
     """Find the best architecture for every target and latency budget."""
     from autonad import steps
 
-    to.require_free("search")
     if budget_ms:
         wanted = budget_ms[0] if len(budget_ms) == 1 else budget_ms
         call = replace(call, set=[*(call.set or ()), f"search.latency_budget_ms={wanted}"])
-    with call.context() as context:
+    with to.held("search") as resume, call.context() as context:
         result = steps.search(
             context,
             dataset=dataset,
@@ -50,7 +49,7 @@ def search(
             latency=latency,
             output=to.output,
             pin=pin,
-            resume=to.wanted,
+            resume=resume,
         )
     for one in (result, *result.others):
         _say_found(one)

@@ -68,9 +68,11 @@ class Dataset:
         """
         root = Path(path)
         if not root.is_dir():
-            raise DatasetError(
-                f"dataset {root} does not exist; make one with `autonad import-data` or `synthesize`"
-            )
+            old = root.with_name(f".{root.name}.old") if root.name else root
+            remedy = "make one with `autonad import-data` or `synthesize`"
+            if old.is_dir():
+                remedy = f"an import was cut off when it was to replace it; `mv {old} {root}` brings it back"
+            raise DatasetError(f"dataset {root} does not exist; {remedy}")
         if not is_dataset(root):
             raise DatasetError(
                 f"{root} is no dataset: it lacks {MANIFEST} or {CLASSES}; make one from your images with "

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 
-
-def user_name() -> str:
-    """The user's name; "uid-1000" in a container whose user id has no entry in /etc/passwd."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid-{os.getuid()}"
+from autonad.locks import user_name
 
 
 def ensure_user() -> None:

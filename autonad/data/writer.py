@@ -24,6 +24,7 @@ from autonad.data.dataset import (
     is_dataset,
     unknown_values,
 )
+from autonad.data.exchange import bring_back, put_in_place
 from autonad.data.images import encode_png
 from autonad.errors import DatasetError, StorageError
 from autonad.files import write_json
@@ -60,13 +61,17 @@ class DatasetWriter:
             raise DatasetError(f"output {output} contains the source {source}; choose another output folder")
         if self.output.exists() and not self.output.is_dir():
             raise DatasetError(f"output {output} is a file; choose a folder")
+        with _storage(self.output):
+            bring_back(self.output)
         require_free(output, replace=replace)
 
     def __enter__(self) -> DatasetWriter:
         shutil.rmtree(self._building, ignore_errors=True)
         with _storage(self.output):
+            self.output.parent.mkdir(parents=True, exist_ok=True)
+            self._building.mkdir()  # Refused where somebody has put a link.
             for folder in ("images", "masks", "quarantine", self.made.name):
-                (self._building / folder).mkdir(parents=True)
+                (self._building / folder).mkdir()
         return self
 
     def __exit__(
@@ -177,21 +182,7 @@ class DatasetWriter:
             if reasons:
                 table = pd.DataFrame(reasons).sort_values("item")
                 table.to_csv(self._building / "quarantine" / "reasons.csv", index=False)
-            self._put_in_place()
-
-    def _put_in_place(self) -> None:
-        # A folder cannot be swapped in one system call, so the old one steps aside first and goes last.
-        old = self.output.with_name(f".{self.output.name}.old")
-        if self.output.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            os.replace(self.output, old)
-        try:
-            os.replace(self._building, self.output)
-        except OSError:
-            if old.exists():
-                os.replace(old, self.output)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
+            put_in_place(self._building, self.output)
 
 
 def require_free(output: Path, *, replace: bool) -> None:

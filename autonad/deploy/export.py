@@ -15,7 +15,7 @@ from autonad.deploy.shipped import METADATA_KEY
 from autonad.detector.rules import Rules
 from autonad.detector.spec import DetectorSpec
 from autonad.errors import ExportError
-from autonad.files import write_bytes_atomic
+from autonad.files import temporary_beside, write_bytes_atomic
 from autonad.network import AutoNADNet
 from autonad.network.onnx_bytes import module_to_onnx
 
@@ -73,7 +73,8 @@ def export_checked(
 
     A file that does not match its network never takes the place of one that does.
     """
-    candidate = path.with_name(f".{path.name}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    candidate = temporary_beside(path)
     try:
         export_onnx(network, spec, candidate, provenance, rules)
         parity = check_parity(candidate.read_bytes(), network, images, judge=judge)

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from autonad.detector.engine import Detection
 from autonad.errors import StorageError
+from autonad.files import temporary_beside
 
 MASKS, OVERLAYS, PROBABILITIES = "masks", "overlays", "probabilities"
 
@@ -131,16 +132,18 @@ def _around(inside: np.ndarray, stroke: int) -> np.ndarray:
 
 def _save(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file whole or not at all; without waiting for the disk, since it can be made again."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = None
     try:
         try:
-            write(temporary)
+            temporary = temporary_beside(path)
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write(temporary)
+            temporary = temporary_beside(path)
+        write(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
         raise StorageError(
             f"cannot write {path}: {error.strerror or error}; free some space or choose a writable folder, "
             "then repeat the command: what is done is not done again"

@@ -88,7 +88,7 @@ def choose(
         raise SearchError(
             f"none of the {len(rows)} finalists keeps search.latency_budget_ms = "
             f"{ranking.latency_budget_ms:g}; the fastest takes {milliseconds(_latency(fastest))}. Raise the "
-            "budget, the generations or the finalists and repeat with --resume, which keeps what was "
+            "budget, the generations or the finalists and repeat the command, which keeps what was "
             "evaluated; or use a smaller preset"
         )
     if learn is None or len(kept) == 1:

@@ -89,7 +89,7 @@ class Nsga2(AskTell):
         if not kept:
             raise SearchError(
                 f"none of the {len(ranked)} architectures that were evaluated keeps the constraints of "
-                f"{goal.name}; raise search.generations and go on with --resume"
+                f"{goal.name}; raise search.generations and repeat the command"
             )
         return kept[:count]
 

@@ -31,8 +31,8 @@ def resume_from(search: AskTell, journal: Journal, inputs: dict[str, str], *, re
         changed = sorted(name for name in inputs if first.get("inputs", {}).get(name) != inputs[name])
         if changed:
             raise SearchError(
-                f"the search in {journal.path.parent} was begun with another {' and '.join(changed)}; leave "
-                "out --resume to start over, or choose another --output"
+                f"the search in {journal.path.parent} was begun with another {' and '.join(changed)}; give "
+                "--replace to start over, or choose another --output"
             )
         if not entries:
             return False

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from autonad.steps.short_training import ShortTraining
     from autonad.steps.step import Step
 
-JOURNAL = "journal.jsonl"
+JOURNAL, ASSESSMENT = "journal.jsonl", "assessment.json"
 PREDICTORS = ("inherited", "parameters", "flops")
 """By what architectures are ranked without training them: first the supernet, then what needs none."""
 
@@ -164,8 +164,9 @@ def _entries(journal: Journal, identity: dict[str, Any], resume: Resume) -> dict
         if resume != "or-restart":
             raise CheckpointError(
                 f"the assessment in {journal.path.parent} was begun with another {' and '.join(different)}; "
-                "restore that, choose another --output, or leave out --resume to start over"
+                "restore that, choose another --output, or give --replace to start over"
             )
+    (journal.path.parent / ASSESSMENT).unlink(missing_ok=True)  # What is started over has no result.
     journal.begin({"identity": identity})
     return {}
 
@@ -274,10 +275,10 @@ def _conclude(step: Step, inputs: _Inputs, rows: list[dict[str, Any]], output: P
     write_atomic(output / "architectures.parquet", lambda path: table.to_parquet(path, index=False))
     page = output / "assessment.html"
     write_page(page, table, description)
-    write_json(output / "assessment.json", description)
+    write_json(output / ASSESSMENT, description)
     step.run.log(assessment_metrics(agreement))
     step.run.text(scatter_file(table, size), "figures/assessment.svg")
-    step.attach(output, "assessment.json", "architectures.parquet", "assessment.html")
+    step.attach(output, ASSESSMENT, "architectures.parquet", "assessment.html")
     taus = {name: kinds["tau"] for name, kinds in agreement["predictors"].items()}
     first = taus[PREDICTORS[0]]
     if first["value"] is not None:

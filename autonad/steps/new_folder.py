@@ -19,15 +19,20 @@ IGNORED_BY_GIT = (
     "/artifacts/*/checkpoint/",
     "/artifacts/*/records.jsonl",
     "/artifacts/*/journal.jsonl",
+    "/artifacts/*/finalists.jsonl",
+    "/artifacts/*/learning/",
+    "/artifacts/decide/last-pin/",
     "/artifacts/export/model.int8.onnx",
     "/artifacts/export/model.fp16.onnx",
     "/mlflow.db*",
     "/mlruns/",
     "/mlartifacts/",
+    "/dvc_plots/",
+    ".*.lock",
     "/mlflow-unsent/",
     "/compare.html",
 )
-IGNORED_BY_DVC = (".venv", "__pycache__", ".git", "runs", "mlruns", "mlartifacts")
+IGNORED_BY_DVC = (".venv", "__pycache__", ".git", "runs", "mlruns", "mlartifacts", ".*.lock")
 SOURCE_FILE = re.compile(r"^(\s+- )autonad(/\S*)?$")
 # A paragraph of the repository's pipeline that says how its dependencies are written, and what stands there
 # for users.

@@ -124,6 +124,7 @@ def search(
             step.console.report(f"resumed in generation {asking.generation} of {settings.generations}")
         else:
             asking.ask()  # Before anything is written: budgets that nothing keeps are found here.
+            (output / "search.json").unlink(missing_ok=True)  # What is started over has no result.
             journal.begin({"inputs": inputs.digests})
 
         def finished() -> None:

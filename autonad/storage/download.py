@@ -17,6 +17,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from autonad.errors import StorageError
+from autonad.files import temporary_beside
 from autonad.storage.location import SCHEME
 from autonad.storage.refusals import DROPPED, GONE, code_of, explained
 
@@ -133,7 +134,7 @@ class Downloader:
         if answer["ETag"].strip('"') != item.etag or answer["ContentLength"] != item.size:
             body.close()
             return Download(item, "it changed while it was read; repeat the command")
-        temporary = f"{path}.{threading.get_ident()}.tmp"
+        temporary = str(temporary_beside(Path(path)))
         try:
             md5 = _save(body, item.size, temporary)
             # The ETag is the MD5 unless the object came in parts or is encrypted with a key of the store's.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from autonad.console import as_text
 from autonad.errors import DatasetError, StorageError
+from autonad.files import temporary_beside
 from autonad.storage.source import Arrival, Entry
 from autonad.storage.walking import LEADS_OUT, by_parts, irregular, walk
 
@@ -56,13 +57,13 @@ class FolderSource:
             if problem is not None:
                 yield Arrival(entry, problem)
                 continue
-            temporary = path.with_name(f"{path.name}.tmp")
             try:
                 content = source.open("rb")
             except OSError as error:
                 yield Arrival(entry, f"it cannot be read: {error.strerror}")
                 continue
             try:
+                temporary = temporary_beside(path)
                 with content, temporary.open("wb") as copy:
                     shutil.copyfileobj(content, copy)
                 os.replace(temporary, path)

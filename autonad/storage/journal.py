@@ -42,7 +42,7 @@ class Journal:
                 os.fsync(handle.fileno())
         except OSError as error:
             raise StorageError(
-                f"cannot append to {self.path}: {error.strerror}; free some space, then repeat with --resume"
+                f"cannot append to {self.path}: {error.strerror}; free some space, then repeat the command"
             ) from error
 
     def read(self, what: str) -> list[Any]:

@@ -30,6 +30,7 @@ class Progress:
         best_miou: Best validation mIoU so far, a fraction; None before the first validation.
         best_epoch: The epoch after which it was reached.
         history: One row of metrics per epoch.
+        losses: Of each step of the epoch under way that is complete; empty between epochs.
     """
 
     epoch: int = 0
@@ -37,6 +38,7 @@ class Progress:
     best_miou: float | None = None
     best_epoch: int | None = None
     history: list[dict[str, float]] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
 
 
 def save_weights(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -164,15 +166,13 @@ class Checkpoints:
         """
         pointer = read_json(self.folder / POINTER, "the checkpoint")
         if not isinstance(pointer, dict) or pointer.keys() != {"checkpoint", "identity", "progress"}:
-            raise CheckpointError(
-                f"{self.folder / POINTER} is no checkpoint; leave out --resume to start over"
-            )
+            raise CheckpointError(f"{self.folder / POINTER} is no checkpoint; give --replace to start over")
         different = sorted(_differences(pointer["identity"], self.identity))
         if different:
             raise CheckpointError(
                 f"the checkpoint in {self.folder} belongs to another configuration; it differs in "
-                f"{', '.join(different)}. Restore those settings, choose another --output, or leave out "
-                "--resume to start over"
+                f"{', '.join(different)}. Restore those settings, choose another --output, or give --replace "
+                "to start over"
             )
         source = self.folder / pointer["checkpoint"]
         load_into(

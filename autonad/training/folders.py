@@ -19,6 +19,9 @@ from autonad.training.checkpoint import load_into, load_weights, save_weights
 if TYPE_CHECKING:
     import pandas as pd
 
+SUPERNET, MODEL = "supernet.json", "model.json"
+"""What completes a folder: the description of its weights."""
+
 History = list[dict[str, float]]
 
 
@@ -46,10 +49,10 @@ def save_supernet(
     """
     write_atomic(folder / "records.parquet", lambda path: records.to_parquet(path, index=False))
     _save_curves(folder, history)
-    (folder / "supernet.json").unlink(missing_ok=True)  # An old one would describe new weights after a kill.
+    (folder / SUPERNET).unlink(missing_ok=True)  # An old one would describe new weights after a kill.
     save_weights(folder / "supernet.safetensors", supernet.state_dict())
     write_json(
-        folder / "supernet.json",
+        folder / SUPERNET,
         {
             "space": supernet.space.to_dict(),
             "space_key": supernet.space.key,
@@ -58,7 +61,7 @@ def save_supernet(
             "provenance": provenance,
         },
     )
-    return "supernet.json", "supernet.safetensors", "records.parquet", "curves.csv"
+    return SUPERNET, "supernet.safetensors", "records.parquet", "curves.csv"
 
 
 def load_supernet(folder: Path) -> tuple[SuperNet, DetectorSpec, dict[str, Any]]:
@@ -71,9 +74,7 @@ def load_supernet(folder: Path) -> tuple[SuperNet, DetectorSpec, dict[str, Any]]
         StorageError: It is not there or incomplete.
         CheckpointError: Weights and description do not fit.
     """
-    description = _description(
-        folder / "supernet.json", "the supernet", ("space", "sharing", "spec", "provenance")
-    )
+    description = _description(folder / SUPERNET, "the supernet", ("space", "sharing", "spec", "provenance"))
     spec = DetectorSpec.from_dict(description["spec"])
     supernet = SuperNet(SearchSpace.from_dict(description["space"]), spec.num_classes, description["sharing"])
     weights = load_weights(folder / "supernet.safetensors", "the supernet's weights")
@@ -98,11 +99,11 @@ def save_model(
     """
     table = _save_curves(folder, history)
     write_atomic(folder / "history.parquet", lambda path: table.to_parquet(path, index=False))
-    (folder / "model.json").unlink(missing_ok=True)  # An old one would describe new weights after a kill.
+    (folder / MODEL).unlink(missing_ok=True)  # An old one would describe new weights after a kill.
     save_weights(folder / "model.safetensors", network.state_dict())
     write_text_atomic(folder / "architecture.json", network.architecture.to_json())
     write_json(
-        folder / "model.json",
+        folder / MODEL,
         {
             "architecture_key": network.architecture.key,
             "parameters": network.num_parameters,
@@ -110,7 +111,7 @@ def save_model(
             "provenance": provenance,
         },
     )
-    return "model.json", "model.safetensors", "architecture.json", "history.parquet"
+    return MODEL, "model.safetensors", "architecture.json", "history.parquet"
 
 
 def load_model(folder: Path) -> tuple[AutoNADNet, DetectorSpec, dict[str, Any]]:
@@ -123,7 +124,7 @@ def load_model(folder: Path) -> tuple[AutoNADNet, DetectorSpec, dict[str, Any]]:
         StorageError: It is not there or incomplete.
         CheckpointError: Weights and architecture do not fit.
     """
-    description = _description(folder / "model.json", "the model", ("spec", "provenance"))
+    description = _description(folder / MODEL, "the model", ("spec", "provenance"))
     spec = DetectorSpec.from_dict(description["spec"])
     network = AutoNADNet(load_architecture(folder / "architecture.json"), spec.num_classes)
     load_into(
@@ -205,10 +206,14 @@ def searched_for(folder: Path) -> dict[str, Any]:
 
 
 def _save_curves(folder: Path, history: History) -> pd.DataFrame:
-    """The history as CSV, which every program reads."""
+    """The history as CSV, which every program reads.
+
+    Its columns are sorted: those of a run that was resumed come from JSON, in another order.
+    """
     import pandas as pd
 
     table = pd.DataFrame(history)
+    table = table[sorted(table.columns, key=lambda name: (name != "epoch", name))]
     write_atomic(folder / "curves.csv", lambda path: table.to_csv(path, index=False))
     return table
 

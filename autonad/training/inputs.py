@@ -132,10 +132,15 @@ def image_data(dataset: Dataset, rows: pd.DataFrame, spec: DetectorSpec, **optio
         rows: Of its manifest.
         spec: What the network needs.
         options: The other arguments of `SegmentationData`.
+
+    Raises:
+        DatasetError: A file is another than the manifest names.
     """
     from autonad.data.loader import SegmentationData
+    from autonad.data.unchanged import require_unchanged
     from autonad.detector.normalise import Normalisation
 
+    require_unchanged(dataset, rows)
     return SegmentationData(
         dataset,
         rows,

@@ -23,6 +23,7 @@ from autonad.training.inputs import TrainingData
 from autonad.training.losses import make_criterion
 from autonad.training.optimizer import learning_rate, make_optimizer, total_steps
 from autonad.training.paths import TrainingPath, backward
+from autonad.training.postponing import postponed
 from autonad.training.samplers import batches, epoch_order
 from autonad.training.world import ALONE, World
 
@@ -66,7 +67,8 @@ def train(
 
     Each epoch: run its steps, validate when due, keep the best weights, log, save a checkpoint. A step sums
     the gradients of all its paths. All randomness is derived from (seed, epoch, step), so a resumed run ends
-    with the same weights. Of several processes, one writes, and calls `log` and `on_checkpoint`.
+    with the same weights. One process that is asked to end saves a checkpoint within the epoch. Of several
+    processes, one writes, and calls `log` and `on_checkpoint`.
 
     Args:
         task: What is trained.
@@ -95,10 +97,15 @@ def train(
 
     with closing(loop.feed):
         for _ in range(loop.progress.epoch, task.config.epochs):
-            row = loop.epoch()
-            if loop.due(task.config.validate_every):
-                row |= loop.validate()
-            loop.progress.history.append(row)
+            try:
+                row = loop.epoch()
+                if loop.due(task.config.validate_every):
+                    row |= loop.validate()
+            except KeyboardInterrupt:
+                if loop.save_within_epoch():
+                    on_checkpoint()
+                raise
+            loop.close_epoch(row)
             if not world.leads:
                 continue
             log({name: value for name, value in row.items() if name != "epoch"}, loop.progress.epoch)
@@ -131,10 +138,12 @@ class _Loop:
         self.averaged = Average(task.module, config.ema_decay)
         self.best = checkpoints.folder / "best.safetensors"
         self.total = total_steps(config, len(data.images), data.repeats)
+        self.losses: list[Tensor] = []  # of the epoch under way
+        self.between_steps, self.first = True, (0, 0)  # epoch and step in it that the run begins with
         self.repeats = np.ones(len(data.images)) if data.repeats is None else data.repeats
         self.feed = Feed(
             data.images,
-            lambda epoch: [world.share(part).tolist() for part in self._batches(epoch)],
+            lambda epoch: [world.share(part).tolist() for part in self._left(epoch)],
             config.epochs,
             self.device,
         )
@@ -147,12 +156,16 @@ class _Loop:
         """Run the steps of one epoch; returns its row of the history."""
         started, number, config = time.monotonic(), self.progress.epoch, self.task.config
         self.task.module.train()
-        losses = []
-        for indices, (images, labels) in zip(self._batches(number), self.feed.epoch(number), strict=True):
-            rate = learning_rate(config, self.progress.step, self.total)
-            losses.append(self._step(images, self.world.gather(labels, len(indices)), rate))
+        with postponed(self.world.size == 1) as asked:
+            for indices, (images, labels) in zip(self._left(number), self.feed.epoch(number), strict=True):
+                self.between_steps = False
+                rate = learning_rate(config, self.progress.step, self.total)
+                self.losses.append(self._step(images, self.world.gather(labels, len(indices)), rate))
+                self.between_steps = True
+                if asked():
+                    break
         self.progress.epoch = number + 1
-        loss = float(torch.stack(losses).mean())
+        loss = float(torch.stack(self.losses).mean())
         if not math.isfinite(loss):
             raise DatasetError(
                 f"the loss became {loss} in epoch {number + 1}; lower learning_rate or set clip_norm, and "
@@ -161,9 +174,27 @@ class _Loop:
         return {
             "epoch": float(number + 1),
             "train/loss": loss,
-            "train/learning_rate": rate,
+            "train/learning_rate": learning_rate(config, self.progress.step - 1, self.total),
             "train/seconds": time.monotonic() - started,
         }
+
+    def close_epoch(self, row: dict[str, float]) -> None:
+        """Count an epoch as complete, with its row of the history."""
+        self.progress.history.append(row)
+        self.progress.losses, self.losses = [], []
+
+    def save_within_epoch(self) -> bool:
+        """Write a checkpoint of an epoch that was broken off, if its last step is complete; whether it is."""
+        if self.world.size > 1 or not (self.between_steps and self.losses):
+            return False
+        self.progress.epoch = len(self.progress.history)
+        self.progress.losses = [float(loss) for loss in self.losses]
+        self.save()
+        return True
+
+    def _left(self, epoch: int) -> list[NDArray[np.int64]]:
+        """The batches of an epoch that are not done yet."""
+        return self._batches(epoch)[self.first[1] if epoch == self.first[0] else 0 :]
 
     def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
         """Indices of each batch of an epoch, of all processes."""
@@ -205,6 +236,8 @@ class _Loop:
         """Go back to the last checkpoint."""
         self.progress, extra = self.checkpoints.restore(self.task.module, self.optimizer)
         self.averaged.load(extra)
+        self.losses = [torch.tensor(loss, device=self.device) for loss in self.progress.losses]
+        self.first = (self.progress.epoch, len(self.losses))
 
     def take_best(self) -> None:
         """Put the best weights into the module."""

@@ -9,15 +9,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from autonad.config import Config
 from autonad.config.context import Context
 from autonad.console import Console
-from autonad.errors import AutonadError, ConfigError
+from autonad.errors import AutonadError, ConfigError, Interrupted
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
+    from multiprocessing.synchronize import Event
 
     from autonad.training.world import World
 
@@ -25,6 +27,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 # Set by torchrun; in it, a step has been started as often as it shall be.
 STARTED = "TORCHELASTIC_RUN_ID"
+SECONDS_TO_HEAR = 0.5
+QUIETED = (
+    "torch.distributed.elastic",
+    "torch.distributed.elastic.agent.server.api",
+    "torch.multiprocessing.spawn",
+)
 
 
 def on_every_gpu(step: Callable[Concatenate[Context, P], R]) -> Callable[Concatenate[Context, P], R]:
@@ -72,6 +80,11 @@ def joined() -> Iterator[World]:
         dist.destroy_process_group()
 
 
+def started_first() -> bool:
+    """Whether this is the first of the processes that torchrun started, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _processes(config: Config) -> int:
     """How many processes train: what the configuration says, else one per GPU."""
     import torch
@@ -90,13 +103,15 @@ def _launch(step: Callable[..., R], count: int, context: Context, options: dict[
     import multiprocessing
 
     import torch
+    from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     config = context.config
     if config.threads is None and not torch.cuda.is_available():
         config = config.model_copy(update={"threads": max(1, torch.get_num_threads() // count)})
-    said = multiprocessing.get_context("spawn").SimpleQueue()
+    spawning = multiprocessing.get_context("spawn")
+    said, asked = spawning.SimpleQueue(), spawning.Event()
     launcher = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -107,15 +122,18 @@ def _launch(step: Callable[..., R], count: int, context: Context, options: dict[
         max_restarts=0,
         monitor_interval=0.1,
         start_method="spawn",
+        signals_to_handle="SIGQUIT",  # The others are ours, see `_told_to_end`.
     )
-    with (
-        _heard(said, context.console) as errors,
-        _quiet("torch.distributed.elastic", "torch.multiprocessing.spawn"),
-    ):
+    with _heard(said, context.console) as errors, _quiet(*QUIETED), _told_to_end(asked) as told:
         try:
-            return elastic_launch(launcher, _work)(step, said, config, context.execution, options)[0]
+            return elastic_launch(launcher, _work)(step, said, asked, config, context.execution, options)[0]
         except ChildFailedError as failure:
             failed = failure
+        except SignalException as signalled:
+            told.append(signalled.sigval)
+    if told:
+        signal.raise_signal(told[0])  # as whoever listened before would have had it
+        raise Interrupted(told[0])
     if errors:
         raise errors[0] from None
     _, first = failed.get_first_failure()
@@ -123,6 +141,38 @@ def _launch(step: Callable[..., R], count: int, context: Context, options: dict[
         # It was killed and could not say why: what started this process is told the signal.
         raise SystemExit(128 - first.exitcode) from None
     raise failed
+
+
+@contextmanager
+def _told_to_end(asked: Event) -> Iterator[list[int]]:
+    """Collect the signals that tell this process to end, in place of the launcher, and tell the others why.
+
+    The launcher ends them with SIGTERM, which could as well mean that one of them has failed.
+
+    Args:
+        asked: Set before the others are ended.
+    """
+    from torch.distributed.elastic.multiprocessing import SignalException
+
+    told: list[int] = []
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        asked.set()
+        raise SignalException("told to end", signal.SIGTERM)
+
+    main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if main else ()
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        if handler not in (signal.SIG_IGN, None):
+            signal.signal(number, tell)
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
 
 
 @contextmanager
@@ -142,17 +192,24 @@ def _quiet(*names: str) -> Iterator[None]:
 def _work(
     step: Callable[..., R],
     said: SimpleQueue[Any],
+    asked: Event,
     config: Config,
     execution: str | None,
     options: dict[str, Any],
 ) -> R:
     """A step in one of the processes."""
 
-    def stop(*_: object) -> None:
-        raise RuntimeError("another of the processes failed, or all were told to end")
+    def stop(number: int, frame: FrameType | None) -> None:
+        # The first process must still close its run in MLflow: once is enough.
+        for other in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(other, signal.SIG_IGN)
+        # All may have been told at once, and this one first.
+        if number == signal.SIGINT or asked.wait(SECONDS_TO_HEAR):
+            raise Interrupted(number)
+        raise RuntimeError("another of the processes failed")
 
-    # The launcher ends the others when one fails: the first must still close its run in MLflow.
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     console = Console(
         lambda line: said.put(("report", (line,))), lambda *progress: said.put(("advance", progress))
     )

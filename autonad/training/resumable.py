@@ -9,6 +9,7 @@ from typing import Any
 from autonad.console import Console
 from autonad.storage.checkpoints import Mirror, Resume
 from autonad.training.checkpoint import POINTER, Checkpoints, Progress
+from autonad.training.folders import MODEL, SUPERNET
 from autonad.training.loop import Log, Task, train
 from autonad.training.timing import LatencyRecords
 from autonad.training.world import World
@@ -85,7 +86,10 @@ def run_training(
     checkpoints = Checkpoints(output / FOLDER, identity)
     resume = checkpoints.resumes(resume)
     if world.leads and not resume:
-        # First the checkpoint, then the records: a kill between them leaves nothing to resume.
+        # What is started over has no result. Then first the checkpoint, and then the records: a kill between
+        # them leaves nothing to resume.
+        for description in (MODEL, SUPERNET):
+            (output / description).unlink(missing_ok=True)
         checkpoints.clear()
         if records is not None:
             records.rewind(0)
@@ -96,7 +100,8 @@ def run_training(
             judged.take(row, int(row["epoch"]))
         if records is not None and world.leads:
             records.rewind(progress.step)
-        console.report(f"resumed after epoch {progress.epoch} of {epochs}")
+        within = f" and {len(progress.losses)} steps" if progress.losses else ""
+        console.report(f"resumed after epoch {progress.epoch} of {epochs}{within}")
 
     judged = _LastValidation()
 

@@ -85,7 +85,7 @@ class LatencyRecords:
                 handle.write(json.dumps(record) + "\n")
         except OSError as error:
             raise StorageError(
-                f"cannot append to {self.path}: {error.strerror}; free some space, then repeat with --resume"
+                f"cannot append to {self.path}: {error.strerror}; free some space, then repeat the command"
             ) from error
 
 

@@ -13,7 +13,7 @@ import typer
 from rooms import ORDER, ROOT
 from typer.main import get_command
 
-from autonad.cli import app
+from autonad.cli.entry import app
 from autonad.config import Config, load_config
 
 DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))

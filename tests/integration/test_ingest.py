@@ -21,6 +21,7 @@ from PIL import Image
 from autonad.data.audit import audit_dataset
 from autonad.data.dataset import Dataset
 from autonad.data.synthetic.generator import synthesize
+from autonad.locks import lock_file
 from autonad.storage.store import Store
 
 pytestmark = pytest.mark.slow
@@ -214,7 +215,9 @@ def test_two_ingests_at_once(batch, dataset, start_autonad, ingest, s3_wire, tmp
     try:
         assert held.wait(60)
         message = complaint(ingest(batch, code=2))
-        assert re.search(rf"is being ingested into by \S+ on \S+ \(process {first.pid}\) since 20", message)
+        assert re.search(
+            rf"is being written by \S+ on \S+ \(process {first.pid}\) since 20\S+: autonad ingest", message
+        )
     finally:
         hold.set()
     assert first.wait(60) == 0, first.stderr.read()
@@ -225,8 +228,7 @@ def test_two_ingests_at_once(batch, dataset, start_autonad, ingest, s3_wire, tmp
 
 def test_a_lock_of_a_dead_process_does_not_block(batch, dataset, ingest):
     batch.fill(1)
-    (dataset / ".ingest").mkdir()
-    (dataset / ".ingest/lock").write_text('{"host": "h", "pid": 1, "user": "u", "since": "s"}')
+    lock_file(dataset).write_text('{"host": "h", "pid": 1, "user": "u", "since": "s"}')
     ingest(batch)
     assert len(manifest(dataset)) == 31
 

@@ -113,13 +113,13 @@ def test_a_budget_that_no_finalist_of_algorithm_1_keeps(chain, fails, autonad, t
         "search.latency_budget_ms=0.0001",
     )
     assert "none of the 2 finalists keeps search.latency_budget_ms = 0.0001" in line
-    assert "--resume" in line
+    assert "repeat the command" in line
     state = (tmp_path / "search/journal.jsonl").read_bytes()
     autonad(
         "search",
         *("--dataset", chain / "dataset", "--supernet", chain / "supernet", "--latency", chain / "latency"),
         *("--output", "search", "--params", chain / "params.yaml", "--set", "tracking.enabled=false"),
-        *("--set", "search.latency_budget_ms=1000", "--set", "search.algorithm=algorithm1", "--resume"),
+        *("--set", "search.latency_budget_ms=1000", "--set", "search.algorithm=algorithm1"),
         cwd=tmp_path,
     )
     assert (tmp_path / "search/architecture.json").is_file()
@@ -200,8 +200,15 @@ def test_a_mask_of_another_size(chain, fails, dataset):
     cv2.imwrite(str(path), np.zeros((10, 12), np.uint8))
     line = fails("train-supernet", "--dataset", dataset, "--output", "supernet")
     assert path.name in line
-    assert "10" in line
-    assert "48" in line
+    assert "is not the file that manifest.parquet names" in line
+
+
+def test_masks_that_were_replaced_under_an_old_fingerprint(chain, fails, dataset):
+    for row in pd.read_parquet(dataset / "manifest.parquet").query("split == 'test'").itertuples():
+        cv2.imwrite(str(dataset / row.mask), np.zeros((48, 48), np.uint8))
+    line = fails("evaluate", "--dataset", dataset, "--model", chain / "model", "--output", "evaluation")
+    assert "more in dataset" in line
+    assert "dvc checkout" in line
 
 
 def test_a_mask_with_an_unknown_value_is_an_error_of_the_audit(chain, autonad, dataset, tmp_path):

@@ -1,5 +1,6 @@
 """Training in two processes of one machine: what one process does, once."""
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -91,9 +92,43 @@ def test_killed_and_resumed_equals_uninterrupted(chain, supernet, autonad, tmp_p
         assert children
         time.sleep(0.1)
     assert not (tmp_path / "supernet/supernet.json").exists()
-    autonad("train-supernet", *options, "--resume", cwd=tmp_path)
+    autonad("train-supernet", *options, cwd=tmp_path)
     whole, cut = (root / "supernet/supernet.safetensors" for root in (supernet, tmp_path))
     assert whole.read_bytes() == cut.read_bytes()
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["the first process", "all of them"])
+def test_told_to_end_their_run_is_killed_and_not_failed(chain, tmp_path, group):
+    options = (
+        "--params",
+        chain / "params.yaml",
+        "--dataset",
+        chain / "dataset",
+        "--output",
+        "supernet",
+        *TWO,
+    )
+    process = subprocess.Popen(
+        command("train-supernet", *options),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not (tmp_path / "out/checkpoint/latest.json").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    (os.killpg if group else os.kill)(process.pid, signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "Traceback" not in said
+    assert "the same command goes on from here: autonad train-supernet" in said
+    with sqlite3.connect(tmp_path / "mlflow.db") as store:
+        assert store.execute("select status from runs where name = 'train-supernet'").fetchall() == [
+            ("KILLED",)
+        ]
 
 
 def test_a_mistake_is_one_line(chain, supernet, autonad, tmp_path):

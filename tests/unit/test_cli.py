@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from PIL import Image
 
 from autonad import steps
 from autonad.cli import main
+from autonad.cli.output_options import _FINISHED, RESUMED, ResumedOutput
 from autonad.config.context import Context
 from autonad.errors import FaultyItems, StorageError
+from autonad.locks import exclusive
 
 QUIET = ("--set", "tracking.enabled=false")
 TINY = ("--set", "synthesize.num_images=12", "--set", "synthesize.image_side=32")
@@ -381,17 +383,61 @@ def test_an_error_of_ours_is_one_line(
     assert (outcome.code, outcome.out, outcome.err) == (code, "", text)
 
 
-def test_an_interrupt_ends_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    ends_with(monkeypatch, lambda: os.kill(os.getpid(), signal.SIGINT))
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
-    try:
-        outcome = run("synthesize", "--output", "x")
-    finally:
-        signal.signal(signal.SIGINT, before)
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Signal handlers as a command finds them, whatever started the tests; those of before come back."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals")
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_command_that_is_asked_to_end_says_how_to_repeat_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    ends_with(monkeypatch, lambda: os.kill(os.getpid(), number))
+    outcome = run("synthesize", "--output", "x", "--set", "tracking.uri=http://me:secret@host")
+
+    assert outcome.code == code
+    assert outcome.err.count("\n") == 1
+    assert (
+        "interrupted; what was written is kept, repeat the command: autonad synthesize --output x"
+        in outcome.err
+    )
+    assert "secret" not in outcome.err
+
+
+@pytest.mark.usefixtures("signals")
+def test_a_verb_that_resumes_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "retrain", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
+    outcome = run("retrain", "--dataset", "d", "--search", "s", "--output", "it's")
 
     assert outcome.code == 130
-    assert "interrupted" in outcome.err
-    assert "Traceback" not in outcome.err
+    assert (
+        "the same command goes on from here: autonad retrain --dataset d --search s --output" in outcome.err
+    )
+
+
+def test_a_signal_that_was_switched_off_stays_off(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As nohup and a job in the background have it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        ends_with(
+            monkeypatch, lambda: [os.kill(os.getpid(), signal.SIGHUP), raising(StorageError("later"))()]
+        )
+        outcome = run("synthesize", "--output", "x")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert outcome.complaint == "error: later\n"
 
 
 def test_a_missing_library_is_named_with_the_remedy(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -517,42 +563,79 @@ def test_conflicting_labels_end_alike_in_import_and_ingest(run: Run, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("verb", "given", "finished", "interrupted"),
+    ("verb", "given", "finished"),
     [
-        ("train-supernet", ("--dataset", "d"), "supernet.json", "checkpoint/latest.json"),
-        ("profile-latency", ("--target", "t.json"), "table.parquet", None),
-        ("search", ("--dataset", "d", "--supernet", "s", "--latency", "l"), "search.json", "journal.jsonl"),
-        ("retrain", ("--dataset", "d", "--search", "s"), "model.json", "checkpoint/latest.json"),
-        ("evaluate", ("--dataset", "d", "--model", "m"), "metrics.json", None),
-        ("export", ("--dataset", "d", "--model", "m", "--evaluation", "e"), "parity.json", None),
+        ("train-supernet", ("--dataset", "d"), "supernet.json"),
+        ("profile-latency", ("--target", "t.json"), "prior.png"),
+        ("search", ("--dataset", "d", "--supernet", "s", "--latency", "l"), "search.json"),
+        ("retrain", ("--dataset", "d", "--search", "s"), "model.json"),
+        ("evaluate", ("--dataset", "d", "--model", "m"), "report.html"),
+        ("export", ("--dataset", "d", "--model", "m", "--evaluation", "e"), "MODEL_CARD.md"),
     ],
 )
 def test_a_folder_with_a_result_is_not_written_to(
-    run: Run, tmp_path: Path, verb: str, given: tuple[str, ...], finished: str, interrupted: str | None
+    run: Run, tmp_path: Path, verb: str, given: tuple[str, ...], finished: str
 ) -> None:
-    left = {finished: "--replace"} | ({interrupted: "--resume"} if interrupted else {})
-    for number, (name, remedy) in enumerate(left.items()):
-        path = tmp_path / f"out{number}" / name
-        path.parent.mkdir(parents=True)
-        path.write_text("precious")
+    path = tmp_path / "out" / finished
+    path.parent.mkdir()
+    path.write_text("precious")
 
-        complaint = run(verb, *given, "--output", f"out{number}", *QUIET).complaint
+    complaint = run(verb, *given, "--output", "out", *QUIET).complaint
 
-        assert f"output out{number} holds " in complaint
-        assert remedy in complaint
-        assert path.read_text() == "precious"
-        for consent in ("--replace", *(("--resume", "--resume-or-restart") if interrupted else ())):
-            other = run(verb, *given, "--output", f"out{number}", consent, *QUIET)
-            assert other.code == 2
-            assert "holds" not in other.err  # it got as far as what is missing
+    assert "output out holds " in complaint
+    assert "--replace" in complaint
+    assert path.read_text() == "precious"
+    for consent in ("--replace", *(("--resume", "--resume-or-restart") if verb in RESUMED else ())):
+        other = run(verb, *given, "--output", "out", consent, *QUIET)
+        assert other.code == 2
+        assert "holds" not in other.err  # it got as far as what is missing
+
+
+@pytest.mark.parametrize(
+    ("options", "finished", "resume"),
+    [
+        ({}, False, True),
+        ({"resume": True}, False, True),
+        ({"resume": True}, True, True),
+        ({"restart": True}, False, "or-restart"),
+        ({"restart": True}, True, "or-restart"),
+        ({"replace": True}, True, False),
+        ({"replace": True}, False, "or-restart"),
+        ({"replace": True, "resume": True}, False, True),
+    ],
+)
+def test_what_becomes_of_an_interrupted_run(
+    tmp_path: Path, options: dict[str, bool], finished: bool, resume: object
+) -> None:
+    """Nobody loses hours by repeating a command, whatever was typed the first time."""
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint/latest.json").touch()
+    if finished:
+        (tmp_path / "model.json").touch()
+
+    with ResumedOutput(tmp_path, **options).held("retrain") as wanted:
+        assert wanted == resume
+
+
+def test_an_output_that_another_command_writes_is_refused_at_once(run: Run, tmp_path: Path) -> None:
+    verbs = {
+        "synthesize": (),
+        "retrain": ("--dataset", "d", "--search", "s"),
+        "evaluate": ("--dataset", "d", "--model", "m", "--replace"),
+        "decide": ("--dataset", "d", "--pin", "p", "--target", "t"),
+    }
+    with exclusive(tmp_path / "out", "it"):
+        for verb, given in verbs.items():
+            complaint = run(verb, *given, "--output", tmp_path / "out").complaint
+            assert f"output {tmp_path / 'out'} is being written by " in complaint
+            assert f"(process {os.getpid()}) since 20" in complaint
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_traces_are_what_the_steps_write() -> None:
     """The names by which a result is recognised are those that the steps use."""
-    from autonad.cli.output_options import _TRACES
-
     package = Path(steps.__file__).parents[1]
     sources = "".join(path.read_text() for path in package.rglob("*.py") if path.parent.name != "cli")
-    for traces in _TRACES.values():
-        for name in filter(None, (*traces.finished, traces.interrupted)):
-            assert sources.count(f'"{Path(name).name}"') >= 1, name
+    for names in _FINISHED.values():
+        for name in names:
+            assert sources.count(f'"{name}"') >= 1, name

@@ -101,6 +101,33 @@ def test_others_may_read_what_the_user_lets_them_read(tmp_path: Path) -> None:
     assert (tmp_path / "file").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
+def test_a_planted_link_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may write into the folder cannot have the content written elsewhere, whatever he guesses."""
+    (tmp_path / "precious").write_bytes(b"precious")
+    monkeypatch.setattr(files.secrets, "token_hex", lambda size: "0" * 16)
+    (tmp_path / f".file.{'0' * 16}.tmp").symlink_to(tmp_path / "precious")
+
+    with pytest.raises(StorageError, match="File exists"):
+        write_bytes_atomic(tmp_path / "file", b"content")
+
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+
+
+def test_temporary_names_are_new_each_time(tmp_path: Path) -> None:
+    seen: set[str] = set()
+    for _ in range(20):
+        write_atomic(tmp_path / "file", lambda temporary: seen.add(temporary.name))
+    assert len(seen) == 20
+
+
+def test_only_leftovers_of_ours_are_removed(tmp_path: Path) -> None:
+    files.temporary_beside(tmp_path / "file")
+    for name in (".theirs.tmp", "file.tmp", ".file.0123456789ABCDEF.tmp"):
+        (tmp_path / name).touch()
+    files.remove_leftovers(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 # -- when the disk refuses ---------------------------------------------------------------------------------
 
 
@@ -124,6 +151,7 @@ def test_a_device_that_is_full_for_real_leaves_the_old_file(tmp_path: Path) -> N
     path.write_bytes(b"old")
 
     def write(temporary: Path) -> None:
+        temporary.unlink()
         temporary.symlink_to(FULL)
         temporary.write_bytes(b"new")
 

@@ -4,7 +4,6 @@ extending   a batch into a dataset: the whole way, under a lock
 importing   a layout into a new dataset: the same way without listing, fetching and ledger
 sources     opens a source: lists it, and decides how its pixels are read
 settings    how images are read and split; what an import and a batch do differently
-lock        one writer at a time
 changes     first: completes or takes back what an earlier ingest left half done
 listing     what of a batch is new
 staging     where its files wait

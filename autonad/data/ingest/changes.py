@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from autonad.data.dataset import CLASSES, MANIFEST, NEXT_CLASSES
 from autonad.data.ingest.quarantine import QUARANTINE
 from autonad.data.ingest.staging import FOLDER
 from autonad.errors import StorageError
-from autonad.files import read_json, remove_leftovers, sha256_file, write_json
+from autonad.files import read_json, remove_leftovers, sha256_file, write_atomic, write_json
 from autonad.storage.source import unsafe_key
 
 REASONS = "reasons.csv"
@@ -154,13 +155,7 @@ def _link(root: Path, added: Mapping[str, str]) -> None:
             try:
                 os.link(source, target)
             except (PermissionError, NotImplementedError):  # file systems without hard links
-                _copy(source, target)
-
-
-def _copy(source: Path, target: Path) -> None:
-    temporary = target.with_name(f".{target.name}.tmp")
-    shutil.copyfile(source, temporary)
-    os.replace(temporary, target)
+                write_atomic(target, partial(shutil.copyfile, source))
 
 
 def _complete(root: Path, journal: Mapping[str, Any]) -> None:

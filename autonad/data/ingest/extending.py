@@ -11,6 +11,7 @@ import datetime
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,6 @@ from autonad.data.ingest.ledger import (
     read_batches,
 )
 from autonad.data.ingest.listing import Plan, plan
-from autonad.data.ingest.lock import exclusive
 from autonad.data.ingest.merge import Merge
 from autonad.data.ingest.own_split import found_split
 from autonad.data.ingest.placing import Shown, place_all
@@ -47,6 +47,7 @@ from autonad.data.pixels.pixel_reading import READING, Reading
 from autonad.data.sanity.judging import judge, judge_splits
 from autonad.data.sanity.looked import Expected, Looked
 from autonad.errors import DatasetError
+from autonad.locks import exclusive
 from autonad.storage.source import BatchSource
 
 
@@ -106,7 +107,8 @@ def ingest_batch(
         What was done, and everything that was found wrong.
 
     Raises:
-        DatasetError: The request is wrong, or another process is ingesting; the dataset is as it was.
+        DatasetError: The request is wrong; the dataset is as it was.
+        BusyError: Another process is ingesting into the dataset, or importing it.
         StorageError: The source cannot be reached or the disk refuses; the dataset is as it was, and what
             was fetched is kept for a repeat.
     """
@@ -116,9 +118,13 @@ def ingest_batch(
         )
     Dataset.open(root)  # before anything is written next to it
     root = root.resolve()
-    with exclusive(root, root / FOLDER), ThreadPoolExecutor(settings.workers) as pool:
+    with exclusive(root, f"dataset {root}"), ThreadPoolExecutor(settings.workers) as pool:
         recover(root)
-        return _Ingest(root, source, settings, pool, advance).run(name or date.isoformat(), date)
+        try:
+            return _Ingest(root, source, settings, pool, advance).run(name or date.isoformat(), date)
+        finally:
+            with suppress(OSError):
+                (root / FOLDER).rmdir()  # if nothing waits in it for a repeat
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Where a batch waits until it is committed: a hidden folder of the dataset that survives a kill.
 
-.ingest/lock          who is ingesting
 .ingest/batch/        the batch in its own layout; a file that has not arrived yet is empty
 .ingest/listing.json  the version of each file in it
 .ingest/made/         masks and images that had to be encoded anew
@@ -66,7 +65,7 @@ class Staging:
         return self.batch / entry.key
 
     def clear(self) -> None:
-        """Remove everything but the lock."""
+        """Remove everything."""
         for name in (self.batch, self.made):
             shutil.rmtree(name, ignore_errors=True)
         self._listing.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from dvc_repositories import make_repository, run
 
-from autonad.data.dvc_user import user_name
+from autonad.locks import user_name
 
 UNKNOWN = 1_234_567
 CODE = """
@@ -21,7 +21,7 @@ import os, sys, warnings
 from pathlib import Path
 os.setresuid({uid}, 0, 0)  # others cannot read an interpreter in a home folder
 from autonad.data.dvc_record import dvc_state
-from autonad.data.dvc_user import user_name
+from autonad.locks import user_name
 from autonad.data.versions import DatasetVersion, fetch_folder, pull, read_target, resolve
 from autonad.tracking.runs.origin import interface_tags
 assert interface_tags("search", None)["mlflow.user"] == user_name() == "uid-{uid}"

@@ -168,6 +168,7 @@ def test_a_failed_rename_restores_the_older_dataset(tmp_path: Path, monkeypatch:
 
     with DatasetWriter(tmp_path / "d", classes=["x"], replace=True) as writer:
         fill(writer, 1)
+        monkeypatch.setattr("autonad.data.exchange._exchange", lambda first, second: False)
         monkeypatch.setattr(os, "replace", refuse)
         with pytest.raises(StorageError, match="Input/output error"):
             writer.finish(all_train)

@@ -221,7 +221,7 @@ def test_other_budgets_choose_anew_among_what_was_evaluated() -> None:
     assert [best(other, goal) <= best(finished, finished.goals[0]) for goal in other.goals] == [True, True]
     hopeless = make(goals([0], [0.01]))
     hopeless.load_state_dict(finished.state_dict())
-    with pytest.raises(SearchError, match="go on with --resume"):
+    with pytest.raises(SearchError, match="and repeat the command"):
         hopeless.finalists(1)
 
 

@@ -59,7 +59,10 @@ def blobs() -> Blobs:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., tuple[nn.Module, Progress]]:
-    """Train a small network; `stop` raises after that many checkpoints, like a kill between two steps."""
+    """Train a small network; `stop` raises after that many checkpoints, like a kill between two steps.
+
+    `at_step` is called with the number of each step, `at_validation` at each validation.
+    """
 
     def run(
         folder: str = "a",
@@ -67,6 +70,8 @@ def run(tmp_path: Path) -> Callable[..., tuple[nn.Module, Progress]]:
         resume: bool = False,
         stop: int | None = None,
         identity: object = 0,
+        at_step: Callable[[int], object] = lambda step: None,
+        at_validation: Callable[[], object] = lambda: None,
         **settings: Any,
     ) -> tuple[nn.Module, Progress]:
         torch.manual_seed(0)
@@ -79,13 +84,21 @@ def run(tmp_path: Path) -> Callable[..., tuple[nn.Module, Progress]]:
             if stop is not None and saved >= stop:
                 raise InterruptedError
 
+        def paths(step: int) -> list[TrainingPath]:
+            at_step(step)
+            return [TrainingPath(module)]
+
+        def validate(current: nn.Module) -> dict[str, float]:
+            at_validation()
+            return accuracy(current)
+
         task = Task(
             module=module,
             data=TrainingData(Blobs(), None, None),
             config=TrainingConfig(**values),
             seed=7,
-            paths=lambda step: [TrainingPath(module)],
-            validate=accuracy,
+            paths=paths,
+            validate=validate,
         )
         kept = Checkpoints(tmp_path / folder, {"what": identity, "settings": values})
         return module, train(task, kept, resume=resume, on_checkpoint=checkpointed)

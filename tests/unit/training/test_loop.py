@@ -1,4 +1,5 @@
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -46,6 +47,71 @@ def test_resumed_equals_uninterrupted_bit_for_bit(run, stop, settings):
         for progress in (expected, found)
     ]
     assert without_time[0] == without_time[1]
+
+
+def without_time(progress):
+    return [{k: v for k, v in row.items() if k != "train/seconds"} for row in progress.history]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("step", [0, 1, 2, 3, 7, 11])
+def test_asked_to_end_within_an_epoch_it_loses_no_step(run, step, number):
+    """Three steps make an epoch."""
+    settings = {"ema_decay": 0.9, "checkpoint_every": 4}
+    whole, expected = run("whole", **settings)
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run("cut", at_step=lambda now: now == step and os.kill(os.getpid(), number), **settings)
+    finally:
+        signal.signal(number, before)
+    done = []
+    resumed, found = run("cut", resume=True, at_step=done.append, **settings)
+    assert done == list(range(step + 1, 12))
+    assert equal(whole, resumed)
+    assert without_time(expected) == without_time(found)
+
+
+@pytest.mark.parametrize("validation", [1, 4])
+def test_asked_to_end_while_it_validates_it_loses_no_step(run, validation):
+    settings = {"ema_decay": 0.9, "checkpoint_every": 4}
+    whole, expected = run("whole", **settings)
+    count = 0
+
+    def interrupt() -> None:
+        nonlocal count
+        count += 1
+        if count == validation:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run("cut", at_validation=interrupt, **settings)
+    done = []
+    resumed, found = run("cut", resume=True, at_step=done.append, **settings)
+    assert done == list(range(3 * validation, 12))
+    assert equal(whole, resumed)
+    assert without_time(expected) == without_time(found)
+    assert (expected.best_miou, expected.best_epoch) == (found.best_miou, found.best_epoch)
+
+
+def test_a_second_signal_ends_at_once(run):
+    """Also in the middle of a step, whose checkpoint would be none."""
+
+    def twice(step: int) -> None:
+        if step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run("cut", at_step=twice)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    done = []
+    resumed, _ = run("cut", resume=True, at_step=done.append)
+    assert done == list(range(3, 12))  # from the checkpoint of the first epoch
+    assert equal(run("whole")[0], resumed)
 
 
 def test_without_resume_it_starts_over(run):
