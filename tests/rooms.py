@@ -13,6 +13,7 @@ PACKAGE = ROOT / "autonad"
 # Imports point one way: a room may use those before it in this list (see docs/architecture.md).
 ORDER = (
     "errors",
+    "reading",
     "files",
     "console",
     "config",
