@@ -7,14 +7,59 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from autonad.evaluation.bootstrap import bootstrap_intervals
 from autonad.evaluation.image_level import ImageVerdict, summarise_images
 from autonad.evaluation.metrics import compute_metrics
 from autonad.files import write_atomic, write_json
+from autonad.reading.shapes import Shape
+from autonad.reading.tables import COUNT, TEXT, Column
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class SizeFile(Shape):
+    """The metrics at one size."""
+
+    miou: float | None = Field(ge=0, le=1)
+    mf1: float | None = Field(ge=0, le=1)
+    foreground_miou: float | None = Field(ge=0, le=1)
+    confusion: list[list[int]]
+    classes: dict[str, dict[str, Any]]
+
+
+class MetricsFile(Shape):
+    """`metrics.json`."""
+
+    classes: list[str] = Field(min_length=1)
+    images: int = Field(ge=1)
+    groups: int = Field(ge=1)
+    parameters: dict[str, Any]
+    image_level: dict[str, Any]
+    intervals: dict[str, dict[str, dict[str, float] | None]]
+    input: SizeFile
+    native: SizeFile
+
+
+# Columns of `per_image.parquet` that others rely on.
+PER_IMAGE = {
+    **dict.fromkeys(("image", "group"), TEXT),
+    **dict.fromkeys(("height", "width", "truth_px", "predicted_px"), COUNT),
+    "miou": Column("number", least=0, most=1, empty=True),
+    **dict.fromkeys(("defect", "missed", "false_alarm"), Column("truth")),
+    **dict.fromkeys(("confusion_input", "confusion_native"), Column("counts", least=0)),
+}
+
+
+class RocFile(Shape):
+    """`roc.json`."""
+
+    false_alarm_rate: list[float]
+    detection_rate: list[float]
+    threshold: list[float | None]
+
 
 Size = Literal["input", "native"]
 SIZES: tuple[Size, ...] = ("input", "native")

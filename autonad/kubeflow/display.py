@@ -7,10 +7,68 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from autonad.deploy import MODEL
-from autonad.evaluation.line_result import OPERATING, spread
+from autonad.evaluation.line_result import OPERATING, FoundFile, OperatingFile, spread
+from autonad.evaluation.result import MetricsFile, RocFile
 from autonad.files import read_json, write_text_atomic
+from autonad.reading.shapes import Shape
 from autonad.steps.prepare import Prepared
+
+
+class ShownRulesFile(OperatingFile):
+    """`operating.json` with the figures on test."""
+
+    test: FoundFile
+
+
+class AverageFile(Shape):
+    """What is shown of the metrics at one size."""
+
+    miou: float | None = Field(ge=0, le=1)
+    mf1: float | None = Field(ge=0, le=1)
+
+
+class ShownMetricsFile(Shape):
+    """What is shown of `metrics.json`."""
+
+    input: AverageFile
+    intervals: dict[str, dict[str, dict[str, float] | None]]
+    images: int
+    groups: int
+
+
+class ShownLatency(Shape):
+    """The latency of one file."""
+
+    median_ms: float = Field(ge=0, le=1e9)
+    p95_ms: float = Field(ge=0, le=1e9)
+
+
+class ShownLatencyFile(Shape):
+    """What is shown of `latency.json`."""
+
+    model: ShownLatency = Field(alias="model.onnx")
+
+
+class ShownSearchFile(Shape):
+    """What is shown of `search.json`."""
+
+    architecture_key: str
+    parameters: int = Field(ge=0)
+    target: str
+
+
+class RegistrationFile(Shape):
+    """What is shown of `registration.json`."""
+
+    model: str
+    version: int | str | None = None
+    champion: bool
+    line: FoundFile | None
+    reasons: list[str]
+
 
 # The interface compares runs by these.
 FIGURES = ("miou", "mf1", "foreground_miou")
@@ -55,11 +113,11 @@ def show_evaluation(folder: Path, *, metrics: Any, confusion: Any, roc: Any, rep
         roc: Likewise.
         report: An output of type `dsl.HTML`.
     """
-    found = read_json(folder / "metrics.json", "the evaluation")
+    found = read_json(folder / "metrics.json", "the evaluation", MetricsFile)
     show_figures(metrics, **{name: found["input"].get(name) for name in FIGURES})
     show_figures(metrics, **{f"native_{name}": found["native"].get(name) for name in FIGURES})
     confusion.log_confusion_matrix(found["classes"], found["input"]["confusion"])
-    curve = read_json(folder / "roc.json", "the evaluation's ROC curve")
+    curve = read_json(folder / "roc.json", "the evaluation's ROC curve", RocFile)
     roc.log_roc_curve(curve["false_alarm_rate"], curve["detection_rate"], curve["threshold"])
     show_page(folder / "report.html", report)
 
@@ -73,7 +131,7 @@ def show_rules(folder: Path, *, rules: Any, metrics: Any, report: Any) -> None:
         metrics: An output of type `dsl.Metrics`.
         report: An output of type `dsl.HTML`.
     """
-    operating = read_json(folder / OPERATING, "the rules' figures")
+    operating = read_json(folder / OPERATING, "the rules' figures", ShownRulesFile)
     goal, promise, found = operating["goal"], operating["promise"], operating["test"]
     rules.metadata.update(target=goal["kind"], rate=goal["rate"], promise=promise["text"])
     show_figures(metrics, promised=float(promise["kept"]), promised_at_most=promise["upper"])
@@ -103,10 +161,10 @@ def show_summary(artifact: Any, search: str, evaluation: str, export: str, regis
         export: Export folder.
         registration: Registration folder.
     """
-    searched = read_json(Path(search) / "search.json", "the search")
-    metrics = read_json(Path(evaluation) / "metrics.json", "the evaluation")
-    latency = read_json(Path(export) / "latency.json", "the export's latency")[MODEL]
-    decided = read_json(Path(registration) / "registration.json", "the registration")
+    searched = read_json(Path(search) / "search.json", "the search", ShownSearchFile)
+    metrics = read_json(Path(evaluation) / "metrics.json", "the evaluation", ShownMetricsFile)
+    latency = read_json(Path(export) / "latency.json", "the export's latency", ShownLatencyFile)[MODEL]
+    decided = read_json(Path(registration) / "registration.json", "the registration", RegistrationFile)
     interval = metrics["intervals"]["input"]["miou"]
     between = f" ({_percent(interval['low'])} to {_percent(interval['high'])})" if interval else ""
     rows = [

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from autonad.console import shown
 from autonad.errors import first_line
 
 LARGEST_JSON, LARGEST_YAML = 2**27, 2**18  # bytes
@@ -101,8 +102,8 @@ class _Shallow(yaml.SafeLoader):
 
 
 def folded(text: str, most: int = _LONGEST_REASON) -> str:
-    """What another program says, in one line of at most so many characters."""
-    line = " ".join(text[: 4 * most].split())
+    """What another program says, in one line of at most so many characters that can be seen."""
+    line = shown(" ".join(text[: 4 * most].split()))
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 

@@ -89,6 +89,23 @@ def read_table(path: Path, columns: Mapping[str, Column], *, others: bool = Fals
     return table.reset_index(drop=True)
 
 
+def read_metadata(path: Path, key: bytes) -> bytes:
+    """What the metadata of a parquet file's columns say under a key.
+
+    Raises:
+        Unreadable: Nothing, or it is no parquet.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        found = (pq.read_schema(path).metadata or {}).get(key)
+    except (OSError, ValueError) as error:
+        raise Unreadable(folded(str(error)) or type(error).__name__) from error
+    if found is None:
+        raise Unreadable(f"it says nothing under {key.decode()!r}")
+    return bytes(found)
+
+
 def _check_types(table: Any, columns: Mapping[str, Column]) -> None:
     """Make sure that the columns are there, once each, and hold what they should."""
     names = table.column_names
@@ -109,7 +126,10 @@ def _is_of(kind: Any, wanted: Kind) -> bool:
 
     if wanted in ("counts", "numbers"):
         inner: Kind = "count" if wanted == "counts" else "number"
-        return (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and _is_of(kind.value_type, inner)
+        if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+            return False
+        # Where every list is empty, nothing says what would be in them.
+        return pa.types.is_null(kind.value_type) or _is_of(kind.value_type, inner)
     return any(getattr(pa.types, name)(kind) for name in _ARROW[wanted])
 
 

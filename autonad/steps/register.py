@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from autonad.config import Config
 from autonad.config.context import Context
 from autonad.deploy import MODEL
-from autonad.errors import ConfigError, ExportError, TrackingError
+from autonad.errors import ConfigError, ExportError, TrackingError, one_line
 from autonad.steps.step import begin, dataset_name, tracking_settings
 from autonad.tracking.tags import ARCHITECTURE, FINGERPRINT, HARDWARE_KEY, MISSES, MODEL_NAME, OVERKILL
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from autonad.data.dataset import Dataset
     from autonad.deploy.shipped import ShippedNetwork
     from autonad.deploy.verdict import Verdict
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 # Longest side of the image that is registered as an example, pixels.
 EXAMPLE_SIDE = 512
+_KNOWN = ("image", "group", "sha256", "split")  # what a champion keeps of its images
 # Tags of a version: what its rules do.
 LINE_TAGS = ((OVERKILL, "overkill"), (MISSES, "misses"))
 
@@ -181,9 +184,10 @@ def _read(config: Config, export: Path, evaluation: Path, dataset: Path, target:
 
 
 def _check_evaluation(evaluation: Path, challenger: ShippedNetwork, source: Dataset) -> None:
+    from autonad.evaluation.result import MetricsFile
     from autonad.files import read_json
 
-    told = read_json(evaluation / "metrics.json", "the evaluation").get("parameters", {})
+    told = read_json(evaluation / "metrics.json", "the evaluation", MetricsFile)["parameters"]
     weights = challenger.provenance.get("weights_sha256")
     if told.get("weights_sha256") != weights or told.get("dataset") != source.fingerprint:
         what = "other weights" if told.get("weights_sha256") != weights else "another dataset"
@@ -202,11 +206,11 @@ def _latency(
     budget_ms: float | None,
 ) -> Verdict:
     """The latency on the target against the budget."""
-    from autonad.deploy.latency_figure import target_latency
+    from autonad.deploy.latency_figure import LatencyFile, target_latency
     from autonad.deploy.verdict import judge_latency
     from autonad.files import read_json
 
-    here = read_json(export / "latency.json", "the exported network's latency")[MODEL]
+    here = read_json(export / "latency.json", "the exported network's latency", LatencyFile)[MODEL]
     latency_ms = target_latency(challenger.provenance, here, key)
     return judge_latency(latency_ms, budget_ms, config.register.latency_tolerance, where)
 
@@ -219,8 +223,6 @@ def _verdict(
     Raises:
         TrackingError: The champion's files cannot be fetched, or were changed.
     """
-    import pandas as pd
-
     from autonad.deploy.contest import IMAGES, Champion, hold_contest
     from autonad.deploy.shipped import ShippedNetwork
     from autonad.deploy.verdict import Verdict
@@ -239,12 +241,24 @@ def _verdict(
         model=champion.name,
         title=str(champion),
         network=ShippedNetwork.open(place / MODEL, config.threads),
-        images=pd.read_parquet(place / IMAGES),
+        images=_images(place / IMAGES),
         notes=(note,) if moved else (),
     )
     return hold_contest(
         rival, entry.network, entry.source, config.register, seed=config.seed, console=context.console
     )
+
+
+def _images(path: Path) -> pd.DataFrame:
+    """The images that a champion knows, as `_add` kept them."""
+    from autonad.reading.tables import TEXT, read_table
+
+    try:
+        return read_table(path, dict.fromkeys(_KNOWN, TEXT))
+    except (OSError, ValueError) as error:
+        raise TrackingError(
+            f"the champion's {path.name} is damaged ({one_line(error)}); roll back"
+        ) from error
 
 
 def _add(registry: Registry, entry: _Entry, temporary: Path, run_id: str | None) -> Version:
@@ -253,7 +267,7 @@ def _add(registry: Registry, entry: _Entry, temporary: Path, run_id: str | None)
     from autonad.files import write_text_atomic
 
     images = temporary / IMAGES
-    entry.source.manifest[["image", "group", "sha256", "split"]].to_parquet(images, index=False)
+    entry.source.manifest[list(_KNOWN)].to_parquet(images, index=False)
     architecture = temporary / "architecture.json"
     write_text_atomic(architecture, entry.network.architecture.to_json())
     files = {MODEL: entry.folder / MODEL, IMAGES: images, "architecture.json": architecture}

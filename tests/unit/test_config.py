@@ -200,7 +200,7 @@ def test_all_faults_are_named_at_once() -> None:
         ("search.population", "section.key=value"),
         ("=5", "section.key=value"),
         ("search.population.x=5", "search.population is"),
-        ("data.fractions=[0.5", "not YAML"),
+        ("data.fractions=[0.5", "no YAML"),
     ],
 )
 def test_a_malformed_override_is_shown(override: str, part: str) -> None:
