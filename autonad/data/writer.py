@@ -25,6 +25,7 @@ from autonad.data.dataset import (
     unknown_values,
 )
 from autonad.data.images import encode_png
+from autonad.detector.csv_files import guarded_table
 from autonad.errors import DatasetError, StorageError
 from autonad.files import write_json
 
@@ -176,7 +177,7 @@ class DatasetWriter:
             write_json(self._building / CLASSES, {**about, "classes": list(self.classes)})
             if reasons:
                 table = pd.DataFrame(reasons).sort_values("item")
-                table.to_csv(self._building / "quarantine" / "reasons.csv", index=False)
+                guarded_table(table).to_csv(self._building / "quarantine" / "reasons.csv", index=False)
             self._put_in_place()
 
     def _put_in_place(self) -> None:

@@ -14,6 +14,7 @@ from autonad.evaluation.line_result import OPERATING, FoundFile, OperatingFile, 
 from autonad.evaluation.result import MetricsFile, RocFile
 from autonad.files import read_json, write_text_atomic
 from autonad.reading.shapes import Shape
+from autonad.report.kit import as_markdown, cells
 from autonad.steps.prepare import Prepared
 
 
@@ -178,8 +179,8 @@ def show_summary(artifact: Any, search: str, evaluation: str, export: str, regis
         ("target", str(searched["target"])),
         ("latency in this pod", f"{latency['median_ms']:.2f} ms median, {latency['p95_ms']:.2f} ms p95"),
     ]
-    table = ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]
-    reasons = [f"- {reason}" for reason in decided["reasons"]]
+    table = ["| | |", "| --- | --- |", *(f"| {cells(row)} |" for row in rows)]
+    reasons = [f"- {as_markdown(reason)}" for reason in decided["reasons"]]
     text = "\n".join(("# The new detector", "", *table, "", *reasons)) + "\n"
     write_text_atomic(Path(artifact.path), text)
 
