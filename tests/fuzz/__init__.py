@@ -1,4 +1,4 @@
-"""Damaged files on their way into a dataset, or from one step to the next: at most one clear line comes of them.
+"""Damaged files on their way into a dataset, or from one step to the next: one line at most comes of them.
 
 sources            small source folders, and which of their files are damaged; also
                    published_sources and tool_sources; source: what they are

@@ -174,12 +174,7 @@ def _losses(source: Source, target: Target, report: ImportReport) -> list[str]:
 
 def _refusal(target: Target, message: str) -> list[str]:
     wrong = [] if target.images is None else [f"one damaged file, nothing imported: {message:.160}"]
-    # A refusal may list what was found, a line for each.
-    wrong += (
-        [f"control code in a message: {message!r:.100}"]
-        if not message.replace("\n", "").isprintable()
-        else []
-    )
+    wrong += [f"control code in a message: {message!r:.100}"] * (not message.isprintable())
     return wrong + ([f"long message: {len(message)}: {message[:60]!r}"] if len(message) > LONGEST else [])
 
 
