@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.detector.spec import DetectorSpec
 
+_NO_ZIP = (BadZipFile, zlib.error)
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 # No rule shall count smaller regions, pixels.
 LEAST_AREA = 4

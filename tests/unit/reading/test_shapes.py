@@ -55,6 +55,6 @@ def test_a_wrong_field_is_named_in_a_line(change: dict[str, Any], part: str) -> 
 def test_a_file_that_holds_no_object_is_refused(tmp_path: Path, content: Any) -> None:
     write_json(tmp_path / "metrics.json", content)
 
-    with pytest.raises(StorageError, match="the evaluation at .* cannot be read: it holds") as refused:
+    with pytest.raises(StorageError, match=r"the evaluation at .* cannot be read: it holds") as refused:
         read_json(tmp_path / "metrics.json", "the evaluation")
     assert "run the step that writes it again" in str(refused.value)
