@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.detector.spec import DetectorSpec
 
-_NO_ZIP = (BadZipFile, zlib.error)
+# For what it cannot open, zipfile raises RuntimeError too.
+_NO_ZIP = (BadZipFile, zlib.error, RuntimeError)
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 # No rule shall count smaller regions, pixels.
 LEAST_AREA = 4
@@ -113,7 +114,8 @@ class Candidates:
         ) as error:
             reason = folded(one_line(error))
             raise StorageError(
-                f"{path} cannot be read as an evaluation's candidates ({reason}); run `autonad evaluate` again"
+                f"{path} cannot be read as an evaluation's candidates ({reason}); run `autonad evaluate` "
+                "again"
             ) from error
         return found
 
