@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autonad.detector.csv_files import guarded_table
 from autonad.evaluation.bootstrap import bootstrap_intervals
@@ -60,6 +60,12 @@ class RocFile(Shape):
     false_alarm_rate: list[float]
     detection_rate: list[float]
     threshold: list[float | None]
+
+    @model_validator(mode="after")
+    def _one_row_each(self) -> Self:
+        if not len(self.false_alarm_rate) == len(self.detection_rate) == len(self.threshold):
+            raise ValueError("its lists must have one length")
+        return self
 
 
 Size = Literal["input", "native"]

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
+from google.protobuf.message import DecodeError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -93,7 +94,8 @@ def safetensors(content: bytes, rng: Rng) -> bytes:
     elif what == 2:
         tensors[name] = array.reshape(-1)[:-1].copy()
     elif what == 3:
-        tensors[name] = array.astype(pick(rng, (np.float64, np.float16, np.int64, np.uint8)))
+        with np.errstate(all="ignore"):
+            tensors[name] = array.astype(pick(rng, (np.float64, np.float16, np.int64, np.uint8)))
     elif what == 4:
         tensors[name] = array[None].copy()
     elif array.dtype.kind == "f" and array.size:
@@ -106,9 +108,15 @@ def safetensors(content: bytes, rng: Rng) -> bytes:
 
 def network(content: bytes, rng: Rng) -> bytes:
     """What an ONNX file says about itself, changed."""
-    model = onnx.load_from_string(content)
+    try:
+        model = onnx.load_from_string(content)
+    except DecodeError:
+        return content
+    if not model.metadata_props:
+        return content
     entry = model.metadata_props[0]
-    told = json_value(entry.value.encode(), rng)
+    value: str | bytes = entry.value  # bytes where they are no text
+    told = json_value(value if isinstance(value, bytes) else value.encode(), rng)
     entry.value = told.decode(errors="replace")
     if rng.random() < 0.1:
         entry.key = "other"

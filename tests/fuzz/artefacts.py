@@ -33,7 +33,7 @@ from autonad.detector.finished import Finished
 from autonad.detector.kept import Remembered, read_predicted, save_predicted
 from autonad.detector.rules import Rules
 from autonad.detector.spec import DetectorSpec
-from autonad.errors import ConfigError
+from autonad.errors import ConfigError, StorageError
 from autonad.evaluation.candidates import Candidates
 from autonad.evaluation.choosing import Goal
 from autonad.evaluation.image_level import ImageVerdict
@@ -47,6 +47,7 @@ from autonad.latency.sums import calibrate
 from autonad.latency.table import COLUMNS, LatencyTable
 from autonad.latency.target import Target
 from autonad.network import AutoNADNet, SuperNet
+from autonad.reading.bounds import Unreadable
 from autonad.reading.tables import read_table
 from autonad.report.content import read_inputs, training_history
 from autonad.search.ask_tell import evolve
@@ -379,7 +380,10 @@ def _judged(root: Path, rng: np.random.Generator) -> dict[str, Artefact]:
         show_summary(_output(folder / "shown"), *[str(folder / "evaluation")] * 4)
 
     def per_image(folder: Path) -> object:
-        return read_table(folder / "evaluation/per_image.parquet", PER_IMAGE, others=True)
+        try:
+            return read_table(folder / "evaluation/per_image.parquet", PER_IMAGE, others=True)
+        except Unreadable as error:
+            raise StorageError(str(error)) from error
 
     def candidates(folder: Path) -> object:
         return split_figures(
