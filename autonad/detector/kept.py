@@ -158,7 +158,7 @@ def read_predicted(path: Path) -> Remembered:
             told = check_shape(parse_json(str(picture.info[_TEXT])), RememberedFile)
         lists = {name: tuple(told[name]) for name in ("looks", "classes", "defects")}
         return Remembered(**{**told, **lists})
-    except (OSError, KeyError, TypeError, ValueError, SyntaxError) as error:
+    except (OSError, KeyError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DatasetError(
             f"{path.name} does not say what the detector saw ({folded(one_line(error))}); take it and its "
             "image out"

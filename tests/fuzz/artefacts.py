@@ -430,7 +430,7 @@ def _shipped(root: Path, rng: np.random.Generator) -> dict[str, Artefact]:
 
     def posted(folder: Path) -> object:
         try:
-            return parse_rules((folder / "data.yaml").read_bytes().decode(errors="replace"), CLASSES, None)
+            return parse_rules((folder / "posted.yaml").read_bytes().decode(errors="replace"), CLASSES, None)
         except Refusal as refusal:
             raise ConfigError(str(refusal)) from refusal
 
@@ -439,7 +439,7 @@ def _shipped(root: Path, rng: np.random.Generator) -> dict[str, Artefact]:
         "results": Artefact("results.jsonl", "lines", results),
         "unsent": Artefact("unsent.jsonl", "lines", lambda folder: read_points(folder / "unsent.jsonl")),
         "kept": Artefact("kept.png", "png", lambda folder: read_predicted(folder / "kept.png")),
-        "posted-rules": Artefact("data.yaml", "yaml", posted),
+        "posted-rules": Artefact("posted.yaml", "yaml", posted),
         "tool-yaml": Artefact("data.yaml", "yaml", lambda folder: read_yaml_file(folder / "data.yaml")),
     }
 
