@@ -411,10 +411,8 @@ def _shipped(root: Path, rng: np.random.Generator) -> dict[str, Artefact]:
             finished.add({"image": name, "stamp": "1", "output": name[0], "problem": None})
     points = [{"name": "val/miou", "value": 0.5, "step": n, "timestamp_ms": 1} for n in range(3)]
     write_text_atomic(root / "unsent.jsonl", "".join(json.dumps(point) + "\n" for point in points))
-    write_text_atomic(
-        root / "data.yaml",
-        "names:\n  0: crack\n  1: hole\nmm_per_pixel: 0.1\nclasses: {crack: {review: 0.5}}\n",
-    )
+    write_text_atomic(root / "data.yaml", "names:\n  0: crack\n  1: hole\n")
+    write_text_atomic(root / "posted.yaml", "mm_per_pixel: 0.1\nclasses:\n  crack: {review: 0.5}\n")
     remembered = Remembered(
         "a.png", "NG", "a crack", 0.5, (0.1,), CLASSES, ({"class": "crack"},), "ab", {}, "2026"
     )
