@@ -84,19 +84,25 @@ def write_json(path: Path, value: Any) -> None:
     write_text_atomic(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
+def cell(value: Any) -> Any:
+    """A value as a cell of a CSV file that no spreadsheet takes for a formula."""
+    dangerous = ("=", "+", "-", "@", "\t", "\r")
+    return f"'{value}" if isinstance(value, str) and value.startswith(dangerous) else value
+
+
 def read_json(path: Path, what: str, shape: type[BaseModel] | None = None) -> dict[str, Any]:
     """Read a JSON object that a previous step has written.
 
     Args:
         path: The file.
         what: What it is to the user, for the message ("the supernet").
-        shape: What it must hold, see `autonad.reading.shapes`; None takes any object.
+        shape: What it must hold, see `autonad.reading.shape_checks`; None takes any object.
 
     Raises:
         StorageError: The file is missing, is no JSON object of this shape, or cannot be read.
     """
     from autonad.reading.bounds import Unreadable, parse_json, read_bytes
-    from autonad.reading.shapes import Shape, check_shape
+    from autonad.reading.shape_checks import Shape, check_shape
 
     try:
         return check_shape(parse_json(read_bytes(path)), shape or Shape)

@@ -9,7 +9,7 @@ from typing import Any
 
 from autonad.config import Config
 from autonad.files import read_json
-from autonad.reading.shapes import Shape
+from autonad.reading.shape_checks import Shape
 
 # How often a run reports or saves does not change what it ends with.
 _CADENCE = {"checkpoint_every"}

@@ -21,8 +21,8 @@ from autonad.data.dataset import Dataset
 from autonad.errors import DatasetError, StorageError, one_line
 from autonad.files import read_json, sha256_file, write_atomic, write_json
 from autonad.reading.bounds import Unreadable, folded
-from autonad.reading.shapes import Shape
-from autonad.reading.tables import TEXT, Column, read_table
+from autonad.reading.shape_checks import Shape
+from autonad.reading.table_checks import TEXT, Column, read_table
 
 PIN, MANIFEST, FEATURES = "pin.json", "manifest.parquet", "features.parquet"
 PINNED_COLUMNS = ("image", "group", "batch", "split", "sha256")

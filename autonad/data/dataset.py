@@ -31,8 +31,8 @@ from pydantic import Field
 from autonad.data.images import IGNORE, MAX_PIXELS, read_image, read_mask
 from autonad.errors import DatasetError, one_line
 from autonad.reading.bounds import Unreadable, folded, parse_json, read_bytes
-from autonad.reading.shapes import Shape, check_shape
-from autonad.reading.tables import TEXT, Column, read_table
+from autonad.reading.shape_checks import Shape, check_shape
+from autonad.reading.table_checks import TEXT, Column, read_table
 
 BACKGROUND = "background"
 SPLITS = ("train", "val", "test")

@@ -21,7 +21,7 @@ from autonad.data.dataset import UNLABELLED, Dataset
 from autonad.data.descriptors import PRECISION, DescriptorFile, Rows, Selected
 from autonad.data.runs import Runs
 from autonad.data.similarity import describe
-from autonad.reading.tables import COUNT, TEXT, Column, read_table
+from autonad.reading.table_checks import COUNT, TEXT, Column, read_table
 
 FINGERPRINTS = "fingerprints.parquet"
 _SCHEME = 2  # 1, which is not written: all channels of grey images, masks pixel by pixel

@@ -25,9 +25,8 @@ from autonad.data.dataset import (
     unknown_values,
 )
 from autonad.data.images import encode_png
-from autonad.detector.csv_files import guarded_table
 from autonad.errors import DatasetError, StorageError
-from autonad.files import write_json
+from autonad.files import cell, write_json
 
 INITIAL = "initial"  # the batch of images that no ingest brought
 
@@ -177,7 +176,7 @@ class DatasetWriter:
             write_json(self._building / CLASSES, {**about, "classes": list(self.classes)})
             if reasons:
                 table = pd.DataFrame(reasons).sort_values("item")
-                guarded_table(table).to_csv(self._building / "quarantine" / "reasons.csv", index=False)
+                table.map(cell).to_csv(self._building / "quarantine" / "reasons.csv", index=False)
             self._put_in_place()
 
     def _put_in_place(self) -> None:

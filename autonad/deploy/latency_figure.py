@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from autonad.reading.shapes import Shape
+from autonad.reading.shape_checks import Shape
 
 
 class FileLatency(Shape):

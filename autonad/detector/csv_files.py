@@ -7,13 +7,10 @@ import io
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from autonad.errors import StorageError
-from autonad.files import write_atomic
-
-if TYPE_CHECKING:
-    import pandas as pd
+from autonad.files import cell, write_atomic
 
 DEFECTS, VERDICTS = "defects.csv", "verdicts.csv"
 UNREADABLE = "UNREADABLE"
@@ -125,14 +122,4 @@ def _fill(verdicts: TextIO, defects: TextIO, entries: Iterable[dict[str, Any]]) 
 
 def guarded(row: Sequence[Any]) -> list[Any]:
     """A row whose texts no spreadsheet takes for formulas."""
-    return [_guarded(one) for one in row]
-
-
-def guarded_table(table: pd.DataFrame) -> pd.DataFrame:
-    """A table whose texts no spreadsheet takes for formulas."""
-    return table.map(_guarded)
-
-
-def _guarded(value: Any) -> Any:
-    dangerous = ("=", "+", "-", "@", "\t", "\r")
-    return f"'{value}" if isinstance(value, str) and value.startswith(dangerous) else value
+    return [cell(one) for one in row]

@@ -13,7 +13,7 @@ from typing import Any
 
 from autonad.errors import StorageError
 from autonad.reading.bounds import Unreadable, parse_json
-from autonad.reading.shapes import Shape, check_shape
+from autonad.reading.shape_checks import Shape, check_shape
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from autonad.detector.judged import Verdict
 from autonad.detector.outputs import COLOURS
 from autonad.errors import DatasetError, one_line
 from autonad.reading.bounds import folded, parse_json
-from autonad.reading.shapes import Shape, check_shape
+from autonad.reading.shape_checks import Shape, check_shape
 
 IMAGES, PREDICTED = "images", "predicted"
 _TEXT = "autonad"

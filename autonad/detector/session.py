@@ -14,7 +14,7 @@ from autonad.detector.rules import Rules
 from autonad.detector.spec import DetectorSpec
 from autonad.errors import AutonadError, CheckpointError, ConfigError, ExportError, first_line
 from autonad.reading.bounds import Unreadable, folded, parse_json
-from autonad.reading.shapes import Shape, check_shape
+from autonad.reading.shape_checks import Shape, check_shape
 
 # The one metadata property of the file; its value is JSON.
 METADATA_KEY = "autonad"

@@ -11,7 +11,7 @@ from pydantic import Field
 from autonad.detector.tiles import Tiling
 from autonad.errors import CheckpointError
 from autonad.reading.bounds import folded
-from autonad.reading.shapes import Shape, check_shape
+from autonad.reading.shape_checks import Shape, check_shape
 
 _Side = Annotated[int, Field(ge=1, le=65_536)]
 _Channels = Field(min_length=3, max_length=3)

@@ -17,7 +17,7 @@ from autonad.evaluation.choosing import Choice, Goal, choose_rules, lowest_promi
 from autonad.evaluation.operating import ANY, split_figures
 from autonad.evaluation.operating_curves import CurvePoint, curve_points
 from autonad.files import write_atomic, write_json, write_text_atomic
-from autonad.reading.shapes import Shape
+from autonad.reading.shape_checks import Shape
 
 RULES, OPERATING, CURVES = "rules.yaml", "operating.json", "curves.csv"
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from autonad.detector.csv_files import guarded_table
 from autonad.evaluation.bootstrap import bootstrap_intervals
 from autonad.evaluation.image_level import ImageVerdict, summarise_images
 from autonad.evaluation.metrics import compute_metrics
-from autonad.files import write_atomic, write_json
-from autonad.reading.shapes import Shape
-from autonad.reading.tables import COUNT, TEXT, Column
+from autonad.files import cell, write_atomic, write_json
+from autonad.reading.shape_checks import Shape
+from autonad.reading.table_checks import COUNT, TEXT, Column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,7 +171,7 @@ def write_evaluation(folder: Path, metrics: dict[str, Any], per_image: pd.DataFr
 
     rows = [{"class": name, **entry} for name, entry in metrics["input"]["classes"].items()]
     classes = pd.DataFrame(rows)
-    write_atomic(folder / "classes.csv", lambda path: guarded_table(classes).to_csv(path, index=False))
+    write_atomic(folder / "classes.csv", lambda path: classes.map(cell).to_csv(path, index=False))
     write_json(folder / "metrics.json", metrics)
     write_atomic(folder / "per_image.parquet", lambda path: per_image.to_parquet(path, index=False))
 

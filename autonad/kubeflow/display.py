@@ -13,7 +13,7 @@ from autonad.deploy import MODEL
 from autonad.evaluation.line_result import OPERATING, FoundFile, OperatingFile, spread
 from autonad.evaluation.result import MetricsFile, RocFile
 from autonad.files import read_json, write_text_atomic
-from autonad.reading.shapes import Shape
+from autonad.reading.shape_checks import Shape
 from autonad.report.kit import as_markdown, cells
 from autonad.steps.prepare import Prepared
 

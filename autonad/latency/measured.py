@@ -16,7 +16,7 @@ from autonad.latency.profile_settings import ProfileSettings
 from autonad.latency.quality import Quality
 from autonad.latency.target import Target
 from autonad.reading.bounds import folded
-from autonad.reading.shapes import faults
+from autonad.reading.shape_checks import faults
 from autonad.space import SearchSpace
 
 FORMAT = 2

@@ -13,7 +13,7 @@ from autonad.errors import LatencyError, one_line
 from autonad.files import read_json, write_json
 from autonad.latency.table import LatencyTable
 from autonad.reading.bounds import folded
-from autonad.reading.shapes import Shape
+from autonad.reading.shape_checks import Shape
 from autonad.space import EDGE_OPERATORS, EDGES, OPERATORS, SamplingPrior
 
 

@@ -19,8 +19,8 @@ from autonad.latency.quality import REMEDY
 from autonad.latency.sums import Calibration
 from autonad.latency.target import Target
 from autonad.reading.bounds import parse_json
-from autonad.reading.shapes import Shape, check_shape
-from autonad.reading.tables import COUNT, TEXT, Column, Kind, read_metadata, read_table
+from autonad.reading.shape_checks import Shape, check_shape
+from autonad.reading.table_checks import COUNT, TEXT, Column, Kind, read_metadata, read_table
 from autonad.space import Architecture
 
 Making = Literal["profile", "records"]

@@ -17,7 +17,7 @@ from autonad.files import read_json, write_json
 from autonad.latency import machine
 from autonad.latency.support import SUPPORTED, Precision, Provider, Runtime, runtime_version
 from autonad.reading.bounds import parse_json
-from autonad.reading.shapes import faults
+from autonad.reading.shape_checks import faults
 
 # All but the name, and the memory: a network that fits is not faster in more of it.
 DECIDING = ("runtime", "provider", "precision", "threads", "cpu", "cores", "gpu", "os", "arch", "version")

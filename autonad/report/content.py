@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from autonad.errors import StorageError, one_line
-from autonad.reading.shapes import Shape
-from autonad.reading.tables import COUNT, Column, read_table
+from autonad.reading.shape_checks import Shape
+from autonad.reading.table_checks import COUNT, Column, read_table
 from autonad.report.units import milliseconds, per_image, whole
 
 if TYPE_CHECKING:

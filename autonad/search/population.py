@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from autonad.reading.tables import COUNT, NUMBER, TEXT, Column
+from autonad.reading.table_checks import COUNT, NUMBER, TEXT, Column
 from autonad.search.ranking import Evaluation, Ranking, checked
 from autonad.space import Architecture
 

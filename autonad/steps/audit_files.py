@@ -30,7 +30,7 @@ def write_audit(step: Step, folder: Path, content: AuditContent) -> Path:
     Raises:
         StorageError: The folder cannot be written.
     """
-    from autonad.detector.csv_files import guarded_table
+    from autonad.files import cell
     from autonad.report.audit_page import write_audit_page
 
     try:
@@ -38,7 +38,7 @@ def write_audit(step: Step, folder: Path, content: AuditContent) -> Path:
     except OSError as error:
         raise StorageError(f"cannot write {folder}: {error.strerror}; choose a writable folder") from error
     write_audit_page(folder / PAGE, content)
-    table = guarded_table(content.faults)
+    table = content.faults.map(cell)
     write_text_atomic(folder / TABLE, table.to_csv(index=False, lineterminator="\n"))
     step.attach(folder, PAGE, TABLE)
     return folder / TABLE

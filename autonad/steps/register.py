@@ -251,7 +251,7 @@ def _verdict(
 
 def _images(path: Path) -> pd.DataFrame:
     """The images that a champion knows, as `_add` kept them."""
-    from autonad.reading.tables import TEXT, read_table
+    from autonad.reading.table_checks import TEXT, read_table
 
     try:
         return read_table(path, dict.fromkeys(_KNOWN, TEXT))

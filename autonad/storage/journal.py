@@ -10,7 +10,7 @@ from typing import Any
 from autonad.errors import StorageError, one_line
 from autonad.files import write_text_atomic
 from autonad.reading.bounds import parse_json
-from autonad.reading.shapes import Shape, check_shape
+from autonad.reading.shape_checks import Shape, check_shape
 
 
 class Journal:

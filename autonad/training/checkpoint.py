@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from autonad.errors import CheckpointError, StorageError, one_line
 from autonad.files import read_json, remove_leftovers, write_atomic, write_json
 from autonad.reading.bounds import folded
-from autonad.reading.shapes import Shape
+from autonad.reading.shape_checks import Shape
 from autonad.storage.checkpoints import Resume
 
 POINTER = "latest.json"

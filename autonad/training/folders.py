@@ -15,7 +15,7 @@ from autonad.errors import ArchitectureError, StorageError
 from autonad.files import read_json, write_atomic, write_json, write_text_atomic
 from autonad.network import AutoNADNet, SuperNet
 from autonad.reading.bounds import read_bytes
-from autonad.reading.shapes import Shape
+from autonad.reading.shape_checks import Shape
 from autonad.space import Architecture, SearchSpace
 from autonad.training.checkpoint import check_fit, load_into, load_weights, save_weights
 

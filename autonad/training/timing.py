@@ -16,8 +16,8 @@ from torch import Tensor
 from autonad.errors import StorageError, one_line
 from autonad.files import write_text_atomic
 from autonad.reading.bounds import Unreadable, folded, parse_json
-from autonad.reading.shapes import Shape, check_shape
-from autonad.reading.tables import COUNT, TEXT, Column, read_table
+from autonad.reading.shape_checks import Shape, check_shape
+from autonad.reading.table_checks import COUNT, TEXT, Column, read_table
 from autonad.space import Architecture
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ from autonad.latency.table import COLUMNS, LatencyTable
 from autonad.latency.target import Target
 from autonad.network import AutoNADNet, SuperNet
 from autonad.reading.bounds import Unreadable
-from autonad.reading.tables import read_table
+from autonad.reading.table_checks import read_table
 from autonad.report.content import read_inputs, training_history
 from autonad.search.ask_tell import evolve
 from autonad.search.evolution import Evolution

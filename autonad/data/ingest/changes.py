@@ -21,10 +21,9 @@ import pandas as pd
 from autonad.data.dataset import CLASSES, MANIFEST, NEXT_CLASSES, read_about
 from autonad.data.ingest.quarantine import QUARANTINE
 from autonad.data.ingest.staging import FOLDER
-from autonad.detector.csv_files import guarded_table
 from autonad.errors import StorageError
-from autonad.files import read_json, remove_leftovers, sha256_file, write_json
-from autonad.reading.shapes import Shape
+from autonad.files import cell, read_json, remove_leftovers, sha256_file, write_json
+from autonad.reading.shape_checks import Shape
 from autonad.storage.source import unsafe_key
 
 REASONS = "reasons.csv"
@@ -135,7 +134,7 @@ def _prepare(root: Path, changes: Changes) -> None:
         classes = about["classes"] if changes.classes is None else list(changes.classes)
         write_json(following / CLASSES, {**about, **changes.about, "classes": classes})
     if changes.reasons:
-        guarded_table(_reasons(root, changes.reasons)).to_csv(following / REASONS, index=False)
+        _reasons(root, changes.reasons).map(cell).to_csv(following / REASONS, index=False)
     journal = {
         "manifest": sha256_file(following / MANIFEST),
         "added": {place: Path(path).relative_to(root).as_posix() for place, path in changes.added.items()},

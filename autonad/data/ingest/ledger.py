@@ -18,8 +18,8 @@ from pydantic import Field
 
 from autonad.errors import DatasetError, one_line
 from autonad.reading.bounds import Unreadable, folded, parse_json, read_bytes
-from autonad.reading.shapes import Shape, check_shape
-from autonad.reading.tables import TEXT, read_table
+from autonad.reading.shape_checks import Shape, check_shape
+from autonad.reading.table_checks import TEXT, read_table
 from autonad.storage.source import Entry
 
 INGESTED = "ingested.parquet"

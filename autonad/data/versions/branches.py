@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from autonad.data.versions.remote import is_md5
 from autonad.errors import DatasetError
 from autonad.reading.bounds import Unreadable, parse_json
-from autonad.reading.shapes import check_shape
+from autonad.reading.shape_checks import check_shape
 
 MAIN = "main"
 _AT_MOST = 64 * 1024  # bytes of a pointer

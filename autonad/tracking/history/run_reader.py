@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from autonad.errors import AutonadError, cause_of
 from autonad.reading.bounds import Unreadable, parse_json, read_bytes
-from autonad.reading.shapes import Shape, check_shape
+from autonad.reading.shape_checks import Shape, check_shape
 from autonad.report.compared import Compared
 from autonad.space import Architecture
 from autonad.tracking.connection import CONNECT, FAILURES, MlflowClient, clear_failures, patient
@@ -162,7 +162,7 @@ def _architecture(path: Path) -> Architecture:
 
 def read_population(path: Path) -> pd.DataFrame:
     """A search's `population.parquet`."""
-    from autonad.reading.tables import read_table
+    from autonad.reading.table_checks import read_table
     from autonad.search.population import POPULATION
 
     return read_table(path, POPULATION)
@@ -171,6 +171,6 @@ def read_population(path: Path) -> pd.DataFrame:
 def _images(path: Path) -> pd.DataFrame:
     """An evaluation's `per_image.parquet`."""
     from autonad.evaluation.result import PER_IMAGE
-    from autonad.reading.tables import read_table
+    from autonad.reading.table_checks import read_table
 
     return read_table(path, PER_IMAGE, others=True)

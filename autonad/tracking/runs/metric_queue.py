@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field
 
 from autonad.errors import cause_of
 from autonad.reading.bounds import Unreadable, parse_json
-from autonad.reading.shapes import Shape, check_shape
+from autonad.reading.shape_checks import Shape, check_shape
 
 # How often the thread looks whether a batch has become old enough.
 LOOK_SECONDS = 1.0

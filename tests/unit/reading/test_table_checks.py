@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from autonad.reading.bounds import Unreadable
-from autonad.reading.tables import COUNT, TEXT, Column, read_table
+from autonad.reading.table_checks import COUNT, TEXT, Column, read_table
 
 COLUMNS = {
     "name": TEXT,

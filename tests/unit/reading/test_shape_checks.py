@@ -11,7 +11,7 @@ from pydantic import Field
 from autonad.errors import StorageError
 from autonad.files import read_json, write_json
 from autonad.reading.bounds import Unreadable
-from autonad.reading.shapes import Shape, check_shape
+from autonad.reading.shape_checks import Shape, check_shape
 
 
 class Inner(Shape):
