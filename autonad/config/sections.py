@@ -5,9 +5,10 @@ What designs and trains the network is in `design_sections.py`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autonad.config.fields import (
     MOST,
@@ -114,6 +115,15 @@ class DecideConfig(Section):
     force: Literal["none", "search", "train"] = Field(
         "none", description="what is done whatever is found: a search, or supernet and search"
     )
+
+    @model_validator(mode="after")
+    def _fine_enough(self) -> Self:
+        least = math.ceil(2 / self.alpha) - 1
+        if self.permutations < least:
+            raise ValueError(
+                f"permutations is {self.permutations}, and alpha {self.alpha:g} needs at least {least}"
+            )
+        return self
 
 
 class EvaluateConfig(Section):
