@@ -105,7 +105,7 @@ class Pin:
             ) from error
         if key != about.get("key"):
             raise StorageError(
-                f"the pin in {folder} says that its key is {about.get('key')}, its manifest gives {key}; "
+                f"the pin in {folder} says that its key is {folded(about['key'], 40)}, its manifest gives {key}; "
                 f"{remedy}"
             )
         return pin
