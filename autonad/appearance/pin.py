@@ -105,8 +105,8 @@ class Pin:
             ) from error
         if key != about.get("key"):
             raise StorageError(
-                f"the pin in {folder} says that its key is {folded(about['key'], 40)}, its manifest gives {key}; "
-                f"{remedy}"
+                f"the pin in {folder} says that its key is {folded(about['key'], 40)}, its manifest "
+                f"gives {key}; {remedy}"
             )
         return pin
 
