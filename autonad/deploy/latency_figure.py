@@ -15,7 +15,6 @@ class FileLatency(Shape):
 
     hardware_key: str
     median_ms: float = Field(ge=0, le=1e9)
-    p95_ms: float = Field(ge=0, le=1e9)
 
 
 class LatencyFile(Shape):

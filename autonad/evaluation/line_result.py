@@ -22,6 +22,12 @@ from autonad.reading.shape_checks import Shape
 RULES, OPERATING, CURVES = "rules.yaml", "operating.json", "curves.csv"
 
 
+class EvaluatedFile(Shape):
+    """What other steps rely on in `metrics.json`: of which weights and images it is."""
+
+    parameters: dict[str, Any]
+
+
 class RateFile(Shape):
     """A rate of `operating.json`, as `autonad.evaluation.proportions.rate_over` gives it."""
 

@@ -184,10 +184,10 @@ def _read(config: Config, export: Path, evaluation: Path, dataset: Path, target:
 
 
 def _check_evaluation(evaluation: Path, challenger: ShippedNetwork, source: Dataset) -> None:
-    from autonad.evaluation.result import MetricsFile
+    from autonad.evaluation.line_result import EvaluatedFile
     from autonad.files import read_json
 
-    told = read_json(evaluation / "metrics.json", "the evaluation", MetricsFile)["parameters"]
+    told = read_json(evaluation / "metrics.json", "the evaluation", EvaluatedFile)["parameters"]
     weights = challenger.provenance.get("weights_sha256")
     if told.get("weights_sha256") != weights or told.get("dataset") != source.fingerprint:
         what = "other weights" if told.get("weights_sha256") != weights else "another dataset"

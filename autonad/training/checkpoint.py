@@ -269,7 +269,10 @@ def _check_slots(optimizer: torch.optim.Optimizer, state: dict[int, dict[str, Te
         ValueError: It has not, or belongs to no parameter.
     """
     parameters = [one for group in optimizer.param_groups for one in group["params"]]
+    names = {name for slots in state.values() for name in slots}
     for index, slots in state.items():
+        if slots.keys() != names:
+            raise ValueError(f"parameter {index} lacks {', '.join(sorted(names - slots.keys()))}")
         if index >= len(parameters):
             raise ValueError(f"there is no parameter {index}")
         for name, tensor in slots.items():
