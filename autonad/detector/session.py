@@ -120,7 +120,10 @@ def _check_signature(session: Any, spec: DetectorSpec, path: Path) -> None:
         {one.name: one.shape for one in found} for found in (session.get_inputs(), session.get_outputs())
     )
     image, logits = inputs.get("image", ()), outputs.get("logits", ())
-    if len(inputs) != 1 or list(image[1:]) != [3, *spec.size] or list(logits[1:2]) != [spec.num_classes]:
+    needed = zip([*image[1:], *logits[1:2]], [3, *spec.size, spec.num_classes], strict=False)
+    # A size that the file leaves open is a name there.
+    wrong = any(isinstance(side, int) and side != wanted for side, wanted in needed)
+    if len(inputs) != 1 or len(image) != 4 or len(logits) != 4 or wrong:
         raise ExportError(
             f"{path} takes {folded(str(inputs), 60)} and gives {folded(str(outputs), 60)}, and says that it "
             f"has {spec.num_classes} classes and an input of {spec.height} x {spec.width}; {_REMEDY}"
