@@ -32,10 +32,10 @@ cluster-test: $(STAMP) ## Run the pipelines on a real Kubeflow backend; an hour
 
 # Each kind of file begins with this seed; `make fuzz ONLY=KIND:SEED` tries one file again.
 SEED ?= 0
-COUNT ?= 5000
+COUNT ?= 10000
 
-fuzz: $(STAMP) ## Damage 5,000 files and import each; minutes
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(if $(ONLY),--only $(ONLY),--seed $(SEED) --count $(COUNT))
+fuzz: $(STAMP) ## Damage 10,000 files and read each; minutes
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m tests.fuzz $(if $(ONLY),--only $(ONLY),--seed $(SEED) --count $(COUNT))
 
 check: $(STAMP) ## Check format, style, types and what could be unsafe
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

@@ -58,8 +58,8 @@ def abridged(text: str, most: int = 1000) -> str:
 
 
 def printable(message: str) -> str:
-    """A message of several lines as the command line prints it."""
-    return "\n".join(abridged(line) for line in message.split("\n"))
+    """A message as the command line prints it: in one line, also where its cause had several."""
+    return abridged(" ".join(message.split()))
 
 
 def some(names: Sequence[str], most: int = 3) -> str:

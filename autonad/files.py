@@ -10,9 +10,13 @@ import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autonad.errors import StorageError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.DOTALL)
 # The mask can only be read by setting it, which is not safe once threads run.
@@ -98,23 +102,34 @@ def write_json(path: Path, value: Any) -> None:
     write_text_atomic(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
-def read_json(path: Path, what: str) -> Any:
-    """Read a JSON file that a previous step has written.
+def cell(value: Any) -> Any:
+    """A value as a cell of a CSV file that no spreadsheet takes for a formula."""
+    dangerous = ("=", "+", "-", "@", "\t", "\r")
+    return f"'{value}" if isinstance(value, str) and value.startswith(dangerous) else value
+
+
+def read_json(path: Path, what: str, shape: type[BaseModel] | None = None) -> dict[str, Any]:
+    """Read a JSON object that a previous step has written.
 
     Args:
         path: The file.
         what: What it is to the user, for the message ("the supernet").
+        shape: What it must hold, see `autonad.reading.shape_checks`; None takes any object.
 
     Raises:
-        StorageError: The file is missing or is not JSON.
+        StorageError: The file is missing, is no JSON object of this shape, or cannot be read.
     """
+    from autonad.reading.bounds import Unreadable, parse_json, read_bytes
+    from autonad.reading.shape_checks import Shape, check_shape
+
     try:
-        return json.loads(path.read_text())
+        return check_shape(parse_json(read_bytes(path)), shape or Shape)
     except FileNotFoundError as error:
         raise StorageError(
             f"{what} is not at {path}; check the folder, or run the step that writes it"
         ) from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, Unreadable) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise StorageError(
-            f"{what} at {path} cannot be read: {error}; run the step that writes it again"
+            f"{what} at {path} cannot be read: {reason}; run the step that writes it again"
         ) from error

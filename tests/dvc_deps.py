@@ -17,12 +17,14 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "autonad"
-# What never changes a result: pages and figures, words for people, where runs are logged, who calls, where
-# copies are kept, and what DVC calls a dataset. The values of config/ come in by `params`.
+# What never changes a result: how files are checked before they are believed, pages and figures, words for
+# people, where runs are logged, who calls, where copies are kept, and what DVC calls a dataset. The values of
+# config/ come in by `params`.
 LEFT_OUT = (
     "__init__.py",
     "errors.py",
     "console.py",
+    "reading",
     "config",
     "storage",
     "data/dvc_record.py",

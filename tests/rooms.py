@@ -13,9 +13,10 @@ PACKAGE = ROOT / "autonad"
 # Imports point one way: a room may use those before it in this list (see docs/architecture.md).
 ORDER = (
     "errors",
-    "files",
     "locks",
     "console",
+    "reading",
+    "files",
     "config",
     "space",
     "storage",

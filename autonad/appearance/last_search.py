@@ -8,11 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from autonad.config import Config
-from autonad.errors import StorageError
 from autonad.files import read_json
+from autonad.reading.shape_checks import Shape
 
 # How often a run reports or saves does not change what it ends with.
 _CADENCE = {"checkpoint_every"}
+
+
+class SettingsFile(Shape):
+    """What `search.json` says about settings."""
+
+    latency_budget_ms: float | list[float] | None
+    search: dict[str, Any]
+    supernet: dict[str, Any] | None
+
+
+class LastSearchFile(Shape):
+    """What the next decision relies on in `search.json`."""
+
+    pin_key: str | None
+    hardware_key: str
+    target: str
+    settings: SettingsFile
 
 
 @dataclass(frozen=True)
@@ -81,22 +98,16 @@ def read_last_search(folder: Path | None) -> LastSearch | None:
     """
     if folder is None or not (folder / "search.json").is_file():
         return None
-    found = read_json(folder / "search.json", "the last search")
-    try:
-        settings = found["settings"]
-        return LastSearch(
-            pin_key=found["pin_key"],
-            hardware_key=found["hardware_key"],
-            target=found["target"],
-            latency_budget_ms=settings["latency_budget_ms"],
-            search_settings=settings["search"],
-            supernet_settings=settings["supernet"],
-        )
-    except (KeyError, TypeError) as error:
-        raise StorageError(
-            f"{folder / 'search.json'} does not say what the search was run with ({error}); run "
-            "`autonad search` again"
-        ) from error
+    found = read_json(folder / "search.json", "the last search", LastSearchFile)
+    settings = found["settings"]
+    return LastSearch(
+        pin_key=found["pin_key"],
+        hardware_key=found["hardware_key"],
+        target=found["target"],
+        latency_budget_ms=settings["latency_budget_ms"],
+        search_settings=settings["search"],
+        supernet_settings=settings["supernet"],
+    )
 
 
 def _dotted(**sections: Any) -> dict[str, Any]:

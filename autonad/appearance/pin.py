@@ -14,14 +14,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from autonad.data.dataset import Dataset
-from autonad.errors import DatasetError, StorageError
+from autonad.errors import DatasetError, StorageError, one_line
 from autonad.files import read_json, sha256_file, write_atomic, write_json
+from autonad.reading.bounds import Unreadable, folded
+from autonad.reading.shape_checks import Shape
+from autonad.reading.table_checks import TEXT, Column, read_table
 
 PIN, MANIFEST, FEATURES = "pin.json", "manifest.parquet", "features.parquet"
 PINNED_COLUMNS = ("image", "group", "batch", "split", "sha256")
+
+
+class PinFile(Shape):
+    """`pin.json`."""
+
+    key: str
+    classes: list[str]
+    calibration: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -75,24 +87,39 @@ class Pin:
         Raises:
             StorageError: It is missing, incomplete, or its files do not belong together.
         """
-        about = read_json(folder / PIN, "the pin")
+        about = read_json(folder / PIN, "the pin", PinFile)
         remedy = "restore it with `dvc checkout` or `dvc pull`, or force a new search"
         try:
             pin = cls(
-                pd.read_parquet(folder / MANIFEST),
-                pd.read_parquet(folder / FEATURES),
+                read_table(folder / MANIFEST, dict.fromkeys(PINNED_COLUMNS, TEXT)),
+                _features(folder / FEATURES, len(about["classes"])),
                 tuple(about["classes"]),
                 about["calibration"],
             )
             key = pin.key
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StorageError(f"the pin in {folder} is damaged ({error}); {remedy}") from error
+            if list(pin.features["image"]) != list(pin.manifest["image"]):
+                raise Unreadable(f"{FEATURES} is of other images than {MANIFEST}")
+        except (OSError, ValueError) as error:
+            raise StorageError(
+                f"the pin in {folder} is damaged ({folded(one_line(error))}); {remedy}"
+            ) from error
         if key != about.get("key"):
             raise StorageError(
-                f"the pin in {folder} says that its key is {about.get('key')}, its manifest gives {key}; "
-                f"{remedy}"
+                f"the pin in {folder} says that its key is {folded(about['key'], 40)}, its manifest "
+                f"gives {key}; {remedy}"
             )
         return pin
+
+
+def _features(path: Path, num_classes: int) -> pd.DataFrame:
+    columns = {"image": TEXT, "group": TEXT, "batch": TEXT}
+    shown = Column("counts", least=1, most=num_classes - 1)
+    table = read_table(path, {**columns, "classes": shown}, others=True)
+    figures = table.drop(columns=[*columns, "classes"])
+    for name, kind in figures.dtypes.items():
+        if kind.kind not in "fi" or np.isinf(figures[name]).any():
+            raise Unreadable(f"column {folded(str(name), 60)} of {FEATURES} holds no finite numbers")
+    return table
 
 
 def exists(folder: Path) -> bool:

@@ -10,6 +10,7 @@ from autonad.appearance.pin import PINNED_COLUMNS, Pin, pin_rows
 from autonad.config import DecideConfig
 from autonad.data.dataset import Dataset
 from autonad.errors import DatasetError
+from autonad.reading.bounds import folded
 
 
 def make_pin(dataset: Dataset, settings: DecideConfig, seed: int, report: Callable[[str], None]) -> Pin:
@@ -48,4 +49,9 @@ def calibration_note(pin: Pin) -> str:
     """What the pin's calibration says against the tests; empty if nothing."""
     if pin.calibration is None:
         return "the tests were not calibrated on this pin"
-    return Calibration.from_dict(pin.calibration).warning
+    try:
+        return Calibration.from_dict(pin.calibration).warning
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DatasetError(
+            f"the pin's calibration is damaged ({folded(repr(error))}); force a new search"
+        ) from error

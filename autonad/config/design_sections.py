@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from autonad.config.fields import Count, Fraction, Positive, Section
+from autonad.config.fields import BatchSize, Count, Fraction, NotNegative, Positive, Section
 
 
 class SpaceConfig(Section):
@@ -27,17 +27,17 @@ class TrainingConfig(Section):
     """One run of the training loop."""
 
     epochs: Count = Field(45, description="passes over the training images")
-    batch_size: Count = Field(8, description="images per step")
+    batch_size: BatchSize = Field(8, description="images per step")
     optimizer: Literal["adamw", "adam"] = Field("adamw", description="optimiser")
     learning_rate: Positive = Field(
         1e-3, description="peak learning rate; it is not scaled by the batch size"
     )
-    weight_decay: Annotated[float, Field(ge=0)] = Field(0.05, description="of weights of two or more axes")
+    weight_decay: NotNegative = Field(0.05, description="of weights of two or more axes")
     schedule: Literal["cosine", "poly"] = Field("cosine", description="decay of the learning rate to zero")
     warmup: Fraction = Field(0.05, description="share of steps over which the learning rate rises")
     clip_norm: Positive | None = Field(1.0, description="limit of the gradient's norm")
-    cross_entropy: Annotated[float, Field(ge=0)] = Field(1.0, description="weight of the cross-entropy loss")
-    dice: Annotated[float, Field(ge=0)] = Field(1.0, description="weight of the Dice loss")
+    cross_entropy: NotNegative = Field(1.0, description="weight of the cross-entropy loss")
+    dice: NotNegative = Field(1.0, description="weight of the Dice loss")
     class_balance: Fraction = Field(
         0.0, description="lifts rare classes in the cross-entropy: 0 not at all, 1 until all count the same"
     )
@@ -131,16 +131,18 @@ class RetrainConfig(TrainingConfig):
 class LatencyConfig(Section):
     """Measuring latency."""
 
-    warmup: Annotated[int, Field(ge=0)] = Field(5, description="runs before timing")
-    repeats: Annotated[int, Field(ge=3)] = Field(20, description="timed runs")
-    networks: Annotated[int, Field(ge=4)] = Field(16, description="whole networks that calibrate the table")
+    warmup: Annotated[int, Field(ge=0, le=100_000)] = Field(5, description="runs before timing")
+    repeats: Annotated[int, Field(ge=3, le=100_000)] = Field(20, description="timed runs")
+    networks: Annotated[int, Field(ge=4, le=100_000)] = Field(
+        16, description="whole networks that calibrate the table"
+    )
     accept_noise: bool = Field(
         False, description="use a latency table that a busy machine measured, also under a latency budget"
     )
     temperature: Positive = Field(
         1.0, description="sharpness of the prior; small favours fast operators more"
     )
-    shrinkage: Annotated[float, Field(ge=0)] = Field(5.0, description="records that a uniform prior is worth")
+    shrinkage: NotNegative = Field(5.0, description="records that a uniform prior is worth")
 
 
 class SearchConfig(Section):
@@ -156,12 +158,14 @@ class SearchConfig(Section):
         "input",
         description="pixels that the mIoU counts: of the network's input, or of each image's own size",
     )
-    population: Annotated[int, Field(ge=2)] = Field(24, description="architectures per generation, N")
+    population: Annotated[int, Field(ge=2, le=100_000)] = Field(
+        24, description="architectures per generation, N"
+    )
     generations: Count = Field(8, description="generations, G")
     top_k: Count = Field(10, description="parents kept per generation")
     mutation_rate: Fraction = Field(0.2, description="probability per gene, p_m")
     crossover_rate: Fraction = Field(0.4, description="probability per pair, p_c")
-    latency_weight: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+    latency_weight: NotNegative | Literal["auto"] = Field(
         "auto",
         description="λ, mIoU fraction per ms; auto: σ(latency) costs half of σ(mIoU) in the first population",
     )
@@ -211,10 +215,10 @@ class SearchConfig(Section):
 class AssessSupernetConfig(Section):
     """Judging how well the supernet ranks architectures."""
 
-    architectures: Annotated[int, Field(ge=4)] = Field(
+    architectures: Annotated[int, Field(ge=4, le=100_000)] = Field(
         24, description="architectures that are also trained from scratch, from the fastest to the slowest"
     )
-    sample: Annotated[int, Field(ge=4)] = Field(
+    sample: Annotated[int, Field(ge=4, le=100_000)] = Field(
         2000, description="architectures that they are chosen from, by predicted latency"
     )
     minutes: Positive | None = Field(

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError
 
 from autonad.config.design_sections import (
@@ -21,9 +20,9 @@ from autonad.config.design_sections import (
     SpaceConfig,
     SupernetConfig,
 )
-from autonad.config.explaining import LONGEST, LONGEST_VALUE, cut, explain, misplaced, quoted
+from autonad.config.explaining import LONGEST_VALUE, cut, explain, misplaced, quoted
+from autonad.config.fields import Seed, Threads
 from autonad.config.sections import (
-    Count,
     DataConfig,
     DecideConfig,
     EvaluateConfig,
@@ -37,22 +36,20 @@ from autonad.config.sections import (
     SynthesizeConfig,
     TrackingConfig,
 )
+from autonad.console import abridged
 from autonad.errors import ConfigError, one_line
+from autonad.reading.bounds import LARGEST_YAML, Unreadable, folded, parse_yaml, read_bytes
 
 # pydantic warns of a field that is called like a method of its metaclass; instances do not see that method.
 warnings.filterwarnings("ignore", message='Field name "register" in "Config" shadows an attribute')
 
 
-# PyYAML lets errors of Python through, of dates, numbers and depth.
-NO_YAML = (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError)
-
-
 class Config(Section):
     """The whole of params.yaml."""
 
-    seed: int = Field(0, description="seed of everything that has no seed of its own")
-    threads: Count | None = Field(None, description="CPU threads of torch; absent: all cores")
-    processes: Count | None = Field(None, description="processes that train together; absent: one per GPU")
+    seed: Seed = Field(0, description="seed of everything that has no seed of its own")
+    threads: Threads | None = Field(None, description="CPU threads of torch; absent: all cores")
+    processes: Threads | None = Field(None, description="processes that train together; absent: one per GPU")
     data: DataConfig = DataConfig()
     ingest: IngestConfig = IngestConfig()
     synthesize: SynthesizeConfig = SynthesizeConfig()
@@ -85,13 +82,14 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     text = ""
     if path is not None:
         try:
-            text = path.read_text()
+            text = read_bytes(path, LARGEST_YAML).decode()
         except FileNotFoundError as error:
             raise ConfigError(
                 f"there is no parameter file {path}; create it or name another with --params"
             ) from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(cut(f"{path} cannot be read as YAML: {one_line(error)}", LONGEST)) from error
+        except (OSError, ValueError) as error:
+            reason = folded(one_line(error))
+            raise ConfigError(f"{abridged(str(path), 100)} cannot be read as YAML: {reason}") from error
     sources = [str(path)] * (path is not None) + ["--set"] * bool(overrides)
     return parse_config(text, overrides, source=" with ".join(sources))
 
@@ -108,9 +106,9 @@ def parse_config(text: str, overrides: Sequence[str] = (), *, source: str) -> Co
         ConfigError: See `load_config`.
     """
     try:
-        data: Any = yaml.safe_load(text) or {}
-    except NO_YAML as error:
-        raise ConfigError(cut(f"{source} cannot be read as YAML: {one_line(error)}", LONGEST)) from error
+        data: Any = parse_yaml(text) or {}
+    except Unreadable as error:
+        raise ConfigError(f"{abridged(source, 100)} cannot be read as YAML: {error}") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{source} holds a {type(data).__name__}; it must hold sections such as 'search:'")
     # Before anything is assigned into them: an override that a form makes is nobody's mistake.
@@ -136,8 +134,8 @@ def _assign(data: dict[str, Any], override: str) -> None:
             raise ConfigError(f"{said}: {cut(section, LONGEST_VALUE)} is a value, not a section")
         data = inner
     try:
-        data[key] = yaml.safe_load(text)
-    except NO_YAML as error:
+        data[key] = parse_yaml(text)
+    except Unreadable as error:
         raise ConfigError(
-            f"{said}: the value is not YAML; write it as in params.yaml, such as data.fractions=[0.8,0.1,0.1]"
+            f"{said}: {error}; write it as in params.yaml, such as data.fractions=[0.8,0.1,0.1]"
         ) from error

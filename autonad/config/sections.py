@@ -5,11 +5,23 @@ What designs and trains the network is in `design_sections.py`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from autonad.config.fields import Count, Fraction, Positive, Section
+from autonad.config.fields import (
+    MOST,
+    Count,
+    CountOrNone,
+    Fraction,
+    NotNegative,
+    Positive,
+    Section,
+    Seed,
+    Side,
+    Threads,
+)
 
 
 class DataConfig(Section):
@@ -27,7 +39,7 @@ class DataConfig(Section):
     max_megapixels: Annotated[float, Field(gt=0, le=178)] = Field(
         50.0, description="larger images are refused, million pixels"
     )
-    split_seed: int = Field(0, description="seed of the split")
+    split_seed: Seed = Field(0, description="seed of the split")
 
 
 class IngestConfig(Section):
@@ -37,38 +49,36 @@ class IngestConfig(Section):
     attempts: Annotated[int, Field(ge=1, le=20)] = Field(
         4, description="tries of a request, and of a download that breaks off"
     )
-    workers: Count = Field(2, description="threads that decode images")
+    workers: Threads = Field(2, description="threads that decode images")
 
 
 class SynthesizeConfig(Section):
     """The generated dataset."""
 
     num_images: Count = Field(300, description="images")
-    image_side: Annotated[int, Field(ge=32)] = Field(128, description="height and width, pixels")
+    image_side: Side = Field(128, description="height and width, pixels")
     materials: tuple[str, ...] = Field(("steel", "ceramic"), description="surface materials")
     classes: tuple[str, ...] = Field(("crack", "blowhole", "scratch"), description="defect classes")
-    contrast: Annotated[float, Field(ge=0)] = Field(
-        1.0, description="visibility of the defects; 1 is moderate"
-    )
+    contrast: NotNegative = Field(1.0, description="visibility of the defects; 1 is moderate")
     defect_size: Annotated[float, Field(ge=0.2, le=2)] = Field(
         1.0, description="size of the defects; 1 is usual"
     )
-    brightness: float = Field(0.0, description="added to every image, fraction of white")
-    blur: Annotated[float, Field(ge=0)] = Field(
-        0.5, description="blur of the camera, pixels of standard deviation"
+    brightness: Annotated[float, Field(ge=-1, le=1)] = Field(
+        0.0, description="added to every image, fraction of white"
     )
-    noise: Annotated[float, Field(ge=0)] = Field(0.015, description="noise of the camera, fraction of white")
+    blur: NotNegative = Field(0.5, description="blur of the camera, pixels of standard deviation")
+    noise: NotNegative = Field(0.015, description="noise of the camera, fraction of white")
     defect_free: Fraction = Field(0.0, description="share of parts without defects")
-    seed: int = Field(0, description="seed of images and split")
+    seed: Seed = Field(0, description="seed of images and split")
 
 
 class InputConfig(Section):
     """The network's input."""
 
-    height: Annotated[int, Field(ge=32)] = Field(128, description="rows, pixels")
-    width: Annotated[int, Field(ge=32)] = Field(128, description="columns, pixels")
+    height: Side = Field(128, description="rows, pixels")
+    width: Side = Field(128, description="columns, pixels")
     keep_aspect: bool = Field(True, description="pad with 'ignore' instead of stretching")
-    tile: Literal["none", "auto"] | Annotated[int, Field(ge=32)] = Field(
+    tile: Literal["none", "auto"] | Side = Field(
         "none",
         description="cut images into tiles of so many rows, pixels of the file; auto: where defects get lost",
     )
@@ -91,24 +101,37 @@ class DecideConfig(Section):
     alpha: Annotated[float, Field(gt=0, le=0.2)] = Field(
         0.01, description="false alarms that are accepted, share of decisions without any change"
     )
-    permutations: Annotated[int, Field(ge=100)] = Field(2000, description="of whole parts, per test")
+    permutations: Annotated[int, Field(ge=100, le=1_000_000)] = Field(
+        2000, description="of whole parts, per test"
+    )
     minimum_effect: Fraction = Field(
         0.1, description="a difference that is smaller does not count, however certain: 2 AUC − 1"
     )
     window: Count = Field(3, description="newest batches that are looked at, n")
     confirm: Count = Field(1, description="of these, how many must look different, k")
-    calibration_draws: Annotated[int, Field(ge=0)] = Field(
+    calibration_draws: CountOrNone = Field(
         200, description="unchanged batches drawn from a new pin to measure the false alarms (0: none)"
     )
     force: Literal["none", "search", "train"] = Field(
         "none", description="what is done whatever is found: a search, or supernet and search"
     )
 
+    @model_validator(mode="after")
+    def _fine_enough(self) -> Self:
+        least = math.ceil(2 / self.alpha) - 1
+        if self.permutations < least:
+            raise ValueError(
+                f"permutations is {self.permutations}, and alpha {self.alpha:g} needs at least {least}"
+            )
+        return self
+
 
 class EvaluateConfig(Section):
     """Evaluation on the test split."""
 
-    resamples: Annotated[int, Field(ge=100)] = Field(2000, description="bootstrap resamples over groups")
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)] = Field(
+        2000, description="bootstrap resamples over groups"
+    )
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="level of the intervals")
     panels: Count = Field(12, description="images shown in the report")
     test_time: Literal["none", "flips", "flips+scales"] = Field(
@@ -130,7 +153,7 @@ class FitThresholdsConfig(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(
         0.95, description="of the promise, over parts; level of the intervals"
     )
-    min_areas_px: tuple[Annotated[float, Field(ge=4)], ...] = Field(
+    min_areas_px: tuple[Annotated[float, Field(ge=4, le=MOST)], ...] = Field(
         (4, 9, 16, 36, 64, 144, 256), min_length=1, description="smallest defects that are tried, pixels"
     )
 
@@ -176,8 +199,10 @@ class RegisterConfig(Section):
     probability: Annotated[float, Field(ge=0.5, lt=1)] = Field(
         0.95, description="P(better) that a challenger needs; an equal one wins at most 1 minus this often"
     )
-    resamples: Annotated[int, Field(ge=100)] = Field(2000, description="bootstrap resamples over groups")
-    latency_tolerance: Annotated[float, Field(ge=0)] = Field(
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)] = Field(
+        2000, description="bootstrap resamples over groups"
+    )
+    latency_tolerance: NotNegative = Field(
         0.05, description="share by which the measured median may exceed search.latency_budget_ms"
     )
 
@@ -188,10 +213,10 @@ class GcConfig(Section):
     keep_searches: Count = Field(
         3, description="newest finished searches, per dataset and target, whose weights are kept"
     )
-    keep_challengers: Annotated[int, Field(ge=0)] = Field(
+    keep_challengers: CountOrNone = Field(
         5, description="newest versions that are kept, per registered model, beside those with an alias"
     )
-    min_age_days: Annotated[float, Field(ge=0)] = Field(14.0, description="nothing younger goes, days")
+    min_age_days: NotNegative = Field(14.0, description="nothing younger goes, days")
 
 
 class TrackingConfig(Section):

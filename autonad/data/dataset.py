@@ -22,14 +22,17 @@ import json
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from autonad.data.images import IGNORE, MAX_PIXELS, read_image, read_mask
-from autonad.errors import DatasetError, StorageError
-from autonad.files import read_json
+from autonad.errors import DatasetError, one_line
+from autonad.reading.bounds import Unreadable, folded, parse_json, read_bytes
+from autonad.reading.shape_checks import Shape, check_shape
+from autonad.reading.table_checks import TEXT, Column, read_table
 
 BACKGROUND = "background"
 SPLITS = ("train", "val", "test")
@@ -37,8 +40,31 @@ UNLABELLED = "unlabelled"
 COLUMNS = ("image", "mask", "group", "batch", "split", "sha256", "mask_sha256", "height", "width", "pixels")
 MANIFEST = "manifest.parquet"
 CLASSES = "classes.json"
+# As the file has them; sides of an image and its pixels fit into a sample's memory by far.
+_TABLE = {
+    **dict.fromkeys(("image", "mask", "group", "batch", "split", "sha256"), TEXT),
+    "mask_sha256": Column("text", optional=True),
+    **dict.fromkeys(("height", "width"), Column("count", least=1, most=10**6)),
+    "pixels": Column("counts", least=0, most=10**12),
+}
 # While an ingest brings new classes, classes.json names both lists; the manifest decides which one holds.
 NEXT_CLASSES = "next_classes"
+
+
+class FaultFile(Shape):
+    """A fault that an import found."""
+
+    severity: Literal["error", "warning", "info"]
+    kind: str
+    item: str
+    message: str
+
+
+class AboutFile(Shape):
+    """What is relied on in classes.json, beside the names."""
+
+    faults: list[FaultFile] = Field([])
+    reading: dict[str, Any] | None = None
 
 
 class Dataset:
@@ -78,7 +104,8 @@ class Dataset:
                 f"{root} is no dataset: it lacks {MANIFEST} or {CLASSES}; make one from your images with "
                 "`autonad import-data`"
             )
-        classes, about = _read_classes(root / CLASSES)
+        about = read_about(root)
+        classes = check_classes(about.pop("classes"))
         upcoming = tuple(about.pop(NEXT_CLASSES, classes))
         manifest, classes = _read_manifest(root / MANIFEST, classes, upcoming)
         if manifest.empty:
@@ -104,7 +131,7 @@ class Dataset:
         """
         rows = self.manifest[self.manifest["split"] == name].reset_index(drop=True)
         if rows.empty:
-            known = ", ".join(sorted(self.manifest["split"].unique()))
+            known = folded(", ".join(sorted(self.manifest["split"].unique())), 100)
             raise DatasetError(f"dataset {self.root} has no images in split {name!r}; it has {known}")
         return rows
 
@@ -212,18 +239,33 @@ def check_classes(names: Iterable[str]) -> tuple[str, ...]:
     return classes
 
 
-def _read_classes(path: Path) -> tuple[tuple[str, ...], dict[str, Any]]:
+def read_about(root: Path) -> dict[str, Any]:
+    """The content of a dataset's classes.json, which names its classes.
+
+    Raises:
+        DatasetError: It is missing or damaged.
+    """
+    path = root / CLASSES
     try:
-        content = read_json(path, "the list of classes")
-    except StorageError as error:
-        raise DatasetError(str(error)) from error
-    about = content if isinstance(content, dict) else {"classes": content}
-    names = about.get("classes")
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        content = parse_json(read_bytes(path))
+    except (OSError, ValueError) as error:
         raise DatasetError(
-            f'{path} must hold {{"classes": ["background", "scratch", ...]}}; got {content!r:.80}'
-        )
-    return check_classes(names), {key: value for key, value in about.items() if key != "classes"}
+            f"the list of classes at {path} cannot be read: {one_line(error)}; restore it, or import the "
+            "data again"
+        ) from error
+    about = content if isinstance(content, dict) else {"classes": content}
+    for key in ("classes", NEXT_CLASSES):
+        names = about.get(key, [] if key == NEXT_CLASSES else None)
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise DatasetError(
+                f'{path} must hold {{"{key}": ["background", "scratch", ...]}}; got '
+                f"{folded(repr(content), 80)}"
+            )
+    try:
+        check_shape(about, AboutFile)
+    except Unreadable as error:
+        raise DatasetError(f"{path} is damaged: {error}; restore it, or import the data again") from error
+    return about
 
 
 def _read_manifest(
@@ -232,15 +274,12 @@ def _read_manifest(
     """The manifest and the classes that it counts: the present ones, or those of an ingest cut short."""
     remedy = "restore it, or import the data again"
     try:
-        manifest = pd.read_parquet(path)
-    except Exception as error:  # pyarrow raises its own, OSError or ValueError, depending on the damage
-        raise DatasetError(f"{path} cannot be read: {str(error).splitlines()[0]:.100}; {remedy}") from error
+        manifest = read_table(path, _TABLE)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read: {one_line(error)}; {remedy}") from error
     # "mask_sha256" may be absent in a manifest written by other tools; it then does not distinguish datasets.
     if "mask_sha256" not in manifest:
         manifest["mask_sha256"] = ""
-    missing = [name for name in COLUMNS if name not in manifest]
-    if missing:
-        raise DatasetError(f"{path} lacks the columns {', '.join(missing)}; {remedy}")
     lengths = {len(value) for value in manifest["pixels"]}
     if lengths == {len(upcoming)}:
         classes = upcoming
@@ -251,5 +290,9 @@ def _read_manifest(
     for column in ("image", "mask"):
         for value in manifest[column]:
             if Path(value).is_absolute() or ".." in Path(value).parts:
-                raise DatasetError(f"{path} names {value!r}, which lies outside of the dataset; {remedy}")
+                raise DatasetError(
+                    f"{path} names {folded(value, 60)!r}, which lies outside of the dataset; {remedy}"
+                )
+    if manifest["image"].duplicated().any() or (manifest["image"] == "").any():
+        raise DatasetError(f"{path} has an image twice, or one without a name; {remedy}")
     return manifest.sort_values("image", kind="stable").reset_index(drop=True), classes

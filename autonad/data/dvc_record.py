@@ -101,10 +101,10 @@ def _locked(lock: dict[str, Any], path: str) -> dict[str, Any] | None:
 
 
 def _yaml(path: Path) -> dict[str, Any]:
-    import yaml
+    from autonad.reading.bounds import parse_yaml, read_bytes
 
     try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        content = parse_yaml(read_bytes(path).decode())
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -21,10 +21,16 @@ from autonad.data.dataset import UNLABELLED, Dataset
 from autonad.data.descriptors import PRECISION, DescriptorFile, Rows, Selected
 from autonad.data.runs import Runs
 from autonad.data.similarity import describe
+from autonad.reading.table_checks import COUNT, TEXT, Column, read_table
 
 FINGERPRINTS = "fingerprints.parquet"
 _SCHEME = 2  # 1, which is not written: all channels of grey images, masks pixel by pixel
-_COLUMNS = ("image", "sha256", "mask_sha256", "content", "labels", "descriptor", "scheme")
+_DESCRIPTOR_BYTES = 1024 * PRECISION().itemsize
+_TABLE = {
+    **dict.fromkeys(("image", "sha256", "mask_sha256", "content", "labels"), TEXT),
+    "descriptor": Column("bytes"),
+    "scheme": COUNT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +148,15 @@ def _read(dataset: Dataset, file: DescriptorFile | None) -> dict[tuple[str, str,
     if not path.is_file():
         return {}
     try:
-        table = pd.read_parquet(path, columns=list(_COLUMNS))
-    except Exception:  # pyarrow raises its own, OSError or ValueError; the images hold everything needed
-        return {}
+        table = read_table(path, _TABLE)
+    except (OSError, ValueError):
+        return {}  # the images hold everything needed
     return {
         (row.image, row.sha256, row.mask_sha256): Fingerprint.kept(
             row.content, row.labels, np.frombuffer(row.descriptor, dtype=PRECISION), file
         )
         for row in _rows(table[table["scheme"] == _SCHEME])
+        if len(row.descriptor) == _DESCRIPTOR_BYTES
     }
 
 

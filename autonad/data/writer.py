@@ -27,7 +27,7 @@ from autonad.data.dataset import (
 from autonad.data.exchange import bring_back, put_in_place
 from autonad.data.images import encode_png
 from autonad.errors import DatasetError, StorageError
-from autonad.files import write_json
+from autonad.files import cell, write_json
 
 INITIAL = "initial"  # the batch of images that no ingest brought
 
@@ -181,7 +181,7 @@ class DatasetWriter:
             write_json(self._building / CLASSES, {**about, "classes": list(self.classes)})
             if reasons:
                 table = pd.DataFrame(reasons).sort_values("item")
-                table.to_csv(self._building / "quarantine" / "reasons.csv", index=False)
+                table.map(cell).to_csv(self._building / "quarantine" / "reasons.csv", index=False)
             put_in_place(self._building, self.output)
 
 

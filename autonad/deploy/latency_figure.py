@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
 from autonad.latency.significant import milliseconds
+from autonad.reading.shape_checks import Shape
+
+
+class FileLatency(Shape):
+    """The latency of one exported file, as `Measurement.to_dict()` gives it."""
+
+    hardware_key: str
+    median_ms: float = Field(ge=0, le=1e9)
+
+
+class LatencyFile(Shape):
+    """`latency.json`: per file that was written its latency."""
+
+    model: FileLatency = Field(alias="model.onnx")
 
 
 def target_latency(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from autonad.errors import StorageError
-from autonad.files import write_atomic
+from autonad.files import cell, write_atomic
 
 DEFECTS, VERDICTS = "defects.csv", "verdicts.csv"
 UNREADABLE = "UNREADABLE"
@@ -122,5 +122,4 @@ def _fill(verdicts: TextIO, defects: TextIO, entries: Iterable[dict[str, Any]]) 
 
 def guarded(row: Sequence[Any]) -> list[Any]:
     """A row whose texts no spreadsheet takes for formulas."""
-    dangerous = ("=", "+", "-", "@", "\t", "\r")
-    return [f"'{one}" if isinstance(one, str) and one.startswith(dangerous) else one for one in row]
+    return [cell(one) for one in row]

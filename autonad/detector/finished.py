@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from autonad.errors import StorageError
+from autonad.reading.bounds import Unreadable, parse_json
+from autonad.reading.shape_checks import Shape, check_shape
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,27 @@ class _Place:
     offset: int
     output: str
     readable: bool
+
+
+class SourceFile(Shape):
+    """Whose results they are."""
+
+    source: str
+
+
+class FirstFile(Shape):
+    """The first line."""
+
+    detector: SourceFile
+
+
+class EntryFile(Shape):
+    """Each further line."""
+
+    image: str
+    stamp: str
+    output: str
+    problem: str | None
 
 
 class Finished:
@@ -127,8 +150,8 @@ class Finished:
         self._file.seek(0)
         first = self._file.readline()
         try:
-            known = json.loads(first)["detector"] if first.endswith(b"\n") else None
-        except (ValueError, KeyError, TypeError) as error:
+            known = check_shape(parse_json(first), FirstFile)["detector"] if first.endswith(b"\n") else None
+        except Unreadable as error:
             raise StorageError(
                 f"{self.path} is not a list of results ({error}); delete it, or choose another folder"
             ) from error
@@ -150,8 +173,8 @@ class Finished:
             try:
                 if not line.endswith(b"\n"):
                     raise ValueError("torn")
-                self._keep(json.loads(line), offset)
-            except (ValueError, KeyError):
+                self._keep(check_shape(parse_json(line), EntryFile), offset)
+            except ValueError:
                 # A line that a kill tore; all behind it is done again.
                 self._file.truncate(offset)
                 return

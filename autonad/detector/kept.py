@@ -14,14 +14,17 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, PngImagePlugin
+from pydantic import ConfigDict, Field
 
 from autonad.detector.judged import Verdict
 from autonad.detector.outputs import COLOURS
-from autonad.errors import DatasetError
+from autonad.errors import DatasetError, one_line
+from autonad.reading.bounds import folded, parse_json
+from autonad.reading.shape_checks import Shape, check_shape
 
 IMAGES, PREDICTED = "images", "predicted"
 _TEXT = "autonad"
@@ -103,6 +106,23 @@ class Remembered:
         return asdict(self)
 
 
+class RememberedFile(Shape):
+    """The same as JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str
+    verdict: Literal["OK", "REVIEW", "NG"]
+    reason: str
+    uncertainty: float = Field(ge=0, le=1)
+    looks: list[float]
+    classes: list[str]
+    defects: list[dict[str, Any]]
+    model: str
+    rules: dict[str, Any]
+    time: str
+
+
 def content_of(image: np.ndarray) -> str:
     """First 12 digits of the sha256 of an image's shape and pixels, uint8 (h, w, 3)."""
     digest = hashlib.sha256(repr(image.shape).encode())
@@ -135,10 +155,11 @@ def read_predicted(path: Path) -> Remembered:
     """
     try:
         with Image.open(path, formats=["PNG"]) as picture:
-            told = json.loads(picture.info[_TEXT])
+            told = check_shape(parse_json(str(picture.info[_TEXT])), RememberedFile)
         lists = {name: tuple(told[name]) for name in ("looks", "classes", "defects")}
         return Remembered(**{**told, **lists})
-    except (OSError, KeyError, TypeError, ValueError, SyntaxError) as error:
+    except (OSError, KeyError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DatasetError(
-            f"{path.name} does not say what the detector saw ({error!r}); take it and its image out"
+            f"{path.name} does not say what the detector saw ({folded(one_line(error))}); take it and its "
+            "image out"
         ) from error

@@ -10,11 +10,11 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, ValidationError
 
 from autonad.config.explaining import explain, quoted
-from autonad.config.fields import Section
+from autonad.config.fields import Count, NotNegative, Positive, Section
 from autonad.errors import ConfigError, one_line
+from autonad.reading.bounds import LARGEST_YAML, folded, parse_yaml, read_bytes
 
 Share = Annotated[float, Field(gt=0, le=1)]
-Least = Annotated[float, Field(ge=0)]
 _Model = TypeVar("_Model", bound=Section)
 
 
@@ -25,11 +25,11 @@ class ClassRule(Section):
     review: Annotated[float, Field(ge=0, le=1)] = Field(
         0.6, description="a defect whose mean probability is lower is for a person to look at"
     )
-    min_area_px: Least = Field(4, description="smaller defects do not count, pixels")
-    min_area_mm2: Least = Field(0, description="smaller defects do not count, mm²")
-    min_length_px: Least = Field(0, description="shorter defects do not count, pixels")
-    min_length_mm: Least = Field(0, description="shorter defects do not count, mm")
-    min_count: Annotated[int, Field(ge=1)] = Field(1, description="fewer defects of the class do not count")
+    min_area_px: NotNegative = Field(4, description="smaller defects do not count, pixels")
+    min_area_mm2: NotNegative = Field(0, description="smaller defects do not count, mm²")
+    min_length_px: NotNegative = Field(0, description="shorter defects do not count, pixels")
+    min_length_mm: NotNegative = Field(0, description="shorter defects do not count, mm")
+    min_count: Count = Field(1, description="fewer defects of the class do not count")
 
     @property
     def in_millimetres(self) -> bool:
@@ -40,13 +40,13 @@ class ClassRule(Section):
 class _General(Section):
     """What holds for all classes."""
 
-    mm_per_pixel: Annotated[float, Field(gt=0)] | None = Field(None, description="side of a pixel, mm")
+    mm_per_pixel: Positive | None = Field(None, description="side of a pixel, mm")
 
 
 class Rules(Section):
     """The rules of a detector, complete: each class of defects has one."""
 
-    mm_per_pixel: Annotated[float, Field(gt=0)] | None
+    mm_per_pixel: Positive | None
     classes: dict[str, ClassRule]
 
     @classmethod
@@ -93,14 +93,14 @@ class Rules(Section):
         Raises:
             ConfigError: The file is missing, is no YAML, or its rules are not ones.
         """
-        import yaml
-
         try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            data = parse_yaml(read_bytes(path, LARGEST_YAML).decode())
         except FileNotFoundError as error:
             raise ConfigError(f"there are no rules at {path}; check the path") from error
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"{path} cannot be read as YAML ({one_line(error)[:200]}); mend it") from error
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"{path} cannot be read as YAML ({folded(one_line(error))}); mend it"
+            ) from error
         return cls.from_dict(data, classes, str(path))
 
     def to_dict(self) -> dict[str, Any]:

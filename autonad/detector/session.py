@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from autonad.detector.rules import Rules
 from autonad.detector.spec import DetectorSpec
 from autonad.errors import AutonadError, CheckpointError, ConfigError, ExportError, first_line
+from autonad.reading.bounds import Unreadable, folded, parse_json
+from autonad.reading.shape_checks import Shape, check_shape
 
 # The one metadata property of the file; its value is JSON.
 METADATA_KEY = "autonad"
@@ -25,6 +27,16 @@ PROVIDERS = {
 }
 
 _REMEDY = "run `autonad export`, or name the file that it wrote"
+
+
+class ToldFile(Shape):
+    """What an exported file says about itself."""
+
+    spec: dict[str, Any]
+    rules: dict[str, Any] = Field({})
+    architecture: dict[str, Any] | None = None
+    parameters: int | None = Field(None, ge=0)
+    provenance: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,13 +74,15 @@ class OnnxNetwork:
             raise ExportError(f"there is no exported network at {path}; {_REMEDY}")
         session = _session(path, threads, _available(provider))
         try:
-            told = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+            text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "null")
+            told = check_shape(parse_json(text), ToldFile)
             spec = DetectorSpec.from_dict(told["spec"])
-        except (KeyError, TypeError, ValueError, CheckpointError) as error:
+        except (Unreadable, UnicodeDecodeError, CheckpointError) as error:
             raise ExportError(
-                f"{path} is ONNX, but does not say what it is ({error!r}); only files that AutoNAD exported "
-                f"carry their classes and input: {_REMEDY}"
+                f"{path} is ONNX, but does not say what it is ({folded(str(error))}); only files that "
+                f"AutoNAD exported carry their classes and input: {_REMEDY}"
             ) from error
+        _check_signature(session, spec, path)
         try:
             # A file of before the rules were shipped is judged by the defaults.
             rules = Rules.from_dict(told.get("rules", {}), spec.classes, f"the rules in {path}")
@@ -96,6 +110,26 @@ def _available(provider: str) -> Sequence[str]:
     return [name for name in PROVIDERS[provider] if name in here]
 
 
+def _check_signature(session: Any, spec: DetectorSpec, path: Path) -> None:
+    """Make sure that a network takes and gives what its description says.
+
+    Raises:
+        ExportError: It does not.
+    """
+    inputs, outputs = (
+        {one.name: one.shape for one in found} for found in (session.get_inputs(), session.get_outputs())
+    )
+    image, logits = inputs.get("image", ()), outputs.get("logits", ())
+    needed = zip([*image[1:], *logits[1:2]], [3, *spec.size, spec.num_classes], strict=False)
+    # A size that the file leaves open is a name there.
+    wrong = any(isinstance(side, int) and side != wanted for side, wanted in needed)
+    if len(inputs) != 1 or len(image) != 4 or len(logits) != 4 or wrong:
+        raise ExportError(
+            f"{path} takes {folded(str(inputs), 60)} and gives {folded(str(outputs), 60)}, and says that it "
+            f"has {spec.num_classes} classes and an input of {spec.height} x {spec.width}; {_REMEDY}"
+        )
+
+
 def _session(path: Path, threads: int | None, providers: Sequence[str]) -> Any:
     import onnxruntime
 
@@ -105,4 +139,6 @@ def _session(path: Path, threads: int | None, providers: Sequence[str]) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
     except Exception as error:  # ONNX Runtime's errors share no base class of their own.
-        raise ExportError(f"{path} cannot be opened as ONNX ({first_line(error)}); {_REMEDY}") from error
+        raise ExportError(
+            f"{path} cannot be opened as ONNX ({folded(first_line(error))}); {_REMEDY}"
+        ) from error

@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from autonad.detector.tiles import Tiling
 from autonad.errors import CheckpointError
+from autonad.reading.bounds import folded
+from autonad.reading.shape_checks import Shape, check_shape
+
+_Side = Annotated[int, Field(ge=1, le=65_536)]
+_Channels = Field(min_length=3, max_length=3)
+
+
+class TilingFile(Shape):
+    """A tiling as JSON."""
+
+    height: _Side
+    width: _Side
+    overlap: int = Field(ge=0, le=65_536)
+    grid: float = Field(1, gt=0, le=65_536)
+
+
+class SpecFile(Shape):
+    """A description as JSON."""
+
+    classes: Sequence[str] = Field(min_length=2, max_length=255)
+    height: _Side
+    width: _Side
+    keep_aspect: bool
+    mean: Annotated[Sequence[float], _Channels]
+    std: Annotated[Sequence[Annotated[float, Field(gt=0, le=1e3)]], _Channels]
+    tiles: TilingFile | None = None
+    reading: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,14 +83,15 @@ class DetectorSpec:
         """Build from `to_dict`'s form.
 
         Raises:
-            CheckpointError: A field is missing or unknown.
+            CheckpointError: A field is missing, unknown, or not what it must be.
         """
         try:
+            check_shape(data, SpecFile)
             given: dict[str, Any] = {name: tuple(data[name]) for name in ("classes", "mean", "std")}
             if data.get("tiles") is not None:
                 given["tiles"] = Tiling(**data["tiles"])
             return cls(**{**data, **given})
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (TypeError, ValueError) as error:
             raise CheckpointError(
-                f"the model's description is malformed ({error}); write the model again"
+                f"the model's description is malformed ({folded(str(error))}); write the model again"
             ) from error

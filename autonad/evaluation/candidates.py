@@ -7,6 +7,7 @@ probability, or have one of at least 0.5 each, judge exactly what is listed here
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,14 +19,17 @@ import numpy as np
 from autonad.detector.components import Components, find_components
 from autonad.detector.engine import Forward, Pixels, classify, image_logits
 from autonad.detector.fitting import IGNORE
-from autonad.errors import StorageError
+from autonad.errors import StorageError, one_line
 from autonad.evaluation.image_level import NEAR_PX, dilate
 from autonad.files import write_atomic
+from autonad.reading.bounds import folded
 
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.detector.spec import DetectorSpec
 
+# For what it cannot open, zipfile raises RuntimeError too.
+_NO_ZIP = (BadZipFile, zlib.error, RuntimeError)
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 # No rule shall count smaller regions, pixels.
 LEAST_AREA = 4
@@ -95,11 +99,56 @@ class Candidates:
         try:
             with path.open("rb") as handle, np.load(handle, allow_pickle=False) as stored:
                 arrays: dict[str, Any] = {one.name: stored[one.name] for one in fields(cls)}
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            found = cls(**{**arrays, "classes": tuple(map(str, arrays["classes"]))})
+            found._check()
+        # zipfile raises RuntimeError for what it cannot open, of which NotImplementedError is one.
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            EOFError,
+            BadZipFile,
+            zlib.error,
+            RuntimeError,
+            MemoryError,
+        ) as error:
+            reason = folded(one_line(error))
             raise StorageError(
-                f"{path} cannot be read as an evaluation's candidates ({error}); run `autonad evaluate` again"
+                f"{path} cannot be read as an evaluation's candidates ({reason}); run `autonad evaluate` "
+                "again"
             ) from error
-        return cls(**{**arrays, "classes": tuple(map(str, arrays["classes"]))})
+        return found
+
+    def _check(self) -> None:
+        """Make sure that the columns fit together.
+
+        Raises:
+            ValueError: They do not.
+        """
+        images, defects, regions = len(self.images), len(self.defect_image), len(self.image)
+        classes = len(self.classes)
+        pixels, hits = 10**12, len(self.hit_defect)
+        # Rows, and what every value lies below.
+        needed: dict[str, tuple[int, int]] = {
+            "defect_image": (defects, images),
+            "defect_class": (defects, classes),
+            "defect_area": (defects, pixels),
+            "image": (regions, images),
+            "level": (regions, len(LEVELS)),
+            "value": (regions, classes),
+            **dict.fromkeys(("area", "length"), (regions, pixels)),
+            **dict.fromkeys(("mean", "peak", "stray"), (regions, 2)),
+            "hit_region": (hits, regions),
+            "hit_defect": (hits, defects),
+        }
+        for name, (rows, below) in needed.items():
+            column = getattr(self, name)
+            if column.shape != (rows,) or column.dtype.kind not in "biuf":
+                raise ValueError(f"{name} has shape {column.shape}, and {rows} numbers are needed")
+            if not ((column >= 0) & (column < below)).all():
+                raise ValueError(f"{name} holds a value that is not from 0 to below {below}")
+        if self.groups.shape != (images,):
+            raise ValueError(f"groups has shape {self.groups.shape}, and {images} names are needed")
 
     @classmethod
     def none(cls, classes: tuple[str, ...]) -> Candidates:

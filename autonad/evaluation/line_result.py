@@ -6,9 +6,10 @@ import csv
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
+from pydantic import Field
 
 from autonad.detector.rules import Rules
 from autonad.evaluation.candidates import Candidates
@@ -16,8 +17,71 @@ from autonad.evaluation.choosing import Choice, Goal, choose_rules, lowest_promi
 from autonad.evaluation.operating import ANY, split_figures
 from autonad.evaluation.operating_curves import CurvePoint, curve_points
 from autonad.files import write_atomic, write_json, write_text_atomic
+from autonad.reading.shape_checks import Shape
 
 RULES, OPERATING, CURVES = "rules.yaml", "operating.json", "curves.csv"
+
+
+class EvaluatedFile(Shape):
+    """What other steps rely on in `metrics.json`: of which weights and images it is."""
+
+    parameters: dict[str, Any]
+
+
+class RateFile(Shape):
+    """A rate of `operating.json`, as `autonad.evaluation.proportions.rate_over` gives it."""
+
+    count: int = Field(ge=0)
+    of: int = Field(ge=0)
+    parts: int = Field(ge=0)
+    rate: float | None = Field(ge=0, le=1)
+    low: float | None = Field(ge=0, le=1)
+    high: float | None = Field(ge=0, le=1)
+
+
+class ClassRateFile(Shape):
+    """What rules do to a class."""
+
+    recall: RateFile
+
+
+class FoundFile(Shape):
+    """What rules do on a split."""
+
+    basis: str
+    confidence: float = Field(gt=0, lt=1)
+    overkill: RateFile
+    review_load: RateFile
+    misses: RateFile
+    unnoticed: RateFile
+    classes: dict[str, ClassRateFile]
+
+
+class GoalFile(Shape):
+    """What was wanted of rules."""
+
+    kind: Literal["overkill", "miss"]
+    rate: float = Field(ge=0, le=1)
+    review_load: float = Field(ge=0, le=1)
+
+
+class PromiseFile(Shape):
+    """What rules promise."""
+
+    text: str
+    kept: bool
+    upper: float | None = Field(ge=0, le=1)
+
+
+class OperatingFile(Shape):
+    """`operating.json`."""
+
+    of: dict[str, str | None]
+    goal: GoalFile
+    promise: PromiseFile
+    rules: dict[str, Any]
+    val: FoundFile | None = None
+    test: FoundFile | None = None
 
 
 @dataclass(frozen=True)

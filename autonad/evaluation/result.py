@@ -4,17 +4,68 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from autonad.evaluation.bootstrap import bootstrap_intervals
 from autonad.evaluation.image_level import ImageVerdict, summarise_images
 from autonad.evaluation.metrics import compute_metrics
-from autonad.files import write_atomic, write_json
+from autonad.files import cell, write_atomic, write_json
+from autonad.reading.shape_checks import Shape
+from autonad.reading.table_checks import COUNT, TEXT, Column
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class SizeFile(Shape):
+    """The metrics at one size."""
+
+    miou: float | None = Field(ge=0, le=1)
+    mf1: float | None = Field(ge=0, le=1)
+    foreground_miou: float | None = Field(ge=0, le=1)
+    confusion: list[list[int]]
+    classes: dict[str, dict[str, Any]]
+
+
+class MetricsFile(Shape):
+    """`metrics.json`."""
+
+    classes: list[str] = Field(min_length=1)
+    images: int = Field(ge=1)
+    groups: int = Field(ge=1)
+    parameters: dict[str, Any]
+    image_level: dict[str, Any]
+    intervals: dict[str, dict[str, dict[str, float] | None]]
+    input: SizeFile
+    native: SizeFile
+
+
+# Columns of `per_image.parquet` that others rely on.
+PER_IMAGE = {
+    **dict.fromkeys(("image", "group"), TEXT),
+    **dict.fromkeys(("height", "width", "truth_px", "predicted_px"), COUNT),
+    "miou": Column("number", least=0, most=1, empty=True),
+    **dict.fromkeys(("defect", "missed", "false_alarm"), Column("truth")),
+    **dict.fromkeys(("confusion_input", "confusion_native"), Column("counts", least=0)),
+}
+
+
+class RocFile(Shape):
+    """`roc.json`."""
+
+    false_alarm_rate: list[float]
+    detection_rate: list[float]
+    threshold: list[float | None]
+
+    @model_validator(mode="after")
+    def _one_row_each(self) -> Self:
+        if not len(self.false_alarm_rate) == len(self.detection_rate) == len(self.threshold):
+            raise ValueError("its lists must have one length")
+        return self
+
 
 Size = Literal["input", "native"]
 SIZES: tuple[Size, ...] = ("input", "native")
@@ -120,7 +171,7 @@ def write_evaluation(folder: Path, metrics: dict[str, Any], per_image: pd.DataFr
 
     rows = [{"class": name, **entry} for name, entry in metrics["input"]["classes"].items()]
     classes = pd.DataFrame(rows)
-    write_atomic(folder / "classes.csv", lambda path: classes.to_csv(path, index=False))
+    write_atomic(folder / "classes.csv", lambda path: classes.map(cell).to_csv(path, index=False))
     write_json(folder / "metrics.json", metrics)
     write_atomic(folder / "per_image.parquet", lambda path: per_image.to_parquet(path, index=False))
 

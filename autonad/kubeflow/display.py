@@ -8,17 +8,76 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from autonad.deploy import MODEL
-from autonad.evaluation.line_result import OPERATING, spread
+from autonad.evaluation.line_result import OPERATING, FoundFile, OperatingFile, spread
+from autonad.evaluation.result import MetricsFile, RocFile
 from autonad.files import read_json, write_text_atomic
 from autonad.latency.significant import milliseconds
+from autonad.reading.shape_checks import Shape
 from autonad.report.flagged import from_json, line_of
+from autonad.report.kit import as_markdown, cells
 from autonad.steps.deliver import Delivered
 from autonad.steps.prepare import Prepared
 from autonad.steps.variants import ALONE, Variant
 
 if TYPE_CHECKING:
     from autonad.data.faults import Fault
+
+
+class ShownRulesFile(OperatingFile):
+    """`operating.json` with the figures on test."""
+
+    test: FoundFile
+
+
+class AverageFile(Shape):
+    """What is shown of the metrics at one size."""
+
+    miou: float | None = Field(ge=0, le=1)
+    mf1: float | None = Field(ge=0, le=1)
+
+
+class ShownMetricsFile(Shape):
+    """What is shown of `metrics.json`."""
+
+    input: AverageFile
+    intervals: dict[str, dict[str, dict[str, float] | None]]
+    images: int
+    groups: int
+
+
+class ShownLatency(Shape):
+    """The latency of one file."""
+
+    median_ms: float = Field(ge=0, le=1e9)
+    p95_ms: float = Field(ge=0, le=1e9)
+
+
+class ShownLatencyFile(Shape):
+    """What is shown of `latency.json`."""
+
+    model: ShownLatency = Field(alias="model.onnx")
+
+
+class ShownSearchFile(Shape):
+    """What is shown of `search.json`."""
+
+    architecture_key: str
+    parameters: int = Field(ge=0)
+    target: str
+
+
+class RegistrationFile(Shape):
+    """What is shown of `registration.json`."""
+
+    model: str
+    version: int | str | None = None
+    champion: bool
+    line: FoundFile | None
+    reasons: list[str]
+
 
 # The interface compares runs by these.
 FIGURES = ("miou", "mf1", "foreground_miou")
@@ -74,15 +133,15 @@ def show_evaluations(
         report: An output of type `dsl.HTML`.
     """
     for each in variants:
-        found = read_json(each.within(folder) / "metrics.json", "the evaluation")
+        found = read_json(each.within(folder) / "metrics.json", "the evaluation", MetricsFile)
         for size, prefix in (("input", ""), ("native", "native_")):
             figures = {f"{prefix}{name}": found[size].get(name) for name in FIGURES}
             show_figures(metrics, **each.named(**figures))
         show_red_flags(metrics, from_json(found, "the evaluation"), each)
     first = variants[0].within(folder)
-    found = read_json(first / "metrics.json", "the evaluation")
+    found = read_json(first / "metrics.json", "the evaluation", MetricsFile)
     confusion.log_confusion_matrix(found["classes"], found["input"]["confusion"])
-    curve = read_json(first / "roc.json", "the evaluation's ROC curve")
+    curve = read_json(first / "roc.json", "the evaluation's ROC curve", RocFile)
     roc.log_roc_curve(curve["false_alarm_rate"], curve["detection_rate"], curve["threshold"])
     _show_pages(variants, folder, report)
 
@@ -98,7 +157,7 @@ def show_rules(variants: Sequence[Variant], folder: Path, *, rules: Any, metrics
         report: An output of type `dsl.HTML`.
     """
     for each in variants:
-        operating = read_json(each.within(folder) / OPERATING, "the rules' figures")
+        operating = read_json(each.within(folder) / OPERATING, "the rules' figures", ShownRulesFile)
         goal, promise, found = operating["goal"], operating["promise"], operating["test"]
         rules.metadata.update(target=goal["kind"], rate=goal["rate"], **each.named(promise=promise["text"]))
         promised = {"promised": float(promise["kept"]), "promised_at_most": promise["upper"]}
@@ -196,10 +255,10 @@ def show_summary(artifact: Any, variants: Sequence[Variant], folders: Mapping[st
 
 def _summary(folders: Mapping[str, Path]) -> str:
     """A table of what is known of a detector, and why it is in use or not."""
-    searched = read_json(folders["search"] / "search.json", "the search")
-    metrics = read_json(folders["evaluation"] / "metrics.json", "the evaluation")
-    latency = read_json(folders["exported"] / "latency.json", "the export's latency")[MODEL]
-    decided = read_json(folders["registration"] / "registration.json", "the registration")
+    searched = read_json(folders["search"] / "search.json", "the search", ShownSearchFile)
+    metrics = read_json(folders["evaluation"] / "metrics.json", "the evaluation", ShownMetricsFile)
+    latency = read_json(folders["exported"] / "latency.json", "the export's latency", ShownLatencyFile)[MODEL]
+    decided = read_json(folders["registration"] / "registration.json", "the registration", RegistrationFile)
     interval = metrics["intervals"]["input"]["miou"]
     between = f" ({_percent(interval['low'])} to {_percent(interval['high'])})" if interval else ""
     median, p95 = milliseconds(latency["median_ms"]), milliseconds(latency["p95_ms"])
@@ -214,10 +273,10 @@ def _summary(folders: Mapping[str, Path]) -> str:
         ("target", str(searched["target"])),
         ("latency in this pod", f"{median} median, {p95} p95"),
     ]
-    table = ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]
-    flags = [f"- **{line_of(flag)}**" for flag in from_json(decided, "the registration")]
+    table = ["| | |", "| --- | --- |", *(f"| {cells(row)} |" for row in rows)]
+    flags = [f"- **{as_markdown(line_of(flag))}**" for flag in from_json(decided, "the registration")]
     red = ["## Red flags", "", *flags, ""] if flags else []
-    return "\n".join((*red, *table, "", *(f"- {reason}" for reason in decided["reasons"])))
+    return "\n".join((*red, *table, "", *(f"- {as_markdown(reason)}" for reason in decided["reasons"])))
 
 
 def _line_rows(found: dict[str, Any] | None) -> list[tuple[str, str]]:

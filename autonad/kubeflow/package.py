@@ -9,9 +9,11 @@ from typing import Any
 
 import yaml
 
+from autonad.config.explaining import quoted
 from autonad.errors import ConfigError
 from autonad.files import write_text_atomic
 from autonad.kubeflow.supervisor import RETRIES
+from autonad.reading.bounds import Unreadable, parse_yaml
 
 PIPELINES = ("autonad", "retrain")
 RUN_NAME = "{{$.pipeline_job_name}}"
@@ -168,10 +170,12 @@ def _typed(name: str, kind: str, value: Any) -> Any:
         return str(value)
     if isinstance(value, str):
         try:
-            value = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"parameter {name}: {value!r} cannot be read as YAML") from error
+            value = parse_yaml(value)
+        except Unreadable as error:
+            raise ConfigError(
+                f"parameter {name}: {quoted(value)} cannot be read as YAML ({error})"
+            ) from error
     if not isinstance(value, _KINDS[kind]) or isinstance(value, bool):
         needed = kind.lower().replace("_", " ").replace("struct", "mapping")
-        raise ConfigError(f"parameter {name} is {value!r}; it needs a {needed}")
+        raise ConfigError(f"parameter {name} is {quoted(value)}; it needs a {needed}")
     return float(value) if kind == "NUMBER_DOUBLE" else value

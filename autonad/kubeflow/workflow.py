@@ -6,11 +6,12 @@ hands out the workflow, whose nodes carry the messages of Kubernetes.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from autonad.reading.bounds import parse_json
 
 # Of a driver, which computes a task's inputs, and of the container that runs it. Tasks of one name in several
 # branches are numbered; numbers in brackets are there where the controller has a default for retries.
@@ -56,7 +57,7 @@ class Workflow:
     def of(cls, manifest: str) -> Workflow:
         """Read a workflow as JSON; what is not known is left out."""
         try:
-            content = json.loads(manifest)
+            content = parse_json(manifest)
         except ValueError:
             return cls()
         name, nodes = _inside(content, "metadata", "name"), _inside(content, "status", "nodes")

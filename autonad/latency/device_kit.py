@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from autonad.latency.runtime import Run, onnx_run
 from autonad.latency.target import Target
 from autonad.latency.turns import Log, Plan
 
+_NO_ZIP = (zipfile.BadZipFile, zlib.error, OSError)
 INDEX, MODELS = "kit.json", "models.zip"
 # Every archive member has this time, so that equal kits have equal bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -148,7 +150,7 @@ class Kit:
         try:
             with zipfile.ZipFile(io.BytesIO(self.archive)) as opened:
                 return {name: opened.read(f"{name}.onnx") for name in self.index.models}
-        except (KeyError, zipfile.BadZipFile) as error:
+        except (KeyError, ValueError, RuntimeError, NotImplementedError, EOFError, *_NO_ZIP) as error:
             raise LatencyError(
                 f"the kit's {MODELS} is not whole: {one_line(error)}; pack it again"
             ) from error

@@ -15,6 +15,8 @@ from autonad.files import read_json, write_json
 from autonad.latency.profile_settings import ProfileSettings
 from autonad.latency.quality import Quality
 from autonad.latency.target import Target
+from autonad.reading.bounds import folded
+from autonad.reading.shape_checks import faults
 from autonad.space import SearchSpace
 
 FORMAT = 2
@@ -195,17 +197,15 @@ def read_part(kind: type[Model], content: Any, what: str) -> Model:
     version = content.get("format") if isinstance(content, dict) else None
     if version != FORMAT:
         raise LatencyError(
-            f"{what} has format {version!r}, this AutoNAD reads format {FORMAT}; use the same version of "
-            "AutoNAD where the kit is packed, on the device and here"
+            f"{what} has format {folded(repr(version), 40)}, this AutoNAD reads format {FORMAT}; use "
+            "the same version of AutoNAD where the kit is packed, on the device and here"
         )
     try:
         # As JSON, in which a list may become a tuple while everything else is strict.
         return kind.model_validate_json(json.dumps(content))
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise LatencyError(
-            f"{what} is not valid: {'; '.join(faults[:3])}{more}; measure again on the device"
+            f"{what} is not valid: {faults(error.errors())}; measure again on the device"
         ) from error
 
 

@@ -9,10 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autonad.errors import LatencyError
+from autonad.errors import LatencyError, one_line
 from autonad.files import read_json, write_json
 from autonad.latency.table import LatencyTable
+from autonad.reading.bounds import folded
+from autonad.reading.shape_checks import Shape
 from autonad.space import EDGE_OPERATORS, EDGES, OPERATORS, SamplingPrior
+
+
+class PriorFile(Shape):
+    """`prior.json`: place → operator → probability."""
+
+    blocks: dict[str, dict[str, float]]
+    edges: dict[str, dict[str, float]]
 
 
 def prior_from_table(
@@ -124,7 +133,7 @@ def load_prior(path: Path) -> SamplingPrior:
         StorageError: The file is missing or is not JSON.
         LatencyError: It is no prior, or a probability is not above zero.
     """
-    data = read_json(path, "the latency prior")
+    data = read_json(path, "the latency prior", PriorFile)
     try:
         blocks = {_place(name): _checked(values) for name, values in data["blocks"].items()}
         return SamplingPrior(
@@ -132,7 +141,7 @@ def load_prior(path: Path) -> SamplingPrior:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LatencyError(
-            f"{path} is no latency prior ({error}); run `autonad profile-latency` again"
+            f"{path} is no latency prior ({folded(one_line(error))}); run `autonad profile-latency` again"
         ) from error
 
 

@@ -7,16 +7,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
+from pydantic import ConfigDict, Field
 
-from autonad.errors import LatencyError, StorageError
+from autonad.errors import LatencyError, StorageError, one_line
 from autonad.files import write_atomic
 from autonad.latency.costs import Costs, ProfileCosts, RecordCosts
 from autonad.latency.quality import REMEDY
 from autonad.latency.sums import Calibration
 from autonad.latency.target import Target
+from autonad.reading.bounds import parse_json
+from autonad.reading.shape_checks import Shape, check_shape
+from autonad.reading.table_checks import COUNT, TEXT, Column, Kind, read_metadata, read_table
 from autonad.space import Architecture
 
 Making = Literal["profile", "records"]
@@ -43,6 +47,49 @@ COLUMNS: dict[str, str] = {
     "stderr": "float64",  # standard error of `ms`, ms
 }
 METADATA = b"autonad"
+_KINDS: dict[str, Kind] = {"string": "text", "Int64": "count", "Float64": "number"}
+_TABLE = {
+    **{name: Column(_KINDS[kind], least=0, empty=True) for name, kind in COLUMNS.items() if kind in _KINDS},
+    "part": TEXT,
+    "n": COUNT,
+    **dict.fromkeys(("ms", "spread", "stderr"), Column("number", least=0, most=1e9)),
+}
+
+
+class CalibrationFile(Shape):
+    """A calibration as JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    slope: float
+    offset: float
+    rank_correlation: float = Field(ge=-1, le=1)
+    error: float = Field(ge=0)
+    points: list[Annotated[list[str | float], Field(min_length=3, max_length=3)]]
+
+
+class QualityFile(Shape):
+    """What a table says about how well it was measured."""
+
+    faults: list[str] = Field([])
+
+
+class ContextFile(Shape):
+    """What the numbers of a table depend on."""
+
+    target: Target | None = None
+    measured_on: Target | None = None
+    quality: QualityFile | None = None
+    space: str | None = None
+    input_size: list[int] | None = None
+
+
+class TableFile(Shape):
+    """What a table says about itself."""
+
+    source: Making
+    calibration: CalibrationFile | None
+    context: ContextFile
 
 
 @dataclass(frozen=True)
@@ -192,31 +239,25 @@ class LatencyTable:
         """Read a table that `save` wrote.
 
         Raises:
-            StorageError: The file is missing or unreadable.
-            LatencyError: It is no latency table.
+            StorageError: The file is missing.
+            LatencyError: It is no latency table, or a figure of it is none.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         try:
-            table = pq.read_table(path)
+            rows = read_table(path, _TABLE)
+            about = check_shape(parse_json(read_metadata(path, METADATA)), TableFile)
+            calibration = about["calibration"]
+            if calibration is not None:
+                points = tuple(
+                    (str(key), float(total), float(ms)) for key, total, ms in calibration["points"]
+                )
+                calibration = Calibration(**{**calibration, "points": points})
         except FileNotFoundError as error:
             raise StorageError(
                 f"the latency table is not at {path}; run `autonad profile-latency`"
             ) from error
-        except (OSError, pa.ArrowInvalid) as error:
-            raise StorageError(
-                f"the latency table at {path} cannot be read: {error}; run `autonad profile-latency` again"
-            ) from error
-        about = json.loads((table.schema.metadata or {}).get(METADATA, b"null"))
-        if about is None:
+        except (OSError, ValueError) as error:
             raise LatencyError(
-                f"{path} is no latency table; give the table.parquet of `autonad profile-latency`"
-            )
-        calibration = about["calibration"]
-        if calibration is not None:
-            points = tuple(
-                (str(key), float(total), float(ms)) for key, total, ms in calibration.pop("points")
-            )
-            calibration = Calibration(**calibration, points=points)
-        return cls(table.to_pandas(), about["source"], calibration, about["context"])
+                f"{path} is no latency table ({one_line(error)}); give the table.parquet of `autonad "
+                "profile-latency`, or run that again"
+            ) from error
+        return cls(rows, about["source"], calibration, about["context"])

@@ -16,6 +16,8 @@ from autonad.errors import LatencyError
 from autonad.files import read_json, write_json
 from autonad.latency import machine
 from autonad.latency.support import SUPPORTED, Precision, Provider, Runtime, runtime_version
+from autonad.reading.bounds import parse_json
+from autonad.reading.shape_checks import faults
 
 # All but the name, and the memory: a network that fits is not faster in more of it.
 DECIDING = ("runtime", "provider", "precision", "threads", "cpu", "cores", "gpu", "os", "arch", "version")
@@ -39,17 +41,17 @@ class Target(BaseModel):
         version: Version of the runtime.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, str_max_length=500)
 
     name: str = Field(min_length=1)
     runtime: Runtime
     provider: Provider
     precision: Precision
-    threads: int = Field(ge=1)
+    threads: int = Field(ge=1, le=4096)
     cpu: str
-    cores: int = Field(ge=1)
+    cores: int = Field(ge=1, le=1_000_000)
     gpu: str | None
-    memory_gib: int = Field(ge=0)
+    memory_gib: int = Field(ge=0, le=1_000_000)
     os: str
     arch: str
     version: str
@@ -143,7 +145,7 @@ class Target(BaseModel):
             LatencyError: It is no JSON or no target; the message names the field.
         """
         try:
-            return _validated(cls, json.loads(text), "the target")
+            return _validated(cls, parse_json(text), "the target")
         except ValueError as error:
             raise LatencyError(
                 f"the target is not JSON ({error}); give the text of a file that `autonad describe-target` "
@@ -240,8 +242,4 @@ def _validated(
     try:
         return cls.model_validate(data)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors()
-        )
-        raise LatencyError(f"{what} is not valid: {faults}; {remedy}") from error
+        raise LatencyError(f"{what} is not valid: {faults(error.errors())}; {remedy}") from error

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autonad.errors import StorageError
+from pydantic import Field
+
+from autonad.errors import StorageError, one_line
+from autonad.reading.shape_checks import Shape
+from autonad.reading.table_checks import COUNT, Column, read_table
 from autonad.report.units import milliseconds, per_image, whole
 
 if TYPE_CHECKING:
@@ -18,6 +22,32 @@ if TYPE_CHECKING:
     from autonad.report.evaluation import ReportContent
     from autonad.report.panels import Panel
     from autonad.space import SamplingPrior
+
+
+class MeasuredFile(Shape):
+    """A finalist of `search.json`."""
+
+    key: str
+    measured_ms: float | None = Field(ge=0)
+    predicted_ms: float = Field(ge=0)
+    p95_ms: float | None = None
+    std_ms: float | None = None
+    n: int | None = None
+    warmup: int | None = None
+
+
+class ReportedSearchFile(Shape):
+    """What the report relies on in `search.json`."""
+
+    finalists: list[MeasuredFile]
+    target: str
+    hardware_key: str
+
+
+HISTORY = {
+    "epoch": COUNT,
+    **dict.fromkeys(("train/loss", "val/miou"), Column("number", empty=True, optional=True)),
+}
 
 
 @dataclass(frozen=True)
@@ -43,23 +73,20 @@ def read_inputs(search: Path | None, latency: Path | None) -> ReportInputs:
     Raises:
         StorageError: A file is missing or damaged.
     """
-    import pandas as pd
-
     from autonad.files import read_json
     from autonad.latency.prior import load_prior
+    from autonad.search.population import POPULATION
 
     values: dict[str, Any] = {}
     if search is not None:
-        values["search"] = read_json(search / "search.json", "the search")
+        values["search"] = read_json(search / "search.json", "the search", ReportedSearchFile)
         try:
-            values["population"] = pd.read_parquet(search / "population.parquet")
+            values["population"] = read_table(search / "population.parquet", POPULATION)
         except (OSError, ValueError) as error:
             raise StorageError(
-                f"the search in {search} has no readable population.parquet ({error}); run `autonad "
-                "search` again"
+                f"the search in {search} has no readable population.parquet ({one_line(error)}); run "
+                "`autonad search` again"
             ) from error
-        if not isinstance(values["search"], dict) or "finalists" not in values["search"]:
-            raise StorageError(f"{search / 'search.json'} lacks finalists; run `autonad search` again")
     if latency is not None:
         values["prior"] = load_prior(latency / "prior.json")
         values["target"] = read_json(latency / "target.json", "the target")
@@ -91,8 +118,6 @@ def report_content(
         model: Model folder, for the training curves.
         inputs: What other steps left.
     """
-    import pandas as pd
-
     from autonad.data.tile_choice import describe_tiling, tiles_per_image
     from autonad.report.evaluation import ReportContent
 
@@ -120,7 +145,6 @@ def report_content(
         facts["Latency on the target"] = _latency(found, chosen)
     if inputs.target is not None:
         facts["Target"] = {name: value for name, value in inputs.target.items() if value is not None}
-    history = model / "history.parquet"
     return ReportContent(
         title=f"Defect detector for {name}",
         subtitle=f"{len(spec.classes) - 1} defect classes, {metrics['images']} test images of parts never "
@@ -131,9 +155,25 @@ def report_content(
         architecture=network.architecture,
         prior=inputs.prior,
         population=inputs.population,
-        history=pd.read_parquet(history) if history.is_file() else None,
+        history=training_history(model / "history.parquet"),
         provenance=facts,
     )
+
+
+def training_history(path: Path) -> pd.DataFrame | None:
+    """A training's `history.parquet`; None where there is none.
+
+    Raises:
+        StorageError: It is damaged.
+    """
+    try:
+        return read_table(path, HISTORY, others=True)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StorageError(
+            f"{path} is no table of a training ({one_line(error)}); run `autonad retrain` again, or delete it"
+        ) from error
 
 
 def _latency(search: dict[str, Any], chosen: dict[str, Any]) -> dict[str, object]:

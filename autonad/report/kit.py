@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import base64
 import functools
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from autonad import __version__
+from autonad.console import shown
 from autonad.report import palette
 from autonad.report.units import fact, milliseconds, percent, whole
 
@@ -103,11 +106,25 @@ def jpeg(content: bytes, alt: str, caption: str = "") -> Picture:
     return Picture(f"data:image/jpeg;base64,{base64.b64encode(content).decode()}", alt, caption)
 
 
-def _unbroken(context: EvalContext, value: object) -> object:
-    """On pages no line ends between a number and its unit."""
-    return (
-        value.replace(" %", "\N{NO-BREAK SPACE}%") if context.autoescape and isinstance(value, str) else value
-    )
+class Markdown(str):
+    """Text that is Markdown already."""
+
+
+def as_markdown(text: str) -> Markdown:
+    """A text with names in it as Markdown shows it: no markup, no HTML, no cell and no line ends in it."""
+    return Markdown(re.sub(r"[\\`*|\[\]]", r"\\\g<0>", escape(shown(text), quote=False)))
+
+
+def cells(row: Iterable[object]) -> Markdown:
+    """A row of a table in Markdown, without its outer bars."""
+    return Markdown(" | ".join(as_markdown(str(cell)) for cell in row))
+
+
+def _finalized(context: EvalContext, value: object) -> object:
+    """On pages no line ends between a number and its unit; in Markdown texts are escaped."""
+    if not context.autoescape:
+        return value if isinstance(value, Markdown) else as_markdown(str(value))
+    return value.replace(" %", "\N{NO-BREAK SPACE}%") if isinstance(value, str) else value
 
 
 @functools.cache
@@ -116,10 +133,10 @@ def _environment() -> Environment:
 
     environment = Environment(  # nosec B701 # every page is escaped
         loader=PackageLoader("autonad.report"),
-        # Markdown has other special characters; its only template is the model card.
+        # Markdown has other special characters, see `as_markdown`; its only template is the model card.
         autoescape=lambda name: name is None or not name.endswith(".md"),
         undefined=StrictUndefined,
-        finalize=pass_eval_context(_unbroken),
+        finalize=pass_eval_context(_finalized),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -128,6 +145,7 @@ def _environment() -> Environment:
         "percent": percent,
         "milliseconds": milliseconds,
         "whole": whole,
+        "cells": cells,
         "fact": lambda value, name: fact(name, value),
     }
     environment.globals |= {"version": __version__, "light": palette.LIGHT, "dark": palette.DARK}

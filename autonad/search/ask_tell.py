@@ -206,7 +206,7 @@ class AskTell(ABC):
                 )
             candidates = {one.architecture.key: one for one in map(Candidate.from_dict, state["candidates"])}
             self._rng.bit_generator.state = state["rng"]
-        except (KeyError, TypeError, ValueError, ArchitectureError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, ArchitectureError) as error:
             raise unreadable(error) from error
         self.generation, self._converged, self._candidates = generation, converged, candidates
         self._waiting = {key: one for key, one in candidates.items() if one.evaluation is None}

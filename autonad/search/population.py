@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from autonad.reading.table_checks import COUNT, NUMBER, TEXT, Column
 from autonad.search.ranking import Evaluation, Ranking, checked
 from autonad.space import Architecture
 
@@ -22,6 +23,18 @@ COLUMNS = (
     "feasible",
     "architecture",
 )
+
+
+# As `population.parquet` has them.
+POPULATION = {
+    "generation": COUNT,
+    **dict.fromkeys(("key", "origin", "parents"), TEXT),
+    "miou": Column("number", least=0, most=1),
+    "latency_ms": Column("number", least=0, most=1e9),
+    "score": NUMBER,
+    "feasible": Column("truth"),
+    "architecture": TEXT,
+}
 
 
 @dataclass

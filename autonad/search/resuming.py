@@ -28,7 +28,9 @@ def resume_from(search: AskTell, journal: Journal, inputs: dict[str, str], *, re
         return False
     try:
         first, *entries = journal.read("the search's journal") or [{}]
-        changed = sorted(name for name in inputs if first.get("inputs", {}).get(name) != inputs[name])
+        begun = first.get("inputs")
+        known = begun if isinstance(begun, dict) else {}
+        changed = sorted(name for name in inputs if known.get(name) != inputs[name])
         if changed:
             raise SearchError(
                 f"the search in {journal.path.parent} was begun with another {' and '.join(changed)}; give "

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from autonad.errors import SearchError
+from autonad.reading.bounds import folded
 from autonad.search.ranking import Evaluation
 from autonad.space import SamplingPrior
 
@@ -36,7 +37,7 @@ def merged(entries: Iterable[dict[str, Any]]) -> dict[str, Any]:
                 candidates |= {candidate["key"]: candidate for candidate in entry["candidates"]}
             else:
                 candidates[entry["key"]] = {**candidates[entry["key"]], **entry}
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise unreadable(error) from error
     return {**state, "candidates": list(candidates.values())}
 
@@ -44,7 +45,8 @@ def merged(entries: Iterable[dict[str, Any]]) -> dict[str, Any]:
 def unreadable(error: Exception) -> SearchError:
     """What is said of a state that makes no sense."""
     return SearchError(
-        f"the saved search cannot be read ({type(error).__name__}: {error}); delete it to start anew"
+        f"the saved search cannot be read ({type(error).__name__}: {folded(str(error))}); delete it to start "
+        "anew"
     )
 
 

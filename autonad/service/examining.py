@@ -6,10 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
 from PIL import Image
 
 from autonad.data.pixels.containers import Opened
@@ -20,7 +18,8 @@ from autonad.detector.judged import worst
 from autonad.detector.keeping import Sighting
 from autonad.detector.levels import describe_light
 from autonad.detector.rules import Rules
-from autonad.errors import AutonadError, ConfigError, DatasetError, one_line
+from autonad.errors import AutonadError, ConfigError, DatasetError
+from autonad.reading.bounds import Unreadable, parse_yaml
 from autonad.service.answers import answer_of, overlay_png
 from autonad.service.limits import Limits, Refusal
 from autonad.service.monitoring import Monitor
@@ -139,7 +138,7 @@ def parse_rules(text: str, classes: Sequence[str], mm_per_pixel: float | None) -
     """Rules that came with a request.
 
     Args:
-        text: YAML or JSON, without anchors: a few lines of them can mean gigabytes.
+        text: YAML or JSON.
         classes: The detector's, background first.
         mm_per_pixel: Side of a pixel where the rules say none, mm.
 
@@ -147,20 +146,13 @@ def parse_rules(text: str, classes: Sequence[str], mm_per_pixel: float | None) -
         Refusal: 422.
     """
     try:
-        data = yaml.load(text, _NoAliases)  # nosec B506 # a SafeLoader
+        data = parse_yaml(text)
         rules = Rules.from_dict({} if data is None else data, classes, "the rules")
         return rules.scaled(mm_per_pixel if rules.mm_per_pixel is None else None)
     except ConfigError as error:
         raise Refusal(422, str(error)) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Refusal(422, f"the rules are no YAML ({one_line(error)[:200]}); mend them") from error
-
-
-class _NoAliases(yaml.SafeLoader):
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("anchors are not read")
-        return super().compose_node(parent, index)
+    except Unreadable as error:
+        raise Refusal(422, f"the rules are no YAML ({error}); mend them") from error
 
 
 def _too_many_pixels(upload: Upload, found: str, limits: Limits) -> Refusal:

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 from autonad.errors import ArchitectureError
+from autonad.reading.bounds import Unreadable, folded, parse_json
 
 Operator = Literal["attention", "convolution", "shift"]
 EdgeOperator = Literal["conv1x1", "conv3x3", "conv5x5", "dilated3x3", "depthwise3x3", "depthwise7x7"]
@@ -24,6 +25,8 @@ EDGE_OPERATORS: tuple[EdgeOperator, ...] = get_args(EdgeOperator)
 MIN_STAGES, MAX_STAGES = 3, 4
 NUM_POOLS = 4
 STEM_STRIDES = (2, 4)
+# What a description may ask for at most; the presets stay far below.
+MAX_WIDTH, MAX_BLOCKS, MAX_KERNEL, MAX_RATIO, MIN_SCALE = 8192, 64, 31, 64, 0.01
 # Fewest rows and columns, pixels, that an encoder sees.
 MIN_SIDE = 32
 # The ten edges of the feature aggregation module, in gene order: four pooling branches on the last stage,
@@ -64,17 +67,21 @@ class Block:
     def __post_init__(self) -> None:
         if self.operator not in OPERATORS:
             raise ArchitectureError(
-                f"operator {self.operator!r} is unknown; use one of {', '.join(OPERATORS)}"
+                f"operator {folded(repr(self.operator), 60)} is unknown; use one of {', '.join(OPERATORS)}"
             )
         if (self.kernel is not None) != (self.operator == "convolution"):
             raise ArchitectureError(
                 f"kernel is {self.kernel} for operator {self.operator!r}; give a kernel to convolution "
                 "blocks and to no others"
             )
-        if self.kernel is not None and (self.kernel < 1 or self.kernel % 2 == 0):
-            raise ArchitectureError(f"kernel is {self.kernel}; it must be an odd positive number")
-        if not self.ffn_ratio > 0:
-            raise ArchitectureError(f"ffn_ratio is {self.ffn_ratio}; it must be positive")
+        if self.kernel is not None and (not 1 <= self.kernel <= MAX_KERNEL or self.kernel % 2 == 0):
+            raise ArchitectureError(
+                f"kernel is {self.kernel}; it must be an odd number from 1 to {MAX_KERNEL}"
+            )
+        if not 0 < self.ffn_ratio <= MAX_RATIO:
+            raise ArchitectureError(
+                f"ffn_ratio is {self.ffn_ratio}; it must lie above 0 and up to {MAX_RATIO}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +92,14 @@ class Stage:
     blocks: tuple[Block, ...]
 
     def __post_init__(self) -> None:
-        if self.width < 1:
-            raise ArchitectureError(f"stage width is {self.width}; it must be a positive number of channels")
-        if not self.blocks:
-            raise ArchitectureError("a stage has no blocks; it needs at least one")
+        if not 1 <= self.width <= MAX_WIDTH:
+            raise ArchitectureError(
+                f"stage width is {self.width}; it must lie between 1 and {MAX_WIDTH} channels"
+            )
+        if not 1 <= len(self.blocks) <= MAX_BLOCKS:
+            raise ArchitectureError(
+                f"a stage has {len(self.blocks)} blocks; it needs at least one, and {MAX_BLOCKS} at most"
+            )
 
 
 @dataclass(frozen=True)
@@ -123,20 +134,21 @@ class Architecture:
         ):
             if count != need:
                 raise ArchitectureError(f"the architecture has {count} {name}; it needs exactly {need}")
-        if not 0 < self.scale <= 1:
-            raise ArchitectureError(f"scale is {self.scale}; it must lie above 0 and up to 1")
+        if not MIN_SCALE <= self.scale <= 1:
+            raise ArchitectureError(f"scale is {self.scale}; it must lie between {MIN_SCALE} and 1")
         if self.stem_stride not in STEM_STRIDES:
             raise ArchitectureError(f"stem_stride is {self.stem_stride}; it must be 2 or 4")
         for edge, operator in self.edge_items():
             if operator not in EDGE_OPERATORS:
                 raise ArchitectureError(
-                    f"edge {edge} has operator {operator!r}; use one of {', '.join(EDGE_OPERATORS)}"
+                    f"edge {edge} has operator {folded(repr(operator), 60)}; use one of "
+                    f"{', '.join(EDGE_OPERATORS)}"
                 )
         if any(not 1 <= side <= 6 for side in self.pools):
             raise ArchitectureError(f"pool sizes are {list(self.pools)}; each must lie between 1 and 6")
         for name, width in (("head_width", self.head_width), ("mfam_width", self.mfam_width)):
-            if width < 4 or width % 4:
-                raise ArchitectureError(f"{name} is {width}; it must be a positive multiple of 4")
+            if not 4 <= width <= MAX_WIDTH or width % 4:
+                raise ArchitectureError(f"{name} is {width}; it must be a multiple of 4 up to {MAX_WIDTH}")
         for index, stage in enumerate(self.stages, start=1):
             if stage.width % self.head_width:
                 raise ArchitectureError(
@@ -236,8 +248,10 @@ class Architecture:
                 scale=float(fields.get("scale", 1.0)),
                 stem_stride=int(fields.get("stem_stride", max(STEM_STRIDES))),
             )
-        except (TypeError, ValueError) as error:
-            raise ArchitectureError(f"the architecture holds a value of the wrong kind: {error}") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ArchitectureError(
+                f"the architecture holds a value of the wrong kind: {folded(str(error))}"
+            ) from error
 
     @classmethod
     def from_json(cls, text: str) -> Architecture:
@@ -247,8 +261,8 @@ class Architecture:
             ArchitectureError: The text is not JSON, or not an architecture.
         """
         try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
+            data = parse_json(text)
+        except Unreadable as error:
             raise ArchitectureError(f"the architecture is not valid JSON: {error}") from error
         return cls.from_dict(data)
 
@@ -271,8 +285,7 @@ def _fields(data: Any, what: str, names: set[str], optional: frozenset[str] | se
         raise ArchitectureError(f"{what} is {type(data).__name__}; it must be an object with {sorted(names)}")
     missing, unknown = names - data.keys(), data.keys() - names - optional
     if missing or unknown:
-        parts = [f"lacks {sorted(missing)}"] * bool(missing) + [f"has unknown {sorted(unknown)}"] * bool(
-            unknown
-        )
+        parts = [f"lacks {sorted(missing)}"] * bool(missing)
+        parts += [f"has unknown {folded(repr(sorted(unknown)), 60)}"] * bool(unknown)
         raise ArchitectureError(f"{what} {' and '.join(parts)}; it needs {sorted(names)}")
     return data

@@ -12,7 +12,8 @@ from typing import Any, Self
 
 import yaml
 
-from autonad.errors import ArchitectureError, ConfigError
+from autonad.errors import ArchitectureError, ConfigError, one_line
+from autonad.reading.bounds import folded
 from autonad.space.architecture import (
     EDGE_OPERATORS,
     MAX_STAGES,
@@ -128,8 +129,10 @@ class SpaceDescription:
             ):
                 values[name] = tuple(values[name])
             return cls(stages=stages, pool_sizes=pools, **values)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"the search space is malformed ({error}); compare it with a preset") from error
+        except (KeyError, TypeError, ValueError, OverflowError, ArchitectureError) as error:
+            raise ConfigError(
+                f"the search space is malformed ({folded(one_line(error))}); compare it with a preset"
+            ) from error
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` gives back an equal space.
@@ -258,5 +261,5 @@ class SpaceDescription:
 def _check_names(what: str, names: Sequence[object], allowed: Sequence[object]) -> None:
     unknown = [name for name in names if name not in allowed]
     if unknown or not names:
-        got = ", ".join(map(str, unknown)) if unknown else "nothing"
+        got = folded(", ".join(map(str, unknown)), 60) if unknown else "nothing"
         raise ConfigError(f"{what} holds {got}; choose one or more of {', '.join(map(str, allowed))}")

@@ -30,6 +30,7 @@ def write_audit(step: Step, folder: Path, content: AuditContent) -> Path:
     Raises:
         StorageError: The folder cannot be written.
     """
+    from autonad.files import cell
     from autonad.report.audit_page import write_audit_page
 
     try:
@@ -37,7 +38,8 @@ def write_audit(step: Step, folder: Path, content: AuditContent) -> Path:
     except OSError as error:
         raise StorageError(f"cannot write {folder}: {error.strerror}; choose a writable folder") from error
     write_audit_page(folder / PAGE, content)
-    write_text_atomic(folder / TABLE, content.faults.to_csv(index=False, lineterminator="\n"))
+    table = content.faults.map(cell)
+    write_text_atomic(folder / TABLE, table.to_csv(index=False, lineterminator="\n"))
     step.attach(folder, PAGE, TABLE)
     return folder / TABLE
 

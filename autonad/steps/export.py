@@ -279,9 +279,10 @@ def _figures(evaluation: Path, model: Path) -> tuple[dict[str, Any], str]:
     Raises:
         ExportError: The model has other weights.
     """
+    from autonad.evaluation.line_result import EvaluatedFile
     from autonad.files import read_json, sha256_file
 
-    metrics = read_json(evaluation / "metrics.json", "the evaluation")
+    metrics = read_json(evaluation / "metrics.json", "the evaluation", EvaluatedFile)
     weights = sha256_file(model / "model.safetensors")
     if metrics.get("parameters", {}).get("weights_sha256") != weights:
         raise ExportError(

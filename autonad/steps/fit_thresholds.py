@@ -122,10 +122,11 @@ def _read(evaluation: Path) -> _ChosenFrom:
         StorageError: It kept nothing, or is damaged.
     """
     from autonad.evaluation.candidates import Candidates, candidates_file
+    from autonad.evaluation.line_result import EvaluatedFile
     from autonad.files import read_json
 
     splits = {name: Candidates.load(candidates_file(evaluation, name)) for name in ("val", "test")}
-    facts = read_json(evaluation / "metrics.json", "the evaluation")["parameters"]
+    facts = read_json(evaluation / "metrics.json", "the evaluation", EvaluatedFile)["parameters"]
     return _ChosenFrom(splits, {name: facts.get(name) for name in OF}, facts)
 
 

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
 from autonad.deploy import MODEL
-from autonad.errors import TrackingError
+from autonad.errors import TrackingError, one_line
 from autonad.steps.comparable import why_not_registered, write_figures
 from autonad.steps.register_entry import Entry, read_entry
 from autonad.steps.step import begin, tracking_settings
 from autonad.tracking.tags import MISSES, MODEL_NAME, OVERKILL, RED_FLAGS
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from autonad.data.dataset import Dataset
     from autonad.data.faults import Fault
     from autonad.deploy.verdict import Verdict
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 # Longest side of the image that is registered as an example, pixels.
 EXAMPLE_SIDE = 512
+_KNOWN = ("image", "group", "sha256", "split")  # what a champion keeps of its images
 # Tags of a version: what its rules do.
 LINE_TAGS = ((OVERKILL, "overkill"), (MISSES, "misses"))
 
@@ -142,8 +145,6 @@ def _verdict(
     Raises:
         TrackingError: The champion's files cannot be fetched, or were changed.
     """
-    import pandas as pd
-
     from autonad.deploy.contest import IMAGES, Champion, hold_contest
     from autonad.deploy.shipped import ShippedNetwork
     from autonad.deploy.verdict import Verdict
@@ -162,12 +163,24 @@ def _verdict(
         model=champion.name,
         title=str(champion),
         network=ShippedNetwork.open(place / MODEL, config.threads),
-        images=pd.read_parquet(place / IMAGES),
+        images=_images(place / IMAGES),
         notes=(note,) if moved else (),
     )
     return hold_contest(
         rival, entry.network, entry.source, config.register, seed=config.seed, console=context.console
     )
+
+
+def _images(path: Path) -> pd.DataFrame:
+    """The images that a champion knows, as `_add` kept them."""
+    from autonad.reading.table_checks import TEXT, read_table
+
+    try:
+        return read_table(path, dict.fromkeys(_KNOWN, TEXT))
+    except (OSError, ValueError) as error:
+        raise TrackingError(
+            f"the champion's {path.name} is damaged ({one_line(error)}); roll back"
+        ) from error
 
 
 def _add(registry: Registry, entry: Entry, temporary: Path, run_id: str | None) -> Version:
@@ -176,7 +189,7 @@ def _add(registry: Registry, entry: Entry, temporary: Path, run_id: str | None) 
     from autonad.files import write_text_atomic
 
     images = temporary / IMAGES
-    entry.source.manifest[["image", "group", "sha256", "split"]].to_parquet(images, index=False)
+    entry.source.manifest[list(_KNOWN)].to_parquet(images, index=False)
     architecture = temporary / "architecture.json"
     write_text_atomic(architecture, entry.network.architecture.to_json())
     files = {MODEL: entry.folder / MODEL, IMAGES: images, "architecture.json": architecture}

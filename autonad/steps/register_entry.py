@@ -106,9 +106,10 @@ def read_entry(config: Config, export: Path, evaluation: Path, dataset: Path, ta
 
 def _checked_evaluation(evaluation: Path, challenger: ShippedNetwork, source: Dataset) -> dict[str, Any]:
     """Content of `metrics.json`, which is of this detector on this dataset."""
+    from autonad.evaluation.line_result import EvaluatedFile
     from autonad.files import read_json
 
-    metrics: dict[str, Any] = read_json(evaluation / "metrics.json", "the evaluation")
+    metrics: dict[str, Any] = read_json(evaluation / "metrics.json", "the evaluation", EvaluatedFile)
     told = metrics.get("parameters", {})
     weights = challenger.provenance.get("weights_sha256")
     if told.get("weights_sha256") != weights or told.get("dataset") != source.fingerprint:
@@ -129,10 +130,10 @@ def _latency(
     budget_ms: float | None,
 ) -> Verdict:
     """The latency on the target against the budget."""
-    from autonad.deploy.latency_figure import target_latency
+    from autonad.deploy.latency_figure import LatencyFile, target_latency
     from autonad.deploy.verdict import judge_latency
     from autonad.files import read_json
 
-    here = read_json(export / "latency.json", "the exported network's latency")[MODEL]
+    here = read_json(export / "latency.json", "the exported network's latency", LatencyFile)[MODEL]
     latency_ms = target_latency(challenger.provenance, here, key)
     return judge_latency(latency_ms, budget_ms, config.register.latency_tolerance, where)

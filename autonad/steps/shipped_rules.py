@@ -35,14 +35,14 @@ def shipped_rules(
         StorageError: The evaluation, or what is beside the rules, is damaged.
     """
     from autonad.detector.rules import Rules
-    from autonad.evaluation.line_result import OPERATING, told, told_found
+    from autonad.evaluation.line_result import OPERATING, OperatingFile, told, told_found
     from autonad.files import read_json
     from autonad.report.line_section import LineFigures
 
     rules = Rules.default(spec.classes) if given is None else Rules.load(given, spec.classes)
     beside = None if given is None else given.with_name(OPERATING)
     if beside is not None and beside.is_file():
-        operating = read_json(beside, "what the rules promise")
+        operating = read_json(beside, "what the rules promise", OperatingFile)
         if (
             operating.get("rules") == rules.to_dict()
             and operating.get("of", {}).get("weights_sha256") == weights

@@ -7,12 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from autonad.errors import StorageError
+from autonad.errors import StorageError, one_line
 from autonad.files import write_text_atomic
+from autonad.reading.bounds import parse_json
+from autonad.reading.shape_checks import Shape, check_shape
 
 
 class Journal:
-    """JSON values, one a line. What `append` has returned from is on the disk.
+    """JSON objects, one a line. What `append` has returned from is on the disk.
 
     Args:
         path: The file.
@@ -45,7 +47,7 @@ class Journal:
                 f"cannot append to {self.path}: {error.strerror}; free some space, then repeat the command"
             ) from error
 
-    def read(self, what: str) -> list[Any]:
+    def read(self, what: str) -> list[dict[str, Any]]:
         """All entries; a last line that was torn is dropped, from the file too.
 
         Args:
@@ -56,11 +58,11 @@ class Journal:
         """
         try:
             *lines, torn = self.path.read_bytes().split(b"\n")
-            entries = [json.loads(line) for line in lines]
+            entries = [check_shape(parse_json(line), Shape) for line in lines]
             if torn:
                 os.truncate(self.path, sum(len(line) + 1 for line in lines))
         except (OSError, ValueError) as error:
             raise StorageError(
-                f"{what} at {self.path} cannot be read: {error}; delete it to start anew"
+                f"{what} at {self.path} cannot be read: {one_line(error)}; delete it to start anew"
             ) from error
         return entries

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from autonad.errors import TrackingError
-from autonad.files import sha256_file
+from autonad.files import read_json, sha256_file
 
 DIGESTS = "digests.json"
 
@@ -43,7 +43,7 @@ def verify(folder: Path, tag: str | None, names: set[str], what: str) -> None:
         raise TrackingError(f"{what} has no {DIGESTS}, so its files cannot be checked; log it again")
     if sha256_file(path) != tag:
         raise TrackingError(f"{DIGESTS} of {what} does not have the sha256 that was recorded: {remedy}")
-    expected = json.loads(path.read_text())
+    expected = read_json(path, f"{DIGESTS} of {what}")
     for name in sorted(names | (set(expected) & _present(folder))):
         if not (folder / name).is_file():
             raise TrackingError(f"{what} lacks {name}; restore it from a backup, or log it again")

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from autonad.errors import CheckpointError, StorageError
+from autonad.errors import CheckpointError, StorageError, one_line
 from autonad.files import read_json, remove_leftovers, write_atomic, write_json
+from autonad.reading.bounds import folded
+from autonad.reading.shape_checks import Shape
 from autonad.storage.checkpoints import Resume
 
 POINTER = "latest.json"
@@ -41,6 +44,29 @@ class Progress:
     losses: list[float] = field(default_factory=list)
 
 
+class ProgressFile(Shape):
+    """A `Progress` as JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    epoch: int = Field(ge=0)
+    step: int = Field(ge=0)
+    best_miou: float | None = Field(ge=0, le=1)
+    best_epoch: int | None = Field(ge=0)
+    history: list[dict[str, float | None]]
+    losses: list[float]
+
+
+class PointerFile(Shape):
+    """`latest.json`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    checkpoint: str = Field(pattern=r"^step-\d+$", max_length=40)
+    identity: dict[str, Any]
+    progress: ProgressFile
+
+
 def save_weights(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write tensors as safetensors, atomically.
 
@@ -63,36 +89,57 @@ def load_weights(path: Path, what: str) -> dict[str, Tensor]:
     """Read a safetensors file.
 
     Raises:
-        CheckpointError: It is missing or damaged.
+        CheckpointError: It is missing or damaged, or holds a number that is none.
     """
     try:
-        return load_file(path)
+        weights = load_file(path)
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{what} is not at {path}; check the folder, or run the step that writes it"
         ) from error
-    except (SafetensorError, OSError) as error:
+    # Of a type that torch does not know the library lets a KeyError through.
+    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
         raise CheckpointError(
-            f"{what} at {path} is damaged: {error}; run the step that writes it again"
+            f"{what} at {path} is damaged: {folded(one_line(error))}; run the step that writes it again"
         ) from error
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise CheckpointError(
+                f"{what} at {path} is of no use: {folded(name, 60)} holds a number that is not finite; run "
+                "the step that writes it again, with a lower learning rate if it ended so"
+            )
+    return weights
+
+
+def check_fit(module: nn.Module, weights: dict[str, Tensor], what: str) -> None:
+    """Make sure that weights fit exactly.
+
+    Raises:
+        CheckpointError: Names, shapes or types differ; says which.
+    """
+    own = module.state_dict()
+    missing, unknown = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
+    wrong = [
+        name
+        for name in own.keys() & weights.keys()
+        if (own[name].shape, own[name].dtype) != (weights[name].shape, weights[name].dtype)
+    ]
+    if missing or unknown or wrong:
+        first = folded((missing or unknown or sorted(wrong))[0], 60)
+        raise CheckpointError(
+            f"{what} does not fit the network: {len(missing)} tensors missing, {len(unknown)} unknown, "
+            f"{len(wrong)} of another shape or type (first: {first}); use the weights of the same "
+            "architecture, space and classes"
+        )
 
 
 def load_into(module: nn.Module, weights: dict[str, Tensor], what: str) -> None:
     """Load weights that must fit exactly.
 
     Raises:
-        CheckpointError: Names or shapes differ; says which.
+        CheckpointError: See `check_fit`.
     """
-    own = module.state_dict()
-    missing, unknown = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
-    wrong = [name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape]
-    if missing or unknown or wrong:
-        first = (missing or unknown or sorted(wrong))[0]
-        raise CheckpointError(
-            f"{what} does not fit the network: {len(missing)} tensors missing, {len(unknown)} unknown, "
-            f"{len(wrong)} of another shape (first: {first}); use the weights of the same architecture, "
-            "space and classes"
-        )
+    check_fit(module, weights, what)
     module.load_state_dict(weights)
 
 
@@ -142,10 +189,10 @@ class Checkpoints:
 
     def _matches(self) -> bool:
         try:
-            pointer = read_json(self.folder / POINTER, "the checkpoint")
+            pointer = read_json(self.folder / POINTER, "the checkpoint", PointerFile)
         except StorageError:
             return False
-        return isinstance(pointer, dict) and pointer.get("identity") == self.identity
+        return bool(pointer["identity"] == self.identity)
 
     def clear(self) -> None:
         """Forget what is there; the pointer goes first, so that a kill leaves no pointer to nothing."""
@@ -164,15 +211,16 @@ class Checkpoints:
             CheckpointError: The checkpoint belongs to another configuration (says what differs), or is
                 damaged.
         """
-        pointer = read_json(self.folder / POINTER, "the checkpoint")
-        if not isinstance(pointer, dict) or pointer.keys() != {"checkpoint", "identity", "progress"}:
-            raise CheckpointError(f"{self.folder / POINTER} is no checkpoint; give --replace to start over")
+        try:
+            pointer = read_json(self.folder / POINTER, "the checkpoint", PointerFile)
+        except StorageError as error:
+            raise CheckpointError(f"{error}, or give --replace to start over") from error
         different = sorted(_differences(pointer["identity"], self.identity))
         if different:
             raise CheckpointError(
                 f"the checkpoint in {self.folder} belongs to another configuration; it differs in "
-                f"{', '.join(different)}. Restore those settings, choose another --output, or give --replace "
-                "to start over"
+                f"{folded(', '.join(different))}. Restore those settings, choose another --output, or give "
+                "--replace to start over"
             )
         source = self.folder / pointer["checkpoint"]
         load_into(
@@ -182,11 +230,18 @@ class Checkpoints:
         state["state"] = _unflatten(
             load_weights(source / "optimizer.safetensors", "the checkpoint's optimiser")
         )
-        optimizer.load_state_dict(state)
         random = load_weights(source / "random.safetensors", "the checkpoint's random state")
-        torch.set_rng_state(random["torch"])
-        if torch.cuda.is_available() and "cuda" in random:
-            torch.cuda.set_rng_state(random["cuda"])
+        try:
+            _check_slots(optimizer, state["state"])
+            optimizer.load_state_dict(state)
+            torch.set_rng_state(random["torch"])
+            if torch.cuda.is_available() and "cuda" in random:
+                torch.cuda.set_rng_state(random["cuda"])
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise CheckpointError(
+                f"the checkpoint in {source} does not fit ({folded(one_line(error))}); leave out --resume to "
+                "start over"
+            ) from error
         extra = source / "extra.safetensors"
         return Progress(**pointer["progress"]), load_weights(
             extra, "the checkpoint"
@@ -200,9 +255,32 @@ def _flatten(state: dict[int, dict[str, Tensor]]) -> dict[str, Tensor]:
 def _unflatten(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
-        index, name = key.split(".")
+        index, _, name = key.partition(".")
+        if not index.isdecimal():
+            raise CheckpointError(
+                f"the checkpoint's optimiser holds {folded(key, 60)!r}, which belongs to no parameter; leave "
+                "out --resume to start over"
+            )
         state.setdefault(int(index), {})[name] = tensor
     return state
+
+
+def _check_slots(optimizer: torch.optim.Optimizer, state: dict[int, dict[str, Tensor]]) -> None:
+    """Make sure that what an optimiser remembers of a parameter has its shape, or is a number.
+
+    Raises:
+        ValueError: It has not, or belongs to no parameter.
+    """
+    parameters = [one for group in optimizer.param_groups for one in group["params"]]
+    names = {name for slots in state.values() for name in slots}
+    for index, slots in state.items():
+        if slots.keys() != names:
+            raise ValueError(f"parameter {index} lacks {', '.join(sorted(names - slots.keys()))}")
+        if index >= len(parameters):
+            raise ValueError(f"there is no parameter {index}")
+        for name, tensor in slots.items():
+            if tensor.shape not in (torch.Size(), parameters[index].shape):
+                raise ValueError(f"{name} of parameter {index} has shape {tuple(tensor.shape)}")
 
 
 def _differences(old: Any, new: Any, path: str = "") -> list[str]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 
 from autonad.detector.spec import DetectorSpec
-from autonad.errors import ArchitectureError, CheckpointError, StorageError
+from autonad.errors import ArchitectureError, StorageError
 from autonad.files import read_json, write_atomic, write_json, write_text_atomic
 from autonad.network import AutoNADNet, SuperNet
+from autonad.reading.bounds import read_bytes
+from autonad.reading.shape_checks import Shape
 from autonad.space import Architecture, SearchSpace
-from autonad.training.checkpoint import load_into, load_weights, save_weights
+from autonad.training.checkpoint import check_fit, load_into, load_weights, save_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +26,41 @@ SUPERNET, MODEL = "supernet.json", "model.json"
 """What completes a folder: the description of its weights."""
 
 History = list[dict[str, float]]
+
+
+class SupernetFile(Shape):
+    """`supernet.json`."""
+
+    space: dict[str, Any]
+    sharing: Literal["cross", "entangled", "classical"]
+    spec: dict[str, Any]
+    provenance: dict[str, Any]
+
+
+class ModelFile(Shape):
+    """`model.json`."""
+
+    spec: dict[str, Any]
+    provenance: dict[str, Any]
+
+
+class FinalistFile(Shape):
+    """A finalist of `search.json`."""
+
+    key: str
+    measured_ms: float | None = Field(None, ge=0)
+    predicted_ms: float | None = Field(None, ge=0)
+
+
+class SearchFile(Shape):
+    """What a retraining and an export rely on in `search.json`."""
+
+    spec: dict[str, Any] | None = None
+    architecture_key: str | None = None
+    finalists: list[FinalistFile] = Field([])
+    target: str | None = None
+    hardware_key: str | None = None
+    latency_budget_ms: float | None = Field(None, gt=0)
 
 
 def save_supernet(
@@ -74,11 +112,15 @@ def load_supernet(folder: Path) -> tuple[SuperNet, DetectorSpec, dict[str, Any]]
         StorageError: It is not there or incomplete.
         CheckpointError: Weights and description do not fit.
     """
-    description = _description(folder / SUPERNET, "the supernet", ("space", "sharing", "spec", "provenance"))
+    description = read_json(folder / "supernet.json", "the supernet", SupernetFile)
     spec = DetectorSpec.from_dict(description["spec"])
-    supernet = SuperNet(SearchSpace.from_dict(description["space"]), spec.num_classes, description["sharing"])
+    space = SearchSpace.from_dict(description["space"])
     weights = load_weights(folder / "supernet.safetensors", "the supernet's weights")
-    load_into(supernet, weights, f"the supernet in {folder}")
+    what = f"the supernet in {folder}"
+    with torch.device("meta"):  # What a damaged description asks for may be larger than the memory.
+        check_fit(SuperNet(space, spec.num_classes, description["sharing"]), weights, what)
+    supernet = SuperNet(space, spec.num_classes, description["sharing"])
+    load_into(supernet, weights, what)
     return supernet.eval(), spec, description["provenance"]
 
 
@@ -124,12 +166,15 @@ def load_model(folder: Path) -> tuple[AutoNADNet, DetectorSpec, dict[str, Any]]:
         StorageError: It is not there or incomplete.
         CheckpointError: Weights and architecture do not fit.
     """
-    description = _description(folder / MODEL, "the model", ("spec", "provenance"))
+    description = read_json(folder / "model.json", "the model", ModelFile)
     spec = DetectorSpec.from_dict(description["spec"])
-    network = AutoNADNet(load_architecture(folder / "architecture.json"), spec.num_classes)
-    load_into(
-        network, load_weights(folder / "model.safetensors", "the model's weights"), f"the model in {folder}"
-    )
+    architecture = load_architecture(folder / "architecture.json")
+    weights = load_weights(folder / "model.safetensors", "the model's weights")
+    what = f"the model in {folder}"
+    with torch.device("meta"):  # What a damaged description asks for may be larger than the memory.
+        check_fit(AutoNADNet(architecture, spec.num_classes), weights, what)
+    network = AutoNADNet(architecture, spec.num_classes)
+    load_into(network, weights, what)
     return network.eval(), spec, description["provenance"]
 
 
@@ -156,8 +201,8 @@ def load_architecture(path: Path) -> Architecture:
         ArchitectureError: It is no architecture.
     """
     try:
-        return Architecture.from_json(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
+        return Architecture.from_json(read_bytes(path).decode())
+    except (OSError, ValueError) as error:
         raise StorageError(
             f"there is no readable architecture at {path}; run `autonad search` or name its folder"
         ) from error
@@ -170,9 +215,9 @@ def load_search_spec(folder: Path) -> DetectorSpec:
 
     Raises:
         StorageError: There is no `search.json`.
-        CheckpointError: It is none.
+        CheckpointError: It is of something else.
     """
-    return DetectorSpec.from_dict(_description(folder / "search.json", "the search", ("spec",))["spec"])
+    return DetectorSpec.from_dict(read_json(folder / "search.json", "the search", SearchFile)["spec"])
 
 
 def searched_for(folder: Path) -> dict[str, Any]:
@@ -189,7 +234,7 @@ def searched_for(folder: Path) -> dict[str, Any]:
     path = folder / "search.json"
     if not path.is_file():
         return {}
-    found = read_json(path, "the search")
+    found = read_json(path, "the search", SearchFile)
     winner: dict[str, Any] = next(
         (f for f in found.get("finalists", ()) if f["key"] == found.get("architecture_key")), {}
     )
@@ -216,15 +261,6 @@ def _save_curves(folder: Path, history: History) -> pd.DataFrame:
     table = table[sorted(table.columns, key=lambda name: (name != "epoch", name))]
     write_atomic(folder / "curves.csv", lambda path: table.to_csv(path, index=False))
     return table
-
-
-def _description(path: Path, what: str, fields: tuple[str, ...]) -> dict[str, Any]:
-    """A JSON object that has these fields."""
-    data = read_json(path, what)
-    missing = [name for name in fields if not isinstance(data, dict) or name not in data]
-    if missing:
-        raise CheckpointError(f"{path} lacks {', '.join(missing)}; run the step that writes {what} again")
-    return data
 
 
 def pick_device() -> torch.device:

@@ -10,14 +10,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from autonad.errors import StorageError
+from autonad.errors import StorageError, one_line
 from autonad.files import write_text_atomic
+from autonad.reading.bounds import Unreadable, folded, parse_json
+from autonad.reading.shape_checks import Shape, check_shape
+from autonad.reading.table_checks import COUNT, TEXT, Column, read_table
 from autonad.space import Architecture
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+# Columns of `records.parquet`.
+RECORDS = {
+    "step": COUNT,
+    "key": TEXT,
+    "architecture": TEXT,
+    "ms": Column("number", least=0),
+    **dict.fromkeys(("batch", "height", "width"), COUNT),
+    "device": TEXT,
+}
+
+
+class RecordFile(Shape):
+    """A line of the file that grows."""
+
+    step: int = Field(ge=0)
+    key: str
+    architecture: str
+    ms: float = Field(ge=0)
+    batch: int = Field(ge=0)
+    height: int = Field(ge=0)
+    width: int = Field(ge=0)
+    device: str
 
 
 class LatencyRecords:
@@ -63,9 +91,9 @@ class LatencyRecords:
     def _records(self) -> list[dict[str, Any]]:
         """What can be read; a line that a kill or a full disk tore is left out."""
         records = []
-        for line in self.path.read_text().splitlines() if self.path.is_file() else []:
-            with contextlib.suppress(json.JSONDecodeError):
-                records.append(json.loads(line))
+        for line in self.path.read_bytes().splitlines() if self.path.is_file() else []:
+            with contextlib.suppress(Unreadable):
+                records.append(check_shape(parse_json(line), RecordFile))
         return records
 
     def _append(self, architecture: Architecture, step: int, ms: float, images: Tensor) -> None:
@@ -101,11 +129,9 @@ def read_records(path: Path) -> pd.DataFrame:
     Raises:
         StorageError: It is missing or damaged.
     """
-    import pandas as pd
-
     try:
-        return pd.read_parquet(path)
+        return read_table(path, RECORDS)
     except (OSError, ValueError) as error:
         raise StorageError(
-            f"there are no latency records at {path} ({error}); train the supernet first"
+            f"there are no latency records at {path} ({folded(one_line(error))}); train the supernet first"
         ) from error

@@ -1,4 +1,4 @@
-"""Damage thousands of files and import each: `python -m tests.fuzz`, or one: `--only KIND:SEED`."""
+"""Damage thousands of files and read each: `make fuzz`, or one: `make fuzz ONLY=KIND:SEED`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from .verdict import damaged, kinds, try_one
+from .verdict import artefacts, damaged, kinds, try_one
 from .worker import try_all
 
 
@@ -40,7 +40,7 @@ def main() -> int:
     if failed:
         kind = next(iter(failed))
         seed = next(iter(failed[kind].values()))[0]
-        print(f"to see one again: python -m tests.fuzz --only {kind}:{seed} --keep FOLDER")
+        print(f"to see one again: make fuzz ONLY={kind}:{seed}")
     bad = sum(len(seeds) for found in failed.values() for seeds in found.values())
     print(
         json.dumps({"benchmark": "fuzz", "files": tried.total(), "failures": bad, "seconds": round(seconds)})
@@ -54,6 +54,8 @@ def one(case: str, keep: Path | None, scratch: Path, known: list[str]) -> int:
     if kind not in known or not seed.isdecimal():
         sys.exit(f"--only is {case!r}; give KIND:SEED with a kind of {', '.join(known)}")
     if keep is not None:
+        if kind in artefacts(scratch)[1]:
+            sys.exit(f"{kind} is no source of a dataset; leave out --keep")
         shutil.copytree(damaged(kind, int(seed), scratch)[1], keep)
         print(f"its source is in {keep}")
     wrong = try_one(kind, int(seed), scratch)
@@ -63,7 +65,7 @@ def one(case: str, keep: Path | None, scratch: Path, known: list[str]) -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--count", type=int, default=5000, help="files to damage")
+    parser.add_argument("--count", type=int, default=10_000, help="files to damage")
     parser.add_argument("--seed", type=int, default=0, help="the first seed of each kind")
     parser.add_argument("--kinds", default="", help="only kinds that match this expression")
     parser.add_argument("--workers", type=int, default=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .artefact_damage import lines, network, parquet, safetensors
 from .damage import Mutation, Rng, damage
 from .document_damage import json_text, json_value, npy, table, xml, yaml
 from .picture_damage import exif, png_chunk, png_header, tiff_tag
@@ -15,6 +16,10 @@ SPECIAL: dict[str, tuple[Mutation, ...]] = {
     "table": (table,),
     "npy": (npy,),
     "yaml": (yaml,),
+    "parquet": (parquet,),
+    "safetensors": (safetensors,),
+    "network": (network,),
+    "lines": (lines,),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CONFIGURATION = "params"  # in place of a format
+CONFIGURATION, ARTEFACT = "params", "artefact"  # in place of a format
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import sys
 import traceback
 import warnings
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,12 @@ from autonad.data.ingest.settings import IngestSettings
 from autonad.data.layouts.formats import FORMATS
 from autonad.errors import AutonadError
 
+from .artefacts import Artefact, build
 from .mutations import mutate
-from .source import CONFIGURATION, Source, Target
+from .source import ARTEFACT, CONFIGURATION, Source, Target
 from .sources import SOURCES
 
+SHORT = 300  # characters of a message about a file of our own, beside the folder's name
 LONGEST = 2000  # characters of a message: a name and what is quoted may be long, a dump of the file may not
 
 
@@ -37,7 +40,16 @@ def kinds(scratch: Path) -> dict[str, str]:
         for kind in source.targets:
             assert kind not in found, f"{kind} is named twice"
             found[kind] = name
-    return found
+    return found | dict.fromkeys(artefacts(scratch)[1], ARTEFACT)
+
+
+def artefacts(scratch: Path) -> tuple[Path, dict[str, Artefact]]:
+    """The folder of the files that the product wrote, built once in each process, and what they are."""
+    if scratch not in _WRITTEN:
+        folder = scratch / "artefacts"
+        folder.mkdir(parents=True)
+        _WRITTEN[scratch] = build(folder)
+    return scratch / "artefacts", _WRITTEN[scratch]
 
 
 def try_one(kind: str, seed: int, scratch: Path) -> list[str]:
@@ -51,6 +63,8 @@ def try_one(kind: str, seed: int, scratch: Path) -> list[str]:
     Returns:
         What should not have happened; nothing if all is well.
     """
+    if kind in artefacts(scratch)[1]:
+        return _try_artefact(kind, seed, scratch)
     source, folder = damaged(kind, seed, scratch)
     target = source.targets[kind]
     output = scratch / "dataset"
@@ -63,17 +77,50 @@ def try_one(kind: str, seed: int, scratch: Path) -> list[str]:
         except AutonadError as error:
             wrong += _refusal(target, printable(str(error)))
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                raise
-            where = traceback.extract_tb(error.__traceback__)
-            ours = [f"{Path(at.filename).name}:{at.lineno}" for at in where if "/autonad/" in at.filename]
-            wrong.append(f"traceback: {type(error).__name__}: {error!s:.120} at {' '.join(ours[-3:])}")
-    wrong += sorted(
-        {f"warning on the screen: {one.category.__name__}: {one.message!s:.100}" for one in heard}
-    )
+            wrong += _traceback(error)
+    wrong += _warnings(heard)
     shutil.rmtree(output, ignore_errors=True)
     shutil.rmtree(folder)
     return wrong
+
+
+def _try_artefact(kind: str, seed: int, scratch: Path) -> list[str]:
+    """Damage one of our own files in its place, read it, and put it back."""
+    folder, known = artefacts(scratch)
+    artefact = known[kind]
+    path, wrong = folder / artefact.path, list[str]()
+    whole = path.read_bytes()
+    path.write_bytes(mutate(artefact.mutations, whole, _generator(kind, seed)))
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
+            artefact.read(folder)
+        except AutonadError as error:
+            message = str(error).replace(str(folder), "")
+            wrong += [f"no line: {message!r:.160}"] * (not message.isprintable())
+            wrong += [f"long message: {len(message)}: {message!r:.400}"] * (len(message) > SHORT)
+        except BaseException as error:
+            wrong += _traceback(error)
+    wrong += _warnings(heard)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(whole)
+    return wrong
+
+
+def _traceback(error: BaseException) -> list[str]:
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    where = traceback.extract_tb(error.__traceback__)
+    ours = [f"{Path(at.filename).name}:{at.lineno}" for at in where if "/autonad/" in at.filename]
+    return [f"traceback: {type(error).__name__}: {error!s:.120} at {' '.join(ours[-3:])}"]
+
+
+def _warnings(heard: Sequence[warnings.WarningMessage]) -> list[str]:
+    return sorted({f"warning on the screen: {one.category.__name__}: {one.message!s:.100}" for one in heard})
+
+
+def _generator(kind: str, seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(kind.encode())])
 
 
 def damaged(kind: str, seed: int, scratch: Path) -> tuple[Source, Path]:
@@ -83,9 +130,8 @@ def damaged(kind: str, seed: int, scratch: Path) -> tuple[Source, Path]:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(whole, folder)
     target = source.targets[kind]
-    rng = np.random.default_rng([seed, zlib.crc32(kind.encode())])
     path = folder / target.path
-    path.write_bytes(mutate(target.mutations, path.read_bytes(), rng))
+    path.write_bytes(mutate(target.mutations, path.read_bytes(), _generator(kind, seed)))
     return source, folder
 
 
@@ -128,12 +174,7 @@ def _losses(source: Source, target: Target, report: ImportReport) -> list[str]:
 
 def _refusal(target: Target, message: str) -> list[str]:
     wrong = [] if target.images is None else [f"one damaged file, nothing imported: {message:.160}"]
-    # A refusal may list what was found, a line for each.
-    wrong += (
-        [f"control code in a message: {message!r:.100}"]
-        if not message.replace("\n", "").isprintable()
-        else []
-    )
+    wrong += [f"control code in a message: {message!r:.100}"] * (not message.isprintable())
     return wrong + ([f"long message: {len(message)}: {message[:60]!r}"] if len(message) > LONGEST else [])
 
 
@@ -146,6 +187,7 @@ def template(name: str, scratch: Path) -> tuple[Path, Source]:
     return _BUILT[name, scratch]
 
 
+_WRITTEN: dict[Path, dict[str, Artefact]] = {}
 _BUILT: dict[tuple[str, Path], tuple[Path, Source]] = {}
 
 

@@ -108,7 +108,7 @@ def tracked(team: Team, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which every step ran once, tracked by the team's server."""
     root = tmp_path_factory.mktemp("tracked")
     (root / "params.yaml").write_text(
-        f"{SETTINGS}decide: {{calibration_draws: 0, permutations: 100}}\n"
+        f"{SETTINGS}decide: {{calibration_draws: 0, permutations: 200}}\n"
         f"tracking: {{uri: '{team.server.uri}', system_seconds: 2.0}}\n"
     )
     data, output = ("--dataset", "steel"), "--output"

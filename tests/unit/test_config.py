@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -33,6 +34,46 @@ def leaves(value: BaseModel, prefix: str = "") -> dict[str, object]:
             leaves(inner, f"{prefix}{name}.") if isinstance(inner, BaseModel) else {f"{prefix}{name}": inner}
         )
     return flat
+
+
+BOMB = (
+    "{a0: &a0 [x]," + ",".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)) + "}"
+)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        *("seed=2024-13-45", "seed=0b_", "seed=!!int x", "seed=!!timestamp abc", f"seed={'[' * 50_000}"),
+        *(f"seed={'9' * 5000}", f"seed={'9' * 100}", f"search={BOMB}", "input.width=3200000", "seed=-1"),
+        *(f"{'x' * 10_000}=1", f"{'a.' * 5000}b=1", f"space.preset={'x' * 100_000}", "seed=\x1b[31m"),
+    ],
+)
+def test_whatever_is_set_is_refused_in_a_line(override: str) -> None:
+    assert len(refusal(override)) <= 300
+
+
+def test_a_file_that_is_no_yaml_is_refused_in_a_line(tmp_path: Path) -> None:
+    for content in (BOMB.encode(), b"\xff", b"a: b: c", b"x" * 2**20, b"seed: 2024-13-45"):
+        (tmp_path / "params.yaml").write_bytes(content)
+        assert len(refusal(path=tmp_path / "params.yaml").replace(str(tmp_path), "")) <= 300
+
+
+def test_every_number_has_both_bounds() -> None:
+    unbounded = []
+
+    def look(schema: dict[str, Any], where: str) -> None:
+        if schema.get("type") in ("integer", "number"):
+            lower, upper = ("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")
+            if not all(any(name in schema for name in bound) for bound in (lower, upper)):
+                unbounded.append(where)
+        for key, inner in schema.items():
+            for one in inner if isinstance(inner, list) else [inner]:
+                if isinstance(one, dict):
+                    look(one, f"{where}.{key}")
+
+    look(Config.model_json_schema(), "")
+    assert unbounded == []
 
 
 # -- the file ----------------------------------------------------------------------------------------------
@@ -200,7 +241,7 @@ def test_all_faults_are_named_at_once() -> None:
         ("search.population", "section.key=value"),
         ("=5", "section.key=value"),
         ("search.population.x=5", "search.population is"),
-        ("data.fractions=[0.5", "not YAML"),
+        ("data.fractions=[0.5", "no YAML"),
     ],
 )
 def test_a_malformed_override_is_shown(override: str, part: str) -> None:

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 from xml.parsers import expat
 
-import yaml
-
 from autonad.console import shown
 from autonad.errors import DatasetError
+from autonad.reading.bounds import Unreadable, parse_yaml
 
 _SMALL_BYTES = 2**20  # lists of classes, settings
 _MAX_DEPTH = 32
@@ -84,9 +83,9 @@ def read_yaml_file(path: Path) -> Any:
     """
     text = read_text(path)
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeError) as error:
-        raise DatasetError(f"{path.name} is no usable YAML: {_reason(error)}; export it again") from error
+        return parse_yaml(text)
+    except Unreadable as error:
+        raise DatasetError(f"{path.name} is no usable YAML: {error}; export it again") from error
 
 
 def read_xml_file(

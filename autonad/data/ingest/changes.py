@@ -19,17 +19,26 @@ from typing import Any
 
 import pandas as pd
 
-from autonad.data.dataset import CLASSES, MANIFEST, NEXT_CLASSES
+from autonad.data.dataset import CLASSES, MANIFEST, NEXT_CLASSES, read_about
 from autonad.data.ingest.quarantine import QUARANTINE
 from autonad.data.ingest.staging import FOLDER
 from autonad.errors import StorageError
-from autonad.files import read_json, remove_leftovers, sha256_file, write_atomic, write_json
+from autonad.files import cell, read_json, remove_leftovers, sha256_file, write_atomic, write_json
+from autonad.reading.shape_checks import Shape
 from autonad.storage.source import unsafe_key
 
 REASONS = "reasons.csv"
 _JOURNAL = "journal.json"
 _NEXT = "commit"
 _PLACES = ("images", "masks", QUARANTINE)
+
+
+class JournalFile(Shape):
+    """The journal; see the module's text."""
+
+    manifest: str
+    added: dict[str, str]
+    retired: dict[str, str]
 
 
 @dataclass
@@ -74,8 +83,7 @@ def commit(root: Path, changes: Changes) -> None:
         journal = read_json(root / FOLDER / _JOURNAL, "the journal of the ingest")
         _link(root, journal["added"])
         if changes.classes is not None:
-            about = read_json(root / CLASSES, "the list of classes")
-            about = about if isinstance(about, dict) else {"classes": about}
+            about = read_about(root)
             write_json(root / CLASSES, {**about, NEXT_CLASSES: list(changes.classes)})
         os.sync()  # what the manifest names is on the disk before the manifest is
         os.replace(root / FOLDER / _NEXT / MANIFEST, root / MANIFEST)
@@ -99,7 +107,7 @@ def recover(root: Path) -> None:
     if not (folder / _JOURNAL).is_file():
         shutil.rmtree(folder / _NEXT, ignore_errors=True)
         return
-    journal = read_json(folder / _JOURNAL, "the journal of an interrupted ingest")
+    journal = read_json(folder / _JOURNAL, "the journal of an interrupted ingest", JournalFile)
     try:
         if sha256_file(root / MANIFEST) == journal["manifest"]:
             _complete(root, journal)
@@ -123,12 +131,11 @@ def _prepare(root: Path, changes: Changes) -> None:
     for name, document in changes.documents.items():
         write_json(following / name, document)
     if changes.classes is not None or changes.about:
-        about = read_json(root / CLASSES, "the list of classes")
-        about = about if isinstance(about, dict) else {"classes": about}
+        about = read_about(root)
         classes = about["classes"] if changes.classes is None else list(changes.classes)
         write_json(following / CLASSES, {**about, **changes.about, "classes": classes})
     if changes.reasons:
-        _reasons(root, changes.reasons).to_csv(following / REASONS, index=False)
+        _reasons(root, changes.reasons).map(cell).to_csv(following / REASONS, index=False)
     journal = {
         "manifest": sha256_file(following / MANIFEST),
         "added": {place: Path(path).relative_to(root).as_posix() for place, path in changes.added.items()},
@@ -177,8 +184,8 @@ def _take_back(root: Path, journal: Mapping[str, Any]) -> None:
     """Remove what was added before the manifest was replaced; the files still wait in `.ingest/`."""
     for place in journal["added"]:
         (root / _inside(place)).unlink(missing_ok=True)
-    about = read_json(root / CLASSES, "the list of classes")
-    if isinstance(about, dict) and NEXT_CLASSES in about:
+    about = read_about(root)
+    if NEXT_CLASSES in about:
         write_json(root / CLASSES, {name: value for name, value in about.items() if name != NEXT_CLASSES})
     shutil.rmtree(root / FOLDER / _NEXT, ignore_errors=True)
     (root / FOLDER / _JOURNAL).unlink()

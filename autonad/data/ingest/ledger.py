@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import Field
 
-from autonad.errors import DatasetError, StorageError
-from autonad.files import read_json
+from autonad.errors import DatasetError, one_line
+from autonad.reading.bounds import Unreadable, folded, parse_json, read_bytes
+from autonad.reading.shape_checks import Shape, check_shape
+from autonad.reading.table_checks import TEXT, read_table
 from autonad.storage.source import Entry
 
 INGESTED = "ingested.parquet"
@@ -72,10 +75,10 @@ class Ledger:
         if not path.is_file():
             return cls()
         try:
-            table = pd.read_parquet(path, columns=list(_COLUMNS))
-        except Exception as error:  # pyarrow raises its own, OSError or ValueError, depending on the damage
+            table = read_table(path, dict.fromkeys(_COLUMNS, TEXT))[list(_COLUMNS)]
+        except (OSError, ValueError) as error:
             raise DatasetError(
-                f"{path} cannot be read: {str(error).splitlines()[0]:.100}; restore it, or delete it: then "
+                f"{path} cannot be read: {one_line(error)}; restore it, or delete it: then "
                 "every object is read again, and copies are recognised by their content"
             ) from error
         return cls(Known(*(str(value) for value in row)) for row in table.itertuples(index=False))
@@ -113,6 +116,23 @@ class Ledger:
         return pd.DataFrame(
             [[getattr(row, name) for name in _COLUMNS] for row in rows], columns=list(_COLUMNS), dtype=str
         )
+
+
+class BatchFile(Shape):
+    """An entry of `batches.json`."""
+
+    name: str
+    date: str
+    source: str
+    listing: str
+    images: int = Field(0, ge=0)
+    labelled: int = Field(0, ge=0)
+    upgraded: int = Field(0, ge=0)
+    relabelled: int = Field(0, ge=0)
+    copies: int = Field(0, ge=0)
+    defect_free: int = Field(0, ge=0)
+    quarantined: int = Field(0, ge=0)
+    new_classes: list[str] = Field([])
 
 
 @dataclass(frozen=True)
@@ -167,21 +187,19 @@ def read_batches(root: Path) -> list[Batch]:
     if not path.is_file():
         return []
     try:
-        entries = read_json(path, "the list of batches")
+        entries = parse_json(read_bytes(path))
         if not isinstance(entries, list):
-            raise TypeError(f"it holds {entries!r:.40}")
-        return [_batch(entry) for entry in entries]
-    except (StorageError, KeyError, TypeError, AttributeError) as error:
+            raise Unreadable(f"it holds {folded(repr(entries), 40)}")
+        return [_batch(check_shape(entry, BatchFile)) for entry in entries]
+    except (OSError, ValueError, TypeError) as error:
         raise DatasetError(
-            f"{path} is no list of batches ({error.__cause__ or error}); restore it, or delete it: the "
+            f"{path} is no list of batches ({folded(one_line(error))}); restore it, or delete it: the "
             "images stay, and their batches are ordered by name"
         ) from error
 
 
 def _batch(entry: dict[str, Any]) -> Batch:
     known = {name: value for name, value in entry.items() if name != "unlabelled"}
-    if not isinstance(known["name"], str):
-        raise TypeError(f"a batch is called {known['name']!r}")
     return Batch(**{**known, "new_classes": tuple(known.get("new_classes", ()))})
 
 

@@ -66,7 +66,7 @@ def interpret(
     """
     survey = survey_masks(masks.values(), options, is_open=True)
     if not survey.total:
-        why = "".join(f"\n{text}" for text in survey.unread)
+        why = "".join(f"; {text}" for text in survey.unread)
         raise DatasetError(f"{folder} holds no readable masks; save one mask per image as PNG{why}")
     classes = classes if classes is not None else options.classes
     names = None if classes is None else check_classes(classes)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from pathlib import PurePosixPath
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from autonad.data.versions.remote import is_md5
 from autonad.errors import DatasetError
+from autonad.reading.bounds import Unreadable, parse_json
+from autonad.reading.shape_checks import check_shape
 
 MAIN = "main"
 _AT_MOST = 64 * 1024  # bytes of a pointer
@@ -144,13 +146,11 @@ def _read(remote: str, dataset: str, branch: str) -> tuple[bytes, str] | None:
 
 def _parsed(content: bytes, dataset: str, branch: str, remote: str) -> Pointer:
     try:
-        return Pointer.model_validate_json(content)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"]))
+        return Pointer.model_validate(check_shape(parse_json(content), Pointer))
+    except Unreadable as error:
         raise DatasetError(
             f"the pointer of branch {branch} of dataset {dataset} in {remote} is damaged "
-            f"({f'{where}: ' if where else ''}{fault['msg']}); run `autonad publish --dataset FOLDER "
+            f"({error}); run `autonad publish --dataset FOLDER "
             f"--branch {branch}`, which writes it anew"
         ) from error
 

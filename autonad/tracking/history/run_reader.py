@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.errors import AutonadError, cause_of
+from autonad.reading.bounds import Unreadable, parse_json, read_bytes
+from autonad.reading.shape_checks import Shape, check_shape
 from autonad.report.compared import Compared
 from autonad.space import Architecture
 from autonad.tracking.connection import CONNECT, FAILURES, MlflowClient, clear_failures, patient
@@ -81,8 +82,8 @@ class RunReader:
                 data=_data(steps, tags),
                 code=_code(tags),
                 architecture=self._load(steps, ARCHITECTURE, folder, _architecture),
-                population=self._load(steps, POPULATION, folder, read_table),
-                images=self._load(steps, IMAGES, folder, read_table) if images else None,
+                population=self._load(steps, POPULATION, folder, read_population),
+                images=self._load(steps, IMAGES, folder, _images) if images else None,
             )
 
     def file(self, run: Any, name: str, read: Callable[[Path], Any]) -> Any:
@@ -150,8 +151,8 @@ def _data(steps: dict[str, Any], tags: dict[str, str]) -> dict[str, str]:
     facts = {}
     for step in steps.values():
         for given in step.inputs.dataset_inputs if step.inputs else ():
-            source, profile = json.loads(given.dataset.source), json.loads(given.dataset.profile or "{}")
-            classes = profile.get("classes", [])
+            source, profile = _told(given.dataset.source), _told(given.dataset.profile)
+            classes = [str(name) for name in profile.get("classes") or ()]
             facts = {
                 "dataset": given.dataset.name,
                 "fingerprint": str(source.get("fingerprint", "")),
@@ -164,17 +165,34 @@ def _data(steps: dict[str, Any], tags: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
+def _told(text: str | None) -> dict[str, Any]:
+    """What a server keeps as JSON; nothing where it was changed into something else."""
+    try:
+        return check_shape(parse_json(text or "{}"), Shape)
+    except Unreadable:
+        return {}
+
+
 def _code(tags: dict[str, str]) -> dict[str, str]:
     known = {"commit": GIT_SHA, "image": IMAGE, "pipeline run": KFP_URL}
     return {what: tags[tag] for what, tag in known.items() if tag in tags}
 
 
 def _architecture(path: Path) -> Architecture:
-    return Architecture.from_json(path.read_text())
+    return Architecture.from_json(read_bytes(path).decode())
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A parquet file as a table."""
-    import pandas as pd
+def read_population(path: Path) -> pd.DataFrame:
+    """A search's `population.parquet`."""
+    from autonad.reading.table_checks import read_table
+    from autonad.search.population import POPULATION
 
-    return pd.read_parquet(path)
+    return read_table(path, POPULATION)
+
+
+def _images(path: Path) -> pd.DataFrame:
+    """An evaluation's `per_image.parquet`."""
+    from autonad.evaluation.result import PER_IMAGE
+    from autonad.reading.table_checks import read_table
+
+    return read_table(path, PER_IMAGE, others=True)

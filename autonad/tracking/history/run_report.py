@@ -12,7 +12,7 @@ from autonad.report.detector_table import MadeDetector
 from autonad.report.run_page import RunReport, SearchedFront, StepLine
 from autonad.tracking.connection import CONNECT, MlflowClient, clear_failures, connect
 from autonad.tracking.destination import TrackingSettings
-from autonad.tracking.history.run_reader import RunReader, latest, read_table
+from autonad.tracking.history.run_reader import RunReader, latest, read_population
 from autonad.tracking.history.searches import first_budget
 from autonad.tracking.identifiers import tag_is
 from autonad.tracking.links import run_link
@@ -103,7 +103,7 @@ class _Reader:
         """The search of this run, or the one whose architecture it trained."""
         own = last.get("search")
         run = own if own is not None and DIGEST_TAG in own.data.tags else self._last_search(last)
-        table = None if run is None else self._files.file(run, "search/population.parquet", read_table)
+        table = None if run is None else self._files.file(run, "search/population.parquet", read_population)
         if run is None or table is None or table.empty:
             return None
         budget = run.data.params.get(BUDGET, NO_PLACE)
@@ -157,5 +157,4 @@ _BUDGETS = ("latency_budget_ms", BUDGET)
 
 
 def _object(path: Any) -> dict[str, Any]:
-    found = read_json(path, path.name)
-    return found if isinstance(found, dict) else {}
+    return read_json(path, path.name)

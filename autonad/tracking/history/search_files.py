@@ -13,7 +13,6 @@ The tag with the bundle's sha256 is set when all of it has arrived.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import tempfile
@@ -116,7 +115,7 @@ def load_search(run: FoundSearch | str, output: Path, *, settings: TrackingSetti
                 ) from error
             if name == DIGESTS:
                 verify(folder, found.digests, set(), what)
-                names += _known(json.loads((folder / DIGESTS).read_text()), what)
+                names += _known(read_json(folder / DIGESTS, f"{DIGESTS} of {what}"), what)
         verify(folder, found.digests, set(names[1:]), what)
         for part in BUNDLE:
             if (folder / part).is_dir():

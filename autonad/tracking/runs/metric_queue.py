@@ -16,7 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import ConfigDict, Field
+
 from autonad.errors import cause_of
+from autonad.reading.bounds import Unreadable, parse_json
+from autonad.reading.shape_checks import Shape, check_shape
 
 # How often the thread looks whether a batch has become old enough.
 LOOK_SECONDS = 1.0
@@ -37,6 +41,17 @@ class Point(NamedTuple):
     value: float
     step: int
     timestamp_ms: int
+
+
+class PointFile(Shape):
+    """A line of what was not sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    value: float
+    step: int = Field(ge=0, le=2**53)
+    timestamp_ms: int = Field(ge=0, le=2**53)
 
 
 class MetricBuffer:
@@ -171,9 +186,7 @@ class MetricSender:
 def read_points(path: Path) -> list[Point]:
     """Metrics that a previous process left; other lines, and one cut off by a crash, are skipped."""
     points = []
-    for line in path.read_text().splitlines():
-        try:
-            points.append(Point(**json.loads(line)))
-        except (ValueError, TypeError):
-            continue
+    for line in path.read_bytes().splitlines():
+        with contextlib.suppress(Unreadable):
+            points.append(Point(**check_shape(parse_json(line), PointFile)))
     return points

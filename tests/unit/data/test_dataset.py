@@ -89,7 +89,7 @@ def test_damaged_files_are_named(fresh: Dataset, damage, message: str) -> None:
 
 def test_manifest_without_a_column_is_refused(fresh: Dataset) -> None:
     fresh.manifest.drop(columns=["group"]).to_parquet(fresh.root / "manifest.parquet", index=False)
-    with pytest.raises(DatasetError, match="lacks the columns group"):
+    with pytest.raises(DatasetError, match="it has no column group"):
         Dataset.open(fresh.root)
 
 

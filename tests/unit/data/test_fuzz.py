@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fuzz import worker
 from fuzz.mutations import mutate
-from fuzz.verdict import damaged, kinds, try_one
+from fuzz.verdict import artefacts, damaged, kinds, try_one
 from fuzz.worker import try_all
 
 from autonad.data.images import read_image
@@ -26,6 +26,16 @@ def test_nothing_but_one_line_comes_of_damaged_files(scratch: Path) -> None:
         for seed in range(4):
             wrong[kind, seed] = try_one(kind, seed, scratch)
     assert {case: found for case, found in wrong.items() if found} == {}
+
+
+def test_whole_files_are_read(scratch: Path) -> None:
+    folder, known = artefacts(scratch)
+    for artefact in known.values():
+        content = (folder / artefact.path).read_bytes()
+        artefact.read(folder)
+        (folder / artefact.path).parent.mkdir(exist_ok=True)
+        (folder / artefact.path).write_bytes(content)
+    assert len(known) > 40
 
 
 def test_a_seed_is_a_file() -> None:

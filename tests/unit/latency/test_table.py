@@ -93,7 +93,7 @@ def test_files_that_are_no_table_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="autonad profile-latency"):
         LatencyTable.load(tmp_path / "table.parquet")
     (tmp_path / "table.parquet").write_bytes(b"PAR1 not at all")
-    with pytest.raises(StorageError, match="cannot be read"):
+    with pytest.raises(LatencyError, match="no latency table"):
         LatencyTable.load(tmp_path / "table.parquet")
     pd.DataFrame({"ms": [1.0]}).to_parquet(tmp_path / "table.parquet")
     with pytest.raises(LatencyError, match="no latency table"):

@@ -60,7 +60,7 @@ def test_every_gene_changes_the_key(architecture):
         (lambda d: d.update(extra=1), "unknown ['extra']"),
         (lambda d: d.update(stages=d["stages"][:2]), "2 stages; it needs 3 or 4"),
         (lambda d: d["stages"].pop(), "edges has unknown ['lateral3', 'output3']"),
-        (lambda d: d.update(scale=0), "scale is 0.0; it must lie above 0 and up to 1"),
+        (lambda d: d.update(scale=0), "scale is 0.0; it must lie between 0.01 and 1"),
         (lambda d: d.update(scale=float("nan")), "scale is nan"),
         (lambda d: d.update(stem_stride=3), "stem_stride is 3; it must be 2 or 4"),
         (lambda d: d["edges"].update(pool1="conv7x7"), "edge pool1 has operator 'conv7x7'"),
@@ -96,7 +96,7 @@ def test_a_kernel_belongs_to_convolution_only():
 def test_values_are_frozen(architecture):
     with pytest.raises(AttributeError):
         architecture.pools = (1, 1, 1, 1)
-    with pytest.raises(ArchitectureError, match="no blocks"):
+    with pytest.raises(ArchitectureError, match="0 blocks"):
         Stage(8, ())
 
 

@@ -28,7 +28,7 @@ def test_a_missing_and_a_damaged_file_are_named(tmp_path):
 
 def test_weights_of_another_network_are_refused():
     with pytest.raises(
-        CheckpointError, match=r"1 tensors missing, 1 unknown, 1 of another shape \(first: bias"
+        CheckpointError, match=r"1 tensors missing, 1 unknown, 1 of another shape or type \(first: bias"
     ):
         load_into(nn.Linear(2, 2), {"weight": torch.zeros(3, 3), "other": torch.zeros(1)}, "the file")
 
@@ -89,3 +89,16 @@ def test_another_identity_is_refused_by_name(tmp_path):
     with pytest.raises(CheckpointError, match=r"input.height \(64 there, 128 now\)") as caught:
         Checkpoints(tmp_path, {"input": {"height": 128}, "seed": 1}).restore(module, optimizer)
     assert "seed" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path, value):
+    save_weights(tmp_path / "w.safetensors", {"a": torch.ones(2), "b.c": torch.tensor([1.0, value])})
+    with pytest.raises(CheckpointError, match=r"b\.c holds a number that is not finite"):
+        load_weights(tmp_path / "w.safetensors", "the weights")
+
+
+def test_weights_of_another_type_are_refused():
+    weights = {"weight": torch.zeros(2, 2, dtype=torch.float64), "bias": torch.zeros(2)}
+    with pytest.raises(CheckpointError, match=r"1 of another shape or type \(first: weight"):
+        load_into(nn.Linear(2, 2), weights, "the file")
