@@ -79,8 +79,8 @@ class OnnxNetwork:
             spec = DetectorSpec.from_dict(told["spec"])
         except (Unreadable, UnicodeDecodeError, CheckpointError) as error:
             raise ExportError(
-                f"{path} is ONNX, but does not say what it is ({folded(str(error))}); only files that "
-                f"AutoNAD exported carry their classes and input: {_REMEDY}"
+                f"{path} is ONNX, but does not say what it is ({folded(str(error))}); only files "
+                f"that AutoNAD exported do: {_REMEDY}"
             ) from error
         _check_signature(session, spec, path)
         try:
