@@ -71,14 +71,15 @@ def listening() -> Iterator[Ending]:
             signal.signal(number, end.ask)
     stdout = sys.stdout
     _open_standard_streams()
-    sys.stdout = _Output(sys.stdout, end)  # type: ignore[assignment]
+    sys.stdout = _Output(sys.stdout, end)
     try:
         yield end
     finally:
         for number, handler in before.items():
             if handler is not None:
-                ours = handler is signal.default_int_handler
-                signal.signal(number, signal.SIG_DFL if ours else handler)
+                if handler is signal.default_int_handler:
+                    handler = signal.SIG_DFL
+                signal.signal(number, handler)
         sys.stdout = stdout
 
 

@@ -186,12 +186,6 @@ def _try_smaller(
     return attempts
 
 
-def _remove_smaller(output: Path) -> None:
-    """Remove the smaller files of an export before: they would not be of this one."""
-    for name in (INT8, FP16):
-        (output / name).unlink(missing_ok=True)
-
-
 def _write_smaller(
     output: Path,
     files: dict[str, bytes],

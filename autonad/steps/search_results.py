@@ -117,8 +117,9 @@ def _write(
     """What was tried, and the winner with its weights."""
     from autonad.appearance.last_search import budget_setting, search_settings
     from autonad.files import write_atomic, write_text_atomic
-    from autonad.report.charts import progress_figure
+    from autonad.report.charts import progress_charts
     from autonad.report.flagged import to_json
+    from autonad.report.line_chart import chart_file
     from autonad.report.search import write_page
     from autonad.search.progress import by_generation
     from autonad.training.folders import save_search
@@ -127,7 +128,7 @@ def _write(
     write_atomic(output / "population.parquet", lambda path: population.to_parquet(path, index=False))
     progress = by_generation(population)
     write_atomic(output / "generations.csv", lambda path: progress.to_csv(path, index=False))
-    write_text_atomic(output / "progress.svg", progress_figure(population))
+    write_text_atomic(output / "progress.svg", chart_file(progress_charts(population)))
     write_page(
         output / "pareto.html",
         population,

@@ -136,9 +136,9 @@ def _known(journal: Journal, identity: dict[str, Any]) -> dict[str, dict[Size, f
 
     if journal.path.is_file():
         try:
-            first, *entries = journal.read("what finalists learnt") or [None]
-            if first == identity:
-                return {entry["key"]: entry["miou"] for entry in entries}
+            entries = journal.read("what finalists learnt")
+            if entries and entries[0] == identity:
+                return {entry["key"]: entry["miou"] for entry in entries[1:]}
         except StorageError:
             pass  # Damaged: they learn again.
     journal.begin(identity)
