@@ -66,7 +66,7 @@ def listening() -> Iterator[Ending]:
     """
     end = Ending()
     before: dict[int, Any] = {number: signal.getsignal(number) for number in _SIGNALS}
-    for number in _SIGNALS:
+    for number in before:
         if before[number] not in (signal.SIG_IGN, None):
             signal.signal(number, end.ask)
     stdout = sys.stdout

@@ -93,14 +93,13 @@ def export(
     shipped, line = shipped_rules(evaluation, rules, spec, weights, config.fit_thresholds.confidence)
     provenance |= {"weights_sha256": weights, "dataset_name": dataset_name(config, source)}
     key = network.architecture.key
-    settings = config.export
-    params = {"export": settings.model_dump(), "architecture": key}
+    params = {"export": config.export.model_dump(), "architecture": key}
     with begin("export", context, params=params, tags={ARCHITECTURE: key} | variant_tags(provenance)) as step:
         step.uses(source, "test")
         flags = step.flag(_flags(evaluation, metrics, line, provenance))
         _remove_smaller(output)
-        images, judge = _shown(source, spec, shipped, settings.parity_images)
-        path, limits = output / MODEL, _limits(settings)
+        images, judge = _shown(source, spec, shipped, config.export.parity_images)
+        path, limits = output / MODEL, _limits(config.export)
         parity = export_checked(
             network, spec, path, provenance, images=images, limits=limits, rules=shipped, judge=judge
         )
@@ -126,15 +125,14 @@ def export(
         write_text_atomic(output / "MODEL_CARD.md", card)
         step.run.log(_logged(parities, latencies, provenance) | _judged(line))
         step.attach(output, *files, "parity.json", "latency.json", "MODEL_CARD.md")
-        measured, megabytes = timed[MODEL], parities[MODEL]["bytes"] / 1e6
-        told = describe_latency(provenance, latencies[MODEL])
+        megabytes, told = parities[MODEL]["bytes"] / 1e6, describe_latency(provenance, latencies[MODEL])
         step.headline(f"{told}, {megabytes:.1f} MB")
         return ExportResult(
             path=path,
             max_difference=parity.max_difference,
             latency=told,
-            p50_ms=measured.median_ms,
-            p95_ms=measured.p95_ms,
+            p50_ms=timed[MODEL].median_ms,
+            p95_ms=timed[MODEL].p95_ms,
             megabytes=megabytes,
             others={one.name: one.told for one in attempts},
             seconds=step.seconds,

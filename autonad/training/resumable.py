@@ -86,13 +86,7 @@ def run_training(
     checkpoints = Checkpoints(output / FOLDER, identity)
     resume = checkpoints.resumes(resume)
     if world.leads and not resume:
-        # What is started over has no result. Then first the checkpoint, and then the records: a kill between
-        # them leaves nothing to resume.
-        for description in (MODEL, SUPERNET):
-            (output / description).unlink(missing_ok=True)
-        checkpoints.clear()
-        if records is not None:
-            records.rewind(0)
+        _start_over(output, checkpoints, records)
 
     def resumed(progress: Progress) -> None:
         for row in progress.history:
@@ -123,6 +117,15 @@ def run_training(
     best = next((row for row in progress.history if row["epoch"] == progress.best_epoch), {})
     foreground = best.get("val/foreground_miou")
     return Trained(progress.history, progress.best_miou, progress.best_epoch, mirror, foreground)
+
+
+def _start_over(output: Path, checkpoints: Checkpoints, records: LatencyRecords | None) -> None:
+    """Remove the result, then the checkpoint, then the records: a kill between leaves nothing to resume."""
+    for description in (MODEL, SUPERNET):
+        (output / description).unlink(missing_ok=True)
+    checkpoints.clear()
+    if records is not None:
+        records.rewind(0)
 
 
 class _LastValidation:
