@@ -179,7 +179,7 @@ class SearchConfig(Section):
     finalists: Count = Field(
         6, description="best architectures that are measured, and learn, before one is returned"
     )
-    finalist_epochs: Annotated[int, Field(ge=0)] = Field(
+    finalist_epochs: Annotated[int, Field(ge=0, le=10_000)] = Field(
         5, description="passes over the training images that each of them learns (nsga2); 0: not at all"
     )
 
