@@ -35,7 +35,8 @@ TINY = [
     "search.population=4",
     "search.generations=3",
     "search.top_k=2",
-    "search.finalists=1",
+    "search.finalists=2",
+    "search.finalist_epochs=2",
     "retrain.epochs=3",
     "evaluate.resamples=100",
     "evaluate.panels=2",
@@ -55,7 +56,14 @@ RESULTS = (
     "fit-thresholds/operating.json",
 )
 # In the middle of each step that takes long; a part of the line that is on the screen then.
-MOMENTS = ("images read", "2/3 epochs: loss", "evaluations: generation 1", "1/3 epochs: loss", "images")
+MOMENTS = (
+    "images read",
+    "2/3 epochs: loss",
+    "evaluations: generation 1",
+    "finalist ",
+    "1/3 epochs: loss",
+    "images",
+)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +115,7 @@ def again(undisturbed: Path, source: Path, tmp_path: Path) -> Again:
     return call
 
 
-def test_interrupted_at_five_moments_it_ends_as_undisturbed(
+def test_interrupted_at_six_moments_it_ends_as_undisturbed(
     undisturbed: Path, source: Path, config: Config, tmp_path: Path
 ) -> None:
     output = tmp_path / "cut"
@@ -117,19 +125,30 @@ def test_interrupted_at_five_moments_it_ends_as_undisturbed(
     steps = {"profile-latency": record["steps"]["profile-latency"]}
     (output / "run.json").write_text(json.dumps({"what": record["what"], "steps": steps, "kept": {}}))
     shutil.copytree(undisturbed / "profile-latency", output / "profile-latency")
-    done = []
+    done: list[str] = []
+    left: list[str] = []
     for moment in MOMENTS:
 
-        def advance(now: int, total: int, text: str, moment: str = moment) -> None:
-            if moment in f"{now}/{total} {text}" and len(done) == MOMENTS.index(moment):
+        def interrupt(line: str, moment: str = moment) -> None:
+            left.extend([line] if line.startswith("left") else [])
+            if moment in line and len(done) == MOMENTS.index(moment):
                 done.append(moment)
                 raise KeyboardInterrupt
 
+        console = Console(interrupt, lambda now, total, text: interrupt(f"{now}/{total} {text}"))
         with pytest.raises(KeyboardInterrupt):
-            run_own_data(Context(config, console=Console(advance=advance)), source=source, output=output)
+            run_own_data(Context(config, console=console), source=source, output=output)
     found = run_own_data(Context(config), source=source, output=output)
 
     assert tuple(done) == MOMENTS
+    # What the next step of each run that went on had to do; the latency was known from the first on.
+    assert [line.split(": ")[1].split()[0] for line in left] == [
+        "supernet",
+        "supernet",
+        "search",
+        "finalists",
+        "retraining",
+    ]
     assert {name: (output / name).read_bytes() == (undisturbed / name).read_bytes() for name in RESULTS} == (
         dict.fromkeys(RESULTS, True)
     )
