@@ -40,12 +40,17 @@ def reopened(output: Path, config: Config) -> Design:
     return Design(context, chain, output, "0" * 64, ("background", "crack"))
 
 
-def do(design: Design, link: Link, figures: dict[str, Any] | None = None) -> None:
-    """Let a step finish: its files are there."""
+def supply(link: Link) -> None:
+    """What a step reads is there."""
     for path in link.reads:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(path.name)
+
+
+def do(design: Design, link: Link, figures: dict[str, Any] | None = None) -> None:
+    """Let a step finish: its files are there."""
+    supply(link)
 
     def does() -> dict[str, Any]:
         for path in link.writes:
@@ -58,6 +63,7 @@ def do(design: Design, link: Link, figures: dict[str, Any] | None = None) -> Non
 
 def cut(design: Design, link: Link, leave: Callable[[], object]) -> None:
     """Cut a step off when it has left something behind."""
+    supply(link)
 
     def does() -> dict[str, Any]:
         leave()
