@@ -158,10 +158,12 @@ def begin(
 
 
 def _say_where(step: Step, parameters: str, settings: TrackingSettings) -> None:
-    """Say what is used that the user has perhaps not named: parameters, and the store."""
-    store = f"MLflow: {settings.shown}" if step.run.id is not None else ""
+    """Say what is used that the user has perhaps not named, parameters and the store; once for all steps."""
+    store, said = f"MLflow: {settings.shown}" if step.run.id is not None else "", step.context.said
     for line in filter(None, (parameters, store)):
-        step.console.report(line)
+        if line not in said:
+            step.console.report(line)
+            said.append(line)
 
 
 def _told(step: Step) -> list[str]:
