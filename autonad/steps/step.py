@@ -66,7 +66,7 @@ class Step:
 
         Args:
             found: None of them where all is well.
-            early: Say it now, too: work goes on for long.
+            early: Say it now, too, unless a step before has said it: work goes on for long.
 
         Returns:
             The same.
@@ -76,8 +76,9 @@ class Step:
         flags = tuple(found)
         self.red_flags = [*(self.red_flags or ()), *flags]
         if early:
-            for flag in flags:
-                self.console.report(line_of(flag))
+            for line in dict.fromkeys(map(line_of, flags)):
+                if line not in self.context.red_flags:
+                    self.console.report(line)
         return flags
 
     def log(self, metrics: dict[str, float], number: int) -> None:
