@@ -161,6 +161,22 @@ def test_what_has_finished_is_not_repeated(again: Again, config: Config) -> None
     assert found.detectors[0].model.is_file()
 
 
+def test_what_makes_results_doubtful_is_said_by_a_run_that_repeats_nothing(
+    undisturbed: Path, source: Path, config: Config, tmp_path: Path
+) -> None:
+    output = tmp_path / "undisturbed"
+    shutil.copytree(undisturbed, output)
+    said: list[str] = []
+    context = Context(config, console=Console(said.append))
+    run_own_data(context, source=source, output=output)
+
+    steps = json.loads((output / "run.json").read_text())["steps"]
+    assert context.red_flags == [line for step in steps.values() for line in step["red_flags"]]
+    assert any("the test images show" in line for line in context.red_flags), "few parts"
+    assert set(context.red_flags) <= set(said)
+    assert "left     nothing: all steps have finished" in said
+
+
 def test_another_setting_repeats_its_step_and_those_after_it(again: Again, config: Config) -> None:
     longer = config.model_copy(update={"retrain": config.retrain.model_copy(update={"epochs": 4})})
     # The time that steps take is found anew, as it depends on how they are trained.
