@@ -1,0 +1,213 @@
+"""Every command that README and docs/ show is run, word for word, in a folder of its document."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from commands import SETTINGS
+from document_commands import Command, Desk, Reader, commands_of
+from kubeflow_stub import kubeflow_stub
+from layouts import mt, neu
+from rooms import ROOT
+from servers import ObjectStore, object_store
+
+from autonad import steps
+from autonad.config import parse_config
+from autonad.config.context import Context
+from autonad.config.document import params_yaml
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.xdist_group("documents")]
+
+DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+# What is not run, and why. `make` targets are compared with the Makefile by test_documents.py.
+NOT_RUN = {
+    r"make (venv|demo|test|mlflow|s3|image)\b": "installs everything, runs for minutes, or is a server",
+    r"(docker|podman) ": "needs a container engine: tests/integration/test_container.py",
+    r"kubectl ": "needs a cluster: tests/cluster",
+    r"curl -u admin ": "asks for a password; tests/integration/test_mlflow_server.py makes users",
+    r"cd deploy/mlflow$|cp mlflow.env.example ": "prepares the server in a container",
+}
+SMALL = {
+    "synthesize": {"image_side": 32},
+    "input": {"height": 32, "width": 32},
+    "train_supernet": {"epochs": 2},
+    "profile_latency": {"warmup": 0, "repeats": 3},
+    "search": {"population": 4, "generations": 2, "top_k": 2, "finalists": 1},
+    "retrain": {"epochs": 2},
+    "decide": {"calibration_draws": 20},
+    "export": {"int8": False, "parity_images": 2},
+    "assess_supernet": {"architectures": 3, "sample": 20, "minutes": None, "resamples": 100},
+    "tracking": {"system_seconds": None},
+}
+
+
+def excused(command: Command) -> bool:
+    return any(re.match(pattern, command.text) for pattern in NOT_RUN)
+
+
+def settings(folder: Path, **more: dict[str, object]) -> None:
+    """Write params.yaml as `autonad init` does, with numbers for seconds and not for hours."""
+    found = yaml.safe_load(params_yaml())
+    for sections in (yaml.safe_load(SETTINGS), SMALL, more):
+        for name, values in sections.items():
+            found[name] = found[name] | values if isinstance(values, dict) else values
+    (folder / "params.yaml").write_text(yaml.safe_dump(found))
+
+
+def delivered(folder: Path, seed: int = 1, count: int = 24, classes: str = "[crack]", material: str = "steel") -> Path:
+    """A folder of images and masks with their groups.csv, as somebody brings it."""
+    small = f"synthesize: {{num_images: {count}, image_side: 32, seed: {seed}, classes: {classes}, materials: [{material}]}}"
+    config = parse_config(f"{small}\ntracking: {{enabled: false}}\n", (), source="test")
+    made = folder.with_name(f"{folder.name}.made")
+    steps.synthesize(Context(config), output=made)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("images", "masks"):
+        (made / name).rename(folder / name)
+    pd.read_parquet(made / "manifest.parquet")[["image", "group"]].to_csv(folder / "groups.csv", index=False)
+    shutil.rmtree(made)
+    return folder
+
+
+def copied(source: Path, desk: Desk) -> None:
+    """The folder of a document that is finished, for another document."""
+    shutil.copytree(source, desk.root, symlinks=True, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ObjectStore, Path]]:
+    """An object store, and the folder whose folders are its buckets."""
+    data = tmp_path_factory.mktemp("store") / "buckets"
+    with object_store(data) as found:
+        yield found, data
+
+
+@pytest.fixture(scope="module")
+def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the tutorial was followed, up to other datasets."""
+    desk = Desk(tmp_path_factory.mktemp("tutorial") / "here")
+    settings(desk.root)
+    neu(desk.root / "data/published/neu", per_class=8)
+    (desk.root / ".venv").symlink_to(sys.prefix)
+    Reader().follow(tutorial_commands()[:13], desk)
+    return desk.root
+
+
+def tutorial_commands() -> list[Command]:
+    return runnable("docs/tutorial.md")
+
+
+def runnable(document: str) -> list[Command]:
+    return [command for command in commands_of(document) if not excused(command)]
+
+
+# -- which commands are run -------------------------------------------------------------------------------
+
+
+FOLLOWED = (
+    "README.md",
+    "docs/data.md",
+    "docs/detect.md",
+    "docs/kubeflow.md",
+    "docs/mlflow.md",
+    "docs/red-flags.md",
+    "docs/retraining.md",
+    "docs/storage.md",
+    "docs/supernet.md",
+    "docs/targets.md",
+    "docs/thresholds.md",
+    "docs/tutorial.md",
+)
+
+
+def test_each_document_with_commands_is_followed() -> None:
+    assert {name for name in DOCUMENTS if runnable(name)} == set(FOLLOWED)
+    tests = Path(__file__).read_text()
+    assert [name for name in FOLLOWED if f'runnable("{name}")' not in tests] == []
+
+
+def test_few_commands_are_excused_and_none_of_our_own() -> None:
+    excused_ones = [command for name in DOCUMENTS for command in commands_of(name) if excused(command)]
+
+    assert [command.place for command in excused_ones if command.text.startswith(("autonad ", "dvc "))] == []
+    assert len(excused_ones) <= sum(len(runnable(name)) for name in DOCUMENTS) / 2
+    assert [reason for pattern, reason in NOT_RUN.items() if not any(re.match(pattern, c.text) for c in excused_ones)] == []
+
+
+def test_a_failing_command_is_named_with_its_line(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "here")
+    commands = [Command("page.md", 3, "export WORD=kept && mkdir in && cd in"), Command("page.md", 7, "ls $WORD")]
+
+    with pytest.raises(AssertionError, match=r"page\.md:7: `ls \$WORD` ends with 2\n.*kept"):
+        Reader().follow(commands, desk)
+    assert desk.folder == tmp_path / "here/in"
+    with pytest.raises(AssertionError, match="no command begins so"):
+        Reader(said={"rm": "x"}).follow(commands[:1], Desk(tmp_path / "there"))
+
+
+# -- the documents ----------------------------------------------------------------------------------------
+
+
+def test_readme(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "here")
+    settings(desk.root)
+    delivered(desk.root / "mydata", count=30)
+
+    def take_the_model_along(desk: Desk) -> None:
+        shutil.copy(desk.folder / "runs/mydata/export/model.onnx", desk.folder)
+        shutil.copytree(desk.folder / "mydata/images", desk.folder / "images")
+
+    Reader(
+        before={"autonad detect": take_the_model_along},
+        ports={"autonad serve": 8080},
+        said={"autonad run --source mydata": "min on this machine"},
+    ).follow(runnable("README.md"), desk)
+    assert (desk.root / "results/verdicts.csv").is_file()
+
+
+@pytest.mark.acceptance
+def test_retraining(tmp_path: Path, store: tuple[ObjectStore, Path]) -> None:
+    server, buckets = store
+    (buckets / "my-bucket").mkdir(exist_ok=True)
+    desk = Desk(tmp_path / "here")
+    desk.variables |= server.environment
+    (desk.root / ".venv").symlink_to(sys.prefix)
+    delivered(desk.root / "my-images", count=30, classes="[crack, blowhole]")
+    batch = buckets / "line-3/2026-06-02"
+
+    def another_material(desk: Desk) -> None:
+        folder = delivered(tmp_path / "ceramic", seed=12, classes="[crack, blowhole]", material="ceramic")
+        desk.run(f"autonad ingest --source {folder} --dataset data/current --batch tuesday")
+        desk.run("dvc add data/current")
+        desk.run("dvc repro decide")
+
+    def go_back(desk: Desk) -> None:
+        desk.run("cd ../plant")
+
+    with kubeflow_stub() as stub:
+        reader = Reader(
+            filled={"--host …": f"--host {stub.host}", "git clone … && cd …": "git clone . ../clone && cd ../clone"},
+            before={
+                "dvc add": lambda desk: settings(desk.folder, tracking={"enabled": False}),
+                "autonad ingest": lambda desk: delivered(batch, seed=11, count=12, classes="[crack, blowhole]"),
+                "git checkout HEAD": another_material,
+                "dvc exp run": go_back,
+            },
+        )
+        reader.follow(runnable("docs/retraining.md"), desk)
+
+
+@pytest.mark.acceptance
+def test_tutorial(tutorial: Path, tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "here")
+    copied(tutorial, desk)
+    mt(desk.root / "data/published/mt", groups=4)
+    delivered(desk.root / "my-images", classes="[crack, blowhole]")
+    Reader(ports={"mlflow ui": 5000}, codes={}).follow(tutorial_commands()[13:], desk)
