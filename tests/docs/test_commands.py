@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sys
@@ -13,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 from commands import SETTINGS
+from dark_detector import export_dark, save, surface
 from document_commands import Command, Desk, Reader, commands_of
 from kubeflow_stub import kubeflow_stub
 from layouts import mt, neu
@@ -35,6 +35,10 @@ NOT_RUN = {
     r"curl -u admin ": "asks for a password; tests/integration/test_mlflow_server.py makes users",
     r"cd deploy/mlflow$|cp mlflow.env.example ": "prepares the server in a container",
 }
+CHAIN = 12  # commands of the tutorial before it goes on to other datasets
+REGISTERED = (
+    "--export runs/export --evaluation runs/evaluation --dataset data/steel --target targets/line-3.json"
+)
 SMALL = {
     "synthesize": {"image_side": 32},
     "input": {"height": 32, "width": 32},
@@ -62,7 +66,9 @@ def settings(folder: Path, **more: dict[str, object]) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump(found))
 
 
-def delivered(folder: Path, seed: int = 1, count: int = 24, classes: str = "[crack]", material: str = "steel") -> Path:
+def delivered(
+    folder: Path, seed: int = 1, count: int = 24, classes: str = "[crack]", material: str = "steel"
+) -> Path:
     """A folder of images and masks with their groups.csv, as somebody brings it."""
     small = f"synthesize: {{num_images: {count}, image_side: 32, seed: {seed}, classes: {classes}, materials: [{material}]}}"
     config = parse_config(f"{small}\ntracking: {{enabled: false}}\n", (), source="test")
@@ -96,7 +102,7 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings(desk.root)
     neu(desk.root / "data/published/neu", per_class=8)
     (desk.root / ".venv").symlink_to(sys.prefix)
-    Reader().follow(tutorial_commands()[:13], desk)
+    Reader().follow(tutorial_commands()[:CHAIN], desk)
     return desk.root
 
 
@@ -138,12 +144,19 @@ def test_few_commands_are_excused_and_none_of_our_own() -> None:
 
     assert [command.place for command in excused_ones if command.text.startswith(("autonad ", "dvc "))] == []
     assert len(excused_ones) <= sum(len(runnable(name)) for name in DOCUMENTS) / 2
-    assert [reason for pattern, reason in NOT_RUN.items() if not any(re.match(pattern, c.text) for c in excused_ones)] == []
+    assert [
+        reason
+        for pattern, reason in NOT_RUN.items()
+        if not any(re.match(pattern, c.text) for c in excused_ones)
+    ] == []
 
 
 def test_a_failing_command_is_named_with_its_line(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "here")
-    commands = [Command("page.md", 3, "export WORD=kept && mkdir in && cd in"), Command("page.md", 7, "ls $WORD")]
+    commands = [
+        Command("page.md", 3, "export WORD=kept && mkdir in && cd in"),
+        Command("page.md", 7, "ls $WORD"),
+    ]
 
     with pytest.raises(AssertionError, match=r"page\.md:7: `ls \$WORD` ends with 2\n.*kept"):
         Reader().follow(commands, desk)
@@ -193,10 +206,15 @@ def test_retraining(tmp_path: Path, store: tuple[ObjectStore, Path]) -> None:
 
     with kubeflow_stub() as stub:
         reader = Reader(
-            filled={"--host …": f"--host {stub.host}", "git clone … && cd …": "git clone . ../clone && cd ../clone"},
+            filled={
+                "--host …": f"--host {stub.host}",
+                "git clone … && cd …": "git clone . ../clone && cd ../clone",
+            },
             before={
                 "dvc add": lambda desk: settings(desk.folder, tracking={"enabled": False}),
-                "autonad ingest": lambda desk: delivered(batch, seed=11, count=12, classes="[crack, blowhole]"),
+                "autonad ingest": lambda desk: delivered(
+                    batch, seed=11, count=12, classes="[crack, blowhole]"
+                ),
                 "git checkout HEAD": another_material,
                 "dvc exp run": go_back,
             },
@@ -210,4 +228,148 @@ def test_tutorial(tutorial: Path, tmp_path: Path) -> None:
     copied(tutorial, desk)
     mt(desk.root / "data/published/mt", groups=4)
     delivered(desk.root / "my-images", classes="[crack, blowhole]")
-    Reader(ports={"mlflow ui": 5000}, codes={}).follow(tutorial_commands()[13:], desk)
+    Reader(ports={"mlflow ui": 5000}).follow(tutorial_commands()[CHAIN:], desk)
+
+
+@pytest.mark.acceptance
+def test_thresholds(tutorial: Path, tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "here")
+    copied(tutorial, desk)
+    desk.run("mv data/neu data/mine && cp -r data/mine/images images")
+    Reader().follow(runnable("docs/thresholds.md"), desk)
+
+
+@pytest.mark.acceptance
+def test_supernet(tutorial: Path, tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "here")
+    copied(tutorial, desk)
+    Reader().follow(runnable("docs/supernet.md"), desk)
+
+
+@pytest.mark.acceptance
+def test_data(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "here")
+    settings(desk.root)
+    delivered(desk.root / "my-images")
+    delivered(desk.root / "new-batch", seed=2, count=6)
+    Reader().follow(runnable("docs/data.md"), desk)
+
+
+@pytest.mark.acceptance
+def test_targets(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "here")
+    settings(desk.root, tracking={"enabled": False}, space={"preset": "edge"})
+    Reader().follow(runnable("docs/targets.md"), desk)
+
+
+@pytest.mark.acceptance
+def test_detect(tmp_path: Path, store: tuple[ObjectStore, Path]) -> None:
+    server, buckets = store
+    (buckets / "line-3").mkdir(exist_ok=True)
+    desk = Desk(tmp_path / "here")
+    desk.variables |= server.environment
+    settings(desk.root, tracking={"enabled": False})
+    export_dark(desk.root / "model.onnx")
+    for number in range(6):
+        picture, mask = surface(number)
+        save(desk.root / f"images/{number}.png", picture)
+        save(desk.root / f"first/images/{number}.png", picture[::-1])
+        save(desk.root / f"first/masks/{number}.png", mask[::-1])
+    shutil.copy(desk.root / "images/0.png", desk.root / "part.png")
+    desk.run("autonad import-data --format masks --source first --output data/current")
+    Reader(ports={"autonad serve": 8080}, said={"curl --form image": '"verdict"'}).follow(
+        runnable("docs/detect.md"), desk
+    )
+
+
+def repository(desk: Desk, remote: str, dataset: Path, target: str) -> None:
+    """A project with a dataset of DVC, a remote and a target."""
+    desk.run("git init -q && dvc init -q && mkdir data targets")
+    shutil.copytree(dataset, desk.root / "data/current")
+    desk.run(f"dvc remote add -q -d store {remote} && dvc add -q data/current")
+    desk.run(f"autonad describe-target --output targets/{target}.json && git add -A && git commit -qm first")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Generated parts as a dataset."""
+    output = tmp_path_factory.mktemp("dataset") / "parts"
+    small = "synthesize: {num_images: 30, image_side: 32, classes: [crack, blowhole]}\ntracking: {enabled: false}\n"
+    steps.synthesize(Context(parse_config(small, (), source="test")), output=output)
+    return output
+
+
+@pytest.mark.acceptance
+def test_storage(tmp_path: Path, store: tuple[ObjectStore, Path], dataset: Path) -> None:
+    server, buckets = store
+    (buckets / "my-bucket").mkdir(exist_ok=True)
+    delivered(buckets / "line-3/2026-06-02", seed=21, count=6, classes="[crack, blowhole]")
+    desk = Desk(tmp_path / "here")
+    desk.variables |= server.environment
+    settings(desk.root, tracking={"enabled": False})
+    repository(desk, "s3://elsewhere", dataset, "line")
+    desk.run("dvc remote remove store")
+    # The store of the page is not ours: what a person sets for this machine alone comes before it.
+    local = f"['remote \"store\"']\n    endpointurl = {server.endpoint}\n"
+    (desk.root / ".dvc/config.local").write_text(local)
+    Reader(said={"dvc push": "pushed"}).follow(runnable("docs/storage.md"), desk)
+
+
+@pytest.mark.acceptance
+def test_kubeflow(tmp_path: Path, store: tuple[ObjectStore, Path], dataset: Path) -> None:
+    server, buckets = store
+    (buckets / "versions").mkdir(exist_ok=True)
+    desk = Desk(tmp_path / "here")
+    desk.variables |= server.environment
+    settings(desk.root)
+    repository(desk, "s3://versions/autonad", dataset, "line")
+    desk.run("dvc push -q")
+    with kubeflow_stub() as stub:
+        filled = {
+            "https://kubeflow.example.com/pipeline": stub.host,
+            "REGISTRY/autonad@sha256:…": f"registry.example.com/autonad@sha256:{'0' * 64}",
+            "--host …": f"--host {stub.host}",
+            "RUN_ID": "run-1",
+        }
+        Reader(filled=filled, said={"autonad pipeline wait": "(?i)succeeded"}).follow(
+            runnable("docs/kubeflow.md"), desk
+        )
+        assert stub.sent("POST", "/runs")
+        assert stub.sent("POST", "/recurringruns")
+
+
+@pytest.fixture(scope="module")
+def registry(tutorial: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """After the tutorial: executions of two days, and a registered detector of the line."""
+    desk = Desk(tmp_path_factory.mktemp("registry") / "here")
+    copied(tutorial, desk)
+    desk.run("cp -r data/neu data/steel && autonad describe-target --output targets/line-3.json")
+    for day in ("monday", "tuesday"):
+        again = "--dataset data/steel --model runs/model --search runs/search --latency runs/latency"
+        desk.run(f"autonad evaluate {again} --output runs/{day} --execution {day}")
+    desk.run(f"autonad register {REGISTERED} --execution tuesday --output runs/registration")
+    return desk.root
+
+
+@pytest.mark.acceptance
+def test_mlflow(registry: Path, tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "here")
+    copied(registry, desk)
+    shutil.copy(next((desk.root / "data/steel/images").rglob("*.png")), desk.root / "part.png")
+    Reader(
+        ports={"mlflow models serve": 5001},
+        said={
+            "curl -H": "verdict",
+            "autonad compare monday tuesday": "tuesday",
+            "autonad compare --last 3": "neu-1",
+        },
+    ).follow(runnable("docs/mlflow.md"), desk)
+
+
+@pytest.mark.acceptance
+def test_red_flags(registry: Path, tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "here")
+    copied(registry, desk)
+    Reader(filled={"register …": f"register {REGISTERED} --output runs/again"}).follow(
+        runnable("docs/red-flags.md"), desk
+    )
