@@ -8,11 +8,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from commands import SETTINGS
-from dark_detector import export_dark, save, surface
+from dark_detector import DARK, export_dark, save, surface
 from document_commands import Command, Desk, Reader, commands_of
 from kubeflow_stub import kubeflow_stub
 from layouts import mt, neu
@@ -35,6 +36,7 @@ NOT_RUN = {
     r"curl -u admin ": "asks for a password; tests/integration/test_mlflow_server.py makes users",
     r"cd deploy/mlflow$|cp mlflow.env.example ": "prepares the server in a container",
 }
+ONE, TWO = ["crack"], ["crack", "blowhole"]
 CHAIN = 12  # commands of the tutorial before it goes on to other datasets
 REGISTERED = (
     "--export runs/export --evaluation runs/evaluation --dataset data/steel --target targets/line-3.json"
@@ -66,17 +68,18 @@ def settings(folder: Path, **more: dict[str, object]) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump(found))
 
 
-def delivered(
-    folder: Path, seed: int = 1, count: int = 24, classes: str = "[crack]", material: str = "steel"
-) -> Path:
+def generated(output: Path, **values: object) -> Path:
+    """A dataset of small images."""
+    sections = {"synthesize": {"image_side": 32, **values}, "tracking": {"enabled": False}}
+    steps.synthesize(Context(parse_config(yaml.safe_dump(sections), (), source="test")), output=output)
+    return output
+
+
+def delivered(folder: Path, **values: object) -> Path:
     """A folder of images and masks with their groups.csv, as somebody brings it."""
-    small = f"synthesize: {{num_images: {count}, image_side: 32, seed: {seed}, classes: {classes}, materials: [{material}]}}"
-    config = parse_config(f"{small}\ntracking: {{enabled: false}}\n", (), source="test")
-    made = folder.with_name(f"{folder.name}.made")
-    steps.synthesize(Context(config), output=made)
-    folder.mkdir(parents=True, exist_ok=True)
+    made = generated(folder.with_name(f"{folder.name}.made"), **{"materials": ["steel"], **values})
     for name in ("images", "masks"):
-        (made / name).rename(folder / name)
+        shutil.copytree(made / name, folder / name, dirs_exist_ok=True)
     pd.read_parquet(made / "manifest.parquet")[["image", "group"]].to_csv(folder / "groups.csv", index=False)
     shutil.rmtree(made)
     return folder
@@ -171,7 +174,7 @@ def test_a_failing_command_is_named_with_its_line(tmp_path: Path) -> None:
 def test_readme(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "here")
     settings(desk.root)
-    delivered(desk.root / "mydata", count=30)
+    delivered(desk.root / "mydata", num_images=30, classes=ONE)
 
     def take_the_model_along(desk: Desk) -> None:
         shutil.copy(desk.folder / "runs/mydata/export/model.onnx", desk.folder)
@@ -192,11 +195,11 @@ def test_retraining(tmp_path: Path, store: tuple[ObjectStore, Path]) -> None:
     desk = Desk(tmp_path / "here")
     desk.variables |= server.environment
     (desk.root / ".venv").symlink_to(sys.prefix)
-    delivered(desk.root / "my-images", count=30, classes="[crack, blowhole]")
+    delivered(desk.root / "my-images", num_images=30, classes=TWO)
     batch = buckets / "line-3/2026-06-02"
 
     def another_material(desk: Desk) -> None:
-        folder = delivered(tmp_path / "ceramic", seed=12, classes="[crack, blowhole]", material="ceramic")
+        folder = delivered(tmp_path / "ceramic", seed=12, num_images=24, classes=TWO, materials=["ceramic"])
         desk.run(f"autonad ingest --source {folder} --dataset data/current --batch tuesday")
         desk.run("dvc add data/current")
         desk.run("dvc repro decide")
@@ -212,9 +215,7 @@ def test_retraining(tmp_path: Path, store: tuple[ObjectStore, Path]) -> None:
             },
             before={
                 "dvc add": lambda desk: settings(desk.folder, tracking={"enabled": False}),
-                "autonad ingest": lambda desk: delivered(
-                    batch, seed=11, count=12, classes="[crack, blowhole]"
-                ),
+                "autonad ingest": lambda desk: delivered(batch, seed=11, num_images=12, classes=TWO),
                 "git checkout HEAD": another_material,
                 "dvc exp run": go_back,
             },
@@ -227,7 +228,7 @@ def test_tutorial(tutorial: Path, tmp_path: Path) -> None:
     desk = Desk(tmp_path / "here")
     copied(tutorial, desk)
     mt(desk.root / "data/published/mt", groups=4)
-    delivered(desk.root / "my-images", classes="[crack, blowhole]")
+    delivered(desk.root / "my-images", num_images=24, classes=TWO)
     Reader(ports={"mlflow ui": 5000}).follow(tutorial_commands()[CHAIN:], desk)
 
 
@@ -250,8 +251,8 @@ def test_supernet(tutorial: Path, tmp_path: Path) -> None:
 def test_data(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "here")
     settings(desk.root)
-    delivered(desk.root / "my-images")
-    delivered(desk.root / "new-batch", seed=2, count=6)
+    delivered(desk.root / "my-images", num_images=24, classes=ONE)
+    delivered(desk.root / "new-batch", seed=2, num_images=6, classes=ONE)
     Reader().follow(runnable("docs/data.md"), desk)
 
 
@@ -270,13 +271,19 @@ def test_detect(tmp_path: Path, store: tuple[ObjectStore, Path]) -> None:
     desk.variables |= server.environment
     settings(desk.root, tracking={"enabled": False})
     export_dark(desk.root / "model.onnx")
-    for number in range(6):
-        picture, mask = surface(number)
-        save(desk.root / f"images/{number}.png", picture)
-        save(desk.root / f"first/images/{number}.png", picture[::-1])
-        save(desk.root / f"first/masks/{number}.png", mask[::-1])
+    rng = np.random.default_rng(1)
+    for number in range(12):
+        row, column = rng.integers(4, 40, 2).tolist()
+        picture = surface((row, column, row + 12, column + 9 + number))
+        picture += rng.integers(0, 9, picture.shape, dtype=np.uint8)
+        folder = "images" if number < 6 else "first/images"
+        save(desk.root / f"{folder}/{number}.png", picture)
+        if number >= 6:
+            save(
+                desk.root / f"first/masks/{number}.png", 255 * (picture[..., 0] <= DARK + 9).astype(np.uint8)
+            )
     shutil.copy(desk.root / "images/0.png", desk.root / "part.png")
-    desk.run("autonad import-data --format masks --source first --output data/current")
+    desk.run("autonad import-data --format masks --source first --classes CLASS --output data/current")
     Reader(ports={"autonad serve": 8080}, said={"curl --form image": '"verdict"'}).follow(
         runnable("docs/detect.md"), desk
     )
@@ -294,16 +301,14 @@ def repository(desk: Desk, remote: str, dataset: Path, target: str) -> None:
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Generated parts as a dataset."""
     output = tmp_path_factory.mktemp("dataset") / "parts"
-    small = "synthesize: {num_images: 30, image_side: 32, classes: [crack, blowhole]}\ntracking: {enabled: false}\n"
-    steps.synthesize(Context(parse_config(small, (), source="test")), output=output)
-    return output
+    return generated(output, num_images=30, classes=TWO)
 
 
 @pytest.mark.acceptance
 def test_storage(tmp_path: Path, store: tuple[ObjectStore, Path], dataset: Path) -> None:
     server, buckets = store
     (buckets / "my-bucket").mkdir(exist_ok=True)
-    delivered(buckets / "line-3/2026-06-02", seed=21, count=6, classes="[crack, blowhole]")
+    delivered(buckets / "line-3/2026-06-02", seed=21, num_images=6, classes=TWO)
     desk = Desk(tmp_path / "here")
     desk.variables |= server.environment
     settings(desk.root, tracking={"enabled": False})
