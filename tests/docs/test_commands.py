@@ -50,7 +50,7 @@ SMALL = {
     "retrain": {"epochs": 2},
     "decide": {"calibration_draws": 20},
     "export": {"int8": False, "parity_images": 2},
-    "assess_supernet": {"architectures": 3, "sample": 20, "minutes": None, "resamples": 100},
+    "assess_supernet": {"architectures": 4, "sample": 20, "minutes": None, "resamples": 100},
     "tracking": {"system_seconds": None},
 }
 
