@@ -48,6 +48,20 @@ def test_the_readme_shows_a_result_before_anything_else() -> None:
     beginning = (ROOT / "README.md").read_text().split("\n## ")[0]
 
     assert re.search(r'<img src="docs/images/[^"]+"[^>]* alt="[^"]{20,}"', beginning)
+    assert re.search(r"\*\*test mIoU \d+\.\d %", beginning)
+
+
+def test_the_readme_goes_from_images_to_a_detector_in_two_commands_on_one_screen() -> None:
+    beginning = (ROOT / "README.md").read_text().split("\n## ")[0]
+    (block,) = re.findall(r"^```sh\n(.*?)^```", beginning, flags=re.MULTILINE | re.DOTALL)
+
+    assert [line.split("  ")[0].split(" && ")[0] for line in block.splitlines()] == [
+        "make venv",
+        "autonad run --source mydata",
+    ]
+    assert len(beginning.splitlines()) <= 45
+    for told in ("WSL", "**GPU**", "**Cluster**", "Is a search worth it?"):
+        assert told in beginning
 
 
 def test_the_glossary_explains_ten_words_in_a_sentence_each() -> None:
