@@ -59,10 +59,11 @@ def execution(config: Config, tmp_path: Path) -> Callable[..., str]:
         images = {
             "image": ["1", "2"],
             "group": ["a", "b"],
-            **dict.fromkeys(("height", "width", "truth_px", "predicted_px"), [10, 10]),
+            **{name: [10, 10] for name in ("height", "width", "truth_px", "predicted_px")},
             "miou": [0.8, 0.7],
-            **dict.fromkeys(("defect", "missed", "false_alarm"), [True, False]),
-            **dict.fromkeys(("confusion_input", "confusion_native"), counts),
+            **{name: [True, False] for name in ("defect", "missed", "false_alarm")},
+            "confusion_input": counts,
+            "confusion_native": counts,
         }
         pd.DataFrame(images).to_parquet(folder / "per_image.parquet")
         with track(settings, stage="search", execution=name, environment=ALONE, params={"seed": seed}) as run:
