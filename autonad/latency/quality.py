@@ -217,30 +217,43 @@ def faults_of(quality: Quality, machine_cores: int) -> list[str]:
         )
     if quality.throttled is not None and quality.throttled > THROTTLED_SHARE:
         faults.append(
-            f"the CPU limit of {quality.cores:g} made it wait in {100 * quality.throttled:.0f} % of its "
-            f"periods; at most {100 * THROTTLED_SHARE:.0f} % may be"
+            f"the CPU limit of {quality.cores:g} made it wait in "
+            f"{_percent(quality.throttled, THROTTLED_SHARE)} of its periods; at most "
+            f"{100 * THROTTLED_SHARE:.0f} % may be"
         )
     if quality.disagreement is not None and quality.disagreement > DISAGREEMENT:
         faults.append(
-            f"the same networks took times that differ by {100 * quality.disagreement:.0f} % between "
-            f"beginning, middle and end; at most {100 * DISAGREEMENT:.0f} % may be"
+            f"the same networks took times that differ by "
+            f"{_percent(quality.disagreement, DISAGREEMENT)} between beginning, middle and end; "
+            f"at most {100 * DISAGREEMENT:.0f} % may be"
         )
     if quality.drift > DRIFT:
         faults.append(
-            f"the machine changed its speed by {100 * quality.drift:.0f} % meanwhile; at most "
+            f"the machine changed its speed by {_percent(quality.drift, DRIFT)} meanwhile; at most "
             f"{100 * DRIFT:.0f} % can be corrected"
         )
     if quality.error is not None and quality.error > ERROR:
         faults.append(
-            f"whole networks are predicted with an error of {100 * quality.error:.0f} %; at most "
+            f"whole networks are predicted with an error of {_percent(quality.error, ERROR)}; at most "
             f"{100 * ERROR:.0f} % may be"
         )
     if quality.rank_correlation is not None and quality.rank_correlation < RANKS:
         faults.append(
             f"predicted and measured latencies of whole networks have rank correlation "
-            f"{quality.rank_correlation:.2f}; at least {RANKS:.2f} is needed"
+            f"{_beside(quality.rank_correlation, RANKS, 2)}; at least {RANKS:.2f} is needed"
         )
     return faults
+
+
+def _percent(share: float, limit: float) -> str:
+    return f"{_beside(100 * share, 100 * limit, 0)} %"
+
+
+def _beside(value: float, limit: float, decimals: int) -> str:
+    """A figure with as many decimals as show that it is not its limit."""
+    while decimals < 6 and f"{value:.{decimals}f}" == f"{limit:.{decimals}f}":
+        decimals += 1
+    return f"{value:.{decimals}f}"
 
 
 def best_of(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import dvc_deps
@@ -116,3 +118,24 @@ def test_imports_are_found_wherever_they_stand(tmp_path: Path) -> None:
         "autonad/c/thing.py",
         "autonad/steps/make.py",
     ]
+
+
+def outputs(*, kept_by_git: bool) -> list[str]:
+    """What the stages write, and whether git or DVC keeps it."""
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
+    named = [one for stage in stages for kind in ("outs", "plots", "metrics") for one in stage.get(kind, ())]
+    found = [next(iter(one.items())) if isinstance(one, dict) else (one, {}) for one in named]
+    return [path for path, about in found if about.get("cache", True) != kept_by_git]
+
+
+def test_git_ignores_what_dvc_keeps_before_a_stage_has_run(tmp_path: Path) -> None:
+    """DVC ignores it at the end of a `dvc repro`, and not at all of one that fails."""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    asked = [*outputs(kept_by_git=False), *outputs(kept_by_git=True)]
+    for path in asked:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).mkdir() if path.endswith(("pin", "variants")) else (tmp_path / path).touch()
+    command = ["git", "check-ignore", *asked]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == outputs(kept_by_git=False)

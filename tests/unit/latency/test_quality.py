@@ -111,6 +111,9 @@ def test_a_table_that_predicts_no_network_is_named() -> None:
     assert "rank correlation 0.54" in wrong[1]
     (drifted,) = faults_of(with_(drift=0.5), 2)
     assert "changed its speed by 50 %" in drifted
+    close = faults_of(with_(error=0.1512, rank_correlation=0.7996), 2)
+    assert "error of 15.1 %; at most 15 %" in close[0]
+    assert "rank correlation 0.7996; at least 0.80" in close[1]
 
 
 def test_disagreement_is_that_of_the_typical_network() -> None:
