@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import yaml
 from commands import SETTINGS
 from dark_detector import DARK, export_dark, save, surface
-from document_commands import Command, Desk, Reader, commands_of
+from document_commands import Command, Desk, Reader, at_port, commands_of
 from kubeflow_stub import kubeflow_stub
 from layouts import mt, neu
 from rooms import ROOT
@@ -168,6 +169,24 @@ def test_a_failing_command_is_named_with_its_line(tmp_path: Path) -> None:
         Reader(said={"rm": "x"}).follow(commands[:1], Desk(tmp_path / "there"))
 
 
+def test_a_server_whose_port_is_taken_gets_another_and_so_do_those_who_ask_it(tmp_path: Path) -> None:
+    server = f"{sys.executable} -m http.server --bind 127.0.0.1"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        commands = [
+            Command("page.md", 1, "touch here.txt"),
+            Command("page.md", 2, f"{server} {port}   # answers"),
+            Command("page.md", 3, f"curl -s http://127.0.0.1:{port}/"),
+        ]
+        Reader(ports={sys.executable: port}, said={"curl": "here.txt"}).follow(
+            commands, Desk(tmp_path / "it")
+        )
+
+    assert (
+        at_port("autonad serve --model m   # http://127.0.0.1", 8080, 1) == "autonad serve --model m --port 1"
+    )
+
+
 # -- the documents ----------------------------------------------------------------------------------------
 
 
@@ -283,7 +302,7 @@ def test_detect(tmp_path: Path, store: tuple[ObjectStore, Path]) -> None:
                 desk.root / f"first/masks/{number}.png", 255 * (picture[..., 0] <= DARK + 9).astype(np.uint8)
             )
     shutil.copy(desk.root / "images/0.png", desk.root / "part.png")
-    desk.run("autonad import-data --format masks --source first --classes CLASS --output data/current")
+    desk.run("autonad import-data --format masks --source first --classes crack --output data/current")
     Reader(ports={"autonad serve": 8080}, said={"curl --form image": '"verdict"'}).follow(
         runnable("docs/detect.md"), desk
     )
