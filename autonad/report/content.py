@@ -10,7 +10,7 @@ from pydantic import Field
 
 from autonad.errors import StorageError, one_line
 from autonad.reading.shape_checks import Shape
-from autonad.reading.table_checks import COUNT, Column, read_table
+from autonad.reading.table_checks import Column, read_table
 from autonad.report.units import milliseconds, per_image, whole
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class ReportedSearchFile(Shape):
 
 
 HISTORY = {
-    "epoch": COUNT,
+    "epoch": Column("number", least=0),  # a row is of numbers, as metrics are: 1.0
     **dict.fromkeys(("train/loss", "val/miou"), Column("number", empty=True, optional=True)),
 }
 

@@ -208,7 +208,7 @@ def _trained(root: Path, rng: np.random.Generator) -> dict[str, Artefact]:
     architecture = space.smallest()
     record = {"step": 1, "key": architecture.key, "architecture": architecture.to_json(), "ms": 1.5}
     record |= {"batch": 2, "height": 32, "width": 32, "device": "cpu"}
-    records, history = pd.DataFrame([record] * 3), [{"epoch": 1, "train/loss": 0.5, "val/miou": 0.4}]
+    records, history = pd.DataFrame([record] * 3), [{"epoch": 1.0, "train/loss": 0.5, "val/miou": 0.4}]
     folders.save_supernet(
         root / "supernet", SuperNet(space, 3, "cross"), spec, records=records, history=history, provenance={}
     )
