@@ -60,6 +60,8 @@ ARG PIP_NO_INDEX
 COPY README.md LICENSE ./
 COPY autonad autonad
 COPY pipelines pipelines
+COPY dvc.yaml ./
+COPY variants variants
 RUN /opt/autonad/bin/pip wheel --no-cache-dir --no-deps --wheel-dir /wheel .
 
 # -- what is kept ---------------------------------------------------------------------------------------------

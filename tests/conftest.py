@@ -1,8 +1,9 @@
-"""Servers that several tests share."""
+"""Servers that several tests share, and how commands that they start take signals."""
 
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,12 @@ from servers import ObjectStore, Wire, object_store, wire
 from autonad.storage.store import Store
 
 _NUMBERS = itertools.count(1)
+
+
+def pytest_configure() -> None:
+    """Let tests interrupt the commands that they start: a job in the background has it switched off."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

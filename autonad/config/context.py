@@ -19,6 +19,7 @@ class Context:
         console: Where progress goes.
         parameters: What a person should know of where the configuration comes from; empty if nothing.
         red_flags: What makes results of steps doubtful, a line each; they are said again when all is done.
+        said: What holds for all steps and was said by one of them: where settings and runs lie.
     """
 
     config: Config
@@ -26,3 +27,4 @@ class Context:
     console: Console = SILENT
     parameters: str = ""
     red_flags: list[str] = field(default_factory=list, compare=False)
+    said: list[str] = field(default_factory=list, compare=False)

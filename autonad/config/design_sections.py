@@ -68,14 +68,14 @@ class TrainingConfig(Section):
 class SupernetConfig(TrainingConfig):
     """Training the supernet (Section V-B)."""
 
-    epochs: Count = Field(100, description="passes over the training images")
+    epochs: Count = Field(300, description="passes over the training images")
     learning_rate: Positive = Field(
         2e-3, description="peak learning rate, not scaled by the batch size (the paper's 5e-4: 800 epochs)"
     )
     ema_decay: Fraction | None = Field(
         None, description="decay of the averaged weights that are kept, per step"
     )
-    validate_every: Count = Field(10, description="epochs between validations")
+    validate_every: Count = Field(25, description="epochs between validations")
     sharing: Literal["cross", "entangled", "classical"] = Field(
         "cross", description="weight sharing (Table VII)"
     )
@@ -179,7 +179,7 @@ class SearchConfig(Section):
     finalists: Count = Field(
         6, description="best architectures that are measured, and learn, before one is returned"
     )
-    finalist_epochs: Annotated[int, Field(ge=0)] = Field(
+    finalist_epochs: Annotated[int, Field(ge=0, le=10_000)] = Field(
         5, description="passes over the training images that each of them learns (nsga2); 0: not at all"
     )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
-from typing import Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from autonad.console import abridged, some
 from autonad.errors import DatasetError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Severity = Literal["error", "warning"]
 FAULT_COLUMNS = ("severity", "kind", "item", "message")
@@ -71,6 +72,8 @@ def fault_table(faults: Iterable[Fault]) -> pd.DataFrame:
 
     Items and messages hold names of strangers' files: what cannot be printed is escaped, and none is endless.
     """
+    import pandas as pd
+
     rows = sorted(
         ({name: abridged(value) for name, value in asdict(fault).items()} for fault in set(faults)),
         key=lambda row: tuple(row[c] for c in FAULT_COLUMNS),

@@ -52,7 +52,9 @@ _TABLE = {
     **{name: Column(_KINDS[kind], least=0, empty=True) for name, kind in COLUMNS.items() if kind in _KINDS},
     "part": TEXT,
     "n": COUNT,
-    **dict.fromkeys(("ms", "spread", "stderr"), Column("number", least=0, most=1e9)),
+    # An effect that was learnt from records may be a little less than nothing.
+    "ms": Column("number", least=-1e9, most=1e9),
+    **dict.fromkeys(("spread", "stderr"), Column("number", least=0, most=1e9)),
 }
 
 

@@ -91,8 +91,11 @@ def doubtful_latencies(target: str, cautions: Iterable[str]) -> list[Fault]:
         target: Its name.
         cautions: `LatencyTable.cautions`.
     """
-    told = "the latency table is not to be relied on"
-    return [Fault("warning", "latency-table", target, f"{told}: {one}; {REMEDY}") for one in cautions]
+    why = ", and ".join(cautions)
+    if not why:
+        return []
+    message = f"the latency table is not to be relied on: {why}; {REMEDY}"
+    return [Fault("warning", "latency-table", target, message)]
 
 
 def missed_defects(metrics: Mapping[str, Any]) -> list[Fault]:

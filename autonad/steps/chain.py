@@ -11,15 +11,57 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from autonad.config.context import Context
 from autonad.console import duration
 from autonad.errors import ConfigError, StorageError
 from autonad.files import read_json, sha256_file, write_json
+from autonad.reading.shape_checks import Shape
 
 RECORD = "run.json"
 
 Figures = Mapping[str, Any]
 """What a step's result says, as JSON values."""
+
+
+class ReadsFile(Shape):
+    """What a step reads: settings, and sha256 of files by their paths."""
+
+    settings: dict[str, Any]
+    files: dict[str, str]
+
+
+class StepFile(Shape):
+    """A step that has finished."""
+
+    reads: ReadsFile
+    figures: dict[str, Any]
+    seconds: float = Field(ge=0)
+    red_flags: list[str]
+
+
+class BegunFile(Shape):
+    """The step that was begun last."""
+
+    name: str
+    reads: ReadsFile
+
+
+class KeptFile(Shape):
+    """A value that was found for given circumstances."""
+
+    of: dict[str, Any]
+    value: Any
+
+
+class RecordFile(Shape):
+    """`run.json`."""
+
+    what: dict[str, Any]
+    steps: dict[str, StepFile]
+    kept: dict[str, KeptFile]
+    begun: BegunFile | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +88,8 @@ class Chain:
 
     A step counts as finished if its files are there and it read then what it would read now: the same
     settings, and files of the same content. The record is written after every step, and loses a step before
-    that is repeated, so that a kill at any moment leaves nothing half done that counts.
+    that is repeated, so that a kill at any moment leaves nothing half done that counts. What made a result
+    doubtful is kept with its step, and said again where the step is not repeated.
 
     Args:
         context: Says what is done.
@@ -79,24 +122,52 @@ class Chain:
         Returns:
             Its figures.
         """
-        files = {str(path.relative_to(self._folder)): sha256_file(path) for path in link.reads}
-        reads = _as_json({"settings": dict(link.settings), "files": files})
-        steps, say = self._record["steps"], self._context.console.report
-        known = steps.get(link.name)
-        if known is not None and known["reads"] == reads and all(path.is_file() for path in link.writes):
+        reads, steps, say = self._read_by(link), self._record["steps"], self._context.console.report
+        known, flags = steps.get(link.name), self._context.red_flags
+        if known is not None and self._still_holds(link, reads):
             say(f"── {link.name}: done before, in {duration(known['seconds'])}")
+            for line in known["red_flags"]:
+                if line not in flags:
+                    say(line)
+                    flags.append(line)
             self.spent[link.name] = known["seconds"]
             return dict(known["figures"])
         say(f"── {link.name}{'' if known is None else ': again, because ' + _why(known['reads'], reads)}")
-        if known is not None:
-            del steps[link.name]
-            self._write()
-        started = time.monotonic()
+        steps.pop(link.name, None)
+        self._record["begun"] = {"name": link.name, "reads": reads}
+        self._write()
+        started, flagged = time.monotonic(), len(flags)
         figures = _as_json(dict(link.does()))
         seconds = self.spent[link.name] = time.monotonic() - started
-        steps[link.name] = {"reads": reads, "figures": figures, "seconds": seconds}
+        facts = {"reads": reads, "figures": figures, "seconds": seconds, "red_flags": flags[flagged:]}
+        steps[link.name], self._record["begun"] = facts, None
         self._write()
         return dict(figures)
+
+    def finished(self, link: Link) -> Figures | None:
+        """What a step said when it finished; None if it will be done, or done again."""
+        if not all(path.is_file() for path in link.reads):
+            return None
+        return self._record["steps"][link.name]["figures"] if self._still_holds(link) else None
+
+    def begun(self, link: Link) -> bool:
+        """Whether a step was cut off, and goes on with what it reads now."""
+        begun = self._record.get("begun")
+        if begun is None or begun["name"] != link.name or not all(path.is_file() for path in link.reads):
+            return False
+        return bool(begun["reads"] == self._read_by(link))
+
+    def _read_by(self, link: Link) -> dict[str, Any]:
+        files = {str(path.relative_to(self._folder)): sha256_file(path) for path in link.reads}
+        return dict(_as_json({"settings": dict(link.settings), "files": files}))
+
+    def _still_holds(self, link: Link, reads: dict[str, Any] | None = None) -> bool:
+        known = self._record["steps"].get(link.name)
+        return (
+            known is not None
+            and known["reads"] == (reads or self._read_by(link))
+            and all(path.is_file() for path in link.writes)
+        )
 
     def kept(self, name: str, of: Mapping[str, Any], find: Callable[[], Any]) -> Any:
         """A value that is found once for given circumstances, so that a run that goes on has the same.
@@ -162,16 +233,11 @@ def recorded(folder: Path) -> dict[str, Any] | None:
             )
         return None
     try:
-        record = read_json(folder / RECORD, "the record of the run")
-    except StorageError:
-        record = None
-    if not isinstance(record, dict) or any(
-        not isinstance(record.get(name), dict) for name in ("what", "steps", "kept")
-    ):
+        return read_json(folder / RECORD, "the record of the run", RecordFile)
+    except StorageError as error:
         raise ConfigError(
             f"{folder / RECORD} is damaged, so nothing was done; choose another --output, or give --replace"
-        )
-    return record
+        ) from error
 
 
 def _why(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -57,6 +57,7 @@ class Pace:
             "supernet": supernet.epochs * self.steps * self.step + judged,
             "latency": PIECE_SECONDS * self.pieces + NETWORK_SECONDS * config.profile_latency.networks,
             "search": evaluations * self.evaluation,
+            "finalists": self._finalists(search),
             "retraining": len(search.budgets_ms)
             * (
                 retrain.epochs * self.retraining_steps * self.retraining_step
@@ -65,16 +66,43 @@ class Pace:
             "evaluation and export": len(search.budgets_ms) * last,
         }
 
+    def _finalists(self, search: SearchConfig) -> float:
+        """What the finalists of all budgets learn, s; one alone learns nothing."""
+        if not search.finalists_learn or search.finalists == 1:
+            return 0.0
+        learning = search.finalist_epochs * self.steps * self.retraining_step + self.evaluation
+        return len(search.budgets_ms) * search.finalists * learning
+
 
 def describe_costs(costs: dict[str, float], config: Config) -> str:
     """What a run costs, in one line."""
+    search = config.search
     told = {
         "supernet": f" ({config.train_supernet.epochs} epochs)",
-        "search": f" ({config.search.population * config.search.generations} evaluations)",
+        "search": f" ({search.population * search.generations} evaluations)",
+        "finalists": f" ({search.finalists} × {search.finalist_epochs} epochs)",
         "retraining": f" ({config.retrain.epochs} epochs)",
     }
-    parts = ", ".join(f"{name} {duration(seconds)}{told.get(name, '')}" for name, seconds in costs.items())
-    return f"about {duration(sum(costs.values()))} on this machine: {parts}"
+    return f"about {duration(sum(costs.values()))} on this machine: {_listed(costs, told)}"
+
+
+def describe_left(costs: dict[str, float], left: dict[str, float]) -> str:
+    """What is still to come of a run, in one line.
+
+    Args:
+        costs: Of all steps, s.
+        left: The share of each that is not done, from 0 to 1.
+    """
+    remaining = {name: seconds * left[name] for name, seconds in costs.items() if left[name]}
+    if not remaining:
+        return "nothing: all steps have finished"
+    return f"about {duration(sum(remaining.values()))}: {_listed(remaining, {})}"
+
+
+def _listed(costs: dict[str, float], told: dict[str, str]) -> str:
+    return ", ".join(
+        f"{name} {duration(seconds)}{told.get(name, '')}" for name, seconds in costs.items() if seconds
+    )
 
 
 def fit_to_minutes(config: Config, pace: Pace, minutes: float) -> Config:
@@ -192,11 +220,12 @@ def _scaled(config: Config, pace: Pace, times: float) -> Config:
     search: SearchConfig = config.search
     least = min(search.generations, math.ceil(LEAST_EVALUATIONS / search.population))
     generations = max(least, round(times * search.generations))
+    learnt = min(search.finalist_epochs, max(1, round(times * search.finalist_epochs)))
     return config.model_copy(
         update={
             "train_supernet": config.train_supernet.model_copy(update={"epochs": supernet}),
             "retrain": config.retrain.model_copy(update={"epochs": retrain}),
-            "search": search.model_copy(update={"generations": generations}),
+            "search": search.model_copy(update={"generations": generations, "finalist_epochs": learnt}),
         }
     )
 

@@ -89,10 +89,10 @@ class Design:
             AutonadError: A step cannot be done; those before it are kept.
         """
         self._describe(target)
-        self.chain(self._supernet())
-        self.chain(self._latency())
+        self.chain(self.supernet_link())
+        self.chain(self.latency_link())
         try:
-            found = self.chain(self._search())["found"]
+            found = self.chain(self.search_link())["found"]
         except LatencyError:
             # The table may be of a busy moment: the same command shall measure again.
             self.chain.forget("profile-latency")
@@ -115,7 +115,8 @@ class Design:
         threads = self.context.config.threads
         describe_target(name=THIS_MACHINE, output=there, threads=threads)
 
-    def _supernet(self) -> Link:
+    def supernet_link(self) -> Link:
+        """The supernet's training."""
         folder = self.output / "train-supernet"
         return Link(
             "train-supernet",
@@ -126,7 +127,8 @@ class Design:
             writes=(folder / "supernet.safetensors", folder / "supernet.json"),
         )
 
-    def _latency(self) -> Link:
+    def latency_link(self) -> Link:
+        """Measuring the target."""
         folder, target = self.output / "profile-latency", self.output / "target.json"
         classes = len(self.classes)
 
@@ -145,7 +147,8 @@ class Design:
             tuple(folder / name for name in ("table.parquet", "target.json", "prior.json")),
         )
 
-    def _search(self) -> Link:
+    def search_link(self) -> Link:
+        """The search, whose figures name what was found."""
         folder = self.output / "search"
         supernet, latency = self.output / "train-supernet", self.output / "profile-latency"
 
@@ -174,18 +177,10 @@ class Design:
 
     def _detector(self, found: Mapping[str, Any], *, alone: bool) -> Designed:
         """Retrain, evaluate and export what a search found for one budget."""
-        name = str(found["name"])
-        mark = "" if alone else f" {name}"
-        place = self.output if alone else self.output / "variants" / name
-        searched = self.output / "search" / found["folder"]
-        model, evaluation = place / "retrain", place / "evaluate"
-        line, exported = place / "fit-thresholds", place / "export"
-        self.chain(self._retraining(mark, searched, model))
-        scored = self.chain(self._evaluating(mark, searched, model, evaluation))
-        fitted = self.chain(self._fitting(mark, evaluation, line))
-        shipped = self.chain(self._exporting(mark, model, evaluation, line / "rules.yaml", exported))
+        place = self.place(found, alone=alone)
+        _, scored, fitted, shipped = map(self.chain, self.detector_links(found, alone=alone))
         return Designed(
-            name=name,
+            name=str(found["name"]),
             miou=scored["miou"],
             mf1=scored["mf1"],
             interval=None if scored["interval"] is None else tuple(scored["interval"]),
@@ -193,9 +188,31 @@ class Design:
             parameters=found["parameters"],
             latency=shipped["latency"],
             told=tuple(fitted["told"]),
-            report=line / "report.html",
-            model=exported / "model.onnx",
-            evaluation=evaluation,
+            report=place / "fit-thresholds" / "report.html",
+            model=place / "export" / "model.onnx",
+            evaluation=place / "evaluate",
+        )
+
+    def place(self, found: Mapping[str, Any], *, alone: bool) -> Path:
+        """Where the detector of a budget is made.
+
+        Args:
+            found: What the search says of it.
+            alone: Whether it is the only one.
+        """
+        return self.output if alone else self.output / "variants" / str(found["name"])
+
+    def detector_links(self, found: Mapping[str, Any], *, alone: bool) -> tuple[Link, Link, Link, Link]:
+        """Retraining, evaluation, rules and export of what a search found for one budget; see `place`."""
+        place, mark = self.place(found, alone=alone), "" if alone else f" {found['name']}"
+        searched = self.output / "search" / found["folder"]
+        model, evaluation = place / "retrain", place / "evaluate"
+        line, exported = place / "fit-thresholds", place / "export"
+        return (
+            self._retraining(mark, searched, model),
+            self._evaluating(mark, searched, model, evaluation),
+            self._fitting(mark, evaluation, line),
+            self._exporting(mark, model, evaluation, line / "rules.yaml", exported),
         )
 
     def _retraining(self, mark: str, searched: Path, model: Path) -> Link:

@@ -12,11 +12,10 @@ from autonad.config.context import Context
 from autonad.console import duration
 from autonad.errors import ConfigError
 from autonad.steps.chain import Chain, Figures, Link, recorded, start_over
-from autonad.steps.cost_estimate import Pace, describe_costs, fit_to_minutes, kept_pace
+from autonad.steps.cost_estimate import Pace, describe_costs, describe_left, fit_to_minutes, kept_pace
 from autonad.steps.design_chain import Design, Designed, fingerprint_of
 from autonad.steps.import_data import import_data
-
-FEW_PARTS = 10  # with fewer parts of a split, figures say little
+from autonad.steps.what_is_left import shares_left
 
 
 @dataclass(frozen=True)
@@ -76,9 +75,11 @@ def run_own_data(
     _tell_data(context, data)
     dataset = output / "dataset"
     fingerprint = fingerprint_of(dataset)
-    config = _planned(context, chain, dataset, fingerprint, minutes)
+    config, pace = _planned(context, chain, dataset, fingerprint, minutes)
     context = replace(context, config=config)
-    detectors = Design(context, chain, output, fingerprint, tuple(data["classes"])).run(target)
+    design = Design(context, chain, output, fingerprint, tuple(data["classes"]))
+    _tell_costs(design, pace, minutes)
+    detectors = design.run(target)
     logged = context.execution if config.tracking.enabled else None
     return OwnDataResult(detectors, chain.spent, data["faulty"], logged)
 
@@ -155,8 +156,8 @@ def _tell_data(context: Context, data: Figures) -> None:
 
 def _planned(
     context: Context, chain: Chain, dataset: Path, fingerprint: str, minutes: float | None
-) -> Config:
-    """The configuration with epochs and evaluations that fit, and its cost said.
+) -> tuple[Config, Pace]:
+    """The configuration with epochs and evaluations that fit, and what was timed.
 
     What was timed is kept, so that a run that goes on is the same run.
     """
@@ -169,11 +170,17 @@ def _planned(
         return kept_pace(context, dataset)
 
     pace = Pace(**chain.kept("pace", of, timed))
-    if minutes is not None:
-        config = fit_to_minutes(config, pace, minutes)
+    return config if minutes is None else fit_to_minutes(config, pace, minutes), pace
+
+
+def _tell_costs(design: Design, pace: Pace, minutes: float | None) -> None:
+    """Say what everything costs, and what is left of it where something was done before."""
+    config, say = design.context.config, design.context.console.report
     costs = pace.costs(config)
     fitted = "" if minutes is None else f"; fitted to {minutes:g} min"
     say(f"costs    {describe_costs(costs, config)}{fitted}")
     if minutes is not None and sum(costs.values()) < 30 * minutes:
         say(f"         more of the {duration(60 * minutes)} would bring nothing")
-    return config
+    left = shares_left(design)
+    if min(left.values()) < 1:
+        say(f"left     {describe_left(costs, left)}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autonad.config.context import Context
 from autonad.latency.significant import milliseconds
 from autonad.steps.search_inputs import SearchInputs, read_inputs
+from autonad.steps.search_winners import LEARNT, winners
 from autonad.steps.step import Step, begin
 from autonad.storage.checkpoints import Mirror, Resume
 from autonad.storage.journal import Journal
@@ -99,7 +100,6 @@ def search(
     from autonad.search import evolve
     from autonad.search.resuming import resume_from
     from autonad.steps.search_results import write_all
-    from autonad.steps.search_winners import winners
     from autonad.tracking import log_search
 
     config, settings = context.config, context.config.search
@@ -132,7 +132,7 @@ def search(
             _report_generation(step, asking)
 
         evolve(asking, _evaluator(inputs, settings.score_at), keep=journal.append, finished=finished)
-        found = winners(step, inputs, asking, output)
+        found = winners(step, inputs, asking, output, kept=mirror.push)
         write_all(output, config, inputs, found)
         log_search(step.run, {"supernet": supernet, "latency": folders[0], "search": output, "pin": pin})
         result = _report(step, found, inputs, output)
@@ -181,7 +181,7 @@ def _copy(
         stage="search",
         identity={**inputs.digests, **params},
         output=output,
-        names=(JOURNAL,),
+        names=(JOURNAL, LEARNT),
         pointer=JOURNAL,
         owner=step.run.id,
         warn=step.console.report,

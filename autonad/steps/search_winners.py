@@ -7,8 +7,11 @@ import shutil
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from pydantic import Field
+
+from autonad.reading.shape_checks import Shape, check_shape
 from autonad.storage.journal import Journal
 
 if TYPE_CHECKING:
@@ -26,7 +29,21 @@ LEARNT = "finalists.jsonl"
 """What finalists learnt: read again by a search that goes on."""
 
 
-def winners(step: Step, inputs: SearchInputs, asking: AskTell, output: Path) -> list[Found]:
+class LearntFile(Shape):
+    """What one finalist learnt: its validation mIoU at both sizes, fractions."""
+
+    key: str
+    miou: dict[Literal["input", "native"], Annotated[float, Field(ge=0, le=1)]]
+
+
+def winners(
+    step: Step,
+    inputs: SearchInputs,
+    asking: AskTell,
+    output: Path,
+    *,
+    kept: Callable[[], object] = lambda: None,
+) -> list[Found]:
     """The winner of every goal, measured, and best of the finalists after a short training.
 
     Args:
@@ -34,6 +51,7 @@ def winners(step: Step, inputs: SearchInputs, asking: AskTell, output: Path) -> 
         inputs: What it searches with.
         asking: The search, at its end.
         output: The search folder; checkpoints and what is learnt are kept there.
+        kept: Called when another finalist has learnt.
 
     Raises:
         SearchError: Nothing keeps the budget of one goal.
@@ -44,7 +62,7 @@ def winners(step: Step, inputs: SearchInputs, asking: AskTell, output: Path) -> 
 
     settings = step.context.config.search
     measures = [_measurer(step, inputs, device) for device in inputs.devices]
-    learn = _learner(step, inputs, output) if settings.finalists_learn else None
+    learn = _learner(step, inputs, output, kept) if settings.finalists_learn else None
     found = []
     for goal in asking.goals:
         device, ranking = inputs.devices[goal.target], asking.ranking(goal)
@@ -76,7 +94,7 @@ def winners(step: Step, inputs: SearchInputs, asking: AskTell, output: Path) -> 
     return found
 
 
-def _learner(step: Step, inputs: SearchInputs, output: Path) -> Learn:
+def _learner(step: Step, inputs: SearchInputs, output: Path, kept: Callable[[], object]) -> Learn:
     """Trains a finalist from its inherited weights, each once, also if the search was cut off meanwhile."""
     from autonad.steps.short_training import ShortTraining
 
@@ -106,6 +124,7 @@ def _learner(step: Step, inputs: SearchInputs, output: Path) -> Learn:
         if key not in known:
             known[key] = {**training.run(architecture, epochs, resumed=True)}
             journal.append({"key": key, "miou": known[key]})
+            kept()
             step.console.report(
                 f"finalist {key}: {100 * known[key][settings.score_at]:.1f} % mIoU after {epochs} epochs"
             )
@@ -133,13 +152,15 @@ def _gentle(supernet: Mapping[str, Any]) -> TrainingConfig:
 def _known(journal: Journal, identity: dict[str, Any]) -> dict[str, dict[Size, float]]:
     """What the journal says of the same trainings; else it begins anew."""
     from autonad.errors import StorageError
+    from autonad.reading.bounds import Unreadable
 
     if journal.path.is_file():
         try:
             entries = journal.read("what finalists learnt")
             if entries and entries[0] == identity:
-                return {entry["key"]: entry["miou"] for entry in entries[1:]}
-        except StorageError:
+                learnt = [check_shape(entry, LearntFile) for entry in entries[1:]]
+                return {entry["key"]: entry["miou"] for entry in learnt}
+        except (StorageError, Unreadable):
             pass  # Damaged: they learn again.
     journal.begin(identity)
     return {}

@@ -66,7 +66,7 @@ class Step:
 
         Args:
             found: None of them where all is well.
-            early: Say it now, too: work goes on for long.
+            early: Say it now, too, unless a step before has said it: work goes on for long.
 
         Returns:
             The same.
@@ -76,8 +76,9 @@ class Step:
         flags = tuple(found)
         self.red_flags = [*(self.red_flags or ()), *flags]
         if early:
-            for flag in flags:
-                self.console.report(line_of(flag))
+            for line in dict.fromkeys(map(line_of, flags)):
+                if line not in self.context.red_flags:
+                    self.console.report(line)
         return flags
 
     def log(self, metrics: dict[str, float], number: int) -> None:
@@ -158,10 +159,12 @@ def begin(
 
 
 def _say_where(step: Step, parameters: str, settings: TrackingSettings) -> None:
-    """Say what is used that the user has perhaps not named: parameters, and the store."""
-    store = f"MLflow: {settings.shown}" if step.run.id is not None else ""
+    """Say what is used that the user has perhaps not named, parameters and the store; once for all steps."""
+    store, said = f"MLflow: {settings.shown}" if step.run.id is not None else "", step.context.said
     for line in filter(None, (parameters, store)):
-        step.console.report(line)
+        if line not in said:
+            step.console.report(line)
+            said.append(line)
 
 
 def _told(step: Step) -> list[str]:

@@ -41,7 +41,7 @@ from autonad.evaluation.line_result import fit_line
 from autonad.evaluation.operating import split_figures
 from autonad.evaluation.result import PER_IMAGE, EvaluationResult, write_evaluation
 from autonad.files import write_json, write_text_atomic
-from autonad.kubeflow.display import show_evaluation, show_rules, show_summary
+from autonad.kubeflow.display import show_evaluations, show_rules, show_summary
 from autonad.latency.prior import is_uniform, load_prior, prior_from_table, prior_matrix, save_prior
 from autonad.latency.sums import calibrate
 from autonad.latency.table import COLUMNS, LatencyTable
@@ -60,6 +60,7 @@ from autonad.service.examining import parse_rules
 from autonad.service.limits import Refusal
 from autonad.space import SearchSpace
 from autonad.steps.shipped_rules import shipped_rules
+from autonad.steps.variants import ALONE
 from autonad.storage.journal import Journal
 from autonad.tracking.runs.metric_queue import read_points
 from autonad.training import folders, timing
@@ -363,13 +364,15 @@ def _judged(root: Path, rng: np.random.Generator) -> dict[str, Artefact]:
 
     def shown(folder: Path) -> None:
         out = folder / "shown"
-        show_evaluation(
+        show_evaluations(
+            [ALONE],
             folder / "evaluation",
             **{name: _output(out) for name in ("metrics", "confusion", "roc", "report")},
         )
 
     def rules(folder: Path) -> object:
         show_rules(
+            [ALONE],
             folder / "evaluation",
             **{name: _output(folder / "shown") for name in ("rules", "metrics", "report")},
         )
@@ -377,7 +380,8 @@ def _judged(root: Path, rng: np.random.Generator) -> dict[str, Artefact]:
         return shipped_rules(folder / "evaluation", folder / "evaluation/rules.yaml", spec, "ab", 0.95)
 
     def summary(folder: Path) -> None:
-        show_summary(_output(folder / "shown"), *[str(folder / "evaluation")] * 4)
+        places = ("search", "evaluation", "exported", "registration")
+        show_summary(_output(folder / "shown"), [ALONE], dict.fromkeys(places, folder / "evaluation"))
 
     def per_image(folder: Path) -> object:
         try:

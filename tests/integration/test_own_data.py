@@ -35,7 +35,8 @@ TINY = [
     "search.population=4",
     "search.generations=3",
     "search.top_k=2",
-    "search.finalists=1",
+    "search.finalists=2",
+    "search.finalist_epochs=2",
     "retrain.epochs=3",
     "evaluate.resamples=100",
     "evaluate.panels=2",
@@ -55,7 +56,14 @@ RESULTS = (
     "fit-thresholds/operating.json",
 )
 # In the middle of each step that takes long; a part of the line that is on the screen then.
-MOMENTS = ("images read", "2/3 epochs: loss", "evaluations: generation 1", "1/3 epochs: loss", "images")
+MOMENTS = (
+    "images read",
+    "2/3 epochs: loss",
+    "evaluations: generation 1",
+    "finalist ",
+    "1/3 epochs: loss",
+    "images",
+)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +115,7 @@ def again(undisturbed: Path, source: Path, tmp_path: Path) -> Again:
     return call
 
 
-def test_interrupted_at_five_moments_it_ends_as_undisturbed(
+def test_interrupted_at_six_moments_it_ends_as_undisturbed(
     undisturbed: Path, source: Path, config: Config, tmp_path: Path
 ) -> None:
     output = tmp_path / "cut"
@@ -117,19 +125,30 @@ def test_interrupted_at_five_moments_it_ends_as_undisturbed(
     steps = {"profile-latency": record["steps"]["profile-latency"]}
     (output / "run.json").write_text(json.dumps({"what": record["what"], "steps": steps, "kept": {}}))
     shutil.copytree(undisturbed / "profile-latency", output / "profile-latency")
-    done = []
+    done: list[str] = []
+    left: list[str] = []
     for moment in MOMENTS:
 
-        def advance(now: int, total: int, text: str, moment: str = moment) -> None:
-            if moment in f"{now}/{total} {text}" and len(done) == MOMENTS.index(moment):
+        def interrupt(line: str, moment: str = moment) -> None:
+            left.extend([line] if line.startswith("left") else [])
+            if moment in line and len(done) == MOMENTS.index(moment):
                 done.append(moment)
                 raise KeyboardInterrupt
 
+        console = Console(interrupt, lambda now, total, text: interrupt(f"{now}/{total} {text}"))
         with pytest.raises(KeyboardInterrupt):
-            run_own_data(Context(config, console=Console(advance=advance)), source=source, output=output)
+            run_own_data(Context(config, console=console), source=source, output=output)
     found = run_own_data(Context(config), source=source, output=output)
 
     assert tuple(done) == MOMENTS
+    # What the next step of each run that went on had to do; the latency was known from the first on.
+    assert [line.split(": ")[1].split()[0] for line in left] == [
+        "supernet",
+        "supernet",
+        "search",
+        "finalists",
+        "retraining",
+    ]
     assert {name: (output / name).read_bytes() == (undisturbed / name).read_bytes() for name in RESULTS} == (
         dict.fromkeys(RESULTS, True)
     )
@@ -140,6 +159,22 @@ def test_what_has_finished_is_not_repeated(again: Again, config: Config) -> None
     found, repeated = again(config)
     assert repeated == []
     assert found.detectors[0].model.is_file()
+
+
+def test_what_makes_results_doubtful_is_said_by_a_run_that_repeats_nothing(
+    undisturbed: Path, source: Path, config: Config, tmp_path: Path
+) -> None:
+    output = tmp_path / "undisturbed"
+    shutil.copytree(undisturbed, output)
+    said: list[str] = []
+    context = Context(config, console=Console(said.append))
+    run_own_data(context, source=source, output=output)
+
+    steps = json.loads((output / "run.json").read_text())["steps"]
+    assert context.red_flags == [line for step in steps.values() for line in step["red_flags"]]
+    assert any("the test images show" in line for line in context.red_flags), "few parts"
+    assert set(context.red_flags) <= set(said)
+    assert "left     nothing: all steps have finished" in said
 
 
 def test_another_setting_repeats_its_step_and_those_after_it(again: Again, config: Config) -> None:

@@ -103,7 +103,7 @@ def test_an_option_without_a_default_must_be_given(run: Run, verb: str) -> None:
 
 
 def test_help_lists_every_verb_in_the_order_of_work(run: Run) -> None:
-    from autonad.cli import app
+    from autonad.cli.entry import app
     from autonad.cli.verb_list import ORDER
 
     outcome = run("--help")

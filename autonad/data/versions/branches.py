@@ -35,7 +35,7 @@ class Pointer(BaseModel):
 
     md5: str = Field(pattern=r"^[0-9a-f]{32}\.dir$")
     images: int = Field(ge=0)
-    classes: tuple[str, ...] = Field(strict=False)  # a list in JSON
+    classes: tuple[str, ...] = Field(strict=False)  # JSON has lists
     published: str
     git_sha: str | None = None
 

@@ -48,7 +48,17 @@ class Pipeline:
             run.artifact(self.folder / "decision.json")
 
     def search(self) -> None:
-        table = {"miou": [0.5, 0.6], "latency_ms": [1.0, 2.0], "key": [ARCHITECTURE.key, "x"]}
+        table = {
+            "miou": [0.5, 0.6],
+            "latency_ms": [1.0, 2.0],
+            "key": [ARCHITECTURE.key, "x"],
+            "generation": [1, 1],
+            "origin": ["sample", "mutation"],
+            "parents": ["", ""],
+            "score": [0.5, 0.6],
+            "feasible": [True, True],
+            "architecture": [ARCHITECTURE.to_json()] * 2,
+        }
         pd.DataFrame(table).to_parquet(self.folder / "population.parquet")
         with track(self.settings, stage="search", environment=self.environment) as run:
             run.dataset(DATA, "validation")

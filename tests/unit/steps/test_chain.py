@@ -23,11 +23,13 @@ class Kitchen:
         self.folder, self.done, self.said = folder, [], []  # type: ignore[var-annotated]
         self.settings: dict[str, object] = {"epochs": 3}
         self.breaks = ""
+        self.flags: list[str] = []  # of the mill
 
     def run(self) -> str:
         self.said.clear()
         self.done.clear()
-        chain = Chain(Context(Config(), console=Console(self.said.append)), self.folder, WHAT)
+        self.context = Context(Config(), console=Console(self.said.append))
+        chain = Chain(self.context, self.folder, WHAT)
         flour, bread = self.folder / "mill" / "flour", self.folder / "oven" / "bread"
         first = Link("mill", lambda: self._write("mill", flour, "flour"), self.settings, writes=(flour,))
         chain(first)
@@ -41,6 +43,7 @@ class Kitchen:
         path.write_text("half")
         if name == self.breaks:
             raise KeyboardInterrupt
+        self.context.red_flags.extend(self.flags if name == "mill" else ())
         path.write_text(f"{text} {self.settings['epochs']}")
         self.done.append(name)
         return {"said": path.read_text()}
@@ -111,6 +114,43 @@ def test_a_lost_file_is_made_again(kitchen: Kitchen) -> None:
     assert kitchen.said[-1] == "── oven: again, because its files are gone"
 
 
+def test_what_makes_results_doubtful_is_said_again_by_a_run_that_repeats_nothing(kitchen: Kitchen) -> None:
+    kitchen.flags = ["red flag: flour: it is dust"]
+    kitchen.run()
+    kitchen.run()
+
+    assert kitchen.done == []
+    assert kitchen.context.red_flags == kitchen.flags
+    assert kitchen.said[1] == kitchen.flags[0]
+
+    kitchen.settings, kitchen.flags = {"epochs": 5}, []
+    kitchen.run()
+    assert kitchen.context.red_flags == []
+
+
+def test_it_is_known_which_step_has_finished_and_which_was_cut_off(kitchen: Kitchen) -> None:
+    mill = Link("mill", dict, kitchen.settings, writes=(kitchen.folder / "mill" / "flour",))
+    other = Link("mill", dict, {"epochs": 9}, writes=mill.writes)
+    oven = Link("oven", dict, {}, mill.writes, writes=(kitchen.folder / "oven" / "bread",))
+
+    def state() -> list[tuple[bool, bool]]:
+        chain = Chain(Context(Config()), kitchen.folder, WHAT)
+        return [(chain.finished(link) is not None, chain.begun(link)) for link in (mill, other, oven)]
+
+    assert state() == [(False, False), (False, False), (False, False)]
+    kitchen.breaks = "mill"
+    with pytest.raises(KeyboardInterrupt):
+        kitchen.run()
+    assert state() == [(False, True), (False, False), (False, False)]
+    kitchen.breaks = "oven"
+    with pytest.raises(KeyboardInterrupt):
+        kitchen.run()
+    assert state() == [(True, False), (False, False), (False, True)]
+    kitchen.breaks = ""
+    kitchen.run()
+    assert state() == [(True, False), (False, False), (True, False)]
+
+
 def test_a_value_is_found_once_for_the_same_circumstances(tmp_path: Path) -> None:
     found = iter(range(9))
 
@@ -135,6 +175,7 @@ def test_a_forgotten_step_is_repeated(kitchen: Kitchen) -> None:
         ({RECORD: "{"}, "damaged"),
         ({RECORD: "[]"}, "damaged"),
         ({RECORD: json.dumps({"what": {}, "steps": [], "kept": {}})}, "damaged"),
+        ({RECORD: json.dumps({"what": {}, "steps": {"mill": {"reads": 3}}, "kept": {}})}, "damaged"),
         ({RECORD: json.dumps({"what": {"source": "b"}, "steps": {}, "kept": {}})}, "source b"),
     ],
 )

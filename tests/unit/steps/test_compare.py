@@ -43,9 +43,28 @@ def execution(config: Config, tmp_path: Path) -> Callable[..., str]:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         (folder / "architecture.json").write_text(architecture.to_json())
-        table = {"miou": [0.5, 0.6], "latency_ms": [1.0, 2.0], "key": [architecture.key, "x"]}
+        table = {
+            "miou": [0.5, 0.6],
+            "latency_ms": [1.0, 2.0],
+            "key": [architecture.key, "x"],
+            "generation": [1, 1],
+            "origin": ["sample", "mutation"],
+            "parents": ["", ""],
+            "score": [0.5, 0.6],
+            "feasible": [True, True],
+            "architecture": [architecture.to_json()] * 2,
+        }
         pd.DataFrame(table).to_parquet(folder / "population.parquet")
-        images = {"image": ["1", "2"], "group": ["a", "b"], "confusion_input": [[90, 0, 2, 8], [90, 0, 4, 6]]}
+        counts = [[90, 0, 2, 8], [90, 0, 4, 6]]
+        images = {
+            "image": ["1", "2"],
+            "group": ["a", "b"],
+            **{name: [10, 10] for name in ("height", "width", "truth_px", "predicted_px")},
+            "miou": [0.8, 0.7],
+            **{name: [True, False] for name in ("defect", "missed", "false_alarm")},
+            "confusion_input": counts,
+            "confusion_native": counts,
+        }
         pd.DataFrame(images).to_parquet(folder / "per_image.parquet")
         with track(settings, stage="search", execution=name, environment=ALONE, params={"seed": seed}) as run:
             run.dataset(DATA, "validation")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autonad.config import Config
+from autonad.console import duration
 from autonad.errors import ConfigError
 from autonad.steps.cost_estimate import (
     LEAST_EVALUATIONS,
@@ -12,6 +13,7 @@ from autonad.steps.cost_estimate import (
     LEAST_STEPS,
     Pace,
     describe_costs,
+    describe_left,
     fit_to_minutes,
 )
 
@@ -43,6 +45,26 @@ def test_a_detector_for_each_budget_costs_a_retraining_each() -> None:
     assert PACE.costs(both)["search"] == PACE.costs(base)["search"]
 
 
+@pytest.mark.parametrize(("settings", "trainings"), [({}, 6 * 5), ({"finalist_epochs": 0}, 0)])
+def test_finalists_cost_what_they_learn(settings: dict[str, int], trainings: int) -> None:
+    base = Config()
+    config = base.model_copy(update={"search": base.search.model_copy(update=settings)})
+    assert PACE.costs(config)["finalists"] == trainings * 10 * 0.3 + (6 * 1.0 if trainings else 0)
+    assert ("finalists" in describe_costs(PACE.costs(config), config)) == bool(trainings)
+
+
+def test_what_is_left_leaves_out_what_is_done() -> None:
+    costs = PACE.costs(Config())
+    left = {**dict.fromkeys(costs, 1.0), "supernet": 0.0, "search": 0.5}
+    text = describe_left(costs, left)
+
+    half = sum(costs.values()) - costs["supernet"] - costs["search"] / 2
+    assert text.startswith(f"about {duration(half)}: latency")
+    assert f"search {duration(costs['search'] / 2)}" in text
+    assert "supernet" not in text
+    assert describe_left(costs, dict.fromkeys(costs, 0.0)).startswith("nothing")
+
+
 @pytest.mark.parametrize("wanted", [9.0, 12.0, 20.0])
 def test_as_much_as_fits_is_chosen(wanted: float) -> None:
     found = fit_to_minutes(Config(), PACE, wanted)
@@ -61,7 +83,8 @@ def test_no_more_than_four_times_the_settings() -> None:
 
 def test_what_is_not_about_time_stays() -> None:
     found = fit_to_minutes(Config(), PACE, 10)
-    changed = {"train_supernet": {"epochs"}, "retrain": {"epochs"}, "search": {"generations"}}
+    searched = {"generations", "finalist_epochs"}
+    changed = {"train_supernet": {"epochs"}, "retrain": {"epochs"}, "search": searched}
     assert found.model_dump(exclude=changed) == Config().model_dump(exclude=changed)
 
 

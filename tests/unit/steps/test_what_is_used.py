@@ -16,12 +16,13 @@ from autonad.steps.step import begin
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-def said(uri: str, parameters: str = "") -> list[str]:
+def said(uri: str, parameters: str = "", steps: int = 1) -> list[str]:
     lines: list[str] = []
     text = f"tracking: {{uri: '{uri}', system_seconds: null}}" if uri else "tracking: {enabled: false}"
     context = Context(parse_config(text, source="test"), console=Console(lines.append), parameters=parameters)
-    with begin("retrain", context, params={}):
-        lines.append("work")
+    for _ in range(steps):
+        with begin("retrain", context, params={}):
+            lines.append("work")
     return lines
 
 
@@ -29,6 +30,12 @@ def test_the_store_and_missing_parameters_are_said_before_the_work(new_store: Ca
     uri = new_store()
     assert said(uri, "no params.yaml") == ["no params.yaml", f"MLflow: {uri}, experiment autonad", "work"]
     assert said("") == ["work"]
+
+
+def test_steps_of_one_command_say_it_once(new_store: Callable[..., str]) -> None:
+    uri = new_store()
+    told = said(uri, "no params.yaml", steps=2)
+    assert told == ["no params.yaml", f"MLflow: {uri}, experiment autonad", "work", "work"]
 
 
 def test_another_working_folder_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,8 @@ def test_cut_off_at_any_byte_it_keeps_the_whole_lines_and_goes_on(tmp_path: Path
         journal.path.write_bytes(content[:length])
         kept = journal.read("the journal")
         assert kept == whole[: content[:length].count(b"\n")]
-        journal.append("next")
-        assert journal.read("the journal") == [*kept, "next"]
+        journal.append({"next": 1})
+        assert journal.read("the journal") == [*kept, {"next": 1}]
 
 
 def test_an_entry_costs_its_own_bytes_alone(tmp_path: Path) -> None:

@@ -57,7 +57,9 @@ def silent() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-@pytest.mark.parametrize("uri", ["http://127.0.0.1:{}", "postgresql://me:secret@127.0.0.1:{}/mlflow"])
+@pytest.mark.parametrize(
+    "uri", ["http://127.0.0.1:{}", "postgresql+psycopg2://me:secret@127.0.0.1:{}/mlflow"]
+)
 def test_a_server_that_is_silent_is_given_up_in_time(
     uri: str, silent: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -213,7 +213,7 @@ def test_no_images_and_diverging_losses_are_named(tmp_path, run):
     with pytest.raises(DatasetError, match="training split has no images"):
         train(task, Checkpoints(tmp_path, {}), resume=False)
     with pytest.raises(DatasetError, match="lower learning_rate"):
-        run("nan", learning_rate=1e30, clip_norm=None, optimizer="adam", warmup=0.0)
+        run("nan", learning_rate=1e9, clip_norm=None, weight_decay=1.0, warmup=0.0, epochs=4)
 
 
 @pytest.mark.parametrize("write", range(1, 16))
