@@ -255,7 +255,7 @@ def test_tutorial(tutorial: Path, tmp_path: Path) -> None:
 def test_thresholds(tutorial: Path, tmp_path: Path) -> None:
     desk = Desk(tmp_path / "here")
     copied(tutorial, desk)
-    desk.run("mv data/neu data/mine && cp -r data/mine/images images")
+    desk.run("mv data/neu data/mine && cp -r data/mine/images images && rm -r runs/rules runs/export")
     Reader().follow(runnable("docs/thresholds.md"), desk)
 
 
