@@ -191,6 +191,7 @@ def test_a_server_whose_port_is_taken_gets_another_and_so_do_those_who_ask_it(tm
 # -- the documents ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.acceptance
 def test_readme(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "here")
     settings(desk.root)
