@@ -204,7 +204,7 @@ def test_readme(tmp_path: Path) -> None:
     Reader(
         before={"autonad detect": take_the_model_along},
         ports={"autonad serve": 8080},
-        said={"autonad run --source mydata": "min on this machine"},
+        said={"autonad run --source mydata": r"report +runs/mydata"},
     ).follow(runnable("README.md"), desk)
     assert (desk.root / "results/verdicts.csv").is_file()
 
