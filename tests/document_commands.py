@@ -17,6 +17,7 @@ from typing import Any
 
 from commands import environment
 from rooms import ROOT
+from servers import free_port
 
 FENCE = re.compile(r"^( *)```(\w*)\s*$")
 SHELLS = ("sh", "bash", "console")
@@ -117,7 +118,6 @@ class Desk:
     @contextmanager
     def serving(self, text: str, port: int, *, place: str) -> Iterator[None]:
         """A command that runs until it is stopped, from when it answers at a port of this machine."""
-        assert not answers(port), f"{place}: port {port} is taken by another program"
         log = self.root.with_name(f"{self.root.name}.{port}.log")
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -149,6 +149,13 @@ def answers(port: int) -> bool:
     return False
 
 
+def at_port(text: str, port: int, other: int) -> str:
+    """A server's command for another port than the one that it has or names."""
+    if str(port) in text:
+        return text.replace(str(port), str(other))
+    return f"{re.split(r' +#', text)[0]} --port {other}"
+
+
 @dataclass(frozen=True)
 class Reader:
     """What somebody brings along who follows a document.
@@ -160,7 +167,8 @@ class Reader:
         before: What the reader has done before a command.
         said: A regular expression that is found in what a command prints.
         codes: Exit codes other than 0.
-        ports: Where commands answer that run until they are stopped.
+        ports: Where commands answer that run until they are stopped; where another program does, they and
+            the commands after them get another port.
     """
 
     filled: Mapping[str, str] = field(default_factory=dict)
@@ -173,6 +181,7 @@ class Reader:
         """Run commands one after another; a server runs until the next one at its port, or the end."""
         used: set[str] = set()
         servers: dict[int, ExitStack] = {}
+        moved: dict[int, int] = {}  # where another program has the port
 
         def given(name: str, text: str) -> Any:
             for start, value in getattr(self, name).items():
@@ -190,10 +199,16 @@ class Reader:
                     if word in text:
                         used.add(f"filled: {word}")
                         text = text.replace(word, value)
+                for port, other in moved.items():
+                    text = text.replace(f":{port}/", f":{other}/")
                 if port := given("ports", command.text):
                     servers.pop(port, ExitStack()).close()
+                    if answers(port):
+                        moved[port] = free_port()
+                        text = at_port(text, port, moved[port])
                     servers[port] = all_servers.enter_context(ExitStack())
-                    servers[port].enter_context(desk.serving(text, port, place=command.place))
+                    server = desk.serving(text, moved.get(port, port), place=command.place)
+                    servers[port].enter_context(server)
                     continue
                 printed = desk.run(text, place=command.place, code=given("codes", command.text) or 0)
                 if wanted := given("said", command.text):
