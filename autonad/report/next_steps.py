@@ -90,7 +90,7 @@ def remedies(decision: Decision) -> list[str]:
         said.append(
             "If the images are wrong (a lamp failed, a lens is dirty, labels are missing), mend the line and "
             "take the batch back before a search is finished: "
-            "`git checkout HEAD -- data/current.dvc && dvc checkout`."
+            "`git checkout HEAD -- data/current.dvc && dvc checkout data/current.dvc`."
         )
     if "appearance_changed" in kinds:
         said.append(

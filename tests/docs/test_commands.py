@@ -280,7 +280,7 @@ def test_data(tmp_path: Path) -> None:
 @pytest.mark.acceptance
 def test_targets(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "here")
-    settings(desk.root, tracking={"enabled": False}, space={"preset": "edge"})
+    settings(desk.root, tracking={"enabled": False})
     Reader().follow(runnable("docs/targets.md"), desk)
 
 
