@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +63,7 @@ MOMENTS = (
     "evaluations: generation 1",
     "0/0 finalist ",
     "1/3 epochs: loss",
-    "/4 images",
+    "/[0-9]+ images$",
 )
 
 
@@ -131,7 +132,7 @@ def test_interrupted_at_six_moments_it_ends_as_undisturbed(
 
         def interrupt(line: str, moment: str = moment) -> None:
             left.extend([line] if line.startswith("0/0 left") else [])
-            if moment in line and len(done) == MOMENTS.index(moment):
+            if re.search(moment, line) and len(done) == MOMENTS.index(moment):
                 done.append(moment)
                 raise KeyboardInterrupt
 
