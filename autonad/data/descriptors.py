@@ -6,9 +6,10 @@ import mmap
 import tempfile
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class DescriptorFile:
             self._file = tempfile.TemporaryFile(dir=folder, buffering=_BUFFER)  # noqa: SIM115
         except OSError as error:
             raise _refused(error) from error
-        weakref.finalize(self, self._file.close)
+        weakref.finalize(self, _close, self._file)
         self._folder, self._length = folder, length
         self._lock, self._count, self._flushed = Lock(), 0, 0
 
@@ -114,6 +115,11 @@ class Selected:
     def __getitem__(self, key: Any, /) -> Any:
         """See `DescriptorFile.__getitem__`."""
         return self.file[self._positions[key]]
+
+
+def _close(file: IO[bytes]) -> None:
+    with suppress(OSError):  # A full disk refuses what is left in the buffer once more.
+        file.close()
 
 
 def _refused(error: OSError) -> StorageError:

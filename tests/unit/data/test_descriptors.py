@@ -62,3 +62,15 @@ def test_fingerprints_of_two_files_are_brought_together(tmp_path: Path) -> None:
 def test_a_disk_that_refuses_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot write descriptors"):
         DescriptorFile(tmp_path / "absent")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")
+def test_what_a_full_disk_has_refused_is_not_said_again_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = [open("/dev/full", "r+b")]  # noqa: SIM115
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.TemporaryFile", lambda **_: full.pop())
+        file = DescriptorFile(length=4)
+    file.add(np.zeros(4))
+    with pytest.raises(StorageError, match="No space left on device"):
+        file[0]
+    del file  # a finaliser that fails is a warning, and that an error
