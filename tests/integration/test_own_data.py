@@ -18,7 +18,7 @@ from autonad.console import Console
 from autonad.errors import ConfigError
 from autonad.steps.own_data import OwnDataResult, run_own_data
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
 
 TINY = [
     "threads=1",
