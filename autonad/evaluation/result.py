@@ -42,6 +42,14 @@ class MetricsFile(Shape):
     input: SizeFile
     native: SizeFile
 
+    @model_validator(mode="after")
+    def _a_count_per_pair_of_classes(self) -> MetricsFile:
+        classes = len(self.classes)
+        for size in (self.input, self.native):
+            if [len(row) for row in size.confusion] != [classes] * classes:
+                raise ValueError(f"the confusion matrix is not {classes} × {classes}")
+        return self
+
 
 # Columns of `per_image.parquet` that others rely on.
 PER_IMAGE = {
