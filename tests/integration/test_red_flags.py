@@ -19,6 +19,7 @@ from autonad.config import Config, parse_config
 from autonad.config.context import Context
 from autonad.console import Console
 from autonad.latency.table import LatencyTable
+from autonad.report.flagged import line_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -161,7 +162,9 @@ def test_pages_and_the_card_begin_with_them(blind: Blind) -> None:
 def test_the_terminal_says_them_when_they_are_found_and_again_in_the_end(blind: Blind) -> None:
     lines = blind.context.red_flags
 
-    assert len(lines) == len(set(lines)) == len(blind.results["register"].red_flags)
+    assert len(lines) == len(set(lines))
+    # What a latency table is blamed for changes when it is spoilt, after it was measured.
+    assert {line_of(flag) for flag in blind.results["register"].red_flags} <= set(lines)
     assert all(line.startswith(("red flag: ", "warning: ")) for line in lines)
     assert set(lines) <= set(blind.printed)
     early = [line for line in blind.printed if "6 of 6 architectures have the same mIoU" in line]
@@ -201,7 +204,8 @@ def test_it_is_registered_and_never_in_use(blind: Blind) -> None:
 def test_kubeflow_shows_them(blind: Blind, tmp_path: Path) -> None:
     from kfp import dsl
 
-    from autonad.kubeflow.display import show_evaluation, show_red_flags, show_summary
+    from autonad.kubeflow.display import show_evaluations, show_red_flags, show_summary
+    from autonad.steps.variants import ALONE
 
     def made(kind: Any) -> Any:
         return kind(name=kind.__name__, uri=str(tmp_path / kind.__name__))
@@ -212,10 +216,12 @@ def test_kubeflow_shows_them(blind: Blind, tmp_path: Path) -> None:
     assert "background only" in metrics.metadata["red_flag_1"]
     evaluated = made(dsl.Metrics)
     curves = {"confusion": made(dsl.ClassificationMetrics), "roc": made(dsl.ClassificationMetrics)}
-    show_evaluation(blind.root / "evaluation", metrics=evaluated, **curves, report=made(dsl.HTML))
+    show_evaluations([ALONE], blind.root / "evaluation", metrics=evaluated, **curves, report=made(dsl.HTML))
     assert evaluated.metadata["red_flags"] == len(blind.results["evaluate"].red_flags)
-    folders = (str(blind.root / name) for name in ("search", "evaluation", "export", "registration"))
-    show_summary(made(dsl.Markdown), *folders)
+    places = {"search": "search", "evaluation": "evaluation", "exported": "export"}
+    folders = {name: blind.root / place for name, place in places.items()}
+    folders["registration"] = blind.root / "registration"
+    show_summary(made(dsl.Markdown), [ALONE], folders)
     summary = (tmp_path / "Markdown").read_text()
     assert summary.index("## Red flags") < summary.index("| in use | no |")
 

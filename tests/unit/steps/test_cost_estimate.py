@@ -28,10 +28,10 @@ def minutes(config: Config) -> float:
 
 def test_twice_the_epochs_cost_twice_the_steps() -> None:
     base = Config()
-    more = base.model_copy(update={"train_supernet": base.train_supernet.model_copy(update={"epochs": 200})})
+    more = base.model_copy(update={"train_supernet": base.train_supernet.model_copy(update={"epochs": 600})})
     before, after = PACE.costs(base), PACE.costs(more)
 
-    assert before["supernet"] == 100 * 10 * 0.2 + 4 * 10 * 1.0
+    assert before["supernet"] == 300 * 10 * 0.2 + 4 * (300 // 25) * 1.0
     assert after["supernet"] == 2 * before["supernet"]
     assert {**after, "supernet": 0} == {**before, "supernet": 0}
 
@@ -111,5 +111,5 @@ def test_the_cost_is_one_line_with_the_whole_first() -> None:
     text = describe_costs(PACE.costs(Config()), Config())
     assert text.startswith("about ")
     assert "\n" not in text
-    assert "supernet 4 min (100 epochs)" in text
+    assert "(300 epochs)" in text
     assert "search 3 min (192 evaluations)" in text

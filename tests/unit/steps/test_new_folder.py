@@ -107,4 +107,4 @@ def test_dvc_reads_what_is_written(tmp_path: Path) -> None:
 
     dvc("init", "--no-scm", "--force", "-q")
     listed = [line.split()[0] for line in dvc("stage", "list", "--all").splitlines()]
-    assert listed == [*stages((ROOT / "dvc.yaml").read_text()), "variants/dvc.yaml:detector@line-3ms"]
+    assert listed == list(stages((ROOT / "dvc.yaml").read_text()))
