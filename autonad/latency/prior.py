@@ -136,9 +136,16 @@ def load_prior(path: Path) -> SamplingPrior:
     data = read_json(path, "the latency prior", PriorFile)
     try:
         blocks = {_place(name): _checked(values) for name, values in data["blocks"].items()}
-        return SamplingPrior(
-            blocks=blocks, edges={name: _checked(values) for name, values in data["edges"].items()}
-        )
+        edges = {name: _checked(values) for name, values in data["edges"].items()}
+        unknown = {
+            name
+            for values in (*blocks.values(), *edges.values())
+            for name in values
+            if _operator(name) not in (*OPERATORS, *EDGE_OPERATORS)
+        } | (edges.keys() - set(EDGES))
+        if unknown:
+            raise ValueError(f"{sorted(unknown)[0]!r} is no operator or edge")
+        return SamplingPrior(blocks=blocks, edges=edges)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LatencyError(
             f"{path} is no latency prior ({folded(one_line(error))}); run `autonad profile-latency` again"

@@ -32,6 +32,11 @@ from autonad.space.choices import Mixer, StageSpace
 
 # Genes of a whole network that the paper fixes; with a choice each in `edge` alone.
 MACRO = ("scales", "stem_strides", "stage_counts")
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("operators", "edge_operators"), str),
+    **dict.fromkeys(("kernels", "mfam_widths", "stem_strides", "stage_counts"), int),
+    "scales": float,
+}
 
 
 @dataclass(frozen=True)
@@ -120,14 +125,10 @@ class SpaceDescription:
             )
             pools = tuple(tuple(int(side) for side in sides) for sides in values.pop("pool_sizes"))
             widths = values.pop("mfam_width")
-            values["mfam_widths"] = tuple(widths) if isinstance(widths, list) else (widths,)
-            for name in (
-                "operators",
-                "kernels",
-                "edge_operators",
-                *(name for name in MACRO if name in values),
-            ):
-                values[name] = tuple(values[name])
+            values["mfam_widths"] = widths if isinstance(widths, list) else [widths]
+            for name, kind in _KINDS.items():
+                if name in values:
+                    values[name] = tuple(kind(value) for value in values[name])
             return cls(stages=stages, pool_sizes=pools, **values)
         except (KeyError, TypeError, ValueError, OverflowError, ArchitectureError) as error:
             raise ConfigError(
