@@ -318,6 +318,12 @@ def repository(desk: Desk, remote: str, dataset: Path, target: str) -> None:
     desk.run(f"autonad describe-target --output targets/{target}.json && git add -A && git commit -qm first")
 
 
+def own_store(desk: Desk, server: ObjectStore) -> None:
+    """Let DVC find the remote's store, as a person does for one machine alone."""
+    local = f"['remote \"store\"']\n    endpointurl = {server.endpoint}\n"
+    (desk.root / ".dvc/config.local").write_text(local)
+
+
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Generated parts as a dataset."""
@@ -336,8 +342,7 @@ def test_storage(tmp_path: Path, store: tuple[ObjectStore, Path], dataset: Path)
     repository(desk, "s3://elsewhere", dataset, "line")
     desk.run("dvc remote remove store")
     # The store of the page is not ours: what a person sets for this machine alone comes before it.
-    local = f"['remote \"store\"']\n    endpointurl = {server.endpoint}\n"
-    (desk.root / ".dvc/config.local").write_text(local)
+    own_store(desk, server)
     Reader(said={"dvc push": "pushed"}).follow(runnable("docs/storage.md"), desk)
 
 
@@ -349,6 +354,7 @@ def test_kubeflow(tmp_path: Path, store: tuple[ObjectStore, Path], dataset: Path
     desk.variables |= server.environment
     settings(desk.root)
     repository(desk, "s3://versions/autonad", dataset, "line")
+    own_store(desk, server)
     desk.run("dvc push -q")
     with kubeflow_stub() as stub:
         filled = {
