@@ -68,7 +68,7 @@ def parse_yaml(text: str) -> Any:
     """
     _check_size(len(text), LARGEST_YAML)
     try:
-        value = yaml.load(text, _Shallow)
+        value = yaml.load(text, _Shallow)  # nosec B506 # a SafeLoader
     except (yaml.YAMLError, ValueError) as error:
         raise Unreadable(_reason(error, "it is no YAML")) from error
     _expanded(value, {}, 0)

@@ -100,10 +100,10 @@ def _bring_home(connection: sqlite3.Connection, folder: Path) -> None:
         with connection:
             for table, column in _PLACES:
                 if table in tables:
+                    moved = f"UPDATE {table} SET {column} = ? || substr({column}, ?)"  # nosec B608 # of _PLACES
+                    begins = (len(found[1]) + 1, f"{found[1]}/")
                     connection.execute(
-                        f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
-                        f"WHERE substr({column}, 1, ?) = ?",
-                        (here, len(found[1]) + 1, len(found[1]) + 1, f"{found[1]}/"),
+                        f"{moved} WHERE substr({column}, 1, ?) = ?", (here, begins[0], *begins)
                     )
 
 
