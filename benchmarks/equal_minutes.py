@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,13 +20,14 @@ from autonad.network import AutoNADNet, SuperNet
 from autonad.space.configured import configured_space
 from autonad.steps.step import seed_everything
 from autonad.training.checkpoint import Checkpoints, Progress
+from autonad.training.equal_time import fit_epochs
 from autonad.training.folders import load_supernet, save_supernet
 from autonad.training.inputs import detector_spec, evaluation_data, training_data
 from autonad.training.loop import Task, train
 from autonad.training.optimizer import total_steps
 from autonad.training.path_samplers import fixed_panel, make_sampler
 from autonad.training.paths import TrainingPath
-from autonad.training.probing import PROBED, probe_steps
+from autonad.training.probing import PROBED
 from autonad.training.world import ALONE
 
 VALIDATIONS = 8  # of a training, the last one included
@@ -57,23 +57,13 @@ def train_within(
     """
     kept = folder.with_name(f"{folder.name}-epochs.txt")
     if not kept.is_file():
-        found = epochs_within(make(settings.model_copy(update={"epochs": 100})), minutes, probed)
-        write_text_atomic(kept, str(found))
+        task = make(settings.model_copy(update={"epochs": 100}))
+        write_text_atomic(kept, str(fit_epochs(task, TRAINED * minutes, probed=probed).epochs))
     epochs = int(kept.read_text())
     every = max(1, -(-epochs // VALIDATIONS))
     due = {"epochs": epochs, "validate_every": every, "checkpoint_every": every}
     task, checkpoints = make(settings.model_copy(update=due)), Checkpoints(folder, {"what": what})
     return train(task, checkpoints, resume=True)
-
-
-def epochs_within(task: Task, minutes: float, probed: int = PROBED) -> int:
-    """How many epochs the minutes hold, by the mean processor time of some steps.
-
-    The module is left as it is.
-    """
-    mean = probe_steps(task, probed, clock=time.process_time)
-    total = total_steps(task.config, len(task.data.images), task.data.repeats)
-    return max(1, round(TRAINED * 60 * minutes / mean / (total / task.config.epochs)))
 
 
 def trained_supernet(
@@ -100,7 +90,8 @@ def trained_supernet(
             PROBED_PATHS,
         )
         kept = {"records": pd.DataFrame(), "history": progress.history}
-        save_supernet(folder, net, spec, **kept, provenance={"minutes": minutes, "seed": config.seed})
+        about = {"minutes": minutes, "seed": config.seed, "epochs": progress.epoch}
+        save_supernet(folder, net, spec, **kept, provenance=about)
         shutil.rmtree(folder / "checkpoints")
     net, spec, _ = load_supernet(folder)
     return net, spec
@@ -109,10 +100,8 @@ def trained_supernet(
 def supernet_task(net: SuperNet, dataset: Dataset, spec: DetectorSpec, config: Config, settings: Any) -> Task:
     """Supernet training as `autonad train-supernet` does it."""
     data = training_data(dataset, spec, settings, config.seed)
-    sampler, total = (
-        make_sampler(net.space, settings, config.seed),
-        total_steps(settings, len(data.images), data.repeats),
-    )
+    sampler = make_sampler(net.space, settings, config.seed)
+    total = total_steps(settings, len(data.images), data.repeats)
     validation = evaluation_data(dataset, spec, "val")
     panel = fixed_panel(net.space, settings.panel, config.seed)
 
@@ -133,9 +122,15 @@ def supernet_task(net: SuperNet, dataset: Dataset, spec: DetectorSpec, config: C
 
 
 def network_task(
-    network: AutoNADNet, dataset: Dataset, spec: DetectorSpec, seed: int, settings: TrainingConfig
+    network: AutoNADNet,
+    dataset: Dataset,
+    spec: DetectorSpec,
+    seed: int,
+    settings: TrainingConfig,
+    *,
+    teacher: nn.Module | None = None,
 ) -> Task:
-    """Training of one network as `autonad retrain` does it, without a teacher."""
+    """Training of one network as `autonad retrain` does it."""
     validation = evaluation_data(dataset, spec, "val")
 
     def validate(module: nn.Module) -> dict[str, float]:
@@ -146,6 +141,6 @@ def network_task(
         data=training_data(dataset, spec, settings, seed),
         config=settings,
         seed=seed,
-        paths=lambda step: [TrainingPath(network)],
+        paths=lambda step: [TrainingPath(network, teacher)],
         validate=validate,
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,12 @@ from autonad.evaluation.inherited import score
 from autonad.network import SuperNet
 from autonad.space import Architecture
 from autonad.steps.step import seed_everything
-from autonad.training.averaging import Average
 from autonad.training.folders import load_supernet
-from autonad.training.inputs import check_classes, evaluation_data, training_data
-from autonad.training.paths import TrainingPath
+from autonad.training.inputs import check_classes, evaluation_data
 from autonad.training.teacher import load_teacher
 from autonad.training.world import ALONE
+from benchmarks.equal_minutes import network_task, train_within
 from benchmarks.supernet_training import panel
-from benchmarks.timed_training import train_for
 
 
 def main() -> None:
@@ -89,15 +88,17 @@ def run(
     settings = config.retrain.resolved().model_copy(update={"teacher": teacher})
     told_by = load_teacher(settings, options.supernet, spec)
     network = net.extract(architecture)
-    average = Average(network, settings.ema_decay)
-    path = TrainingPath(network, told_by and told_by.network)
-    data = training_data(source, spec, settings, seed)
-    after = partial(average.update, network)
-    steps = train_for(60 * options.minutes, network, data, settings, seed, lambda *_: [path], after)
+    with tempfile.TemporaryDirectory(dir=options.output.parent) as folder:
+        progress = train_within(
+            options.minutes,
+            partial(network_task, network, source, spec, seed, teacher=told_by and told_by.network),
+            settings,
+            Path(folder) / "training",
+            [architecture.key, seed, teacher],
+        )
     test = evaluation_data(source, spec, "test")
-    with average.applied(network):
-        metrics = score(network.eval(), test, classes=spec.classes, world=ALONE)
-    return {"steps": steps, "parameters": network.num_parameters, "miou": metrics.miou}
+    metrics = score(network.eval(), test, classes=spec.classes, world=ALONE)
+    return {"epochs": progress.epoch, "parameters": network.num_parameters, "miou": metrics.miou}
 
 
 def report(found: list[dict[str, Any]]) -> None:

@@ -1,7 +1,7 @@
 """Which sampler trains the better supernet in equal processor minutes?
 
-Trains a supernet per sampler and seed for so many minutes of processor time of one thread (schedule and
-growth follow the time that is used up), then scores its two extremes and random architectures, stratified by
+Trains a supernet per sampler and seed for as many epochs as so many minutes of processor time of one thread
+hold, then scores its two extremes and random architectures, stratified by
 cost, on the validation split with inherited weights. Judging takes none of the minutes.
 
 A sampler is written as NAME or NAME:key=value,key=value with keys of section `train_supernet`, for example
@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import time
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,10 @@ from autonad.detector.spec import DetectorSpec
 from autonad.evaluation.inherited import score
 from autonad.network import SuperNet
 from autonad.space import Architecture
-from autonad.space.configured import configured_space
-from autonad.steps.step import seed_everything
-from autonad.training.inputs import detector_spec, evaluation_data, training_data
-from autonad.training.path_samplers import make_sampler
-from autonad.training.paths import TrainingPath
+from autonad.training.folders import load_supernet
+from autonad.training.inputs import evaluation_data
 from autonad.training.world import ALONE
-from benchmarks.timed_training import train_for
+from benchmarks.equal_minutes import trained_supernet
 
 STRATA = 12  # random architectures that are scored beside the two extremes
 
@@ -93,15 +90,11 @@ def settings_of(options: argparse.Namespace, sampler: str) -> Config:
 def run(options: argparse.Namespace, sampler: str, seed: int) -> dict[str, Any]:
     """Train and judge one supernet."""
     config = settings_of(options, sampler).model_copy(update={"seed": seed})
-    seed_everything(seed, 1)
     source = Dataset.open(options.dataset)
-    spec = detector_spec(source, config.input)
-    space = configured_space(config.space, config.input.size)
-    supernet = SuperNet(space, spec.num_classes, config.train_supernet.sharing)
-    started = time.monotonic()
-    steps = train(supernet, source, spec, config, 60 * options.minutes)
-    wall = time.monotonic() - started
-    judged = judge(supernet.eval(), evaluation_data(source, spec, "val"), spec)
+    with tempfile.TemporaryDirectory(dir=options.output.parent) as folder:
+        supernet, spec = trained_supernet(source, config, options.minutes, Path(folder))
+        epochs = load_supernet(Path(folder))[2]["epochs"]
+    judged = judge(supernet, evaluation_data(source, spec, "val"), spec)
     mious = [row["miou"] for row in judged]
     return {
         "sampler": sampler,
@@ -110,29 +103,13 @@ def run(options: argparse.Namespace, sampler: str, seed: int) -> dict[str, Any]:
         "preset": config.space.preset,
         "input": list(config.input.size),
         "minutes": options.minutes,
-        "steps": steps,
-        "wall_seconds": round(wall),
+        "epochs": epochs,
         "mean": float(np.mean(mious)),
         "top": float(np.mean(sorted(mious)[-math.ceil(len(mious) / 4) :])),
         "smallest": mious[0],
         "largest": mious[1],
         "judged": judged,
     }
-
-
-def train(net: SuperNet, source: Dataset, spec: DetectorSpec, config: Config, seconds: float) -> int:
-    """Train for some seconds of processor time; returns the steps that were made."""
-    settings = config.train_supernet
-    sampler = make_sampler(net.space, settings, config.seed)
-
-    def paths(step: int, total: float) -> list[TrainingPath]:
-        return [
-            TrainingPath(partial(net, architecture=path.architecture), "first" if path.taught else None)
-            for path in sampler(step, total)
-        ]
-
-    data = training_data(source, spec, settings, config.seed)
-    return train_for(seconds, net, data, settings, config.seed, paths)
 
 
 def judge(net: SuperNet, validation: SegmentationData, spec: DetectorSpec) -> list[dict[str, Any]]:
@@ -177,7 +154,7 @@ def report(rows: list[dict[str, Any]]) -> None:
         return
     figures = ["mean", "top", "smallest", "largest"]
     table[figures] *= 100
-    means = table.groupby("sampler")[[*figures, "steps"]].mean()
+    means = table.groupby("sampler")[[*figures, "epochs"]].mean()
     means["spread"] = table.groupby("sampler")["mean"].std()
     means["seeds"] = table.groupby("sampler").size()
     print(means.sort_values("mean", ascending=False).round(1).to_string())

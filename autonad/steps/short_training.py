@@ -66,14 +66,10 @@ class ShortTraining:
         return {size: metrics.miou for size, metrics in found.items()}
 
     def budget(self, architecture: Architecture, minutes: float | None) -> Budget:
-        """For how many epochs an architecture is trained; see `fit_epochs`.
-
-        Raises:
-            DatasetError: There are no training images, or the loss diverges.
-        """
+        """For how many epochs an architecture is trained; see `fit_epochs`."""
         from autonad.training.equal_time import fit_epochs
 
-        return fit_epochs(self._task(architecture, self._settings.epochs), minutes, self._folder / "timing")
+        return fit_epochs(self._task(architecture, self._settings.epochs), minutes)
 
     def run(self, architecture: Architecture, epochs: int, *, resumed: bool) -> dict[Size, float]:
         """Train an architecture.

@@ -18,6 +18,7 @@ from autonad.errors import SearchError
 from autonad.network import AutoNADNet
 from autonad.search.finalists import MARGIN
 from autonad.space import Architecture, SearchSpace
+from autonad.training.equal_time import fit_epochs
 from autonad.training.inputs import evaluation_data
 from benchmarks.at_budget import (
     WIDTHS,
@@ -29,7 +30,7 @@ from benchmarks.at_budget import (
     searched,
     widest_hand_made,
 )
-from benchmarks.equal_minutes import epochs_within, network_task, train_within, trained_supernet
+from benchmarks.equal_minutes import network_task, train_within, trained_supernet
 from benchmarks.paired_intervals import Score
 from benchmarks.retrained import Place, Runs
 from benchmarks.search_pays import compared, contenders, inherited_lead, table
@@ -147,7 +148,7 @@ def test_probing_leaves_the_network_as_it_is(place: Place) -> None:
     network = place.net.extract(place.net.space.smallest())
     before = {name: value.clone() for name, value in network.state_dict().items()}
     task = network_task(network, place.dataset, place.spec, 0, place.config.retrain)
-    assert epochs_within(task, 1e-6) == 1
+    assert fit_epochs(task, 1e-6).epochs == 1
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 

@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +27,7 @@ class Paid(nn.Module):
 
 
 @pytest.fixture
-def fitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blobs: Any) -> Callable[..., equal_time.Budget]:
+def fitted(monkeypatch: pytest.MonkeyPatch, blobs: Any) -> Callable[..., equal_time.Budget]:
     clock = {"now": 0.0}
     monkeypatch.setattr(equal_time.time, "process_time", lambda: clock["now"])
 
@@ -45,7 +44,7 @@ def fitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blobs: Any) -> Calla
             paths=lambda number: [TrainingPath(module)],
             validate=lambda _: pytest.fail("validation is not counted"),
         )
-        return fit_epochs(task, minutes, tmp_path / "timing")
+        return fit_epochs(task, minutes)
 
     return fit
 
