@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from autonad.cores import usable_cores
 from autonad.data.images import read_image
 from autonad.data.synthetic.generator import Appearance, synthesize
 from autonad.deploy.export import export_onnx
@@ -31,7 +32,6 @@ from autonad.detector.outputs import Outputs
 from autonad.detector.session import OnnxNetwork
 from autonad.detector.spec import DetectorSpec
 from autonad.detector.tiles import Tiling
-from autonad.detector.working import available_cores
 from autonad.network import AutoNADNet
 from autonad.space import SearchSpace
 
@@ -48,7 +48,7 @@ def main() -> None:
     root = given.output or Path(tempfile.mkdtemp())
     model = export(root / "model.onnx", given.side, None)
     fill(root / "images", given.images, given.side)
-    figures: dict[str, float] = {"cores": available_cores(), "images": given.images, "side": given.side}
+    figures: dict[str, float] = {"cores": usable_cores(), "images": given.images, "side": given.side}
     figures |= first_verdict(model, root)
     figures |= folder(model, root)
     figures |= large(root)
@@ -134,7 +134,7 @@ def folder(model: Path, root: Path) -> dict[str, float]:
         parts["write"] += time.process_time() - judged
     wall, processor, memory = timed("--model", model, "--source", root / "images", "--output", root / "many")
     start, starting, _ = timed("--model", model, "--source", root / "images", "--output", root / "many")
-    possible = sum(parts.values()) / available_cores()
+    possible = sum(parts.values()) / usable_cores()
     return {
         **{f"{name}_cpu_s": seconds for name, seconds in parts.items()},
         "possible_s": possible,

@@ -21,7 +21,7 @@ from autonad.evaluation.predict import evaluate_network
 from autonad.network import AutoNADNet, SuperNet
 from autonad.search.finalists import Learn
 from autonad.space import Architecture
-from autonad.steps.short_training import ShortTraining
+from autonad.steps.short_training import ShortTraining, finalist_settings
 from autonad.steps.step import seed_everything
 from autonad.training.inputs import evaluation_data
 from benchmarks.equal_minutes import network_task, train_within
@@ -49,9 +49,8 @@ class Place:
 
     def learn(self, folder: Path) -> Learn:
         """What a finalist's mIoU is after a short training, as `autonad search` trains it."""
-        rules = self.config.retrain.resolved().model_copy(update={"ema_decay": None})
         training = ShortTraining(
-            rules,
+            finalist_settings(self.config.train_supernet),
             self.dataset,
             self.spec,
             network_of=self.net.extract,

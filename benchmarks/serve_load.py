@@ -24,10 +24,10 @@ from pathlib import Path
 
 import numpy as np
 
+from autonad.cores import usable_cores
 from autonad.data.images import encode_png
 from autonad.deploy.export import export_onnx
 from autonad.detector.spec import DetectorSpec
-from autonad.detector.working import available_cores
 from autonad.network import AutoNADNet
 from autonad.space import SearchSpace
 
@@ -45,7 +45,7 @@ def main() -> None:
         rng = np.random.default_rng(0)
         content = encode_png(rng.integers(0, 256, (given.side, given.side, 3), dtype=np.uint8))
         figures: dict[str, float] = {
-            "cores": available_cores(),
+            "cores": usable_cores(),
             "side": given.side,
             "load_before": os.getloadavg()[0],
         }
@@ -179,7 +179,7 @@ async def steady(port: int, content: bytes, requests: int, pid: int) -> dict[str
             await client.ask(seen)
         client.close()
 
-    await asyncio.gather(*(one() for _ in range(available_cores())))
+    await asyncio.gather(*(one() for _ in range(usable_cores())))
     return {
         "steady_requests": requests,
         "steady_errors": seen.errors + seen.statuses[429],

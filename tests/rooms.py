@@ -14,6 +14,7 @@ PACKAGE = ROOT / "autonad"
 ORDER = (
     "errors",
     "locks",
+    "cores",
     "console",
     "reading",
     "files",

@@ -6,7 +6,6 @@ and compression better than the features of an untrained network (docs/decisions
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,6 +16,7 @@ import pandas as pd
 
 from autonad.appearance.morphology import MORPHOLOGY, describe_defects
 from autonad.appearance.texture import TEXTURE, describe_texture
+from autonad.cores import usable_cores
 from autonad.data.dataset import Dataset
 from autonad.errors import DatasetError
 
@@ -81,7 +81,7 @@ def extract_features(
     ordered = rows.sort_values("image", kind="stable")
     records = [{str(name): value for name, value in row.items()} for row in ordered.to_dict("records")]
     found: list[dict[str, Any]] = []
-    with ThreadPoolExecutor(threads or _cores()) as pool:
+    with ThreadPoolExecutor(threads or usable_cores()) as pool:
         # Predicted masks are asked for here and in rounds: a network need not bear threads, nor memory all.
         for start in range(0, len(records), ROUND):
             some = records[start : start + ROUND]
@@ -101,7 +101,3 @@ def _row(dataset: Dataset, record: dict[str, Any], mask: np.ndarray | None) -> d
 def _classes(mask: np.ndarray, num_classes: int) -> tuple[int, ...]:
     present = np.flatnonzero(np.bincount(mask.ravel(), minlength=256)[:num_classes])
     return tuple(int(index) for index in present if index)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,7 +14,7 @@ from autonad.cli.init_verb import init
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import Call, DatasetDir, Execution, Params, PinDir, Replace, Set, Settings
 from autonad.cli.output_options import Output, ResumedOutput, held
-from autonad.cli.run_verb import run, say_detector, say_red_flags
+from autonad.cli.run_verb import run, say_detectors, say_red_flags
 from autonad.cli.search_verb import search
 from autonad.cli.text import interval, percent
 
@@ -296,8 +296,7 @@ def demo(
     with held(output), open_console() as screen:
         called = Context(config, execution, screen)
         result = demo(called, output=output, replace=replace)
-    print()
-    say_detector(result.detector)
+    say_detectors(result.detectors)
     print()
     for step, seconds in (result.seconds | {"all": sum(result.seconds.values())}).items():
         print(f"{f'time, {step}':<28}{seconds:.1f} s")

@@ -16,7 +16,6 @@ from autonad.errors import FaultyItems
 
 if TYPE_CHECKING:
     from autonad.steps.design_chain import Designed
-    from autonad.steps.own_data import OwnDataResult
 
 RunOutput = Annotated[
     Path | None, typer.Option("--output", help="Folder to write.", show_default="runs/ and the source's name")
@@ -47,6 +46,14 @@ def run(
     target: Annotated[
         Path | None, typer.Option("--target", help="Target file of the device.", show_default="this machine")
     ] = None,
+    measured: Annotated[
+        Path | None,
+        typer.Option(
+            "--measured",
+            help="What another device measured: the folder that profile-latency --kit wrote there.",
+            show_default="measured here",
+        ),
+    ] = None,
     format: Format = "auto",
     classes: Classes = None,
     replace_output: Annotated[
@@ -56,6 +63,7 @@ def run(
 ) -> None:
     """Go from a folder of images and masks to a report and a model; the same command goes on after a stop."""
     from autonad.cli.fault_lines import causes_printed
+    from autonad.console import duration
     from autonad.steps.own_data import run_own_data
 
     if budget_ms:
@@ -71,10 +79,13 @@ def run(
             format=format,
             classes=names,
             target=target,
+            measured=measured,
             minutes=minutes,
             replace_output=replace_output,
         )
-    _say_result(result)
+    say_detectors(result.detectors)
+    logged = "" if result.execution is None else f"; in MLflow: execution {result.execution}"
+    print(f"\ntook     {duration(sum(result.seconds.values()))}{logged}")
     say_red_flags(context.red_flags)
     if result.faulty:
         raise FaultyItems(
@@ -83,16 +94,13 @@ def run(
         )
 
 
-def _say_result(result: OwnDataResult) -> None:
-    from autonad.console import duration
-
-    for one in result.detectors:
+def say_detectors(detectors: Sequence[Designed]) -> None:
+    """Print what was designed, and where it is."""
+    for one in detectors:
         print()
-        if len(result.detectors) > 1:
+        if len(detectors) > 1:
             print(one.name)
-        say_detector(one)
-    logged = "" if result.execution is None else f"; in MLflow: execution {result.execution}"
-    print(f"\ntook     {duration(sum(result.seconds.values()))}{logged}")
+        _say_detector(one)
 
 
 def say_red_flags(lines: Sequence[str]) -> None:
@@ -101,8 +109,7 @@ def say_red_flags(lines: Sequence[str]) -> None:
         print("\nnot to be relied on:", *lines, sep="\n  ")
 
 
-def say_detector(one: Designed) -> None:
-    """Print what was designed, and where it is."""
+def _say_detector(one: Designed) -> None:
     rows = [
         ("test mIoU", f"{percent(one.miou)}{interval(one.interval)}"),
         ("test mF1", percent(one.mf1)),

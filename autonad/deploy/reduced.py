@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autonad.cores import machine_cores
 from autonad.deploy import FP16, INT8, MODEL
 from autonad.deploy.quantisation import CALIBRATIONS, FLOAT_PARTS, Calibration, FloatPart, to_fp16, to_int8
 from autonad.deploy.speed import speed_up, time_in_turns
@@ -124,7 +125,7 @@ def try_int8(exam: Examination, *, max_loss: float, min_speedup: float) -> Attem
         )
     before = machine.cpu_time()
     found = _tried_recipes(exam, max_loss, min_speedup)
-    load, cores = load_of_others(before, machine.cpu_time()), machine.machine_cores()
+    load, cores = load_of_others(before, machine.cpu_time()), machine_cores()
     if load is None or load <= allowed_load(exam.target.threads, cores):
         return replace(found, load=load)
     doubt = (

@@ -6,7 +6,6 @@ while one image is in the network, others are decoded and written.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import Counter
@@ -222,8 +221,3 @@ def watched(
         yield None
         seen = {found.key: found.stamp for found in listing.images}
         stop.wait(max(POLL_S, 5 * (time.monotonic() - begun)))
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -10,8 +10,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from autonad.latency.cgroup import cpu_quota
-
 
 @dataclass(frozen=True)
 class CpuTime:
@@ -26,19 +24,6 @@ class CpuTime:
     busy: float
     own: float
     at: float
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: the affinity mask, further limited by a container's CPU quota."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = cpu_quota()
-    # A pod limited to 2 CPUs on a host of 64 runs two threads well and 64 badly.
-    return cores if quota is None else max(1, min(cores, int(quota)))
-
-
-def machine_cores() -> int:
-    """Cores of the whole machine, whoever may use them."""
-    return os.cpu_count() or 1
 
 
 def cpu_time(source: Path = Path("/proc/stat")) -> CpuTime | None:

@@ -10,9 +10,9 @@ from typing import TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from autonad.cores import Throttling, cpu_quota, machine_cores, throttling, usable_cores
 from autonad.errors import LatencyError
 from autonad.latency import machine
-from autonad.latency.cgroup import Throttling, cpu_quota, throttling
 from autonad.latency.machine import CpuTime
 from autonad.latency.target import Target
 
@@ -98,7 +98,7 @@ def check_threads(target: Target) -> None:
     Raises:
         LatencyError: There are fewer cores, or a CPU limit allows less time.
     """
-    cores, quota = machine.usable_cores(), cpu_quota()
+    cores, quota = usable_cores(), cpu_quota()
     if target.threads > cores or (quota is not None and target.threads > quota):
         limit = "" if quota is None else f" and a CPU limit of {quota:g}"
         raise LatencyError(
@@ -174,7 +174,7 @@ class Watch:
     @property
     def crowded(self) -> bool:
         """Whether others are busy right now."""
-        return (self.load_before or 0.0) > allowed_load(self.threads, machine.machine_cores())
+        return (self.load_before or 0.0) > allowed_load(self.threads, machine_cores())
 
     def judge(self, evidence: Evidence, attempt: int) -> Quality:
         """The quality of what was measured since.
@@ -184,7 +184,7 @@ class Watch:
             attempt: Which attempt this was, from 1.
         """
         quota = cpu_quota()
-        cores = float(machine.usable_cores())
+        cores = float(usable_cores())
         found = Quality(
             threads=self.threads,
             cores=cores if quota is None else min(cores, quota),
@@ -198,7 +198,7 @@ class Watch:
             attempts=attempt,
             faults=(),
         )
-        return found.model_copy(update={"faults": tuple(faults_of(found, machine.machine_cores()))})
+        return found.model_copy(update={"faults": tuple(faults_of(found, machine_cores()))})
 
 
 def faults_of(quality: Quality, machine_cores: int) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from autonad.cores import usable_cores
 from autonad.errors import LatencyError
 from autonad.files import read_json, write_json
 from autonad.latency import machine
@@ -106,7 +107,7 @@ class Target(BaseModel):
     def _here(
         cls, name: str, runtime: Runtime, *, provider: Provider, precision: Precision, threads: int | None
     ) -> Target:
-        cores = machine.usable_cores()
+        cores = usable_cores()
         return _validated(
             cls,
             {

@@ -191,8 +191,8 @@ def _check_secret(name: str, environment: Mapping[str, str]) -> None:
 
 def _target(form: Form, resources: PodResources) -> Target:
     """The target that was entered, as text, by name, or as this machine."""
+    from autonad.cores import usable_cores
     from autonad.data.versions import read_target
-    from autonad.latency.machine import usable_cores
     from autonad.latency.target import Target
 
     text = form.target.strip()

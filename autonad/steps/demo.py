@@ -20,12 +20,12 @@ class DemoResult:
     """What the demo prints.
 
     Attributes:
-        detector: What was designed.
+        detectors: One for each latency budget.
         seconds: Wall time per step, in order.
         execution: Name of the execution in MLflow.
     """
 
-    detector: Designed
+    detectors: list[Designed]
     seconds: dict[str, float]
     execution: str | None
 
@@ -66,23 +66,24 @@ def demo(context: Context, *, output: Path, replace: bool = False) -> DemoResult
         )
     )
     design = Design(context, chain, output, fingerprint_of(dataset), tuple(data["classes"]))
-    (detector,) = design.run()[:1]
-    chain(_registering(context, detector, output, design.fingerprint))
-    return DemoResult(detector, chain.spent, context.execution)
+    detectors = design.run()
+    for detector in detectors:
+        mark = "" if len(detectors) == 1 else f" {detector.name}"
+        chain(_registering(context, detector, dataset, design.fingerprint, mark))
+    return DemoResult(detectors, chain.spent, context.execution)
 
 
-def _registering(context: Context, detector: Designed, output: Path, fingerprint: str) -> Link:
-    exported, evaluation, registered = detector.model.parent, detector.evaluation, output / "register"
+def _registering(context: Context, detector: Designed, dataset: Path, fingerprint: str, mark: str) -> Link:
+    exported, evaluation = detector.model.parent, detector.evaluation
+    registered = evaluation.with_name("register")
 
     def does() -> Figures:
-        register(
-            context, export=exported, evaluation=evaluation, dataset=output / "dataset", output=registered
-        )
+        register(context, export=exported, evaluation=evaluation, dataset=dataset, output=registered)
         return {}
 
     settings = context.config.model_dump(mode="json", include={"register", "search", "tracking"})
     return Link(
-        "register",
+        f"register{mark}",
         does,
         {**settings, "dataset": fingerprint},
         (detector.model, evaluation / "metrics.json"),

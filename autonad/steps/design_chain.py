@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
 from autonad.errors import LatencyError
+from autonad.files import sha256_file
 from autonad.steps.chain import Chain, Figures, Link
 from autonad.steps.describe_target import describe_target
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
 from autonad.steps.fit_thresholds import fit_thresholds
-from autonad.steps.profile_latency import profile_latency
+from autonad.steps.profile_latency import device_of, profile_latency
 from autonad.steps.retrain import retrain
 from autonad.steps.search import search
 from autonad.steps.train_supernet import train_supernet
 
+if TYPE_CHECKING:
+    pass
+
 THIS_MACHINE = "this-machine"
+_MODEL = ("model.safetensors", "model.json", "architecture.json")
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ class Design:
         output: Where all of it is.
         fingerprint: The dataset's.
         classes: Its classes, background first.
+        measured: Folder that `autonad profile-latency --kit` wrote on the device; None measures here.
     """
 
     context: Context
@@ -70,6 +76,7 @@ class Design:
     output: Path
     fingerprint: str
     classes: tuple[str, ...]
+    measured: Path | None = None
 
     @property
     def dataset(self) -> Path:
@@ -80,7 +87,7 @@ class Design:
         """Run all steps.
 
         Args:
-            target: Target file that the detector is for; None describes this machine.
+            target: Target file that the detector is for; None is what was measured, or this machine.
 
         Returns:
             A detector for each latency budget.
@@ -105,12 +112,14 @@ class Design:
         return {**kept, "dataset": self.fingerprint}
 
     def _describe(self, target: Path | None) -> None:
-        """Write the target; it costs nothing, so that another machine is noticed each time."""
-        from autonad.latency.target import Target
+        """Write the target; it costs nothing, so that another machine is noticed each time.
 
-        there = self.output / "target.json"
-        if target is not None:
-            Target.load(target).save(there)
+        Raises:
+            LatencyError: What was measured is of another device, space or input.
+        """
+        there, device = self.output / "target.json", device_of(self.context.config, target, self.measured)
+        if device is not None:
+            device.save(there)
             return
         threads = self.context.config.threads
         describe_target(name=THIS_MACHINE, output=there, threads=threads)
@@ -129,11 +138,19 @@ class Design:
 
     def latency_link(self) -> Link:
         """Measuring the target."""
+        from autonad.latency.measured import MEASURED, Measured
+
         folder, target = self.output / "profile-latency", self.output / "target.json"
-        classes = len(self.classes)
+        classes, brought = len(self.classes), {}
+        if self.measured is not None:
+            # Classes hardly matter for latency, and a device is measured before they are known.
+            classes = Measured.load(self.measured).subject.num_classes
+            brought = {"measured": sha256_file(self.measured / MEASURED)}
 
         def does() -> Figures:
-            done = profile_latency(self.context, target=target, output=folder, num_classes=classes)
+            done = profile_latency(
+                self.context, target=target, output=folder, num_classes=classes, measured=self.measured
+            )
             return {"cautions": done.cautions}
 
         settings = self.context.config.model_dump(
@@ -142,7 +159,7 @@ class Design:
         return Link(
             "profile-latency",
             does,
-            {**settings, "classes": classes},
+            {**settings, "classes": classes, **brought},
             (target,),
             tuple(folder / name for name in ("table.parquet", "target.json", "prior.json")),
         )
@@ -169,7 +186,7 @@ class Design:
             does,
             self._settings("search", "profile_latency"),
             (
-                supernet / "supernet.safetensors",
+                *(supernet / name for name in ("supernet.safetensors", "supernet.json")),
                 *(latency / name for name in ("table.parquet", "target.json", "prior.json")),
             ),
             tuple(folder / name for name in ("architecture.json", "inherited.safetensors", "search.json")),
@@ -217,16 +234,17 @@ class Design:
 
     def _retraining(self, mark: str, searched: Path, model: Path) -> Link:
         config, teacher = self.context.config, self.output / "train-supernet"
-        reads = [searched / "architecture.json", searched / "inherited.safetensors"]
+        names = ("architecture.json", "inherited.safetensors", "search.json")
+        reads = [searched / name for name in names]
         if config.retrain.teacher != "none":
-            reads.append(teacher / "supernet.safetensors")
+            reads += [teacher / name for name in ("supernet.safetensors", "supernet.json")]
         given: dict[str, Any] = {"dataset": self.dataset, "search": searched, "output": model}
         return Link(
             f"retrain{mark}",
             lambda: _miou(retrain(self.context, **given, teacher=teacher, resume="or-restart")),
             self._settings("retrain", "input"),
             tuple(reads),
-            (model / "model.safetensors", model / "model.json"),
+            tuple(model / name for name in (*_MODEL, "history.parquet")),
         )
 
     def _evaluating(self, mark: str, searched: Path, model: Path, evaluation: Path) -> Link:
@@ -248,8 +266,8 @@ class Design:
             does,
             self._settings("evaluate"),
             (
-                model / "model.safetensors",
-                model / "model.json",
+                *(model / name for name in _MODEL),
+                model / "history.parquet",
                 searched / "search.json",
                 searched / "population.parquet",
                 latency / "prior.json",
@@ -291,7 +309,11 @@ class Design:
             f"export{mark}",
             does,
             self._settings("export"),
-            (model / "model.safetensors", model / "model.json", evaluation / "metrics.json", rules),
+            (
+                *(model / name for name in _MODEL),
+                *(evaluation / name for name in ("metrics.json", "candidates-test.npz")),
+                *(rules.parent / name for name in ("rules.yaml", "operating.json")),
+            ),
             (exported / "model.onnx", exported / "parity.json", exported / "MODEL_CARD.md"),
         )
 

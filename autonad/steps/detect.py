@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autonad.console import Console
+from autonad.cores import usable_cores
 from autonad.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -83,12 +84,12 @@ def detect(
     from autonad.detector.outputs import Outputs
     from autonad.detector.rules import Rules
     from autonad.detector.session import OnnxNetwork
-    from autonad.detector.working import Line, Tally, available_cores, watched, work_through
+    from autonad.detector.working import Line, Tally, watched, work_through
     from autonad.files import sha256_file
 
     images = _images(source, output)
     listing = Listing([]) if settings.watch else _listed(images)
-    cores = available_cores()
+    cores = usable_cores()
     # One image has all cores to itself; of several, each has one.
     threads = 1 if settings.watch or len(listing.images) > 1 else cores
     network = OnnxNetwork.open(model, threads=threads, provider=settings.provider)

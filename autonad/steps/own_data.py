@@ -15,6 +15,7 @@ from autonad.steps.chain import Chain, Figures, Link, recorded, start_over
 from autonad.steps.cost_estimate import Pace, describe_costs, describe_left, fit_to_minutes, kept_pace
 from autonad.steps.design_chain import Design, Designed, fingerprint_of
 from autonad.steps.import_data import import_data
+from autonad.steps.profile_latency import device_of
 from autonad.steps.what_is_left import shares_left
 
 
@@ -43,6 +44,7 @@ def run_own_data(
     format: str = "auto",
     classes: tuple[str, ...] | None = None,
     target: Path | None = None,
+    measured: Path | None = None,
     minutes: float | None = None,
     replace_output: bool = False,
 ) -> OwnDataResult:
@@ -57,18 +59,23 @@ def run_own_data(
         output: Folder to write, with a sub-folder per step.
         format: The layout's name; "auto" recognises it.
         classes: Class names, for layouts that do not carry them.
-        target: Target file of what will run the detector; None is this machine.
+        target: Target file of what will run the detector; None is what was measured, or this machine.
+        measured: Folder that `autonad profile-latency --kit` wrote on that device; None measures here.
         minutes: Epochs and evaluations are fitted to this time; None takes them as they are set.
         replace_output: What an earlier run wrote there is removed first.
 
     Raises:
         ConfigError: The output holds something else, or the time is too little.
+        LatencyError: What was measured is of another device, space or input.
         DatasetError: Nothing in the source can be used.
         AutonadError: A step cannot be done; those before it are kept.
     """
     _check_places(source, output)
     if replace_output:
         start_over(output)
+    else:
+        recorded(output)
+    device_of(context.config, target, measured)
     chain = Chain(context, output, {"source": str(source.resolve())})
     context = chain.named()
     data = chain(_importing(context, source, output, format, classes))
@@ -77,7 +84,7 @@ def run_own_data(
     fingerprint = fingerprint_of(dataset)
     config, pace = _planned(context, chain, dataset, fingerprint, minutes)
     context = replace(context, config=config)
-    design = Design(context, chain, output, fingerprint, tuple(data["classes"]))
+    design = Design(context, chain, output, fingerprint, tuple(data["classes"]), measured)
     _tell_costs(design, pace, minutes)
     detectors = design.run(target)
     logged = context.execution if config.tracking.enabled else None
@@ -99,7 +106,6 @@ def _check_places(source: Path, output: Path) -> None:
             f"output {output} lies in the source {source}, and would be imported the next time; choose an "
             "--output outside it"
         )
-    recorded(output)
 
 
 def _importing(
@@ -132,11 +138,21 @@ def _importing(
 
 
 def _listing(source: Path) -> str:
-    """Sha256 of the names, sizes and times of all files of a source."""
+    """Sha256 of names, sizes and times: of all files of a folder, or of a table and those that it names."""
+    from autonad.data.layouts.image_table import files_of
     from autonad.storage.walking import walk
 
-    files = walk(source if source.is_dir() else source.parent).files
-    return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+    if source.is_dir():
+        found = sorted(walk(source).files.items())
+    else:
+        # What else lies beside a table, a run's output for example, is none of its business.
+        found = [(str(path), _stamp(path)) for path in files_of(source) if path.is_file()]
+    return hashlib.sha256(repr(found).encode()).hexdigest()
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    known = path.stat()
+    return known.st_size, known.st_mtime_ns
 
 
 def _tell_data(context: Context, data: Figures) -> None:

@@ -191,6 +191,28 @@ def check_measured(folder: Path, device: Target | None, config: Config, num_clas
     return found
 
 
+def device_of(config: Config, target: Path | None, measured: Path | None) -> Target | None:
+    """The device that a detector is for; None is this machine.
+
+    Args:
+        config: Says what should have been measured.
+        target: Target file.
+        measured: Folder that `autonad profile-latency --kit` wrote on the device.
+
+    Raises:
+        StorageError: One of them is not there.
+        LatencyError: What was measured is of another device, space or input.
+    """
+    from autonad.latency.measured import Measured
+    from autonad.latency.target import Target
+
+    device = None if target is None else Target.load(target)
+    if measured is None:
+        return device
+    found = check_measured(measured, device, config, Measured.load(measured).subject.num_classes)
+    return device or found.target
+
+
 def _device(target: Path | None, measured: Path | None) -> Target:
     """The target, from its file or from what was measured on it.
 

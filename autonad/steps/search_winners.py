@@ -96,10 +96,10 @@ def winners(
 
 def _learner(step: Step, inputs: SearchInputs, output: Path, kept: Callable[[], object]) -> Learn:
     """Trains a finalist from its inherited weights, each once, also if the search was cut off meanwhile."""
-    from autonad.steps.short_training import ShortTraining
+    from autonad.steps.short_training import ShortTraining, finalist_settings
 
     config, settings = step.context.config, step.context.config.search
-    rules = _gentle(inputs.provenance)
+    rules = finalist_settings(_trained_with(inputs.provenance))
     training = ShortTraining(
         rules,
         inputs.source,
@@ -133,8 +133,8 @@ def _learner(step: Step, inputs: SearchInputs, output: Path, kept: Callable[[], 
     return learn
 
 
-def _gentle(supernet: Mapping[str, Any]) -> TrainingConfig:
-    """The settings that trained the supernet, at half its learning rate: the weights are trained already."""
+def _trained_with(supernet: Mapping[str, Any]) -> TrainingConfig:
+    """The settings that trained a supernet, by its provenance."""
     from autonad.config import TrainingConfig
 
     section = "train_supernet."
@@ -143,10 +143,7 @@ def _gentle(supernet: Mapping[str, Any]) -> TrainingConfig:
         for name, value in (supernet.get("settings") or {}).items()
         if name.startswith(section)
     }
-    known = {name: value for name, value in found.items() if name in TrainingConfig.model_fields}
-    settings = TrainingConfig(**known)
-    # Averages of so few steps would be those of the first weights.
-    return settings.model_copy(update={"learning_rate": settings.learning_rate / 2, "ema_decay": None})
+    return TrainingConfig(**{name: found[name] for name in TrainingConfig.model_fields if name in found})
 
 
 def _known(journal: Journal, identity: dict[str, Any]) -> dict[str, dict[Size, float]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autonad.config.context import Context
+from autonad.cores import usable_cores
 from autonad.errors import ConfigError, TrackingError
 
 if TYPE_CHECKING:
@@ -60,7 +61,6 @@ def serve(context: Context, *, model: str, settings: ServeSettings) -> None:
         TrackingError: There is no such registered model, or MLflow cannot be reached.
         StorageError: The place of kept images cannot be listed.
     """
-    from autonad.detector.working import available_cores
     from autonad.service.app import Service
     from autonad.service.examining import Examination
     from autonad.service.limits import Workers
@@ -73,7 +73,7 @@ def serve(context: Context, *, model: str, settings: ServeSettings) -> None:
         raise ConfigError(
             "the token holds characters that no header can; use letters, digits and signs of ASCII"
         )
-    cores = available_cores()
+    cores = usable_cores()
     limits, monitor = _limits(settings, cores), Monitor()
     with listen(settings.host, settings.port) as listening:
         # A worker per core, each with one thread of the network: together they use what is there.

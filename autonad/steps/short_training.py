@@ -24,6 +24,18 @@ if TYPE_CHECKING:
     from autonad.training.loop import Task
 
 
+def finalist_settings(train_supernet: TrainingConfig) -> TrainingConfig:
+    """With which a search trains finalists: at half the learning rate, as their weights are trained already.
+
+    Args:
+        train_supernet: What trained the supernet.
+    """
+    # Averages of so few steps would be those of the first weights.
+    return train_supernet.model_copy(
+        update={"learning_rate": train_supernet.learning_rate / 2, "ema_decay": None}
+    )
+
+
 class ShortTraining:
     """Trains architectures on one dataset.
 

@@ -240,7 +240,8 @@ def test_too_few_minutes_are_refused_before_anything_is_trained(
 def test_the_demo_is_the_same_chain_and_goes_on_likewise(tmp_path: Path) -> None:
     from autonad.steps.demo import demo, demo_config
 
-    settings = demo_config((*TINY, "synthesize.num_images=24", "synthesize.image_side=32"))
+    budgets = "search.latency_budget_ms=[200, 400]"
+    settings = demo_config((*TINY, budgets, "synthesize.num_images=24", "synthesize.image_side=32"))
     output = tmp_path / "demo"
 
     def interrupt(done: int, total: int, text: str) -> None:
@@ -253,6 +254,9 @@ def test_the_demo_is_the_same_chain_and_goes_on_likewise(tmp_path: Path) -> None
     found = demo(Context(settings, console=Console(said.append)), output=output)
 
     assert said[0].startswith("── synthesize: done before")
-    assert list(found.seconds)[-1] == "register"
-    assert found.detector.model.is_file()
+    names = [one.name for one in found.detectors]
+    assert names == ["this-machine-200ms", "this-machine-400ms"]
+    assert list(found.seconds)[-2:] == [f"register {name}" for name in names]
+    assert all(one.model.is_file() for one in found.detectors)
+    assert all(one.evaluation.with_name("register").is_dir() for one in found.detectors)
     assert (found.execution or "").startswith("demo-")

@@ -59,14 +59,21 @@ def root_of(table: Path) -> Path:
     Raises:
         DatasetError: It is no such table.
     """
-    try:
-        text = table.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise DatasetError(f"{table} cannot be read: {error.strerror}; check the path") from error
-    first = next((row["image"] for _, row in rows_of(text, table)), "")
+    first = next((row["image"] for _, row in rows_of(_text(table), table)), "")
     above = table.absolute().parent.parent
     is_above = first and not os.path.exists(table.parent / first) and os.path.exists(above / first)
     return above if is_above else table.parent
+
+
+def files_of(table: Path) -> list[Path]:
+    """A table, and the images and masks that it names, whether or not they are there.
+
+    Raises:
+        DatasetError: It is no such table.
+    """
+    root, rows = root_of(table), rows_of(_text(table), table)
+    named = {row[column].replace("\\", "/") for _, row in rows for column in ("image", "mask")}
+    return [table, *(root / name for name in sorted(named - {""}))]
 
 
 def table_of(tree: Tree, table: str, wanted: Wanted) -> Layout:
@@ -175,6 +182,13 @@ def _tables(tree: Tree) -> list[str]:
         for key in tree.with_suffix(".csv")
         if key != _ANNOTATIONS and {"image", "mask"} <= _columns(tree.head(key))
     ]
+
+
+def _text(table: Path) -> str:
+    try:
+        return table.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise DatasetError(f"{table} cannot be read: {error.strerror}; check the path") from error
 
 
 def _columns(line: str) -> set[str]:

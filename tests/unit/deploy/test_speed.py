@@ -1,7 +1,7 @@
 import pytest
 
+from autonad.cores import usable_cores
 from autonad.deploy.speed import exporting_machine
-from autonad.latency.machine import usable_cores
 from autonad.latency.target import Target
 
 

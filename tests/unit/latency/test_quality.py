@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from autonad.cores import Throttling, cpu_quota, throttling
 from autonad.errors import LatencyError
 from autonad.latency import machine, quality
-from autonad.latency.cgroup import Throttling, cpu_quota, throttling
 from autonad.latency.machine import CpuTime
 from autonad.latency.quality import (
     Evidence,
@@ -129,11 +129,11 @@ def test_threads_without_a_core_each_are_refused(
     monkeypatch: pytest.MonkeyPatch, threads: int, cores: int, quota: float | None
 ) -> None:
     target = Target.describe("x", threads=1).model_copy(update={"threads": threads})
-    monkeypatch.setattr(machine, "usable_cores", lambda: cores)
+    monkeypatch.setattr(quality, "usable_cores", lambda: cores)
     monkeypatch.setattr(quality, "cpu_quota", lambda: quota)
     with pytest.raises(LatencyError, match=f"{threads} threads?, and this process has {cores} core"):
         check_threads(target)
-    monkeypatch.setattr(machine, "usable_cores", lambda: 8)
+    monkeypatch.setattr(quality, "usable_cores", lambda: 8)
     monkeypatch.setattr(quality, "cpu_quota", lambda: 4.0)
     check_threads(target)
 
@@ -145,8 +145,8 @@ class Machine:
         self.now, self.busy, self.measured, self.slept = 0.0, 0.0, 0, list[float]()
         self.loads = loads
         monkeypatch.setattr(machine, "cpu_time", lambda: CpuTime(self.busy, 0.0, self.now))
-        monkeypatch.setattr(machine, "machine_cores", lambda: 2)
-        monkeypatch.setattr(machine, "usable_cores", lambda: 2)
+        monkeypatch.setattr(quality, "machine_cores", lambda: 2)
+        monkeypatch.setattr(quality, "usable_cores", lambda: 2)
         monkeypatch.setattr(quality, "cpu_quota", lambda: None)
         monkeypatch.setattr(quality, "throttling", lambda: None)
         monkeypatch.setattr(quality.time, "sleep", self.sleep)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from autonad import cores
+from autonad.cores import cpu_quota, usable_cores
 from autonad.errors import LatencyError, StorageError
-from autonad.latency import machine
-from autonad.latency.cgroup import cpu_quota
 from autonad.latency.target import Target
 
 HERE = Target.describe("line 3", threads=2)
@@ -115,14 +115,14 @@ def test_a_runtime_that_is_not_installed_is_an_error(monkeypatch: pytest.MonkeyP
         HERE.verify_here()
 
 
-@pytest.mark.parametrize(("quota", "cores"), [("150000 100000", 1), ("400000 100000", 4), ("max 100000", 64)])
+@pytest.mark.parametrize(("quota", "found"), [("150000 100000", 1), ("400000 100000", 4), ("max 100000", 64)])
 def test_a_containers_quota_limits_the_cores(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, cores: int
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, found: int
 ) -> None:
-    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: set(range(64)))
+    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda _: set(range(64)))
     (tmp_path / "cpu.max").write_text(quota)
-    monkeypatch.setattr(machine, "cpu_quota", lambda: cpu_quota(tmp_path, tmp_path / "none"))
-    assert machine.usable_cores() == cores
+    monkeypatch.setattr(cores, "cpu_quota", lambda: cpu_quota(tmp_path, tmp_path / "none"))
+    assert usable_cores() == found
 
 
 def test_describing_a_device_needs_neither_torch_nor_pandas() -> None:

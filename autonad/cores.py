@@ -1,7 +1,8 @@
-"""The CPU limit of a container, and how often it held this process back; control groups of both versions."""
+"""Cores that this process may use: a container's limit counts, by control groups of both versions."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,19 @@ class Throttling:
 
     periods: int
     throttled: int
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: the affinity mask, further limited by a container's CPU quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota()
+    # A pod limited to 2 CPUs on a host of 64 runs two threads well and 64 badly.
+    return cores if quota is None else max(1, min(cores, int(quota)))
+
+
+def machine_cores() -> int:
+    """Cores of the whole machine, whoever may use them."""
+    return os.cpu_count() or 1
 
 
 def cpu_quota(root: Path = GROUPS, own: Path = OWN) -> float | None:
