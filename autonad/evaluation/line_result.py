@@ -29,7 +29,7 @@ class EvaluatedFile(Shape):
 
 
 class RateFile(Shape):
-    """A rate of `operating.json`, as `autonad.evaluation.proportions.rate_over` gives it."""
+    """A rate of `operating.json`, as `autonad.evaluation.operating.rate_over` gives it."""
 
     count: int = Field(ge=0)
     of: int = Field(ge=0)

@@ -125,7 +125,7 @@ class Grid:
 
 
 class RecordCosts:
-    """Effects estimated from training records, as `autonad.latency.records` writes them."""
+    """Effects estimated from training records, as `autonad.latency.regression` finds them."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._effects = {_record_key(row): float(row["ms"]) for row in rows}

@@ -192,7 +192,7 @@ def _cost(table: pd.DataFrame, minutes: float | None) -> str:
     low, high = float(table["minutes"].min()), float(table["minutes"].max())
     return (
         f"Each was trained from scratch for the epochs that fit best into {minutes:g} processor minutes of "
-        f"one thread, by the time of its first steps: {low:.2f} to {high:.2f} minutes."
+        f"one thread, by the mean time of some of its steps: {low:.2f} to {high:.2f} minutes."
     )
 
 

@@ -58,7 +58,7 @@ class SearchedFront:
     """The search whose architecture was trained.
 
     Attributes:
-        population: `Evolution.table()`.
+        population: `AskTell.table()`.
         chosen: Key of the architecture that was returned.
         latency_budget_ms: What it had to keep; None for no limit.
         origin: Of which run it was, as a sentence.

@@ -51,7 +51,7 @@ def write_page(
 
     Args:
         path: The page, written in one step; it needs no network and no script.
-        table: `Evolution.table()`.
+        table: `AskTell.table()`.
         winner: Key of the architecture that was chosen; the best score within the budget when None.
         latency_budget_ms: Drawn as a line.
         num_classes: Classes including background; with it, the page says how many parameters networks have.

@@ -3,8 +3,8 @@
 After Deb et al. (2002): fronts by non-dominated sorting, crowding within a front, binary tournaments. What is
 added for networks that must keep a budget:
 
-- Constraints are hard. Latency, parameters and memory are known without an evaluation, so nothing that misses
-  them all is ever evaluated; see `Constrained`.
+- Constraints are hard. Latency, parameters and memory are known without an evaluation, so every
+  architecture that is evaluated keeps those of at least one goal; see `Constrained`.
 - A front as long as the space's would spend most evaluations far from every budget. Most parents are
   therefore the best within the budget of one goal, and goals take turns.
 - All goals share the evaluations: an architecture is evaluated once, whatever it is tried for, and what it

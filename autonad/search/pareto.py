@@ -99,7 +99,7 @@ def objectives(table: pd.DataFrame) -> np.ndarray:
 
 
 def front(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `Evolution.table()` on the front of mIoU and latency, fastest first."""
+    """Rows of `AskTell.table()` on the front of mIoU and latency, fastest first."""
     if table.empty:
         return table
     return table[pareto_mask(objectives(table))].sort_values(["latency_ms", "key"])

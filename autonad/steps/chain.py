@@ -87,9 +87,9 @@ class Chain:
     """The steps of one folder, and the record of those that have finished.
 
     A step counts as finished if its files are there and it read then what it would read now: the same
-    settings, and files of the same content. The record is written after every step, and loses a step before
-    that is repeated, so that a kill at any moment leaves nothing half done that counts. What made a result
-    doubtful is kept with its step, and said again where the step is not repeated.
+    settings, and files of the same content. The record is written after every step, and a step is struck
+    from it before it is repeated, so that a kill at any moment leaves nothing half done that counts. What
+    made a result doubtful is kept with its step, and said again where the step is not repeated.
 
     Args:
         context: Says what is done.

@@ -184,6 +184,29 @@ def test_paths_that_a_document_names_exist(path: Path) -> None:
     assert {name for name in mentioned(path) if not any(ROOT.glob(name))} == set()
 
 
+def is_there(name: str) -> bool:
+    """Whether a dotted name leads to a module, or to what a module defines."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        place = ROOT.joinpath(*parts[:count])
+        if place.is_dir() or place.with_suffix(".py").is_file():
+            file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+            return count == len(parts) or re.search(rf"\b{parts[count]}\b", file.read_text()) is not None
+    return False
+
+
+def test_modules_that_documents_and_docstrings_name_exist() -> None:
+    dotted = re.compile(rf"`(autonad\.(?:{'|'.join(ORDER)})\b[\w.]*)(?:\(\))?`")
+    named = {
+        (str(path.relative_to(ROOT)), name)
+        for path in (*DOCUMENTS, *ROOT.glob("autonad/**/*.py"), *ROOT.glob("benchmarks/*.py"))
+        for name in dotted.findall(path.read_text())
+    }
+
+    assert len(named) > 20
+    assert {(place, name) for place, name in named if not is_there(name)} == set()
+
+
 def test_where_to_change_things_is_a_table_of_paths() -> None:
     entries = rows(section(ARCHITECTURE, "Where do I change …"))
 
