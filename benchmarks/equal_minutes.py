@@ -9,25 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from torch import nn
 
 from autonad.config import Config, TrainingConfig
 from autonad.data.dataset import Dataset
 from autonad.detector.spec import DetectorSpec
-from autonad.evaluation.inherited import score
 from autonad.files import write_text_atomic
 from autonad.network import AutoNADNet, SuperNet
 from autonad.space.configured import configured_space
+from autonad.steps.retrain import retrain_task
 from autonad.steps.step import seed_everything
+from autonad.steps.train_supernet import supernet_task
 from autonad.training.checkpoint import Checkpoints, Progress
 from autonad.training.equal_time import fit_epochs
 from autonad.training.folders import load_supernet, save_supernet
-from autonad.training.inputs import detector_spec, evaluation_data, training_data
+from autonad.training.inputs import detector_spec
 from autonad.training.loop import Task, train
-from autonad.training.optimizer import total_steps
-from autonad.training.path_samplers import fixed_panel, make_sampler
-from autonad.training.paths import TrainingPath
 from autonad.training.probing import PROBED
+from autonad.training.teacher import Teacher
 from autonad.training.world import ALONE
 
 VALIDATIONS = 8  # of a training, the last one included
@@ -83,64 +81,40 @@ def trained_supernet(
         net = SuperNet(space, spec.num_classes, config.train_supernet.sharing)
         progress = train_within(
             minutes,
-            partial(supernet_task, net, dataset, spec, config),
+            partial(supernet_training, net, dataset, spec, config),
             config.train_supernet,
             folder / "checkpoints",
             [dataset.fingerprint, space.key, config.seed, minutes, config.train_supernet.model_dump()],
             PROBED_PATHS,
         )
-        kept = {"records": pd.DataFrame(), "history": progress.history}
         about = {"minutes": minutes, "seed": config.seed, "epochs": progress.epoch}
-        save_supernet(folder, net, spec, **kept, provenance=about)
+        save_supernet(
+            folder, net, spec, records=pd.DataFrame(), history=progress.history, provenance=about
+        )
         shutil.rmtree(folder / "checkpoints")
     net, spec, _ = load_supernet(folder)
     return net, spec
 
 
-def supernet_task(net: SuperNet, dataset: Dataset, spec: DetectorSpec, config: Config, settings: Any) -> Task:
-    """Supernet training as `autonad train-supernet` does it."""
-    data = training_data(dataset, spec, settings, config.seed)
-    sampler = make_sampler(net.space, settings, config.seed)
-    total = total_steps(settings, len(data.images), data.repeats)
-    validation = evaluation_data(dataset, spec, "val")
-    panel = fixed_panel(net.space, settings.panel, config.seed)
-
-    def paths(step: int) -> list[TrainingPath]:
-        return [
-            TrainingPath(partial(net, architecture=path.architecture), "first" if path.taught else None)
-            for path in sampler(step, total)
-        ]
-
-    def validate(module: nn.Module) -> dict[str, float]:
-        scores = [
-            score(partial(module, architecture=one), validation, classes=spec.classes, world=ALONE).miou
-            for one in panel
-        ]
-        return {"val/miou": sum(scores) / len(scores)}
-
-    return Task(module=net, data=data, config=settings, seed=config.seed, paths=paths, validate=validate)
+def supernet_training(
+    net: SuperNet, dataset: Dataset, spec: DetectorSpec, config: Config, settings: TrainingConfig
+) -> Task:
+    """Supernet training as `autonad train-supernet` does it, with other settings."""
+    return supernet_task(
+        config.model_copy(update={"train_supernet": settings}), net, dataset, spec, None, ALONE
+    )
 
 
-def network_task(
+def retraining(
     network: AutoNADNet,
     dataset: Dataset,
     spec: DetectorSpec,
+    config: Config,
     seed: int,
     settings: TrainingConfig,
     *,
-    teacher: nn.Module | None = None,
+    teacher: Teacher | None = None,
 ) -> Task:
-    """Training of one network as `autonad retrain` does it."""
-    validation = evaluation_data(dataset, spec, "val")
-
-    def validate(module: nn.Module) -> dict[str, float]:
-        return {"val/miou": score(module, validation, classes=spec.classes, world=ALONE).miou}
-
-    return Task(
-        module=network,
-        data=training_data(dataset, spec, settings, seed),
-        config=settings,
-        seed=seed,
-        paths=lambda step: [TrainingPath(network, teacher)],
-        validate=validate,
-    )
+    """Training of one network as `autonad retrain` does it, with other settings and seed."""
+    changed = config.model_copy(update={"retrain": settings, "seed": seed})
+    return retrain_task(changed, network, teacher, dataset, spec, ALONE)

@@ -31,7 +31,7 @@ from autonad.training.folders import load_supernet
 from autonad.training.inputs import check_classes, evaluation_data
 from autonad.training.teacher import load_teacher
 from autonad.training.world import ALONE
-from benchmarks.equal_minutes import network_task, train_within
+from benchmarks.equal_minutes import retraining, train_within
 from benchmarks.supernet_training import panel
 
 
@@ -91,7 +91,7 @@ def run(
     with tempfile.TemporaryDirectory(dir=options.output.parent) as folder:
         progress = train_within(
             options.minutes,
-            partial(network_task, network, source, spec, seed, teacher=told_by and told_by.network),
+            partial(retraining, network, source, spec, config, seed, teacher=told_by),
             settings,
             Path(folder) / "training",
             [architecture.key, seed, teacher],

@@ -24,7 +24,7 @@ from autonad.space import Architecture
 from autonad.steps.short_training import ShortTraining, finalist_settings
 from autonad.steps.step import seed_everything
 from autonad.training.inputs import evaluation_data
-from benchmarks.equal_minutes import network_task, train_within
+from benchmarks.equal_minutes import retraining, train_within
 
 Start = Literal["inherited", "scratch"]
 
@@ -112,7 +112,7 @@ class Runs:
         )
         progress = train_within(
             self.minutes,
-            partial(network_task, network, place.dataset, place.spec, seed),
+            partial(retraining, network, place.dataset, place.spec, place.config, seed),
             place.config.retrain.resolved(),
             folder,
             [place.name, place.dataset.fingerprint, architecture.key, start, seed, self.minutes],

@@ -107,7 +107,7 @@ def retrain(
         _tell_input(step.console, config, spec)
         network = _first_weights(settings, architecture, spec, search)
         trained = run_training(
-            _task(config, network.to(world.device), told_by, source, spec, world),
+            retrain_task(config, network.to(world.device), told_by, source, spec, world),
             identity=_identity(config, network, told_by, source, spec, search),
             output=output,
             resume=resume,
@@ -208,7 +208,7 @@ def _first_weights(
     return network
 
 
-def _task(
+def retrain_task(
     config: Config,
     network: AutoNADNet,
     teacher: Teacher | None,
@@ -216,7 +216,16 @@ def _task(
     spec: DetectorSpec,
     world: World,
 ) -> Task:
-    """The network itself in every step; the validation split judges."""
+    """The network itself in every step; the validation split judges.
+
+    Args:
+        config: Section `retrain` decides.
+        network: What is trained, on its device.
+        teacher: What it learns from beside the labels, if anything.
+        source: Images to learn and to judge by.
+        spec: What the network sees of them.
+        world: The processes that train together.
+    """
     from autonad.evaluation.inherited import score_sizes
     from autonad.training.inputs import evaluation_data, training_data
     from autonad.training.loop import Task

@@ -184,10 +184,8 @@ def supernet_task(
     data = training_data(source, spec, settings, config.seed)
     validation = evaluation_data(source, spec, "val")
     panel = fixed_panel(space, settings.panel, config.seed)
-    sampler, total = (
-        make_sampler(space, settings, config.seed),
-        total_steps(settings, len(data.images), data.repeats),
-    )
+    sampler = make_sampler(space, settings, config.seed)
+    total = total_steps(settings, len(data.images), data.repeats)
 
     def paths(number: int) -> list[TrainingPath]:
         found = []

@@ -30,7 +30,7 @@ from benchmarks.at_budget import (
     searched,
     widest_hand_made,
 )
-from benchmarks.equal_minutes import network_task, train_within, trained_supernet
+from benchmarks.equal_minutes import retraining, train_within, trained_supernet
 from benchmarks.paired_intervals import Score
 from benchmarks.retrained import Place, Runs
 from benchmarks.search_pays import compared, contenders, inherited_lead, table
@@ -147,7 +147,7 @@ def test_evaluations_are_remembered_after_a_kill(place: Place, tmp_path: Path) -
 def test_probing_leaves_the_network_as_it_is(place: Place) -> None:
     network = place.net.extract(place.net.space.smallest())
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    task = network_task(network, place.dataset, place.spec, 0, place.config.retrain)
+    task = retraining(network, place.dataset, place.spec, place.config, 0, place.config.retrain)
     assert fit_epochs(task, 1e-6).epochs == 1
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
@@ -157,7 +157,7 @@ def test_a_training_that_ended_is_not_repeated(place: Place, tmp_path: Path) -> 
     for _ in range(2):
         torch.manual_seed(0)
         network = AutoNADNet(place.net.space.smallest(), place.spec.num_classes)
-        make = partial(network_task, network, place.dataset, place.spec, 0)
+        make = partial(retraining, network, place.dataset, place.spec, place.config, 0)
         ends.append(train_within(1e-4, make, place.config.retrain, tmp_path / "run", "it"))
         weights.append(network.state_dict())
     assert ends[0] == ends[1]  # Seconds of its history included.
