@@ -88,9 +88,7 @@ def trained_supernet(
             PROBED_PATHS,
         )
         about = {"minutes": minutes, "seed": config.seed, "epochs": progress.epoch}
-        save_supernet(
-            folder, net, spec, records=pd.DataFrame(), history=progress.history, provenance=about
-        )
+        save_supernet(folder, net, spec, records=pd.DataFrame(), history=progress.history, provenance=about)
         shutil.rmtree(folder / "checkpoints")
     net, spec, _ = load_supernet(folder)
     return net, spec

@@ -16,7 +16,8 @@ from autonad.cli.options import Call, DatasetDir, Execution, Params, PinDir, Rep
 from autonad.cli.output_options import Output, ResumedOutput, held
 from autonad.cli.run_verb import run, say_detectors, say_red_flags
 from autonad.cli.search_verb import search
-from autonad.cli.text import interval, percent
+from autonad.cli.text import interval
+from autonad.report.units import percent
 
 if TYPE_CHECKING:
     from autonad.steps.profile_kit import KitResult

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -49,6 +49,14 @@ Execution = Annotated[
         "--execution",
         envvar="AUTONAD_EXECUTION",
         help="Name of the execution; steps with one name share a parent run in MLflow.",
+    ),
+]
+BudgetMs = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--budget-ms",
+        help="Latency that must not be exceeded, ms. Repeatable: a detector for each.",
+        show_default="search.latency_budget_ms",
     ),
 ]
 Groups = Annotated[
@@ -154,6 +162,13 @@ class Call:
     def context(self) -> AbstractContextManager[Context]:
         """See `Settings.context`."""
         return Settings(self.params, self.set).context(self.execution)
+
+    def with_budgets(self, budgets_ms: list[float] | None) -> Call:
+        """The same with these latency budgets, ms, if there are any."""
+        if not budgets_ms:
+            return self
+        wanted = budgets_ms[0] if len(budgets_ms) == 1 else budgets_ms
+        return replace(self, set=[*(self.set or ()), f"search.latency_budget_ms={wanted}"])
 
 
 class SplitChoice(StrEnum):

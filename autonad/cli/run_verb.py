@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autonad.cli.options import Call, Classes, Format
+from autonad.cli.options import BudgetMs, Call, Classes, Format
 from autonad.cli.output_options import held
-from autonad.cli.text import interval, percent
+from autonad.cli.text import interval
 from autonad.errors import FaultyItems
+from autonad.report.units import percent
 
 if TYPE_CHECKING:
     from autonad.steps.design_chain import Designed
@@ -26,14 +26,7 @@ def run(
     *,
     source: Annotated[Path, typer.Option("--source", help="Folder of images and masks.")],
     output: RunOutput = None,
-    budget_ms: Annotated[
-        list[float] | None,
-        typer.Option(
-            "--budget-ms",
-            help="Latency that must not be exceeded, ms. Repeatable: a detector for each.",
-            show_default="search.latency_budget_ms",
-        ),
-    ] = None,
+    budget_ms: BudgetMs = None,
     minutes: Annotated[
         float | None,
         typer.Option(
@@ -66,12 +59,9 @@ def run(
     from autonad.console import duration
     from autonad.steps.own_data import run_own_data
 
-    if budget_ms:
-        wanted = budget_ms[0] if len(budget_ms) == 1 else budget_ms
-        call = replace(call, set=[*(call.set or ()), f"search.latency_budget_ms={wanted}"])
     output = output or Path("runs") / (source.resolve().stem or "data")
     names = tuple(name.strip() for name in classes.split(",")) if classes else None
-    with causes_printed(), held(output), call.context() as context:
+    with causes_printed(), held(output), call.with_budgets(budget_ms).context() as context:
         result = run_own_data(
             context,
             source=source,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autonad.cli.options import Call, DatasetDir, PinDir
+from autonad.cli.options import BudgetMs, Call, DatasetDir, PinDir
 from autonad.cli.output_options import ResumedOutput
-from autonad.cli.text import percent
+from autonad.report.units import percent
 
 if TYPE_CHECKING:
     from autonad.steps.search import SearchResult
@@ -23,14 +22,7 @@ def search(
     latency: Annotated[
         list[Path], typer.Option("--latency", help="Latency folder. Repeatable: one for each target.")
     ],
-    budget_ms: Annotated[
-        list[float] | None,
-        typer.Option(
-            "--budget-ms",
-            help="Latency that must not be exceeded, ms. Repeatable: a network for each.",
-            show_default="search.latency_budget_ms",
-        ),
-    ] = None,
+    budget_ms: BudgetMs = None,
     pin: PinDir = None,
     to: ResumedOutput,
     call: Call,
@@ -38,10 +30,7 @@ def search(
     """Find the best architecture for every target and latency budget."""
     from autonad import steps
 
-    if budget_ms:
-        wanted = budget_ms[0] if len(budget_ms) == 1 else budget_ms
-        call = replace(call, set=[*(call.set or ()), f"search.latency_budget_ms={wanted}"])
-    with to.held("search") as resume, call.context() as context:
+    with to.held("search") as resume, call.with_budgets(budget_ms).context() as context:
         result = steps.search(
             context,
             dataset=dataset,

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from autonad.deploy.parity import Judge, Limits, Parity, compare_networks, require_parity
-from autonad.deploy.shipped import METADATA_KEY
 from autonad.detector.rules import Rules
+from autonad.detector.session import METADATA_KEY
 from autonad.detector.spec import DetectorSpec
 from autonad.errors import ExportError
 from autonad.files import temporary_beside, write_bytes_atomic

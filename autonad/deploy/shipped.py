@@ -10,12 +10,10 @@ import numpy as np
 
 from autonad.detector.engine import image_logits
 from autonad.detector.resample import likeliest
-from autonad.detector.session import METADATA_KEY, OnnxNetwork
+from autonad.detector.session import OnnxNetwork
 from autonad.detector.spec import DetectorSpec
 from autonad.errors import ArchitectureError, ExportError
 from autonad.space import Architecture
-
-__all__ = ["METADATA_KEY", "ShippedNetwork"]
 
 
 @dataclass(frozen=True)

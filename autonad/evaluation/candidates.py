@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.detector.spec import DetectorSpec
 
-# For what it cannot open, zipfile raises RuntimeError too.
+# For what it cannot open, zipfile raises RuntimeError too, of which NotImplementedError is one.
 _NO_ZIP = (BadZipFile, zlib.error, RuntimeError)
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 # No rule shall count smaller regions, pixels.
@@ -101,17 +101,7 @@ class Candidates:
                 arrays: dict[str, Any] = {one.name: stored[one.name] for one in fields(cls)}
             found = cls(**{**arrays, "classes": tuple(map(str, arrays["classes"]))})
             found._check()
-        # zipfile raises RuntimeError for what it cannot open, of which NotImplementedError is one.
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            EOFError,
-            BadZipFile,
-            zlib.error,
-            RuntimeError,
-            MemoryError,
-        ) as error:
+        except (OSError, ValueError, KeyError, EOFError, *_NO_ZIP, MemoryError) as error:
             reason = folded(one_line(error))
             raise StorageError(
                 f"{path} cannot be read as an evaluation's candidates ({reason}); run `autonad evaluate` "

@@ -18,6 +18,7 @@ from autonad.latency.significant import milliseconds
 from autonad.reading.shape_checks import Shape
 from autonad.report.flagged import from_json, line_of
 from autonad.report.kit import as_markdown, cells
+from autonad.report.units import percent
 from autonad.steps.deliver import Delivered
 from autonad.steps.prepare import Prepared
 from autonad.steps.variants import ALONE, Variant
@@ -260,13 +261,13 @@ def _summary(folders: Mapping[str, Path]) -> str:
     latency = read_json(folders["exported"] / "latency.json", "the export's latency", ShownLatencyFile)[MODEL]
     decided = read_json(folders["registration"] / "registration.json", "the registration", RegistrationFile)
     interval = metrics["intervals"]["input"]["miou"]
-    between = f" ({_percent(interval['low'])} to {_percent(interval['high'])})" if interval else ""
+    between = f" ({percent(interval['low'])} to {percent(interval['high'])})" if interval else ""
     median, p95 = milliseconds(latency["median_ms"]), milliseconds(latency["p95_ms"])
     rows = [
         ("detector", f"{decided['model']}, version {decided['version'] or '–'}"),
         ("in use", "yes" if decided["champion"] else "no"),
-        ("test mIoU", f"{_percent(metrics['input']['miou'])}{between}"),
-        ("test mF1", _percent(metrics["input"]["mf1"])),
+        ("test mIoU", f"{percent(metrics['input']['miou'])}{between}"),
+        ("test mF1", percent(metrics["input"]["mf1"])),
         *_line_rows(decided["line"]),
         ("test images", f"{metrics['images']} of {metrics['groups']} parts"),
         ("architecture", f"{searched['architecture_key']}, {searched['parameters']:,} parameters"),
@@ -283,7 +284,3 @@ def _line_rows(found: dict[str, Any] | None) -> list[tuple[str, str]]:
     """What the shipped rules do on the test split; nothing where that is not known."""
     names = (("overkill", "overkill"), ("images with a defect missed", "misses"))
     return [] if found is None else [(f"test {label}", spread(found[name])) for label, name in names]
-
-
-def _percent(fraction: float | None) -> str:
-    return "n/a" if fraction is None else f"{100 * fraction:.1f} %"

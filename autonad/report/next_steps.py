@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from autonad.appearance.policy import Action, Decision
+from autonad.console import duration
 from autonad.report.kit import Table
-from autonad.report.units import ABSENT, duration
+from autonad.report.units import ABSENT
 
 HEADLINES: dict[str, str] = {
     "train": "Train a new supernet and search",

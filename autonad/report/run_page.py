@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from autonad.console import duration
 from autonad.report.compared import FIGURES, Compared
 from autonad.report.detector_table import MadeDetector, detectors_table, figures_of
 from autonad.report.front import Population, describe, front_drawings, thinned
 from autonad.report.kit import Card, Table, render
 from autonad.report.next_steps import HEADLINES
-from autonad.report.units import ABSENT, duration, milliseconds, percent, points, whole
+from autonad.report.units import ABSENT, milliseconds, percent, points, whole
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -33,15 +33,6 @@ def per_image(tile_ms: float, tiles: int | None) -> str:
     )
 
 
-def duration(seconds: float) -> str:
-    """A wall time, in its two largest units."""
-    left = round(seconds)
-    if left < 60:
-        return f"{left} s"
-    hours, minutes = divmod(left // 60, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {left % 60} s"
-
-
 def whole(value: float) -> str:
     """A count."""
     return f"{value:,.0f}"

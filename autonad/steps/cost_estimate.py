@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from autonad.config import Config, SearchConfig, TrainingConfig
 from autonad.config.context import Context
 from autonad.console import duration
 from autonad.errors import ConfigError
+
+if TYPE_CHECKING:
+    from autonad.data.dataset import Dataset
+    from autonad.detector.spec import DetectorSpec
+    from autonad.network import SuperNet
+    from autonad.space import Architecture
+    from autonad.training.world import World
 
 # Steps and architectures that are timed, and after how long no more of them are begun, s.
 STEPS, RETRAINING_STEPS, ARCHITECTURES = 20, 8, 4
@@ -182,12 +189,9 @@ def measure_pace(context: Context, dataset: Path) -> Pace:
     )
 
 
-def kept_pace(context: Context, dataset: Path) -> dict[str, Any]:
-    """`measure_pace` as JSON values."""
-    return asdict(measure_pace(context, dataset))
-
-
-def _evaluation_seconds(net: Any, panel: list[Any], source: Any, spec: Any, world: Any) -> float:
+def _evaluation_seconds(
+    net: SuperNet, panel: list[Architecture], source: Dataset, spec: DetectorSpec, world: World
+) -> float:
     """Mean time of an architecture on the validation split, s."""
     import time
     from functools import partial
@@ -199,7 +203,7 @@ def _evaluation_seconds(net: Any, panel: list[Any], source: Any, spec: Any, worl
     rows = source.split("val")
     data = image_data(source, rows.head(MOST_IMAGES), spec)
 
-    def once(architecture: Any) -> float:
+    def once(architecture: Architecture) -> float:
         begun = time.monotonic()
         score_sizes(partial(net, architecture=architecture), data, classes=spec.classes, world=world)
         return time.monotonic() - begun

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from autonad.config.context import Context
 from autonad.console import duration
 from autonad.errors import ConfigError
 from autonad.steps.chain import Chain, Figures, Link, recorded, start_over
-from autonad.steps.cost_estimate import Pace, describe_costs, describe_left, fit_to_minutes, kept_pace
+from autonad.steps.cost_estimate import Pace, describe_costs, describe_left, fit_to_minutes, measure_pace
 from autonad.steps.design_chain import Design, Designed, fingerprint_of
 from autonad.steps.import_data import import_data
 from autonad.steps.profile_latency import device_of
@@ -183,7 +183,7 @@ def _planned(
 
     def timed() -> dict[str, Any]:
         say("── timing a few steps, for about half a minute")
-        return kept_pace(context, dataset)
+        return asdict(measure_pace(context, dataset))
 
     pace = Pace(**chain.kept("pace", of, timed))
     return config if minutes is None else fit_to_minutes(config, pace, minutes), pace

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from autonad.deploy.export import check_parity, export_checked, export_onnx
 from autonad.deploy.parity import Limits
-from autonad.deploy.shipped import METADATA_KEY
 from autonad.detector.judged import Judgement, Verdict
+from autonad.detector.session import METADATA_KEY
 from autonad.detector.spec import DetectorSpec
 from autonad.errors import ExportError
 from autonad.network import AutoNADNet

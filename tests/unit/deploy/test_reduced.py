@@ -19,8 +19,8 @@ from autonad.deploy import reduced
 from autonad.deploy.export import export_onnx
 from autonad.deploy.quantisation import CALIBRATIONS, FLOAT_PARTS, to_fp16, to_int8
 from autonad.deploy.reduced import Examination, session_forward, try_fp16, try_int8
-from autonad.deploy.shipped import METADATA_KEY
 from autonad.deploy.speed import SAMPLES, speed_up
+from autonad.detector.session import METADATA_KEY
 from autonad.latency.machine import CpuTime
 from autonad.latency.measure import Measurement
 from autonad.latency.target import Target
@@ -141,7 +141,7 @@ def test_a_slow_file_is_not_kept_however_good(exam):
 def test_a_speed_that_was_measured_beside_others_is_doubted(exam, monkeypatch, busy, doubted):
     moments = iter([CpuTime(100, 0, 0), CpuTime(100 + 10 * busy, 0, 10)])
     monkeypatch.setattr(reduced.machine, "cpu_time", lambda: next(moments))
-    monkeypatch.setattr(reduced.machine, "machine_cores", lambda: 2)
+    monkeypatch.setattr(reduced, "machine_cores", lambda: 2)
     attempt = try_int8(exam, max_loss=1.0, min_speedup=0.0)
     assert attempt.content is not None
     assert attempt.to_dict()["load"] == pytest.approx(busy)

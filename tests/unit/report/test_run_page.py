@@ -118,7 +118,7 @@ def test_a_good_run_shows_decision_front_detector_and_steps() -> None:
         "steel",
         "d41d8cd9.dir",
         "5 ms",
-        "1 min 35 s",
+        "95 s",
         "The search of this run:",
     ):
         assert part in text, part
