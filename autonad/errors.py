@@ -41,7 +41,16 @@ class ArchitectureError(AutonadError):
 
 
 class DatasetError(AutonadError):
-    """A dataset, an image, a mask or a manifest cannot be used."""
+    """A dataset, an image, a mask or a manifest cannot be used.
+
+    Args:
+        message: See `AutonadError`.
+        kind: Of the fault, as an audit names it.
+    """
+
+    def __init__(self, message: str, kind: str = "unreadable") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class CheckpointError(AutonadError):

@@ -66,8 +66,8 @@ def random_below(
 def hand_made(space: SearchSpace, width: float, depth: int, scale: float) -> Architecture:
     """A plain encoder and decoder of 3×3 convolutions whose channels are all multiplied by `width`.
 
-    It has the strides and the pyramid of four sizes that most networks of this kind have. Every number is the
-    nearest that the space has, so that it can inherit weights and the latency table knows it.
+    It has the strides, operators and pyramid of four sizes that most networks of this kind have; widths,
+    ratios and depths are the nearest that the space has, so that it can inherit weights.
     """
 
     def nearest(choices: Sequence[float], wanted: float) -> float:

@@ -214,7 +214,7 @@ def _look(dataset: Dataset, row: Any) -> tuple[list[Fault], Looked | None, Seen 
         image = dataset.read_image(row)
         mask = dataset.read_mask(row) if labelled else None
     except DatasetError as error:
-        return [Fault("error", _kind(str(error)), row.image, str(error))], None, None
+        return [Fault("error", error.kind, row.image, str(error))], None, None
     counts = [0] * dataset.num_classes if mask is None else count_pixels(mask, dataset.num_classes)
     faults = list(_changes(dataset, row, counts))
     prints = Fingerprint.of(image, mask)
@@ -297,9 +297,3 @@ def _import_faults(dataset: Dataset) -> Iterator[Fault]:
         is_kept_out = fault["severity"] == "error"  # what is in the dataset is found again
         if is_kept_out or fault["kind"] not in {"mixed-group", "label-conflict", "duplicate"}:
             yield Fault("warning", fault["kind"], fault["item"], f"found on import: {fault['message']}")
-
-
-def _kind(message: str) -> str:
-    if "holds the values" in message:
-        return "unknown-value"
-    return "size-mismatch" if "the manifest says" in message else "unreadable"

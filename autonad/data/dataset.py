@@ -176,7 +176,8 @@ class Dataset:
         if unknown:
             raise DatasetError(
                 f"mask {path} holds the values {unknown}; this dataset has the class indices 0 to "
-                f"{self.num_classes - 1}, and 255 for pixels to ignore"
+                f"{self.num_classes - 1}, and 255 for pixels to ignore",
+                "unknown-value",
             )
         return mask
 
@@ -193,7 +194,9 @@ class Dataset:
         if array.shape[:2] != expected:
             raise DatasetError(
                 f"{what} {self._path(row, what)} is {array.shape[0]} × {array.shape[1]} pixels, "
-                f"the manifest says {expected[0]} × {expected[1]}; restore the file, or import the data again"
+                f"the manifest says {expected[0]} × {expected[1]}; restore the file, or import the data "
+                "again",
+                "size-mismatch",
             )
 
 

@@ -132,8 +132,9 @@ def _instead(what: str, other: Neighbour | None, miou: float, latency_ms: float)
 
 def _against_chance(miou: float, random_miou: float | None, count: int) -> str:
     if random_miou is None:
-        return "no random one takes as long within 10 %"
+        return f"no random one takes as long within {100 * ALIKE:.0f} %"
     points = 100 * (miou - random_miou)
     many = "the random one that takes" if count == 1 else f"{count} random ones that take"
     lie = "lies" if count == 1 else "lie"
-    return f"{many} as long within 10 % {lie} {abs(points):.1f} points {'below' if points >= 0 else 'above'}"
+    side = "below" if points >= 0 else "above"
+    return f"{many} as long within {100 * ALIKE:.0f} % {lie} {abs(points):.1f} points {side}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from autonad.errors import SearchError
@@ -20,6 +21,15 @@ from autonad.space import SamplingPrior
 def evaluation_entry(evaluation: Evaluation) -> dict[str, Any]:
     """What is kept of one evaluation; its architecture is in the entry of its generation."""
     return {"key": evaluation.architecture.key, "miou": evaluation.miou, "latency_ms": evaluation.latency_ms}
+
+
+def count_evaluations(path: Path) -> int:
+    """Evaluations that the journal of a search holds, without reading it whole; 0 where there is none."""
+    if not path.is_file():
+        return 0
+    with path.open("rb") as lines:
+        next(lines, None)  # What is searched.
+        return sum(b'"candidates"' not in line for line in lines)
 
 
 def merged(entries: Iterable[dict[str, Any]]) -> dict[str, Any]:

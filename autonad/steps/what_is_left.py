@@ -7,6 +7,7 @@ from pathlib import Path
 from autonad.config import TrainingConfig
 from autonad.errors import StorageError
 from autonad.files import read_json
+from autonad.search.state import count_evaluations
 from autonad.steps.chain import Link
 from autonad.steps.design_chain import Design
 from autonad.steps.search import JOURNAL
@@ -57,20 +58,20 @@ def _search(design: Design) -> tuple[float, float]:
     if not design.chain.begun(link):
         return 1.0, 1.0
     folder, wanted = design.output / "search", settings.population * settings.generations
-    search = max(0.0, 1 - _lines(folder / JOURNAL, besides=b'"candidates"') / wanted)
+    search = max(0.0, 1 - count_evaluations(folder / JOURNAL) / wanted)
     if search:
         return search, 1.0
     learning = settings.finalists * len(settings.budgets_ms)
     return search, max(0.0, 1 - _lines(folder / LEARNT) / learning)
 
 
-def _lines(path: Path, besides: bytes | None = None) -> int:
-    """Entries of a journal after its first one, besides those that hold something."""
+def _lines(path: Path) -> int:
+    """Entries of a journal after its first one."""
     if not path.is_file():
         return 0
     with path.open("rb") as lines:
         next(lines, None)
-        return sum(besides is None or besides not in line for line in lines)
+        return sum(1 for _ in lines)
 
 
 def _detectors(design: Design) -> tuple[float, float]:
