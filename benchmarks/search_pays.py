@@ -43,6 +43,7 @@ from benchmarks.at_budget import (
     widest_hand_made,
 )
 from benchmarks.equal_minutes import trained_supernet
+from benchmarks.inherited_ranking import ranking, sentence
 from benchmarks.paired_intervals import Score, points
 from benchmarks.retrained import Place, Runs, Start, native_matrices
 from benchmarks.split_seeds import split_datasets
@@ -89,12 +90,19 @@ def main() -> None:
     steepness = [inherited_lead(found, index) for index in range(len(budgets))]
     print(table(rows))
     print("inherited, above the smallest network: " + "; ".join(map(points, steepness)))
+    rankings = [
+        ranking(runs, one.place, one.networks, start, options.seeds)
+        for start in options.starts
+        for one in found
+    ]
+    for one in rankings:
+        print(sentence(one))
     facts: dict[str, Any] = {
         "benchmark": "search_pays",
         "dataset": options.dataset.name,
         "minutes": options.minutes,
     }
-    facts["inherited_leads"] = steepness
+    facts |= {"inherited_leads": steepness, "rankings": rankings}
     print(json.dumps({**facts, "evaluations": [one.evaluations for one in found], "rows": rows}))
 
 

@@ -31,6 +31,7 @@ from benchmarks.at_budget import (
     widest_hand_made,
 )
 from benchmarks.equal_minutes import retraining, train_within, trained_supernet
+from benchmarks.inherited_ranking import ranking, sentence
 from benchmarks.paired_intervals import Score
 from benchmarks.retrained import Place, Runs
 from benchmarks.search_pays import compared, contenders, inherited_lead, table
@@ -252,5 +253,8 @@ def test_the_benchmark_compares_and_goes_on_where_it_was(
     assert len((tmp_path / "runs.jsonl").read_text().splitlines()) == len(networks)
     value, low, high = inherited_lead(found, 1)
     assert low <= value <= high
+    ranks = ranking(runs, found[0].place, found[0].networks[1:], "inherited", 1)
+    assert (ranks["architectures"], len(ranks["gaps"])) == (len(networks), 1)
+    assert f"{len(networks)} networks: inherited" in sentence(ranks)
     lines = table([row]).splitlines()
     assert len({line.count("|") for line in lines}) == 1
