@@ -61,12 +61,7 @@ def ranking(
 def sentence(found: dict[str, Any]) -> str:
     """What `ranking` found, in words."""
     taus = {name: kinds["tau"] for name, kinds in found["predictors"].items()}
-    parts = [
-        name
-        if tau["value"] is None
-        else f"{name} {tau['value']:.2f} ({_end(tau['low'])} to {_end(tau['high'])})"
-        for name, tau in taus.items()
-    ]
+    parts = [f"{name} {_figure(tau)}" for name, tau in taus.items()]
     gaps = ", ".join(f"{gap:+.1f}" for gap in found["gaps"])
     return (
         f"Kendall's tau with test mIoU after retraining, {found['architectures']} networks: "
@@ -74,5 +69,6 @@ def sentence(found: dict[str, Any]) -> str:
     )
 
 
-def _end(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+def _figure(tau: dict[str, float | None]) -> str:
+    value, low, high = ("–" if tau[end] is None else f"{tau[end]:.2f}" for end in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
