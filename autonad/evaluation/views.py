@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 
 from autonad.evaluation.predict import Forward, evaluate_network
+from autonad.latency.measure import time_calls
 
 if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
@@ -122,9 +122,4 @@ def _array(values: Any) -> np.ndarray:
 
 def _milliseconds(forward: Forward, image: np.ndarray) -> float:
     """Median time of one image, ms; the first call is not counted."""
-    samples = []
-    for _ in range(TIMED_CALLS + 1):
-        start = time.perf_counter()
-        _array(forward(image))
-        samples.append((time.perf_counter() - start) * 1e3)
-    return float(np.median(samples[1:]))
+    return float(np.median(time_calls(lambda: _array(forward(image)), warmup=1, repeats=TIMED_CALLS)))
