@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -42,10 +43,11 @@ class StepFile(Shape):
 
 
 class BegunFile(Shape):
-    """The step that was begun last."""
+    """The step that was begun last, and the wall time that it was interrupted after, s."""
 
     name: str
     reads: ReadsFile
+    seconds: float = Field(0.0, ge=0)
 
 
 class KeptFile(Shape):
@@ -134,11 +136,18 @@ class Chain:
             return dict(known["figures"])
         say(f"── {link.name}{'' if known is None else ': again, because ' + _why(known['reads'], reads)}")
         steps.pop(link.name, None)
-        self._record["begun"] = {"name": link.name, "reads": reads}
+        before = self._record["begun"].get("seconds", 0.0) if self.begun(link) else 0.0
+        begun = self._record["begun"] = {"name": link.name, "reads": reads, "seconds": before}
         self._write()
         started, flagged = time.monotonic(), len(flags)
-        figures = _as_json(dict(link.does()))
-        seconds = self.spent[link.name] = time.monotonic() - started
+        try:
+            figures = _as_json(dict(link.does()))
+        except BaseException:
+            begun["seconds"] = before + time.monotonic() - started
+            with suppress(StorageError):  # What has interrupted the step is said.
+                self._write()
+            raise
+        seconds = self.spent[link.name] = before + time.monotonic() - started
         facts = {"reads": reads, "figures": figures, "seconds": seconds, "red_flags": flags[flagged:]}
         steps[link.name], self._record["begun"] = facts, None
         self._write()

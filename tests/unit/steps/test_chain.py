@@ -151,6 +151,31 @@ def test_it_is_known_which_step_has_finished_and_which_was_cut_off(kitchen: Kitc
     assert state() == [(True, False), (False, False), (True, False)]
 
 
+def test_the_time_before_an_interruption_counts(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(100))
+    monkeypatch.setattr("autonad.steps.chain.time.monotonic", lambda: float(next(now)))
+
+    def spent() -> dict[str, float]:
+        steps = json.loads((kitchen.folder / RECORD).read_text())["steps"]
+        return {name: step["seconds"] for name, step in steps.items()}
+
+    kitchen.breaks = "oven"
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            kitchen.run()
+    kitchen.breaks = ""
+    kitchen.run()
+    assert spent() == {"mill": 1, "oven": 3}
+
+    kitchen.breaks = "mill"
+    kitchen.settings = {"epochs": 4}
+    with pytest.raises(KeyboardInterrupt):
+        kitchen.run()
+    kitchen.breaks, kitchen.settings = "", {"epochs": 5}
+    kitchen.run()
+    assert spent() == {"mill": 1, "oven": 1}, "another step than the one that was interrupted"
+
+
 def test_a_value_is_found_once_for_the_same_circumstances(tmp_path: Path) -> None:
     found = iter(range(9))
 
