@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 840, 440
 NARROW_WIDTH, NARROW_HEIGHT = 420, 380
 """Of the drawing for a telephone, whose letters would else be too small."""
-MOST_POINTS = 400
-"""Points behind the front; more would make a page heavy and hide one another."""
+MOST_POINTS, MOST_OF_FRONT = 320, 60
+"""Points behind and on the front; more would make a page heavy and hide one another."""
 _LEFT, _RIGHT, _BOTTOM = 58, 16, 46
 SHAPES = ("●", "■", "◆", "▲")
 
@@ -67,10 +67,22 @@ class Drawings(NamedTuple):
     narrow: str
 
 
+def listed_front(population: Population) -> tuple[pd.DataFrame, int]:
+    """The front, fastest first, and how many of it are left out; of a long one, evenly chosen networks.
+
+    The fastest, the most accurate and the chosen network are always there.
+    """
+    best = front(population.table.dropna(subset=["miou", "latency_ms"]))
+    step = max(1, -(-len(best) // MOST_OF_FRONT))
+    listed = {*best["key"].iloc[::step], *best["key"].iloc[-1:], population.chosen}
+    kept = best[best["key"].isin(listed)]
+    return kept, len(best) - len(kept)
+
+
 def thinned(population: Population) -> tuple[Population, int]:
-    """A population with its front and evenly chosen others, and how many others are left out."""
+    """A population with its front and evenly chosen others, and how many are left out; see `listed_front`."""
     table = population.table
-    best = front(table.dropna(subset=["miou", "latency_ms"]))
+    best, _ = listed_front(population)
     keep = table["key"].isin({*best["key"], population.chosen})
     behind = table[~keep]
     shown = behind.iloc[:: max(1, -(-len(behind) // MOST_POINTS))]

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autonad.errors import SearchError
 from autonad.files import write_text_atomic
-from autonad.report.front import Population, front_drawings, thinned
+from autonad.report.front import Population, front_drawings, listed_front, thinned
 from autonad.report.kit import Card, render
 from autonad.report.units import milliseconds, percent, whole
-from autonad.search.pareto import front
 from autonad.search.reasons import explain_choice
 
 if TYPE_CHECKING:
@@ -73,16 +72,17 @@ def write_page(
     chosen = table[table["key"] == winner]
     if chosen.empty:
         raise SearchError(f"architecture {winner} is not in the search's table; give one of its keys")
-    best = front(table)
+    best, unlisted = listed_front(Population(table, winner))
     drawn, left_out = thinned(Population(table, winner))
     sizes = {} if num_classes is None else _parameters(pd.concat([best, chosen]), num_classes)
     page = render(
         "search.html",
-        title=f"{len(table)} architectures, {len(best)} on the front",
+        title=f"{len(table)} architectures, {len(best) + unlisted} on the front",
         subtitle=f"Search over {table['generation'].nunique()} generations, mIoU at {size} size",
         cards=_cards(chosen.iloc[0], latency_budget_ms, sizes.get(winner), measured),
         front=front_drawings([drawn], latency_budget_ms=latency_budget_ms),
         left_out=left_out,
+        unlisted=unlisted,
         keys=[str(key) for key in best["key"]],
         winner=winner,
         columns=_columns(best, sizes),

@@ -95,6 +95,23 @@ def test_a_large_search_stays_a_small_page(tmp_path: Path, table: pd.DataFrame) 
     assert "are left out" in (tmp_path / "page.html").read_text()
 
 
+def test_a_long_front_is_thinned_to_its_ends_and_the_winner(tmp_path: Path, table: pd.DataFrame) -> None:
+    count = 700
+    long = pd.concat([table] * -(-count // len(table)), ignore_index=True).head(count)
+    long["key"] = [f"{number:012x}" for number in range(count)]
+    long["latency_ms"] = np.linspace(1, 9, count)
+    long["miou"] = np.linspace(0.2, 0.8, count)
+    winner = long["key"].iloc[333]
+    write_page(tmp_path / "page.html", long, winner=winner, num_classes=3)
+    page = (tmp_path / "page.html").read_text()
+    assert len(page.encode()) < 200_000
+    assert f"{count} on the front" in page
+    rows = re.findall(r'<th scope="row">(\w{12})', page)
+    assert {long["key"].iloc[0], winner, long["key"].iloc[-1]} <= set(rows)
+    assert len(rows) <= 62
+    assert f"{count - len(rows)} between them are left out" in page
+
+
 def test_a_page_needs_evaluations_and_a_known_winner(tmp_path: Path, table: pd.DataFrame) -> None:
     with pytest.raises(SearchError, match="no evaluation"):
         write_page(tmp_path / "page.html", table.head(0))
