@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 840, 440
 NARROW_WIDTH, NARROW_HEIGHT = 420, 380
 """Of the drawing for a telephone, whose letters would else be too small."""
-MOST_POINTS, MOST_OF_FRONT = 320, 60
+MOST_POINTS, MOST_OF_FRONT = 300, 50
 """Points behind and on the front; more would make a page heavy and hide one another."""
 _LEFT, _RIGHT, _BOTTOM = 58, 16, 46
 SHAPES = ("●", "■", "◆", "▲")

@@ -108,7 +108,7 @@ def test_a_long_front_is_thinned_to_its_ends_and_the_winner(tmp_path: Path, tabl
     assert f"{count} on the front" in page
     rows = re.findall(r'<th scope="row">(\w{12})', page)
     assert {long["key"].iloc[0], winner, long["key"].iloc[-1]} <= set(rows)
-    assert len(rows) <= 62
+    assert len(rows) <= 52
     assert f"{count - len(rows)} between them are left out" in page
 
 
