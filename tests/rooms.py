@@ -13,9 +13,9 @@ PACKAGE = ROOT / "autonad"
 # Imports point one way: a room may use those before it in this list (see docs/architecture.md).
 ORDER = (
     "errors",
-    "locks",
     "console",
     "reading",
+    "locks",
     "files",
     "config",
     "space",

@@ -251,10 +251,11 @@ def _flag_tags(flags: tuple[Fault, ...]) -> dict[str, str]:
 
 def _description(champion: Version | None, promote: bool, reasons: tuple[str, ...], entry: Entry) -> str:
     from autonad.evaluation.line_result import told_found
+    from autonad.report.flagged import said_of
 
     rival = "" if champion is None else f" against version {champion.number}"
     head = f"In use{rival}." if promote else f"Refused{rival}: not in use."
-    doubts = [f"{flag.item}: {flag.message}" for flag in entry.flags if flag.severity == "warning"]
+    doubts = [said_of(flag) for flag in entry.flags if flag.severity == "warning"]
     found = () if entry.line is None else (f"At the rules in its file. {told_found('test', entry.line)}",)
     return "\n".join((head, "", *(f"- {reason}" for reason in (*reasons, *doubts, *found))))
 
