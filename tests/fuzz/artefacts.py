@@ -351,7 +351,7 @@ def _judged(root: Path, rng: np.random.Generator) -> dict[str, Artefact]:
     val, test = (drawn(seed, clean=60, defective=60) for seed in (0, 1))
     fit_line(
         {"val": val, "test": test}, Goal("overkill", 0.05, 0.1, 0.95, (4.0,)), resamples=20, seed=0
-    ).write(place)
+    ).write(place, lambda: None)
     val.save(place / "candidates-val.npz")
     figures = json.loads((place / "operating.json").read_text())["test"]
     (place / "report.html").write_text("<html>")

@@ -167,6 +167,25 @@ def shipped(evaluation: Path, given: Path | None, weights: str = "ab") -> tuple[
     return shipped_rules(evaluation, given, dark_spec(), weights, 0.95)
 
 
+def test_rules_whose_report_fails_are_not_finished_and_the_command_can_be_repeated(
+    evaluation: Path, tmp_path: Path
+) -> None:
+    out, page = tmp_path / "rules", evaluation / "report.html"
+    whole = page.read_text()
+    page.write_text("no report")
+    given = ("--from-evaluation", evaluation, "--output", out)
+    for replace in ((), ("--replace",)):
+        failed = fit(*given, *replace)
+        assert failed.returncode == 2
+        assert "no report that rules can be added to" in failed.stderr
+        assert (out / "operating.json").is_file()
+        assert not (out / "rules.yaml").exists()
+        page.write_text(whole)
+        assert fit(*given).returncode == 0, "a folder that is not finished is free"
+        assert fit(*given).returncode == 2, "a finished one is not"
+        page.write_text("no report")
+
+
 def test_chosen_rules_are_shipped_with_their_promise(evaluation: Path, tmp_path: Path) -> None:
     fit("--from-evaluation", evaluation, "--output", tmp_path, "--overkill", 0.05)
     rules, line = shipped(evaluation, tmp_path / "rules.yaml")
