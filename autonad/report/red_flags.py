@@ -22,7 +22,7 @@ SAME_SCORE = 0.9
 MANY, FEW_PARTS = 0.5, 5
 
 _TRAIN_MORE = (
-    "train longer ({0}.epochs), with another {0}.learning_rate, or with {0}.class_balance=0.5 for small ones"
+    "train longer ({0}.epochs), with another {0}.learning_rate, or small ones with {0}.class_balance=0.5"
 )
 
 
@@ -40,7 +40,7 @@ def nothing_learnt(section: str, foreground_miou: float | None, miou: float) -> 
     supernet = section == "train_supernet"
     message = (
         f"it predicts background only: mIoU of the defects {percent(foreground_miou)}, with background "
-        f"{percent(miou)}; {'a search with it goes by chance' if supernet else 'it will detect nothing'}. "
+        f"{percent(miou)}; {'a search by it is chance' if supernet else 'it will detect nothing'}. "
         f"Check the masks (`autonad audit`), then {_TRAIN_MORE.format(section)}"
     )
     return [Fault("error", "nothing-learnt", "supernet" if supernet else "model", message)]
