@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import kfp_server_api
 import pytest
 import yaml
 from commands import environment
@@ -374,6 +375,21 @@ def test_the_command_line_runs_a_pipeline_on_a_server(stub: Stub, tmp_path: Path
     assert yaml.safe_load(parameters["settings"])["seed"] == 7
     assert parameters["preset"] == ""
     assert "mlflow_uri" not in parameters
+
+
+@pytest.mark.parametrize("runs", ['"x"', "[1]", '[{"state": 5, "run_id": {"a": []}, "created_at": "never"}]'])
+def test_an_answer_that_is_none_is_one_line(
+    server: Kubeflow, monkeypatch: pytest.MonkeyPatch, runs: str
+) -> None:
+    def answered(**_: object) -> object:
+        answer = SimpleNamespace(data=f'{{"runs": {runs}}}')
+        return kfp_server_api.ApiClient().deserialize(answer, "V2beta1ListRunsResponse")
+
+    monkeypatch.setattr(server._client, "list_runs", answered)
+    with pytest.raises(PipelineError, match="Kubeflow at .* answers what its client does not take") as caught:
+        server.runs()
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) <= 300
 
 
 def test_the_command_line_says_what_is_wrong_and_sends_nothing(stub: Stub, tmp_path: Path) -> None:
