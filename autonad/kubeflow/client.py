@@ -137,7 +137,7 @@ class Kubeflow:
             answer = self._client.list_runs(
                 page_size=limit, sort_by="created_at desc", namespace=self._access.namespace
             )
-        found = [_info(run) for run in answer.runs or ()]
+            found = [_info(run) for run in answer.runs or ()]
         return [
             one if one.state in ENDED else replace(one, now=self.workflow(one.run_id).now) for one in found
         ]

@@ -386,7 +386,7 @@ def test_an_answer_that_is_none_is_one_line(
         return kfp_server_api.ApiClient().deserialize(answer, "V2beta1ListRunsResponse")
 
     monkeypatch.setattr(server._client, "list_runs", answered)
-    with pytest.raises(PipelineError, match="Kubeflow at .* answers what its client does not take") as caught:
+    with pytest.raises(PipelineError, match="answers what its client does not take") as caught:
         server.runs()
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) <= 300
