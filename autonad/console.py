@@ -12,6 +12,9 @@ from typing import Any
 
 # Plain lines come at most this often, so that a log file stays readable.
 SECONDS_BETWEEN_LINES = 10.0
+LONGEST_LINE = 300  # characters of what is printed
+_LONGEST_PATH = 255
+_SHORTEST_WORD = 40  # to which long names and paths are cut first
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -57,9 +60,35 @@ def abridged(text: str, most: int = 1000) -> str:
     return safe if len(safe) <= most else f"{safe[: most // 2]} … {safe[-most // 2 :]}"
 
 
-def printable(message: str) -> str:
-    """A message as the command line prints it: in one line, also where its cause had several."""
-    return abridged(" ".join(message.split()))
+def printable(message: str, most: int = LONGEST_LINE) -> str:
+    """A message as it is printed: one line of at most so many characters, each of which can be seen.
+
+    A message that is longer loses the middle of its longest words first, which are names, paths and what is
+    quoted, and only then its own.
+    """
+    if len(message) > 200 * most:
+        message = f"{message[: 100 * most]} … {message[-100 * most :]}"
+    words = shown(" ".join(message.split())).split(" ")
+    while len(" ".join(words)) > most and len(longest := max(words, key=len)) > _SHORTEST_WORD:
+        excess = len(" ".join(words)) - most
+        words[words.index(longest)] = _cut(longest, max(_SHORTEST_WORD, len(longest) - excess))
+    return _cut(" ".join(words), most)
+
+
+def with_paths(message: str) -> str:
+    """A message as it is printed, see `printable`, to which the paths in it may add as much as they take.
+
+    They are what a person looks at next, or gives again.
+    """
+    paths = sum(len(word) for word in message.split() if "/" in word and len(word) <= _LONGEST_PATH)
+    return printable(message, LONGEST_LINE + min(paths, 2 * _LONGEST_PATH))
+
+
+def _cut(text: str, most: int) -> str:
+    """A text without its middle where it is longer."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]}…{text[len(text) - (most - most // 2 - 1) :]}"
 
 
 def some(names: Sequence[str], most: int = 3) -> str:
@@ -109,6 +138,12 @@ class _Pace:
         return f", {duration((now - self._begun) / (done - self._first) * (total - done))} left"
 
 
+def _bounded(line: str) -> str:
+    """A reported line as it is printed, below what it is indented to."""
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    return indent + with_paths(line)
+
+
 def _lines() -> Console:
     last, pace = time.monotonic() - SECONDS_BETWEEN_LINES, _Pace()
 
@@ -118,9 +153,9 @@ def _lines() -> Console:
         left = pace.left(done, total, now)
         if done >= total or now - last >= SECONDS_BETWEEN_LINES:
             last = now
-            print(f"   {done}/{total} {text}{left}", flush=True)
+            print(_bounded(f"   {done}/{total} {text}{left}"), flush=True)
 
-    return Console(lambda line: print(line, flush=True), advance)
+    return Console(lambda line: print(_bounded(line), flush=True), advance)
 
 
 @contextmanager
@@ -146,4 +181,4 @@ def _bars() -> Iterator[Console]:
             if done >= total:
                 task = None
 
-        yield Console(lambda line: terminal.print(line, markup=False), advance)
+        yield Console(lambda line: terminal.print(_bounded(line), markup=False), advance)

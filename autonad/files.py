@@ -67,6 +67,20 @@ def temporary_beside(path: Path) -> Path:
     return temporary
 
 
+def withdraw(path: Path) -> None:
+    """Remove the file that says that a folder is finished, if it is there, before others take its place.
+
+    Raises:
+        StorageError: The folder refuses.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"cannot replace {path}: {error.strerror}; choose a writable folder, then repeat the command"
+        ) from error
+
+
 def sha256_file(path: Path) -> str:
     """Hexadecimal sha256 of a file's content.
 

@@ -22,12 +22,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from autonad.console import abridged
 from autonad.errors import BusyError, StorageError, redact
 
 _TRIES = 100
 _SECONDS_BETWEEN_TRIES = 0.05
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
-_MOST_OF_A_COMMAND = 120
+_MOST_OF_A_COMMAND = 120  # characters
+_MOST_OF_A_LOCK = 2**16  # bytes
 
 
 @contextmanager
@@ -88,12 +90,22 @@ def user_name() -> str:
         return f"uid-{os.getuid()}"
 
 
-def command_line(arguments: list[str], most: int) -> str:
-    """A command as it was typed, for a message: without passwords, and cut where it is long."""
+def command_line(arguments: list[str]) -> str:
+    """A command as a shell takes it, in one line that can be seen; what stands for passwords is redacted."""
     program = Path(arguments[0])
     name = "autonad" if program.name == "__main__.py" else program.name
-    text = redact(shlex.join([name, *arguments[1:]]))
-    return text if len(text) <= most else f"{text[:most]} …"
+    return " ".join(_quoted(redact(one)) for one in (name, *arguments[1:]))
+
+
+def _quoted(argument: str) -> str:
+    """A word for a shell; what cannot be seen in it as $'…' has it (POSIX, bash, zsh)."""
+    if argument.isprintable():
+        return shlex.quote(argument)
+    escaped = "".join(
+        f"\\{c}" if c in "\\'" else c if c.isprintable() else "".join(f"\\{b:03o}" for b in os.fsencode(c))
+        for c in argument
+    )
+    return f"$'{escaped}'"
 
 
 def _acquire(place: Path, deadline: float) -> int:
@@ -144,14 +156,16 @@ def _self() -> dict[str, str | int]:
         "pid": os.getpid(),
         "user": user_name(),
         "since": since,
-        "command": command_line(sys.argv, _MOST_OF_A_COMMAND),
+        "command": abridged(command_line(sys.argv), _MOST_OF_A_COMMAND),
     }
 
 
 def _holder(place: Path) -> str:
+    from autonad.reading.bounds import folded, parse_json, read_bytes
+
     try:
-        told = json.loads(place.read_text())
+        told = parse_json(read_bytes(place, _MOST_OF_A_LOCK))
         who = f"{told['user']} on {told['host']} (process {told['pid']}) since {told['since']}"
-        return f"{who}: {told['command']}"
+        return folded(f"{who}: {told['command']}", 2 * _MOST_OF_A_COMMAND)
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

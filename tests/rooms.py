@@ -13,10 +13,10 @@ PACKAGE = ROOT / "autonad"
 # Imports point one way: a room may use those before it in this list (see docs/architecture.md).
 ORDER = (
     "errors",
-    "locks",
     "cores",
     "console",
     "reading",
+    "locks",
     "files",
     "config",
     "space",

@@ -49,7 +49,7 @@ def object_store(data: Path) -> Iterator[ObjectStore]:
     command = [
         *(str(rclone()), "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{key},{secret}"),
         # Tests make buckets as folders, and what was listed once must not hide them.
-        *("--config", os.devnull, "--dir-cache-time", "0", str(data)),
+        *("--config", os.devnull, "--dir-cache-time", "100ms", str(data)),
     ]
     log = data.with_name(f"{data.name}.log")
     with log.open("wb") as output:

@@ -15,7 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from pydantic import Field
+
 from autonad.appearance.last_search import LastSearch
+from autonad.reading.shape_checks import Shape
 
 Action = Literal["train", "search", "reuse"]
 ReasonKind = Literal[
@@ -83,6 +86,21 @@ class BatchFinding:
     alpha: float
     drift: dict[str, Any] | None
     note: str
+
+
+class ReasonFile(Shape):
+    """One reason in `decision.json`."""
+
+    kind: str
+    message: str
+
+
+class DecisionFile(Shape):
+    """What is shown of `decision.json`."""
+
+    action: str
+    reasons: list[ReasonFile]
+    notes: list[str] = Field(default_factory=list)
 
 
 @dataclass(frozen=True)

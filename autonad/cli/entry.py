@@ -13,7 +13,7 @@ from autonad.cli import datasets, design, line, memory, pipelines
 from autonad.cli.interrupts import listening
 from autonad.cli.output_options import RESUMED
 from autonad.cli.verb_list import VerbList
-from autonad.console import printable
+from autonad.console import with_paths
 from autonad.errors import AutonadError, FaultyItems
 
 INTERRUPTED = 130
@@ -69,7 +69,7 @@ def _run() -> int | None:
         code: int | None = app(standalone_mode=False)
         return code
     except AutonadError as error:
-        _say(f"{'note' if isinstance(error, FaultyItems) else 'error'}: {printable(str(error))}")
+        _say(f"{'note' if isinstance(error, FaultyItems) else 'error'}: {with_paths(str(error))}")
         return error.exit_code
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("autonad"):

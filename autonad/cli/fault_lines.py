@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from autonad.console import with_paths
+
 MOST_OF_A_KIND = 5  # findings of one kind and severity that a terminal shows
 
 
@@ -32,7 +34,7 @@ def print_faults(faults: Any, listed: Path | None = None) -> None:
     remedy = f"all of them are in {listed}" if listed else "`autonad audit --output DIR` lists all of them"
     for (severity, kind), found in faults.groupby(["severity", "kind"], sort=False):
         for fault in found.head(MOST_OF_A_KIND).itertuples():
-            print(f"{severity:<8} {kind:<20} {fault.item}: {fault.message}")
+            print(f"{severity:<8} {kind:<20} {with_paths(f'{fault.item}: {fault.message}')}")
         more = len(found) - MOST_OF_A_KIND
         if more > 0:
             print(f"{severity:<8} {kind:<20} … and {more} more, {len(found)} in all; {remedy}")

@@ -11,12 +11,12 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
+from autonad.console import LONGEST_LINE
 from autonad.errors import Interrupted
 from autonad.locks import command_line
 
 # A signal that whoever started the command has switched off (nohup, a job in the background) stays off.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_MOST_OF_A_COMMAND = 230
 
 
 class Ending:
@@ -46,7 +46,7 @@ class Ending:
         return Interrupted(self.asked or signal.SIGINT).exit_code
 
     def sentence(self, resumed: frozenset[str]) -> str:
-        """What is said in the end; nothing where nobody listens.
+        """What is said in the end, and the whole command to repeat; nothing where nobody listens.
 
         Args:
             resumed: The verbs that go on where they were interrupted.
@@ -55,7 +55,9 @@ class Ending:
             return self.problem
         goes_on = len(sys.argv) > 1 and sys.argv[1] in resumed
         then = "the same command goes on from here" if goes_on else "repeat the command"
-        return f"interrupted; what was written is kept, {then}: {command_line(sys.argv, _MOST_OF_A_COMMAND)}"
+        said, command = f"interrupted; what was written is kept, {then}:", command_line(sys.argv)
+        # A command that is cut cannot be pasted: a long one is whole, on a line of its own.
+        return f"{said}{' ' if len(said) + len(command) < LONGEST_LINE else chr(10)}{command}"
 
 
 @contextmanager

@@ -25,7 +25,7 @@ _FINISHED = {
     "search": ("search.json",),
     "retrain": ("model.json",),
     "evaluate": ("report.html",),
-    "fit-thresholds": ("curves.svg",),
+    "fit-thresholds": ("rules.yaml",),
     "export": ("MODEL_CARD.md",),
 }
 RESUMED = frozenset({"train-supernet", "search", "retrain", "assess-supernet", "run", "demo"})

@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import RootModel
 
 from autonad.deploy.agreement import SAME_DEFECTS, same_defects
 from autonad.detector.judged import Judgement
 from autonad.errors import ExportError
 from autonad.evaluation.predict import Forward
+from autonad.reading.shape_checks import Shape
 
 Judge = Callable[[int, np.ndarray], Judgement]
 """Position of an image and its (C, H, W) logits → its verdict and defects."""
@@ -30,6 +32,17 @@ class Limits:
     tolerance: float
     max_disagreement: float
     max_defect_disagreement: float = 0
+
+
+class FileParity(Shape):
+    """What `parity.json` says of one exported file."""
+
+    kept: bool = False
+    sha256: str = ""
+
+
+class ParityFile(RootModel[dict[str, FileParity]]):
+    """`parity.json`: per file what it differs from torch by."""
 
 
 @dataclass(frozen=True)

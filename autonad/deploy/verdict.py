@@ -16,6 +16,7 @@ import numpy as np
 from autonad.evaluation.bootstrap import metric_values
 from autonad.evaluation.paired import PairedDifference, paired_difference, swap_p_value
 from autonad.latency.significant import milliseconds
+from autonad.report.flagged import said_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,7 +170,7 @@ def judge_minimum(
         accepted: Kinds of errors among the flags that do not matter.
     """
     errors = [flag for flag in flags if flag.severity == "error" and flag.kind not in accepted]
-    reasons = [f"{flag.item}: {flag.message}" for flag in errors]
+    reasons = [said_of(flag) for flag in errors]
     of = 0 if missed is None else missed["of"]
     recall = None if missed is None or not of else 1 - missed["count"] / of
     if minimum > 0 and recall is None:

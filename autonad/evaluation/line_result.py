@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import Field
@@ -16,8 +16,10 @@ from autonad.evaluation.candidates import Candidates
 from autonad.evaluation.choosing import Choice, Goal, choose_rules, lowest_promise, parts_to_promise
 from autonad.evaluation.operating import ANY, split_figures
 from autonad.evaluation.operating_curves import CurvePoint, curve_points
-from autonad.files import write_atomic, write_json, write_text_atomic
+from autonad.files import withdraw, write_atomic, write_json, write_text_atomic
 from autonad.reading.shape_checks import Shape
+
+T = TypeVar("T")
 
 RULES, OPERATING, CURVES = "rules.yaml", "operating.json", "curves.csv"
 
@@ -104,15 +106,22 @@ class LineResult:
         """What the rules promise and do, in sentences."""
         return tuple(told(self.operating))
 
-    def write(self, folder: Path) -> None:
-        """Write `rules.yaml`, `operating.json` and `curves.csv`, each in one step.
+    def write(self, folder: Path, draw: Callable[[], T]) -> T:
+        """Write `operating.json` and `curves.csv`, let others be drawn, then write `rules.yaml`.
+
+        Rules complete the folder: those of before go first, so that what fails in between leaves none.
+
+        Args:
+            folder: The folder.
+            draw: Writes what else is there of the rules.
+
+        Returns:
+            What `draw` does.
 
         Raises:
             StorageError: A file cannot be written.
         """
-        comment = "".join(f"# {line}\n" for line in told(self.operating))
-        text = yaml.safe_dump(self.rules.to_dict(), sort_keys=False, allow_unicode=True)
-        write_text_atomic(folder / RULES, comment + text)
+        withdraw(folder / RULES)
         write_json(folder / OPERATING, self.operating)
 
         def write(path: Path) -> None:
@@ -122,6 +131,11 @@ class LineResult:
                 rows.writerows(self.curves)
 
         write_atomic(folder / CURVES, write)
+        drawn = draw()
+        comment = "".join(f"# {line}\n" for line in told(self.operating))
+        text = yaml.safe_dump(self.rules.to_dict(), sort_keys=False, allow_unicode=True)
+        write_text_atomic(folder / RULES, comment + text)
+        return drawn
 
 
 def fit_line(

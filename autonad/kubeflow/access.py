@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,9 @@ import kfp_server_api
 from kfp.client import Client, ServiceAccountTokenVolumeCredentials
 from urllib3.exceptions import HTTPError
 
-from autonad.errors import PipelineError, one_line, redact
+from autonad.errors import AutonadError, PipelineError, one_line, redact
+from autonad.reading.bounds import folded, parse_json
+from autonad.reading.shape_checks import Shape, check_shape
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,14 @@ class Access:
                 f"Kubeflow at {place} cannot be reached ({type(error).__name__}); check --host, the network "
                 "and the port forwarding"
             ) from error
-        except ValueError as error:
-            raise PipelineError(f"Kubeflow at {place}: {one_line(error)}") from error
+        except AutonadError:
+            raise
+        # The client builds its objects from whatever it is answered.
+        except Exception as error:
+            raise PipelineError(
+                f"Kubeflow at {place} answers what its client does not take ({folded(one_line(error))}); "
+                "check that --host is the address of the pipelines' API, often https://HOST/pipeline"
+            ) from error
 
 
 class _Client(Client):
@@ -96,7 +103,7 @@ class _Client(Client):
 
 def _reason(error: Any) -> str:
     try:
-        body = json.loads(error.body)
-        return " ".join(str(body.get("error_message") or body.get("message") or body.get("error")).split())
-    except (TypeError, ValueError, AttributeError):
-        return str(error.reason)
+        body = check_shape(parse_json(error.body), Shape)
+        return folded(str(body.get("error_message") or body.get("message") or body.get("error")))
+    except (TypeError, ValueError):
+        return folded(str(error.reason))

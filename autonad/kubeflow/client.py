@@ -19,10 +19,13 @@ from autonad.errors import PipelineError
 from autonad.kubeflow.access import Access
 from autonad.kubeflow.package import Package
 from autonad.kubeflow.workflow import Workflow, last_error, short
+from autonad.reading.bounds import LARGEST_JSON, Unreadable, folded, parse_json
+from autonad.reading.shape_checks import Shape, check_shape
 
 OLDEST = (2, 16)  # knows security contexts, which the tasks ask for
 ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED", "ERROR"}
 SECONDS_BETWEEN_LOOKS = 10.0
+_LONGEST_NAME = 100  # characters of what a server calls something
 # Two that make the same experiment at the same moment: one of them is told so, and finds it a moment later.
 ATTEMPTS, SECONDS_BETWEEN_ATTEMPTS = 5, 1.0
 
@@ -134,7 +137,7 @@ class Kubeflow:
             answer = self._client.list_runs(
                 page_size=limit, sort_by="created_at desc", namespace=self._access.namespace
             )
-        found = [_info(run) for run in answer.runs or ()]
+            found = [_info(run) for run in answer.runs or ()]
         return [
             one if one.state in ENDED else replace(one, now=self.workflow(one.run_id).now) for one in found
         ]
@@ -143,7 +146,7 @@ class Kubeflow:
         """A run's pods; empty where the server does not tell."""
         answer = self._ask(f"/apis/v1beta1/runs/{run_id}")
         try:
-            return Workflow.of(str(json.loads(answer)["pipeline_runtime"]["workflow_manifest"]))
+            return Workflow.of(str(parse_json(answer)["pipeline_runtime"]["workflow_manifest"]))
         except (ValueError, KeyError, TypeError):
             return Workflow()
 
@@ -227,11 +230,11 @@ class Kubeflow:
             PipelineError: It is too old.
         """
         try:
-            told = json.loads(self._ask("/apis/v1beta1/healthz"))
-            version = str(told.get("tag_name") or told.get("apiServerTagName") or "")
-        except (ValueError, AttributeError):
+            told = check_shape(parse_json(self._ask("/apis/v1beta1/healthz")), Shape)
+        except Unreadable:
             return
-        found = re.match(r"v?(\d+)\.(\d+)", version)
+        version = folded(str(told.get("tag_name") or told.get("apiServerTagName") or ""), _LONGEST_NAME)
+        found = re.match(r"v?(\d{1,9})\.(\d{1,9})", version)
         if found and (int(found[1]), int(found[2])) < OLDEST:
             raise PipelineError(
                 f"this is Kubeflow Pipelines {version}, and the pipelines need {OLDEST[0]}.{OLDEST[1]} or "
@@ -275,7 +278,7 @@ class Kubeflow:
                 _preload_content=False,
                 _return_http_data_only=True,
             )
-            return bytes(answer.data).decode(errors="replace")
+            return bytes(answer.read(LARGEST_JSON)).decode(errors="replace")
         except (kfp_server_api.ApiException, HTTPError, OSError, ValueError):
             return ""
 
@@ -289,13 +292,14 @@ def _file(package: Package) -> Iterator[str]:
 
 
 def _info(run: Any) -> RunInfo:
+    """What is said of a run; names and messages of a server as lines that can be printed."""
     error = getattr(run.error, "message", "") if run.error else ""
     states = {str(one.state) for one in run.state_history or ()}
     return RunInfo(
-        str(run.run_id),
-        str(run.display_name),
-        str(run.state or "PENDING"),
-        str(run.created_at or ""),
-        error or "",
+        folded(str(run.run_id), _LONGEST_NAME),
+        folded(str(run.display_name), _LONGEST_NAME),
+        folded(str(run.state or "PENDING"), _LONGEST_NAME),
+        folded(str(run.created_at or ""), _LONGEST_NAME),
+        folded(str(error or "")),
         bool(states & {"CANCELING", "CANCELED"}),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import urllib.request
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from autonad.config import parse_config
 from autonad.errors import AutonadError, cause_of, redact
 from autonad.files import write_text_atomic
 from autonad.kubeflow.tasks import tracking_text
+from autonad.reading.bounds import LARGEST_JSON, parse_json
 from autonad.steps.step import tracking_settings
 from autonad.tracking.runs.outcome import NO_WORD, UNFINISHED, Outcome, decide_outcome
 
@@ -124,7 +124,7 @@ def settled_state(state: str, environment: Mapping[str, str]) -> str:
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}/apis/v2beta1/runs/{run}"
     try:
         with urllib.request.urlopen(address, timeout=TIMEOUT) as answer:  # nosec B310 # always http://
-            found = json.load(answer).get("state")
+            found = parse_json(answer.read(LARGEST_JSON)).get("state")
     except (OSError, ValueError, AttributeError):
         return state
     # While the last task runs, the run itself counts as running unless somebody asked it to end.

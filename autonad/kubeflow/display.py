@@ -175,7 +175,7 @@ def _show_pages(variants: Sequence[Variant], folder: Path, artifact: Any) -> Non
     parts = [
         f"<h1>{html.escape(each.name)}</h1>"
         f'<iframe title="{html.escape(each.name)}" '
-        f'srcdoc="{html.escape((each.within(folder) / "report.html").read_text())}"></iframe>'
+        f'srcdoc="{html.escape((each.within(folder) / "report.html").read_text(errors="replace"))}"></iframe>'
         for each in variants
     ]
     write_text_atomic(Path(artifact.path), f"{FRAMES}{''.join(parts)}</body></html>\n")

@@ -5,18 +5,92 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import yaml
+from pydantic import Field, model_validator
 
 from autonad.config.explaining import quoted
 from autonad.errors import ConfigError
 from autonad.files import write_text_atomic
 from autonad.kubeflow.supervisor import RETRIES
-from autonad.reading.bounds import Unreadable, parse_yaml
+from autonad.reading.bounds import (
+    LARGEST_DOCUMENTS,
+    Unreadable,
+    folded,
+    parse_documents,
+    parse_yaml,
+    read_bytes,
+)
+from autonad.reading.shape_checks import Shape, check_shape
 
 PIPELINES = ("autonad", "retrain")
 RUN_NAME = "{{$.pipeline_job_name}}"
+
+
+class ParameterFile(Shape):
+    """A parameter of a pipeline."""
+
+    parameterType: Literal["STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN", "STRUCT", "LIST"]
+    defaultValue: Any = None
+
+    @model_validator(mode="after")
+    def _default_is_of_its_type(self) -> Self:
+        default, whole = self.defaultValue, self.parameterType == "NUMBER_INTEGER"
+        if whole and default is not None and not (isinstance(default, int | float) and default % 1 == 0):
+            raise ValueError("the default is no whole number")
+        return self
+
+
+class InputsFile(Shape):
+    """What a pipeline takes."""
+
+    parameters: dict[str, ParameterFile]
+
+
+class RootFile(Shape):
+    """The pipeline as a task."""
+
+    inputDefinitions: InputsFile
+
+
+class ContainerFile(Shape):
+    """Where a task runs."""
+
+    image: str
+
+
+class ExecutorFile(Shape):
+    """How a task runs."""
+
+    container: ContainerFile
+
+
+class DeploymentFile(Shape):
+    """How tasks run."""
+
+    executors: dict[str, ExecutorFile] = Field(min_length=1)
+
+
+class AboutFile(Shape):
+    """What a pipeline is called."""
+
+    name: str
+    description: str = ""
+
+
+class SpecFile(Shape):
+    """The first document: what runs."""
+
+    pipelineInfo: AboutFile
+    root: RootFile
+    deploymentSpec: DeploymentFile
+
+
+class PlatformFile(Shape):
+    """The second document: how Kubernetes runs it."""
+
+    platforms: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -40,17 +114,19 @@ class Package:
         """
         path = _shipped(name) if name in PIPELINES else Path(name)
         try:
-            documents = list(yaml.safe_load_all(path.read_text()))
-            spec, platform = documents
-            spec["root"]["inputDefinitions"]["parameters"], platform["platforms"]
+            documents = parse_documents(read_bytes(path, LARGEST_DOCUMENTS).decode())
+            if len(documents) != 2:
+                raise Unreadable(f"it has {len(documents)}")
+            spec, platform = check_shape(documents[0], SpecFile), check_shape(documents[1], PlatformFile)
         except OSError as error:
             raise ConfigError(
                 f"there is no pipeline {name!r}; use {', '.join(PIPELINES)}, or a file that "
                 "`autonad pipeline compile` wrote"
             ) from error
-        except (yaml.YAMLError, ValueError, TypeError, KeyError) as error:
+        except ValueError as error:
             raise ConfigError(
-                f"{path} is no compiled pipeline of two documents; write it with `autonad pipeline compile`"
+                f"{path} is no compiled pipeline of two documents ({folded(str(error))}); write it with "
+                "`autonad pipeline compile`"
             ) from error
         return cls(spec, platform)
 

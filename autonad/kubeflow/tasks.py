@@ -16,7 +16,7 @@ import yaml
 
 from autonad.config import Config, parse_config
 from autonad.config.context import Context
-from autonad.console import open_console
+from autonad.console import open_console, with_paths
 from autonad.errors import AutonadError, FaultyItems
 from autonad.steps.prepare import CONFIG, TARGET
 from autonad.steps.step import tracking_settings
@@ -43,10 +43,10 @@ def task(stage: str, request: Path | str) -> Iterator[Context]:
         with open_console() as screen:
             yield Context(config, console=screen)
     except FaultyItems as faults:
-        print(f"note: {faults}", file=sys.stderr)
+        print(f"note: {with_paths(str(faults))}", file=sys.stderr)
     except AutonadError as error:
         _tell_parent(config, stage, str(error))
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {with_paths(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print(f"error: {stage} was asked to end", file=sys.stderr)

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autonad.reading.bounds import parse_json
+from autonad.console import LONGEST_LINE
+from autonad.reading.bounds import folded, parse_json
 
 # Of a driver, which computes a task's inputs, and of the container that runs it. Tasks of one name in several
 # branches are numbered; numbers in brackets are there where the controller has a default for retries.
@@ -83,7 +84,7 @@ class Workflow:
 
 def short(message: str) -> str:
     """The part of a message of Kubernetes that people need."""
-    return _KINDS.sub("", _ASIDES.split(" ".join(message.split()))[0]).rstrip(". ")[:200]
+    return folded(_KINDS.sub("", _ASIDES.split(" ".join(message[:4000].split()))[0]).rstrip(". "), 200)
 
 
 def last_error(log: str) -> str:
@@ -91,10 +92,10 @@ def last_error(log: str) -> str:
     lines = [line.strip() for line in log.splitlines()]
     for line in reversed(lines):
         if line.startswith("error: "):
-            return line.removeprefix("error: ")
+            return folded(line.removeprefix("error: "), LONGEST_LINE)
     for line in reversed(lines):
         if re.match(r"[A-Za-z_.]+(Error|Exception): ", line):
-            return line
+            return folded(line, LONGEST_LINE)
     return ""
 
 
@@ -109,7 +110,7 @@ def _pod(node: Mapping[str, Any], workflow: str) -> Pod:
     found = _POD.search(str(node.get("name", "")))
     number = str(node.get("id", "")).rpartition("-")[2]
     return Pod(
-        task=found["task"] if found else str(node.get("displayName", "")),
+        task=folded(found["task"] if found else str(node.get("displayName", "")), 100),
         name=f"{workflow}-{node.get('templateName', '')}-{number}",
         phase=str(node.get("phase", "")),
         message=str(node.get("message") or ""),

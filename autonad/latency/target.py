@@ -221,11 +221,9 @@ class Target(BaseModel):
             )
         if here is not None:
             raise LatencyError(
-                f"this machine is not target {self.name!r}: {self.differences(here)}. Latencies measured "
-                "here are not the target's: profile on the device; or pack a kit here (`autonad "
-                "pack-profile`), measure it there (`autonad profile-latency --kit`) and give what comes "
-                "back (--measured, or the pipeline's parameter `latency`); or describe this machine "
-                "(`autonad describe-target`). --for-another-device measures nevertheless, and marks the table"
+                f"this machine is not target {self.name!r}: {self.differences(here)}; profile there, or with "
+                "a kit (`autonad pack-profile`; what it brings back goes into --measured or `latency`), or "
+                "describe this machine (`autonad describe-target`); --for-another-device measures here"
             )
 
 

@@ -14,7 +14,7 @@ import yaml
 from autonad.console import shown
 from autonad.errors import first_line
 
-LARGEST_JSON, LARGEST_YAML = 2**27, 2**18  # bytes
+LARGEST_JSON, LARGEST_YAML, LARGEST_DOCUMENTS = 2**27, 2**18, 2**22  # bytes
 _DEEPEST = 64
 _MOST_EXPANDED = 100_000  # values of YAML; those behind an alias count each time that it is used
 _LARGEST_NUMBER = 2**128  # the state of a random generator
@@ -73,6 +73,18 @@ def parse_yaml(text: str) -> Any:
         raise Unreadable(_reason(error, "it is no YAML")) from error
     _expanded(value, {}, 0)
     return value
+
+
+def parse_documents(text: str) -> list[Any]:
+    """A YAML text of several documents as plain values; see `parse_yaml`."""
+    _check_size(len(text), LARGEST_DOCUMENTS)
+    try:
+        values = list(yaml.load_all(text, _Shallow))  # nosec B506 # a SafeLoader
+    except (yaml.YAMLError, ValueError) as error:
+        raise Unreadable(_reason(error, "it is no YAML")) from error
+    for value in values:
+        _expanded(value, {}, 0)
+    return values
 
 
 class _Shallow(yaml.SafeLoader):

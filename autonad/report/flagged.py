@@ -11,17 +11,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from autonad.console import abridged
+from autonad.console import printable
 from autonad.data.faults import Fault
 from autonad.errors import StorageError
 from autonad.files import read_json
 
 KEY = "red_flags"
+_LONGEST_NAME = 60  # characters
 
 
 def line_of(flag: Fault) -> str:
     """One line that can be printed and stored; "error" would say that the command failed."""
-    return abridged(f"{'warning' if flag.severity == 'warning' else 'red flag'}: {flag.item}: {flag.message}")
+    return printable(f"{'warning' if flag.severity == 'warning' else 'red flag'}: {said_of(flag)}")
+
+
+def said_of(flag: Fault) -> str:
+    """What is concerned, and what is wrong with it; one line that can be printed and stored."""
+    return printable(f"{printable(flag.item, _LONGEST_NAME)}: {flag.message}")
 
 
 def to_json(flags: Iterable[Fault]) -> list[dict[str, str]]:

@@ -22,8 +22,7 @@ SAME_SCORE = 0.9
 MANY, FEW_PARTS = 0.5, 5
 
 _TRAIN_MORE = (
-    "train longer ({0}.epochs), with another {0}.learning_rate, or with {0}.class_balance=0.5 where defects "
-    "are small"
+    "train longer ({0}.epochs), with another {0}.learning_rate, or small ones with {0}.class_balance=0.5"
 )
 
 
@@ -40,10 +39,9 @@ def nothing_learnt(section: str, foreground_miou: float | None, miou: float) -> 
         return []
     supernet = section == "train_supernet"
     message = (
-        f"it predicts background only: on validation the mIoU of the defects is {percent(foreground_miou)}, "
-        f"and {percent(miou)} with background says nothing; "
-        f"{'a search with it chooses by chance' if supernet else 'it will detect nothing'}. Look at the "
-        f"masks (`autonad audit`), then {_TRAIN_MORE.format(section)}"
+        f"it predicts background only: mIoU of the defects {percent(foreground_miou)}, with background "
+        f"{percent(miou)}; {'a search by it is chance' if supernet else 'it will detect nothing'}. "
+        f"Check the masks (`autonad audit`), then {_TRAIN_MORE.format(section)}"
     )
     return [Fault("error", "nothing-learnt", "supernet" if supernet else "model", message)]
 
@@ -61,8 +59,8 @@ def identical_scores(mious: Sequence[float]) -> list[Fault]:
         return []
     message = (
         f"{count} of {len(mious)} architectures have the same mIoU, {percent(value, 2)}: the supernet does "
-        "not tell them apart, and what is returned is at best the fastest. Train the supernet longer "
-        "(train_supernet.epochs) until it finds defects, or give validation more images; then search again"
+        "not tell them apart, and the fastest is returned at best. Train it longer (train_supernet.epochs) "
+        "until it finds defects, or give validation more images; then search again"
     )
     return [Fault("error", "identical-scores", "search", message)]
 
@@ -78,8 +76,8 @@ def short_front(size: int, mious: Sequence[float]) -> list[Fault]:
         return []
     message = (
         f"the Pareto front is one architecture of {len(mious)}, the fastest and the best at once, as small "
-        "ones are while the supernet is not trained enough. Train it longer (train_supernet.epochs), or "
-        "search more (search.generations) or in a larger space (space.preset)"
+        "ones are while the supernet learns too little. Train it longer (train_supernet.epochs), or search "
+        "more (search.generations) or in a larger space (space.preset)"
     )
     return [Fault("warning", "short-front", "search", message)]
 
@@ -108,8 +106,8 @@ def missed_defects(metrics: Mapping[str, Any]) -> list[Fault]:
     if missed["of"] and missed["count"] == missed["of"]:
         message = (
             f"all {missed['of']} test images with a defect are missed: nothing is predicted on them, and the "
-            f"mIoU of {percent(metrics['input']['miou'])} is that of the background. Look at the curves of "
-            f"the training, then {_TRAIN_MORE.format('retrain')}"
+            f"mIoU of {percent(metrics['input']['miou'])} is that of the background. Look at the training's "
+            f"curves, then {_TRAIN_MORE.format('retrain')}"
         )
         return [Fault("error", "all-missed", "detector", message)]
     found = []
@@ -130,8 +128,8 @@ def _never_found(metrics: Mapping[str, Any]) -> list[Fault]:
         if scores["support"] and not scores["recall"]:
             images = f"{missed['of']} test image{'s' * (missed['of'] != 1)}"
             message = (
-                f"{name} is never found: none of its {whole(scores['support'])} pixels on {images}. Label "
-                "more parts that show it, or show it more often in training (retrain.repeat_threshold=0.3, "
+                f"it is never found: none of its {whole(scores['support'])} pixels on {images}. Label more "
+                "parts that show it, or show it more often in training (retrain.repeat_threshold=0.3, "
                 "retrain.class_balance=0.5)"
             )
             found.append(Fault("error", "class-never-found", name, message))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from autonad.service.limits import Limits, Refusal
 
 IMAGE_FIELD, RULES_FIELD = "image", "rules"
 MAX_RULES = 64_000  # bytes
+# Of each damaged form it would print what the refusal says to the one who sent it.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 _FORM, _RAW = "multipart/form-data", "application/octet-stream"
 _ACCEPTED = (
     f"send an image as the body with its Content-Type (image/png, {_RAW}), or {_FORM} with a file in each "

@@ -79,7 +79,7 @@ def evaluate(
     from autonad.evaluation.candidates import collect_splits
     from autonad.evaluation.result import write_evaluation
     from autonad.evaluation.views import measure_views
-    from autonad.files import write_json
+    from autonad.files import withdraw, write_json
     from autonad.report.content import read_inputs, report_content
     from autonad.report.evaluation import write_page
     from autonad.report.flagged import KEY, to_json
@@ -106,13 +106,14 @@ def evaluate(
             metrics["test_time"] = measure_views(forward, data, source, result, views, least_side=least)
         flags = step.flag(_flags(metrics, provenance, model))
         metrics[KEY] = to_json(flags)
+        report = output / "report.html"
+        withdraw(report)  # An old one would stand for what is written now.
         write_evaluation(output, metrics, result.per_image())
         write_json(output / "roc.json", thresholds.roc().to_dict("list"))
         panels = collect_panels(forward, data, source, result.per_image(), count=settings.panels)
         collect_splits(
             forward, source, spec, output, lambda done, total: console.advance(done, total, "images")
         )
-        report = output / "report.html"
         content = report_content(
             metrics=metrics,
             panels=panels,

@@ -97,7 +97,7 @@ def export(
     with begin("export", context, params=params, tags={ARCHITECTURE: key} | variant_tags(provenance)) as step:
         step.uses(source, "test")
         flags = step.flag(_flags(evaluation, metrics, line, provenance))
-        _remove_smaller(output)
+        _remove_earlier(output)
         images, judge = _shown(source, spec, shipped, config.export.parity_images)
         path, limits = output / MODEL, _limits(config.export)
         parity = export_checked(
@@ -149,10 +149,16 @@ def _shown(source: Dataset, spec: DetectorSpec, rules: Rules, count: int) -> tup
     return data.batch(samples)[0], SampleJudge.of(spec, rules, data, samples)
 
 
-def _remove_smaller(output: Path) -> None:
-    """Remove the smaller files of an earlier export: they do not belong to the network that follows."""
-    for name in (INT8, FP16):
-        (output / name).unlink(missing_ok=True)
+def _remove_earlier(output: Path) -> None:
+    """Remove what an earlier export made of another network: its card, which completes it, and smaller files.
+
+    Raises:
+        StorageError: The folder refuses.
+    """
+    from autonad.files import withdraw
+
+    for name in ("MODEL_CARD.md", INT8, FP16):
+        withdraw(output / name)
 
 
 def _limits(settings: ExportConfig) -> Limits:

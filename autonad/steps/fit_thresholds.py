@@ -89,8 +89,8 @@ def fit_thresholds(
     logged = context if _installed("mlflow") else _untracked(context)
     with begin("fit-thresholds", logged, params={"fit_thresholds": wanted}, tags=tags, learns=False) as step:
         result = fit_rules(context.config, found.splits, found.of)
-        result.write(output)
-        report = _draw(output, result, evaluation) if _installed("jinja2") else None
+        draws = _installed("jinja2")
+        report = result.write(output, lambda: _draw(output, result, evaluation) if draws else None)
         _log(step, output, result, report)
     return FitThresholdsResult(
         output / "rules.yaml", result.operating["promise"]["kept"], result.told, report

@@ -62,7 +62,7 @@ def pack_profile(context: Context, *, output: Path, num_classes: int = 4) -> Pac
         ExportError: A piece cannot be expressed in ONNX.
         StorageError: The folder cannot be written.
     """
-    from autonad.files import write_text_atomic
+    from autonad.files import withdraw, write_text_atomic
     from autonad.latency.pack import pack_kit
     from autonad.space.configured import configured_space
     from autonad.steps.profile_latency import subject_of
@@ -73,6 +73,7 @@ def pack_profile(context: Context, *, output: Path, num_classes: int = 4) -> Pac
     subject = subject_of(config, num_classes)
     space = configured_space(config.space, config.input.size)
     kit = pack_kit(space, subject, lambda what, done, total: console.advance(done, total, what))
+    withdraw(output / "profile.sh")  # It goes last: an old one would stand for this kit.
     kit.save(output)
     height, width = subject.input_size
     models = len(kit.index.models)

@@ -87,6 +87,7 @@ def profile_latency(
         LatencyError: The target is another machine, a measurement failed, or what was brought is of another
             space or device.
     """
+    from autonad.files import withdraw
     from autonad.latency.prior import is_uniform, prior_from_table, save_prior
     from autonad.report.prior_chart import plot_prior
     from autonad.report.red_flags import doubtful_latencies
@@ -107,6 +108,7 @@ def profile_latency(
                 "the prior is uniform: operators differ by no more than the table's noise, and the search "
                 "draws them as without a table"
             )
+        withdraw(output / "prior.png")  # It goes last: an old one would stand for this table.
         table.save(output / "table.parquet")
         device.save(output / "target.json")
         save_prior(prior, output / "prior.json")

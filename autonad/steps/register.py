@@ -194,7 +194,7 @@ def _add(registry: Registry, entry: Entry, temporary: Path, run_id: str | None) 
     write_text_atomic(architecture, entry.network.architecture.to_json())
     files = {MODEL: entry.folder / MODEL, IMAGES: images, "architecture.json": architecture}
     files |= {name: entry.folder / name for name in ("MODEL_CARD.md", "parity.json", "latency.json")}
-    files |= {name: entry.folder / name for name in _smaller(entry.folder)}
+    files |= {name: entry.folder / name for name in smaller(entry.folder)}
     missing = [name for name, path in files.items() if not path.is_file()]
     if missing:
         raise TrackingError(f"{entry.folder} lacks {', '.join(missing)}; run `autonad export` again")
@@ -220,18 +220,19 @@ def _example(source: Dataset) -> bytes:
     return content.getvalue()
 
 
-def _smaller(export: Path) -> list[str]:
+def smaller(export: Path) -> list[str]:
     """The smaller files that belong to this export: one that another export left there is none of it."""
+    from autonad.deploy.parity import ParityFile
     from autonad.files import read_json, sha256_file
 
-    told = read_json(export / "parity.json", "the exported network's parity")
+    told = read_json(export / "parity.json", "the exported network's parity", ParityFile)
     return [
         name
         for name, facts in told.items()
         if name != MODEL
-        and facts["kept"]
+        and facts.get("kept")
         and (export / name).is_file()
-        and sha256_file(export / name) == facts["sha256"]
+        and sha256_file(export / name) == facts.get("sha256")
     ]
 
 
@@ -251,10 +252,11 @@ def _flag_tags(flags: tuple[Fault, ...]) -> dict[str, str]:
 
 def _description(champion: Version | None, promote: bool, reasons: tuple[str, ...], entry: Entry) -> str:
     from autonad.evaluation.line_result import told_found
+    from autonad.report.flagged import said_of
 
     rival = "" if champion is None else f" against version {champion.number}"
     head = f"In use{rival}." if promote else f"Refused{rival}: not in use."
-    doubts = [f"{flag.item}: {flag.message}" for flag in entry.flags if flag.severity == "warning"]
+    doubts = [said_of(flag) for flag in entry.flags if flag.severity == "warning"]
     found = () if entry.line is None else (f"At the rules in its file. {told_found('test', entry.line)}",)
     return "\n".join((head, "", *(f"- {reason}" for reason in (*reasons, *doubts, *found))))
 

@@ -92,13 +92,14 @@ def retrain_each(
     Returns:
         What each training ended with.
     """
+    from autonad.reading.bounds import read_bytes
     from autonad.training.resumable import FOLDER
 
     results: list[RetrainResult] = []
-    trained: dict[str, Path] = {}
+    trained: dict[bytes, Path] = {}
     for each in variants:
         place = each.within(output)
-        same = trained.setdefault((each.within(search) / "architecture.json").read_text(), place)
+        same = trained.setdefault(read_bytes(each.within(search) / "architecture.json"), place)
         if same != place:
             shutil.copytree(same / FOLDER, place / FOLDER, dirs_exist_ok=True)
         results.append(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 
+from autonad.reading.bounds import parse_json
+from autonad.reading.shape_checks import Shape, check_shape
 from autonad.storage.checkpoints import OWNER
 from autonad.storage.places import Stamp, place_at
 
@@ -80,10 +81,10 @@ class CheckpointCopies:
         place.remove([OWNER])
 
     def _owner(self, name: str) -> str | None:
-        text = place_at(f"{self._location}/{name}").read(OWNER)
         try:
-            run = json.loads(text or "{}").get("run")
-        except (ValueError, AttributeError):
+            text = place_at(f"{self._location}/{name}").read(OWNER)
+            run = check_shape(parse_json(text or "{}"), Shape).get("run")
+        except ValueError:  # also one that is no text
             return None
         return run if isinstance(run, str) else None
 

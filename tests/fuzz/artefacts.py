@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from dark_detector import CLASSES, export_dark
+from dark_detector import CLASSES, export_dark, save, surface
 from torch import nn
 from toy_candidates import drawn
 
@@ -28,6 +27,7 @@ from autonad.data.fingerprints import FINGERPRINTS, fingerprint_table, fingerpri
 from autonad.data.ingest.changes import recover
 from autonad.data.ingest.ledger import BATCHES, INGESTED, Batch, Known, Ledger, read_batches
 from autonad.data.synthetic.generator import synthesize
+from autonad.deploy.pyfunc import _load_pyfunc
 from autonad.deploy.shipped import ShippedNetwork
 from autonad.detector.finished import Finished
 from autonad.detector.kept import Remembered, read_predicted, save_predicted
@@ -50,6 +50,7 @@ from autonad.network import AutoNADNet, SuperNet
 from autonad.reading.bounds import Unreadable
 from autonad.reading.table_checks import read_table
 from autonad.report.content import read_inputs, training_history
+from autonad.report.run_page import RunReport, render_page
 from autonad.search.ask_tell import evolve
 from autonad.search.evolution import Evolution
 from autonad.search.pareto import front
@@ -59,27 +60,17 @@ from autonad.search.resuming import resume_from
 from autonad.service.examining import parse_rules
 from autonad.service.limits import Refusal
 from autonad.space import SearchSpace
+from autonad.steps.register import smaller
 from autonad.steps.shipped_rules import shipped_rules
 from autonad.steps.variants import ALONE
 from autonad.storage.journal import Journal
+from autonad.tracking.history.run_report import read_decision, read_registration
 from autonad.tracking.runs.metric_queue import read_points
 from autonad.training import folders, timing
 from autonad.training.checkpoint import Checkpoints, Progress, load_weights
 
-
-@dataclass(frozen=True)
-class Artefact:
-    """A file, and what reads it.
-
-    Attributes:
-        path: Below the folder of all.
-        mutations: Kind of its damages, see `mutations.SPECIAL`.
-        read: Reads it, and whatever is read with it, from the folder.
-    """
-
-    path: str
-    mutations: str
-    read: Callable[[Path], object]
+from . import answers, requests
+from .artefact import Artefact
 
 
 def build(root: Path) -> dict[str, Artefact]:
@@ -92,6 +83,8 @@ def build(root: Path) -> dict[str, Artefact]:
     found: dict[str, Artefact] = {}
     for part in (_dataset, _latency, _trained, _searched, _judged, _shipped):
         found |= part(root, rng)
+    for other in (answers, requests):
+        found |= other.build(root)
     return found
 
 
@@ -351,7 +344,7 @@ def _judged(root: Path, rng: np.random.Generator) -> dict[str, Artefact]:
     val, test = (drawn(seed, clean=60, defective=60) for seed in (0, 1))
     fit_line(
         {"val": val, "test": test}, Goal("overkill", 0.05, 0.1, 0.95, (4.0,)), resamples=20, seed=0
-    ).write(place)
+    ).write(place, lambda: None)
     val.save(place / "candidates-val.npz")
     figures = json.loads((place / "operating.json").read_text())["test"]
     (place / "report.html").write_text("<html>")
@@ -360,6 +353,11 @@ def _judged(root: Path, rng: np.random.Generator) -> dict[str, Artefact]:
     )
     told = {"model": "m", "version": 1, "champion": True, "reasons": ["better"], "line": figures}
     write_json(place / "registration.json", told)
+    network = {"kept": True, "sha256": "ab", "bytes": 5}
+    write_json(place / "parity.json", {"model.onnx": network, "model.int8.onnx": network})
+    (place / "model.int8.onnx").write_bytes(b"int8")
+    reasons = [{"kind": "first_run", "message": "there is no pin"}]
+    write_json(place / "decision.json", {"action": "train", "reasons": reasons, "notes": ["a note"]})
     write_json(place / "search.json", {"architecture_key": "ab", "parameters": 5, "target": "line"})
 
     def shown(folder: Path) -> None:
@@ -394,7 +392,15 @@ def _judged(root: Path, rng: np.random.Generator) -> dict[str, Artefact]:
             Candidates.load(folder / "evaluation/candidates-val.npz"), Rules.default(names), 0.95
         )
 
+    def page(folder: Path) -> object:
+        decided = read_decision(folder / "evaluation/decision.json")
+        registered = read_registration(folder / "evaluation/registration.json")
+        return render_page(RunReport("r", "FINISHED", "", decision=decided, registration=registered))
+
     return {
+        "parity": Artefact("evaluation/parity.json", "json", lambda folder: smaller(folder / "evaluation")),
+        "decision": Artefact("evaluation/decision.json", "json", page),
+        "page-registration": Artefact("evaluation/registration.json", "json", page),
         "metrics": Artefact("evaluation/metrics.json", "json", shown),
         "roc": Artefact("evaluation/roc.json", "json", shown),
         "operating": Artefact("evaluation/operating.json", "json", rules),
@@ -436,7 +442,21 @@ def _shipped(root: Path, rng: np.random.Generator) -> dict[str, Artefact]:
         except Refusal as refusal:
             raise ConfigError(str(refusal)) from refusal
 
+    def served(folder: Path) -> object:
+        found = _load_pyfunc(str(folder))
+        return found.predict({"image": [(folder / "image.png").read_bytes()]})
+
+    def asked(folder: Path) -> None:
+        content = (folder / "image.png").read_bytes()
+        for given in (content, content.decode(errors="replace"), [content, None, 5], b64encode(content)):
+            detector = _load_pyfunc(str(folder))
+            for answer in detector.predict({"image": given}):
+                assert answer["reason"].isprintable()
+
+    save(root / "image.png", surface((10, 20, 14, 50)))
     return {
+        "pyfunc": Artefact("model.onnx", "network", served),
+        "pyfunc-image": Artefact("image.png", "png", asked),
         "network": Artefact("model.onnx", "network", network),
         "results": Artefact("results.jsonl", "lines", results),
         "unsent": Artefact("unsent.jsonl", "lines", lambda folder: read_points(folder / "unsent.jsonl")),

@@ -21,7 +21,8 @@ from autonad.data.ingest.settings import IngestSettings
 from autonad.data.layouts.formats import FORMATS
 from autonad.errors import AutonadError
 
-from .artefacts import Artefact, build
+from .artefact import Artefact
+from .artefacts import build
 from .mutations import mutate
 from .source import ARTEFACT, CONFIGURATION, Source, Target
 from .sources import SOURCES

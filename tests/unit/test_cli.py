@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -424,6 +425,21 @@ def test_a_verb_that_resumes_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert (
         "the same command goes on from here: autonad retrain --dataset d --search s --output" in outcome.err
     )
+
+
+@pytest.mark.usefixtures("signals")
+def test_a_command_that_is_long_or_strange_is_named_whole(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "retrain", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
+    options = ["--search", "s" * 400, "--output", "it's", "--dataset", "two\nlines\x1b[31m \udcff'\\ö"]
+    outcome = run("retrain", *options)
+
+    said, command = outcome.err.splitlines()
+    assert said.endswith("the same command goes on from here:")
+    assert command.isprintable()
+    pasted = subprocess.run(
+        ["bash", "-c", f"autonad() {{ printf '%s\\0' \"$@\"; }}; {command}"], capture_output=True, check=True
+    )
+    assert [os.fsdecode(word) for word in pasted.stdout.split(b"\0")[:-1]] == ["retrain", *options]
 
 
 def test_a_signal_that_was_switched_off_stays_off(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

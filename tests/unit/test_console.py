@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autonad import console
-from autonad.console import Console, duration, open_console
+from autonad.console import LONGEST_LINE, Console, duration, open_console, printable
 from autonad.training.resumable import _describe, _LastValidation
 
 Told = Callable[[], list[str]]
@@ -75,3 +77,33 @@ def test_the_last_validation_stays_beside_the_loss() -> None:
     assert _describe(epoch, judged.take(epoch, 3)) == (
         "epochs: loss 0.500, validation mIoU 51.2 % (epoch 2), 12 s per epoch"
     )
+
+
+@given(st.text(max_size=4000))
+def test_whatever_is_printed_is_one_line_that_can_be_seen(message: str) -> None:
+    line = printable(message)
+    assert line.isprintable()
+    assert len(line) <= LONGEST_LINE
+    if len(message) <= LONGEST_LINE and message.isprintable():
+        assert line == " ".join(message.split())
+
+
+@given(st.integers(300, 9000), st.integers(0, 9000))
+def test_long_names_are_cut_and_what_to_do_stays(first: int, second: int) -> None:
+    line = printable(
+        f"dataset {'a' * first}.png has no mask; give {'b/' * second}masks, then repeat the command"
+    )
+    assert line.startswith("dataset aaa")
+    assert ".png has no mask; give " in line
+    assert line.endswith("masks, then repeat the command")
+    assert len(line) <= LONGEST_LINE
+
+
+def test_a_reported_line_is_one_line_and_keeps_its_indent(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_console() as screen:
+        screen.report("   " + "x" * 5000 + "\n\x1b[31mred")
+
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("   xxx")
+    assert line.endswith(r" \x1b[31mred")
+    assert len(line) <= LONGEST_LINE + 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -56,6 +57,25 @@ def test_the_second_is_told_who_the_first_is_and_a_dead_one_is_taken_over(tmp_pa
     with exclusive(tmp_path / "out", "output out"):
         assert str(os.getpid()) in lock_file(tmp_path / "out").read_text()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "told", [b"", b"[]", b"\xff" * 99, b"{" * 10**5, b'{"user": 1}', b" " * 10**7], ids=range(6)
+)
+def test_a_damaged_lock_names_nobody(tmp_path: Path, told: bytes) -> None:
+    with exclusive(tmp_path / "out", "it"):
+        lock_file(tmp_path / "out").write_bytes(told)
+        with (
+            pytest.raises(BusyError, match="it is being written by another process"),
+            exclusive(tmp_path / "out", "it"),
+        ):
+            pass
+        holder = {"user": "x\n" * 9, "host": "\x1b[31m", "pid": 1, "since": "", "command": "a" * 9000}
+        lock_file(tmp_path / "out").write_text(json.dumps(holder))
+        with pytest.raises(BusyError) as caught, exclusive(tmp_path / "out", "it"):
+            pass
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) <= 400
 
 
 def test_what_is_held_may_be_replaced_as_a_whole(tmp_path: Path) -> None:

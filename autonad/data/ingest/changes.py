@@ -22,8 +22,9 @@ import pandas as pd
 from autonad.data.dataset import CLASSES, MANIFEST, NEXT_CLASSES, read_about
 from autonad.data.ingest.quarantine import QUARANTINE
 from autonad.data.ingest.staging import FOLDER
-from autonad.errors import StorageError
+from autonad.errors import DatasetError, StorageError
 from autonad.files import cell, read_json, remove_leftovers, sha256_file, write_atomic, write_json
+from autonad.reading.bounds import folded
 from autonad.reading.shape_checks import Shape
 from autonad.storage.source import unsafe_key
 
@@ -148,7 +149,13 @@ def _reasons(root: Path, added: list[dict[str, str]]) -> pd.DataFrame:
     table = pd.DataFrame(added, columns=["file", "item", "reason"])
     path = root / QUARANTINE / REASONS
     if path.is_file():
-        table = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False), table], ignore_index=True)
+        try:
+            known = pd.read_csv(path, dtype=str, keep_default_na=False)
+        except (OSError, ValueError) as error:
+            raise DatasetError(
+                f"{path} cannot be read ({folded(str(error))}); move it away, and the next one begins anew"
+            ) from error
+        table = pd.concat([known, table], ignore_index=True)
     return table
 
 

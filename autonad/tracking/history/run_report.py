@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from autonad.appearance.policy import DecisionFile
 from autonad.errors import redact
 from autonad.files import read_json
+from autonad.reading.shape_checks import Shape
 from autonad.report.compared import Compared
 from autonad.report.detector_table import MadeDetector
 from autonad.report.run_page import RunReport, SearchedFront, StepLine
@@ -79,7 +82,7 @@ class _Reader:
             reason=closed.outcome.reason,
             asked={**asked, **{what: value for what, value in found.items() if value}},
             run=detectors[0].run,
-            decision=None if decide is None else self._files.file(decide, "decision.json", _object),
+            decision=None if decide is None else self._files.file(decide, "decision.json", read_decision),
             registration=detectors[0].registration,
             detectors=detectors if len(detectors) > 1 else (),
             searched=self._searched(last),
@@ -96,7 +99,9 @@ class _Reader:
     def _detector(self, name: str, run: Compared, last: Mapping[str, Any]) -> MadeDetector:
         """What became of one of the detectors."""
         register = last.get("register")
-        decided = None if register is None else self._files.file(register, "registration.json", _object)
+        decided = (
+            None if register is None else self._files.file(register, "registration.json", read_registration)
+        )
         return MadeDetector(name, run, decided)
 
     def _searched(self, last: Mapping[str, Any]) -> SearchedFront | None:
@@ -156,5 +161,18 @@ class _Reader:
 _BUDGETS = ("latency_budget_ms", BUDGET)
 
 
-def _object(path: Any) -> dict[str, Any]:
-    return read_json(path, path.name)
+class RegisteredFile(Shape):
+    """What is shown of `registration.json`."""
+
+    champion: bool
+    version: int | str | None = None
+
+
+def read_decision(path: Path) -> dict[str, Any]:
+    """What is shown of a `decision.json`."""
+    return read_json(path, "the decision", DecisionFile)
+
+
+def read_registration(path: Path) -> dict[str, Any]:
+    """What is shown of a `registration.json`."""
+    return read_json(path, "the registration", RegisteredFile)

@@ -6,12 +6,12 @@ happens when all of them have arrived (see `search_files`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autonad.errors import ConfigError, TrackingError
+from autonad.reading.bounds import folded, parse_json
 from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.identifiers import tag_is
 from autonad.tracking.tags import (
@@ -118,8 +118,13 @@ def first_budget(setting: str) -> float | None:
     """The budget of the architecture at the top of a search folder, from how MLflow keeps the setting."""
     if setting == "None":
         return None
-    budgets = json.loads(setting)
-    return float(budgets[0] if isinstance(budgets, list) else budgets)
+    try:
+        budgets = parse_json(setting)
+        return float(budgets[0] if isinstance(budgets, list) else budgets)
+    except (ValueError, TypeError, LookupError) as error:
+        raise TrackingError(
+            f"MLflow keeps {folded(repr(setting), 60)} as a latency budget, which is none; search again"
+        ) from error
 
 
 def found_search(run: Any) -> FoundSearch:

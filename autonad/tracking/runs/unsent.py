@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from autonad.reading.bounds import Unreadable, parse_json
+from autonad.reading.shape_checks import Shape, check_shape
 from autonad.tracking.connection import FAILURES, Metric, MlflowClient, MlflowException, RunTag
 from autonad.tracking.runs.metric_queue import Point, read_points
 
@@ -89,18 +92,14 @@ def _send_file(client: MlflowClient, run_id: str, path: Path) -> int:
 def _objects(path: Path) -> list[dict[str, Any]]:
     """The lines that are whole."""
     found = []
-    for line in path.read_text().splitlines():
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            found.append(value)
+    for line in path.read_bytes().splitlines():
+        with suppress(Unreadable):
+            found.append(check_shape(parse_json(line), Shape))
     return found
 
 
 def _put_back(claimed: Path, path: Path) -> None:
-    text = claimed.read_text()
-    with path.open("a") as file:
-        file.write(text)
+    content = claimed.read_bytes()
+    with path.open("ab") as file:
+        file.write(content)
     claimed.unlink()

@@ -376,6 +376,18 @@ def test_the_command_line_runs_a_pipeline_on_a_server(stub: Stub, tmp_path: Path
     assert "mlflow_uri" not in parameters
 
 
+@pytest.mark.parametrize("runs", [[5], 7, [SimpleNamespace(error=None)]])
+def test_an_answer_that_is_none_is_one_line(
+    server: Kubeflow, monkeypatch: pytest.MonkeyPatch, runs: object
+) -> None:
+    """The client builds what it is answered without a look at its types."""
+    monkeypatch.setattr(server._client, "list_runs", lambda **_: SimpleNamespace(runs=runs))
+    with pytest.raises(PipelineError, match="answers what its client does not take") as caught:
+        server.runs()
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) <= 300
+
+
 def test_the_command_line_says_what_is_wrong_and_sends_nothing(stub: Stub, tmp_path: Path) -> None:
     done = cli("run", "--host", stub.host, "--dataset", "nowhere", cwd=tmp_path)
 

@@ -25,7 +25,7 @@ GOAL = Goal("overkill", 0.05, 0.1, 0.95, (4.0,))
 def fitted(folder: Path, val: Candidates) -> dict[str, Any]:
     """A folder as `fit-thresholds` leaves it; returns the figures."""
     line = fit_line({"val": val, "test": drawn(1, clean=60, defective=60)}, GOAL, resamples=20, seed=0)
-    line.write(folder)
+    line.write(folder, lambda: None)
     (folder / "report.html").write_text("<html>")
     return line.operating
 

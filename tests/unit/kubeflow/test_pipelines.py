@@ -351,6 +351,29 @@ def test_wrong_arguments_are_named(given: dict[str, Any], message: str) -> None:
         Package.load("autonad").arguments(given)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "it has 0"),
+        (b"\xff\xfe", ""),
+        (b"a: 1\n---\nb: 2\n", "it has no pipelineInfo"),
+        (b"[" * 9000, "nested"),
+        (b"a: 1\n---\n" * 3, "it has"),
+        (b"#" * 2**23, "at most 4 MiB"),
+    ],
+)
+def test_a_file_that_is_no_pipeline_is_one_line(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "pipeline.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="is no compiled pipeline of two documents") as caught:
+        Package.load(str(path))
+    message = str(caught.value)
+    assert said in message
+    assert str(path) in message
+    assert message.isprintable()
+    assert len(message) <= 300 + len(str(path))
+
+
 def test_arguments_from_a_command_line_get_their_types() -> None:
     given = {
         "latency_budget_ms": "5",

@@ -8,16 +8,18 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 import pytest
-from html_page import EVIL
+from hypothesis import given
+from hypothesis import strategies as st
 from toy_split import oracle, toy_split
 
 from autonad.config.sections import RedFlag
+from autonad.console import LONGEST_LINE
 from autonad.data.faults import Fault
 from autonad.errors import StorageError
 from autonad.evaluation.predict import evaluate_network
 from autonad.latency.quality import Quality, faults_of
 from autonad.report import red_flags
-from autonad.report.flagged import KEY, from_json, line_of, to_json
+from autonad.report.flagged import KEY, from_json, line_of, said_of, to_json
 from autonad.steps.search_results import of_population
 
 
@@ -152,6 +154,7 @@ def test_rules_that_find_nothing_are_an_error() -> None:
 
 def every_kind() -> Iterator[Fault]:
     yield from red_flags.nothing_learnt("retrain", 0.0, 0.5)
+    yield from red_flags.nothing_learnt("train_supernet", 0.0, 0.5)
     yield from red_flags.identical_scores([0.5, 0.5])
     yield from red_flags.short_front(1, [0.5, 0.6])
     yield from red_flags.doubtful_latencies("line", ["it was noisy"])
@@ -175,6 +178,24 @@ def test_they_come_back_from_files_and_damaged_ones_are_one_line() -> None:
             from_json({KEY: damaged}, "x")
 
 
-def test_lines_hold_no_control_characters() -> None:
-    line = line_of(Fault("error", "class-never-found", f"{EVIL}\x1b[31m\n", "m"))
-    assert line.isprintable()
+def test_what_is_said_of_ordinary_results_is_said_whole() -> None:
+    for flag in every_kind():
+        line = line_of(flag)
+        assert line.endswith(f"{flag.item}: {' '.join(flag.message.split())}")
+        assert "…" not in line
+
+
+@given(st.lists(st.text(max_size=3000), min_size=1, max_size=40, unique=True), st.text(max_size=3000))
+def test_whatever_classes_are_called_each_is_one_line_that_can_be_seen(names: list[str], target: str) -> None:
+    by_class = {name: {"of": 3, "count": 3, "rate": 1.0} for name in names}
+    misses = {"count": 3, "of": 10, "rate": 0.3}
+    metrics: dict[str, Any] = {"image_level": {"misses": misses, "misses_by_class": by_class}}
+    metrics["native"] = {"classes": {name: {"support": 10**9, "recall": 0.0} for name in names}}
+    flags = [*red_flags.missed_defects(metrics), *red_flags.doubtful_latencies(target, names)]
+
+    assert sum(flag.kind == "class-never-found" for flag in flags) == len(names)
+    for said in (line_of, said_of):
+        lines = [said(flag) for flag in flags]
+        assert max(map(len, lines)) <= LONGEST_LINE
+        assert all(line.isprintable() for line in lines)
+        assert all(flag.kind == "latency-table" or "is never found" in said(flag) for flag in flags)

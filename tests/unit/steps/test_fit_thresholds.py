@@ -12,11 +12,15 @@ import pytest
 from base_install import ALONE
 from toy_candidates import CLASSES, drawn
 
+from autonad.cli.output_options import require_free
+from autonad.config import Config
 from autonad.detector.rules import Rules
+from autonad.errors import ConfigError, StorageError
 from autonad.evaluation.candidates import Candidates, candidates_file
 from autonad.evaluation.operating import split_figures
 from autonad.files import write_json
-from autonad.report.line_section import LineFigures
+from autonad.report.line_section import LineFigures, write_line_report
+from autonad.steps.fit_thresholds import fit_rules
 from autonad.steps.shipped_rules import shipped_rules
 from autonad.tracking.names import line_metrics
 
@@ -165,6 +169,24 @@ def shipped(evaluation: Path, given: Path | None, weights: str = "ab") -> tuple[
     from dark_detector import dark_spec
 
     return shipped_rules(evaluation, given, dark_spec(), weights, 0.95)
+
+
+def test_rules_whose_report_fails_are_not_finished(evaluation: Path, tmp_path: Path) -> None:
+    out, page = tmp_path / "rules", evaluation / "report.html"
+    splits = {name: Candidates.load(candidates_file(evaluation, name)) for name in ("val", "test")}
+    result = fit_rules(Config(), splits, dict(OF))
+    whole = page.read_text()
+    for before in ("nothing", "rules of before"):
+        page.write_text("no report")
+        with pytest.raises(StorageError, match="no report that rules can be added to"):
+            result.write(out, lambda: write_line_report(page, out / "report.html", result))
+        assert (out / "operating.json").is_file()
+        require_free("fit-thresholds", out)
+        page.write_text(whole)
+        result.write(out, lambda: write_line_report(page, out / "report.html", result))
+        with pytest.raises(ConfigError, match="finished"):
+            require_free("fit-thresholds", out)
+        assert (out / "rules.yaml").is_file(), before
 
 
 def test_chosen_rules_are_shipped_with_their_promise(evaluation: Path, tmp_path: Path) -> None:
