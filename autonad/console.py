@@ -139,7 +139,9 @@ class _Pace:
 
 
 def _bounded(line: str) -> str:
-    """A reported line as it is printed, below what it is indented to."""
+    """A reported line as it is printed; a long one, or one with what cannot be seen, in single spaces."""
+    if len(line) <= LONGEST_LINE and line.isprintable():
+        return line
     indent = line[: len(line) - len(line.lstrip(" "))]
     return indent + with_paths(line)
 

@@ -107,3 +107,9 @@ def test_a_reported_line_is_one_line_and_keeps_its_indent(capsys: pytest.Capture
     assert line.startswith("   xxx")
     assert line.endswith(r" \x1b[31mred")
     assert len(line) <= LONGEST_LINE + 3
+
+
+def test_columns_of_a_reported_line_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_console() as console:
+        console.report("found    40 images of 20 parts")
+    assert capsys.readouterr().out == "found    40 images of 20 parts\n"
