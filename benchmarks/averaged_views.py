@@ -1,6 +1,6 @@
 """What test-time views gain and cost for a trained network, on its test split.
 
-    python benchmarks/averaged_views.py --model runs/model --dataset data/mine
+    python -m benchmarks.averaged_views --model runs/model --dataset data/mine
 
 The same figures as those of `autonad evaluate` with `evaluate.test_time`, for both kinds of views, without
 the rest of an evaluation. mIoU is at input size; times are medians of one image in torch on this machine. The

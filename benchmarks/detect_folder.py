@@ -1,6 +1,6 @@
 """How fast `autonad detect` is: its first verdict, a folder of small images, and one large image in tiles.
 
-    python benchmarks/detect_folder.py [--images 500] [--side 200] [--trained FILE] [--output FOLDER]
+    python -m benchmarks.detect_folder [--images 500] [--side 200] [--trained FILE] [--output FOLDER]
 
 The folder's figure is the share of the possible: processor time of decoding, network and writing alone, each
 measured in one thread, over all cores, divided by the wall time. On a machine that others use too, wall time

@@ -2,7 +2,7 @@
 
     python -m benchmarks.gpu --preset released --size 200 --batch 8
 
-Runs `benchmarks/supernet_step.py` on the GPU in both precisions, then compares the gradients of one path with
+Runs `benchmarks.supernet_step` on the GPU in both precisions, then compares the gradients of one path with
 the processor: the largest difference over the largest value, of any parameter. Peak memory beside it.
 """
 

@@ -1,6 +1,6 @@
 """What int8 and fp16 cost and gain for one exported network, by calibration and by what stays in float.
 
-    python benchmarks/int8.py --model runs/export/model.onnx --dataset data/mine
+    python -m benchmarks.int8 --model runs/export/model.onnx --dataset data/mine
 
 Loss is of mIoU on the validation split at input size; times are medians of one image, in turns with the file
 in fp32. Says whether the processor has VNNI, without which int8 is rarely faster. Run it on a quiet machine:

@@ -1,6 +1,6 @@
 """What rules for a wanted overkill promise on validation and do on test, for several evaluations.
 
-    python benchmarks/operating_points.py --overkill 0.02 runs/evaluation runs/mt/evaluation
+    python -m benchmarks.operating_points --overkill 0.02 runs/evaluation runs/mt/evaluation
 
 Each folder is what `autonad evaluate` or `autonad fit-thresholds --model` wrote. Intervals count a part once.
 """

@@ -1,7 +1,7 @@
 """Whether every form of a detector says what the trained network says, on real test images.
 
-    python benchmarks/parity.py --chain MODEL DATASET EXPORT [--chain …] [--images 50]
-    python benchmarks/parity.py --chain MODEL DATASET EXPORT --url http://127.0.0.1:8080 [--token …]
+    python -m benchmarks.parity --chain MODEL DATASET EXPORT [--chain …] [--images 50]
+    python -m benchmarks.parity --chain MODEL DATASET EXPORT --url http://127.0.0.1:8080 [--token …]
 
 The trained network in torch is what the others are compared with: the exported file, int8 and fp16 in ONNX
 Runtime, the service (its ASGI application within this process, through httpx), and the registered model as

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from import_scale import generate
+
+from benchmarks.import_scale import generate
 
 INPUT = 32  # pixels of the network's input: what is measured is what surrounds the network
 PAGES = {
@@ -50,8 +51,8 @@ def main() -> None:
         measure_images(kept, work, images)
     for generations in options.generations:
         if not kept.find("search", 100 * generations):
-            program = Path(__file__).with_name("scale_search.py")
-            run = [sys.executable, str(program), str(generations), str(work / "journal.jsonl")]
+            journal = str(work / "journal.jsonl")
+            run = [sys.executable, "-m", "benchmarks.scale_search", str(generations), journal]
             kept.add("search", 100 * generations, measured(run, work), work / "journal.jsonl")
     growth = {name: exponent(rows) for name, rows in kept.by_name() if len(rows) > 1}
     for name, rows in kept.by_name():
@@ -113,33 +114,14 @@ def measure_images(kept: Kept, work: Path, images: int) -> None:
     for name, (first, last) in {"old": (0, half), "new": (half, images)}.items():
         link(work / "pool", place / name, range(first, last))
     quick = ["--set", f"input.height={INPUT}", "--set", f"input.width={INPUT}"]
+    decide = ["decide", "--dataset", "data", "--pin", "pin", "--target", "target.json", "--output"]
     for verb, arguments in {
         "describe": ["describe-target", "--output", "target.json"],
         "import": ["import-data", "--source", "old", "--output", "data", *quick],
-        "decide": [
-            "decide",
-            "--dataset",
-            "data",
-            "--pin",
-            "pin",
-            "--target",
-            "target.json",
-            "--output",
-            "decision",
-        ],
+        "decide": [*decide, "decision"],
         "ingest": ["ingest", "--source", "new", "--dataset", "data", "--batch", "new", *quick],
         "audit": ["audit", "--dataset", "data", "--output", "audit", *quick],
-        "decide again": [
-            "decide",
-            "--dataset",
-            "data",
-            "--pin",
-            "pin",
-            "--target",
-            "target.json",
-            "--output",
-            "again",
-        ],
+        "decide again": [*decide, "again"],
         "evaluate": ["evaluate", "--dataset", "data", "--model", "model", "--output", "evaluation"],
     }.items():
         if kept.find(verb, images):

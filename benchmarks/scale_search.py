@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from landscape import Landscape
 from search_goals import SPACE, pricing
 
 from autonad.config import SearchConfig
@@ -16,6 +15,7 @@ from autonad.search import Evaluation, Nsga2, evolve
 from autonad.search.goals import Goal
 from autonad.search.progress import generation_metrics
 from autonad.storage.journal import Journal
+from benchmarks.landscape import Landscape
 
 
 def main() -> None:

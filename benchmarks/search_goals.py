@@ -11,13 +11,13 @@ import json
 from functools import cache
 
 import numpy as np
-from landscape import SPACE, Landscape
 
 from autonad.config import SearchConfig
 from autonad.search import AskTell, Evaluation, Evolution, Nsga2
 from autonad.search.constrained import Constrained
 from autonad.search.goals import Goal, Limits, Pricing
 from autonad.space import Architecture
+from benchmarks.landscape import SPACE, Landscape
 
 
 def main() -> None:

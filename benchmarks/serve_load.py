@@ -1,6 +1,6 @@
 """How `autonad serve` bears load: many connections, latency, memory over many requests, its first verdict.
 
-    python benchmarks/serve_load.py [--seconds 60] [--connections 200] [--requests 10000] [--side 200]
+    python -m benchmarks.serve_load [--seconds 60] [--connections 200] [--requests 10000] [--side 200]
 
 Two loads. `crowd`: so many connections ask as fast as they can for so many seconds; anything but 200 and
 429 is an error. `steady`: a connection per core sends requests one after another, and the process's memory is

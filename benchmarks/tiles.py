@@ -1,9 +1,9 @@
 """Large images: what tiles change, and what they cost.
 
-    python benchmarks/tiles.py --part same --folder runs/tiles
-    python benchmarks/tiles.py --part small --folder runs/tiles
-    python benchmarks/tiles.py --part memory --folder runs/tiles
-    python benchmarks/tiles.py --part batch
+    python -m benchmarks.tiles --part same --folder runs/tiles
+    python -m benchmarks.tiles --part small --folder runs/tiles
+    python -m benchmarks.tiles --part memory --folder runs/tiles
+    python -m benchmarks.tiles --part batch
 
 `same`: a network learns tiles of 128 pixels of images of 384, another one images of 128. Both are evaluated
 on whole images, on their nine pieces and on tiles at the same scale, with twice the overlap, and with tiles
