@@ -229,10 +229,8 @@ def contents(folder: Path, verb: Verb) -> dict[str, bytes]:
 
 
 def finished(folder: Path, verb: Verb, whole: dict[str, bytes]) -> bool:
-    """Whether a dataset that is never overwritten without being asked to is there as it should be."""
-    if verb.output != "out" or not (folder / "out/manifest.parquet").exists():
-        return False
-    return contents(folder, verb) == whole
+    """Whether a result is there as it should be, which is not overwritten without being asked to."""
+    return verb.output == "out" and contents(folder, verb) == whole
 
 
 def build_chain(chain: Path) -> None:
@@ -326,7 +324,7 @@ def trial(
         if any(state != "KILLED" for state in states):
             problems.append(f"runs are {states}")
     if first not in (0, 1):
-        # What was ended when its dataset had its place already has done its work, and overwrites nothing.
+        # What was ended when its result had its place already has done its work, and overwrites nothing.
         refuses = finished(folder, verb, whole[1])
         second = finish(start(asked, folder))
         if second not in (0, 1) and not (second == 2 and refuses):
