@@ -230,7 +230,9 @@ def contents(folder: Path, verb: Verb) -> dict[str, bytes]:
 
 def finished(folder: Path, verb: Verb, whole: dict[str, bytes]) -> bool:
     """Whether a result is there as it should be, which is not overwritten without being asked to."""
-    return verb.output == "out" and contents(folder, verb) == whole
+    if verb.output != "out" or not all((folder / "out" / name).is_file() for name in whole):
+        return False
+    return contents(folder, verb) == whole
 
 
 def build_chain(chain: Path) -> None:
