@@ -42,14 +42,18 @@ def rclone() -> Path:
 
 
 @contextmanager
-def object_store(data: Path) -> Iterator[ObjectStore]:
-    """Start `rclone serve s3` on a port of its own, wait until it answers, and stop it at the end."""
+def object_store(data: Path, *, remembers: str = "5m") -> Iterator[ObjectStore]:
+    """Start `rclone serve s3` on a port of its own, wait until it answers, and stop it at the end.
+
+    Args:
+        data: Folder whose folders are the buckets.
+        remembers: How long it knows what it listed, and does not see what was put into folders meanwhile.
+    """
     port, key, secret = free_port(), "autonad-key", "autonad-secret"
     data.mkdir(parents=True, exist_ok=True)
     command = [
         *(str(rclone()), "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{key},{secret}"),
-        # Tests make buckets as folders, and what was listed once must not hide them.
-        *("--config", os.devnull, "--dir-cache-time", "100ms", str(data)),
+        *("--config", os.devnull, "--dir-cache-time", remembers, str(data)),
     ]
     log = data.with_name(f"{data.name}.log")
     with log.open("wb") as output:

@@ -224,7 +224,7 @@ def told_found(split: str, found: dict[str, Any]) -> str:
     return (
         f"On {split}, with {level} intervals: overkill {overkill}, and for REVIEW {review}, of "
         f"{found['basis']}; of images with a defect, missed (not NG) {misses}, and of these unnoticed (OK) "
-        f"{unnoticed}." + (f" Never found: {', '.join(never)}." if never else "")
+        f"{unnoticed}." + (f" Never found: {', '.join(sorted(never))}." if never else "")
     )
 
 

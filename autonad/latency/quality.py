@@ -35,10 +35,7 @@ ERROR, RANKS, RANKED_RANGE = 0.15, 0.8, 2.0
 LOOK_SECONDS, PAUSE_SECONDS = 0.5, 15.0
 
 Found = TypeVar("Found")
-REMEDY = (
-    "measure on a quiet machine, alone on its node, with fewer threads in the target than cores that are "
-    "free, or on the device itself with a kit (`autonad pack-profile`)"
-)
+REMEDY = "measure on a quiet machine, or on the device itself with a kit (`autonad pack-profile`)"
 
 
 class Quality(BaseModel):

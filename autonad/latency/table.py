@@ -130,8 +130,7 @@ class LatencyTable:
             return faults
         there, meant = Target.model_validate(elsewhere), Target.model_validate(self.context["target"])
         marked = (
-            f"the latencies are not those of target {meant.name!r}, for which they were measured on another "
-            f"machine: {meant.differences(there)}"
+            f"they were measured on another machine than target {meant.name!r}: {meant.differences(there)}"
         )
         return marked, *faults
 

@@ -89,11 +89,10 @@ def doubtful_latencies(target: str, cautions: Iterable[str]) -> list[Fault]:
         target: Its name.
         cautions: `LatencyTable.cautions`.
     """
-    why = ", and ".join(cautions)
-    if not why:
-        return []
-    message = f"the latency table is not to be relied on: {why}; {REMEDY}"
-    return [Fault("warning", "latency-table", target, message)]
+    return [
+        Fault("warning", "latency-table", target, f"its latencies are not to be relied on: {why}; {REMEDY}")
+        for why in cautions
+    ]
 
 
 def missed_defects(metrics: Mapping[str, Any]) -> list[Fault]:

@@ -96,7 +96,7 @@ def copied(source: Path, desk: Desk) -> None:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ObjectStore, Path]]:
     """An object store, and the folder whose folders are its buckets."""
     data = tmp_path_factory.mktemp("store") / "buckets"
-    with object_store(data) as found:
+    with object_store(data, remembers="100ms") as found:
         yield found, data
 
 

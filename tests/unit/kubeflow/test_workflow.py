@@ -106,7 +106,7 @@ def test_a_node_that_says_little_is_kept() -> None:
             "0/3 nodes are available: 3 Insufficient memory",
         ),
         ("a\n  b", "a b"),
-        ("x" * 900, "x" * 200),
+        ("x" * 900, "x" * 199 + "…"),
     ],
 )
 def test_a_message_of_kubernetes_is_cut_to_what_people_need(message: str, said: str) -> None:

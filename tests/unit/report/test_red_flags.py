@@ -122,7 +122,7 @@ def test_a_front_of_one_point_is_a_warning() -> None:
     assert of_population(population(falling, latencies)) == []
 
 
-def test_a_table_with_rank_correlation_054_and_39_percent_error_is_one_warning() -> None:
+def test_a_table_with_rank_correlation_054_and_39_percent_error_is_doubtful() -> None:
     figures: dict[str, Any] = {
         "threads": 1,
         "cores": 2.0,
@@ -137,10 +137,10 @@ def test_a_table_with_rank_correlation_054_and_39_percent_error_is_one_warning()
     bad = faults_of(Quality(**figures, error=0.39, rank_correlation=0.54), 2)
     found = red_flags.doubtful_latencies("line-3", bad)
 
-    assert kinds(found) == [("warning", "latency-table", "line-3")]
+    assert kinds(found) == 2 * [("warning", "latency-table", "line-3")]
     assert "39 %" in found[0].message
-    assert "0.54" in found[0].message
-    assert found[0].message.count("measure on a quiet machine") == 1
+    assert "0.54" in found[1].message
+    assert all("measure on a quiet machine" in flag.message for flag in found)
     good = faults_of(Quality(**figures, error=0.05, rank_correlation=0.95), 2)
     assert red_flags.doubtful_latencies("line-3", good) == []
 
