@@ -213,7 +213,7 @@ def test_kubeflow_shows_them(blind: Blind, tmp_path: Path) -> None:
 
     metrics = made(dsl.Metrics)
     show_red_flags(metrics, blind.results["search"].red_flags)
-    assert metrics.metadata["red_flags"] == 3
+    assert metrics.metadata["red_flags"] == 4
     assert "background only" in metrics.metadata["red_flag_1"]
     evaluated = made(dsl.Metrics)
     curves = {"confusion": made(dsl.ClassificationMetrics), "roc": made(dsl.ClassificationMetrics)}
@@ -243,5 +243,5 @@ def test_a_decision_to_reuse_such_a_search_says_what_it_reuses(blind: Blind, tmp
     assert again.action == "reuse"
     page = (tmp_path / "again/decision.html").read_text()
     assert page.index("<section") == page.index('<section id="red-flags">')
-    assert len(json.loads((tmp_path / "again/decision.json").read_text())["red_flags"]) == 3
+    assert len(json.loads((tmp_path / "again/decision.json").read_text())["red_flags"]) == 4
     assert any("background only" in line for line in context.red_flags)
