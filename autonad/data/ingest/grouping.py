@@ -121,7 +121,8 @@ def place(
         for i, j, correlation, repeats in sorted(found, key=lambda pair: -pair[2]):
             parts.join(i, j, correlation, "repeats" if repeats else "resembles")
         if different:
-            message = f"{different} pairs of images look alike and show different parts; they stay apart"
+            pairs, s = ("1 pair", "s") if different == 1 else (f"{different} pairs", "")
+            message = f"{pairs} of images look{s} alike and show{s} different parts; they stay apart"
             faults.append(Fault("warning", "look-alikes", "groups", message))
     groups = parts.named(joining.prefix, count)
     joins = tuple(parts.joins)
