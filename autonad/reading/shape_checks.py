@@ -20,7 +20,7 @@ class Shape(BaseModel):
 
 
 def check_shape(value: Any, shape: type[BaseModel]) -> dict[str, Any]:
-    """A plain value that is an object of this shape, as it is.
+    """A plain value that is an object of this shape, as it is; fields that it may lack have their defaults.
 
     Raises:
         Unreadable: It is none; names the first fields that are wrong.
@@ -31,7 +31,9 @@ def check_shape(value: Any, shape: type[BaseModel]) -> dict[str, Any]:
         shape.model_validate(value)
     except ValidationError as error:
         raise Unreadable(faults(error.errors(include_url=False, include_context=False))) from error
-    return value
+    fields = shape.model_fields
+    lacking = [name for name in fields if name not in value and not fields[name].is_required()]
+    return {**value, **{name: fields[name].get_default(call_default_factory=True) for name in lacking}}
 
 
 def faults(found: Sequence[Any], most: int = 2) -> str:
