@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autonad.errors import StorageError
-from autonad.reading.bounds import Unreadable, parse_json
+from autonad.reading.bounds import Unreadable, folded, parse_json
 from autonad.reading.shape_checks import Shape, check_shape
 
 
@@ -157,8 +157,8 @@ class Finished:
             ) from error
         if known is not None and known["source"] != self._detector["source"]:
             raise StorageError(
-                f"{self.path.parent} holds the results of {known['source']}, not of "
-                f"{self._detector['source']}; choose another folder, or delete it"
+                f"{self.path.parent} holds the results of {folded(str(known['source']))}, not of "
+                f"{folded(str(self._detector['source']))}; choose another folder, or delete it"
             )
         self._load()
         if known != self._detector:

@@ -142,5 +142,7 @@ def _known(name: Any, classes: Sequence[str], source: str) -> None:
     if name == classes[0]:
         raise ConfigError(f"{source}: {name} is no defect and takes no rule; take it out")
     close = get_close_matches(str(name), classes[1:], n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else f"its classes are {', '.join(classes[1:])}"
+    hint = (
+        f"did you mean {folded(close[0])}?" if close else f"its classes are {folded(', '.join(classes[1:]))}"
+    )
     raise ConfigError(f"{source}: the detector knows no class {quoted(name)}; {hint}")

@@ -54,6 +54,18 @@ class _InMemory(MultiPartParser):
         super().__init__(headers, stream, max_files=limits.images, max_fields=1, max_part_size=MAX_RULES)
         self.spool_max_size = limits.max_bytes + 1
 
+    async def parse(self) -> FormData:
+        """Parse the form; no file stays open but those of the form, also where it is cut off."""
+        used: list[object] = []
+        try:
+            form = await super().parse()
+            used += [value.file for _, value in form.multi_items() if isinstance(value, UploadFile)]
+            return form
+        finally:
+            for file in self._files_to_close_on_error:
+                if not any(file is one for one in used):
+                    file.close()
+
 
 async def read_uploads(request: Request, limits: Limits) -> Uploads:
     """Read the body.
