@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -154,7 +155,10 @@ def read_predicted(path: Path) -> Remembered:
         DatasetError: It is no such file.
     """
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of its size: only its text is read.
+            picture = Image.open(path, formats=["PNG"])
+        with picture:
             told = check_shape(parse_json(str(picture.info[_TEXT])), RememberedFile)
         lists = {name: tuple(told[name]) for name in ("looks", "classes", "defects")}
         return Remembered(**{**told, **lists})
