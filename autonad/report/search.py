@@ -45,6 +45,7 @@ def write_page(
     variants: Sequence[Mapping[str, Any]] = (),
     measured: tuple[str, float] | None = None,
     size: Size = "input",
+    why: str | None = None,
 ) -> None:
     """Write one self-contained page: population by generation, Pareto front and winner.
 
@@ -58,6 +59,7 @@ def write_page(
         variants: What was returned for each target and budget, as `search.json` lists it.
         measured: Target and the winner's median latency there, ms; None if it was not measured.
         size: At which size the mIoUs count pixels.
+        why: Why the winner was chosen, in a sentence; None tells it from the table.
 
     Raises:
         SearchError: The table is empty, or the winner is not in it.
@@ -87,7 +89,7 @@ def write_page(
         winner=winner,
         columns=_columns(best, sizes),
         red_flags=list(red_flags),
-        why=explain_choice(table, winner, latency_budget_ms).sentence,
+        why=why or explain_choice(table, winner, latency_budget_ms).sentence,
         variants=[_variant(one) for one in variants] if len(variants) > 1 else [],
     )
     write_text_atomic(path, page)

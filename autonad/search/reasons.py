@@ -115,7 +115,8 @@ def _won(
         best = 100 * learnt[chosen["key"]]
         why = f", and of {len(learnt)} finalists the best after a short training ({best:.1f} %)"
     else:
-        why = "" if place == 1 else ", the first of them that kept the budget when measured"
+        kept = place > 1 and budget_ms is not None
+        why = ", the first of them that kept the budget when measured" if kept else ""
     return (
         f"{chosen['key']} has {100 * miou:.1f} % inherited mIoU at {cost}, {rank} by {by} of "
         f"{len(within)} evaluated{limit}{why}"

@@ -194,9 +194,12 @@ class Chain:
         return known["value"]
 
     def named(self) -> Context:
-        """The context with the name of its execution; by default the folder and when it was begun."""
-        name = self.kept("execution", {}, lambda: f"{self._folder.name}-{datetime.now():%Y%m%d-%H%M%S}")
-        return replace(self._context, execution=self._context.execution or name)
+        """The context with names of dataset and execution: by default the folder, and when it was begun."""
+        folder, config = self._folder.resolve().name, self._context.config
+        name = self.kept("execution", {}, lambda: f"{folder}-{datetime.now():%Y%m%d-%H%M%S}")
+        tracking = config.tracking.model_copy(update={"dataset": config.tracking.dataset or folder})
+        config = config.model_copy(update={"tracking": tracking})
+        return replace(self._context, config=config, execution=self._context.execution or name)
 
     def forget(self, name: str) -> None:
         """Let a step be repeated when the chain runs again."""

@@ -139,6 +139,7 @@ def _write(
         variants=variants,
         measured=None if measured_ms is None else (found.target.name, measured_ms),
         size=config.search.score_at,
+        why=found.reasons.sentence,
     )
     description = {
         "miou": winner.miou,

@@ -41,6 +41,13 @@ def test_a_winner_that_is_not_the_first_says_that_measuring_decided() -> None:
     assert "kept the budget when measured" in why.sentence
 
 
+def test_without_a_budget_none_is_spoken_of() -> None:
+    rows = [("a", "sample", 0.8, 2.0), ("b", "sample", 0.7, 1.0)]
+    sentence = explain_choice(table(rows), "b", None).sentence
+    assert "number 2 by score" in sentence
+    assert "budget" not in sentence
+
+
 def test_a_winner_that_learnt_best_says_so() -> None:
     learnt = [{"key": "chosen", "learnt_miou": 0.85}, {"key": "late", "learnt_miou": 0.84}, {"key": "slow"}]
     why = explain_choice(table([*ROWS, ("late", "mutation", 0.79, 1.99)], 2.0), "chosen", 2.0, learnt)

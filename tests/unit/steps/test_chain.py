@@ -225,3 +225,12 @@ def test_starting_over_removes_a_chain_and_nothing_else(kitchen: Kitchen, tmp_pa
     with pytest.raises(ConfigError, match="removed nothing"):
         start_over(kitchen.folder)
     assert (kitchen.folder / "photo.png").exists()
+
+
+def test_dataset_and_execution_are_called_by_the_folder_where_nobody_names_them(tmp_path: Path) -> None:
+    named = Chain(Context(Config()), tmp_path / "neu", WHAT).named()
+    assert named.config.tracking.dataset == "neu"
+    assert (named.execution or "").startswith("neu-")
+    config = Config.model_validate({"tracking": {"dataset": "steel"}})
+    again = Chain(Context(config, "first"), tmp_path / "neu", WHAT).named()
+    assert (again.config.tracking.dataset, again.execution) == ("steel", "first")
