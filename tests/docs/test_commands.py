@@ -233,6 +233,7 @@ def test_retraining(tmp_path: Path, store: tuple[ObjectStore, Path]) -> None:
             filled={
                 "--host …": f"--host {stub.host}",
                 "git clone … && cd …": "git clone . ../clone && cd ../clone",
+                "EXPERIMENT": "$(dvc exp list --name-only | head -1)",
             },
             before={
                 "dvc add": lambda desk: settings(desk.folder, tracking={"enabled": False}),
