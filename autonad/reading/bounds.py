@@ -79,7 +79,7 @@ def parse_documents(text: str) -> list[Any]:
     """A YAML text of several documents as plain values; see `parse_yaml`."""
     _check_size(len(text), LARGEST_DOCUMENTS)
     try:
-        values = list(yaml.load_all(text, _Shallow))  # nosec B506 # a SafeLoader
+        values = list(yaml.load_all(text, _Shallow))
     except (yaml.YAMLError, ValueError) as error:
         raise Unreadable(_reason(error, "it is no YAML")) from error
     for value in values:
