@@ -264,7 +264,7 @@ def _summary(folders: Mapping[str, Path]) -> str:
     between = f" ({percent(interval['low'])} to {percent(interval['high'])})" if interval else ""
     median, p95 = milliseconds(latency["median_ms"]), milliseconds(latency["p95_ms"])
     rows = [
-        ("detector", f"{decided['model']}, version {decided['version'] or '–'}"),
+        ("detector", f"{decided['model']}, version {decided.get('version') or '–'}"),
         ("in use", "yes" if decided["champion"] else "no"),
         ("test mIoU", f"{percent(metrics['input']['miou'])}{between}"),
         ("test mF1", percent(metrics["input"]["mf1"])),

@@ -20,7 +20,7 @@ class Shape(BaseModel):
 
 
 def check_shape(value: Any, shape: type[BaseModel]) -> dict[str, Any]:
-    """A plain value that is an object of this shape, as it is; fields that it may lack have their defaults.
+    """A plain value that is an object of this shape, as it is: fields that it may lack are not added.
 
     Raises:
         Unreadable: It is none; names the first fields that are wrong.
@@ -31,9 +31,7 @@ def check_shape(value: Any, shape: type[BaseModel]) -> dict[str, Any]:
         shape.model_validate(value)
     except ValidationError as error:
         raise Unreadable(faults(error.errors(include_url=False, include_context=False))) from error
-    fields = shape.model_fields
-    lacking = [name for name in fields if name not in value and not fields[name].is_required()]
-    return {**value, **{name: fields[name].get_default(call_default_factory=True) for name in lacking}}
+    return value
 
 
 def faults(found: Sequence[Any], most: int = 2) -> str:

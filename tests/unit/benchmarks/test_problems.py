@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from problems import PROBLEMS, SIDE, generate, render
 
 from autonad.data.dataset import Dataset
+from benchmarks.problems import PROBLEMS, SIDE, generate, render
 
 COUNTS = {"train": 4, "val": 2, "test": 3}
 

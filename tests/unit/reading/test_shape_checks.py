@@ -28,7 +28,7 @@ WHOLE = {"name": "a", "count": 2, "inner": [{"ms": 1, "more": 3}], "further": No
 
 
 def test_what_is_right_comes_back_as_it_is() -> None:
-    assert check_shape(WHOLE, Outer) == WHOLE
+    assert check_shape(WHOLE, Outer) is WHOLE
 
 
 @pytest.mark.parametrize(
@@ -58,19 +58,3 @@ def test_a_file_that_holds_no_object_is_refused(tmp_path: Path, content: Any) ->
     with pytest.raises(StorageError, match=r"the evaluation at .* cannot be read: it holds") as refused:
         read_json(tmp_path / "metrics.json", "the evaluation")
     assert "run the step that writes it again" in str(refused.value)
-
-
-def test_a_field_that_may_be_lacking_has_its_default() -> None:
-    class Optional(Shape):
-        name: str
-        version: int | None = None
-        others: tuple[str, ...] = ()
-
-    assert check_shape({"name": "a", "more": 1}, Optional) == {
-        "name": "a",
-        "more": 1,
-        "version": None,
-        "others": (),
-    }
-    given = {"name": "a", "version": 3, "others": ("b",)}
-    assert check_shape(given, Optional) == given
