@@ -89,7 +89,7 @@ class Access:
         # The client builds its objects from whatever it is answered.
         except Exception as error:
             raise PipelineError(
-                f"Kubeflow at {place} answers what its client does not take ({folded(one_line(error))}); "
+                f"Kubeflow at {place} answers what its client does not take ({folded(one_line(error), 100)}); "
                 "check that --host is the address of the pipelines' API, often https://HOST/pipeline"
             ) from error
 
@@ -104,6 +104,7 @@ class _Client(Client):
 def _reason(error: Any) -> str:
     try:
         body = check_shape(parse_json(error.body), Shape)
-        return folded(str(body.get("error_message") or body.get("message") or body.get("error")))
+        said = body.get("error_message") or body.get("message") or body.get("error")
+        return folded(str(said), 100)
     except (TypeError, ValueError):
-        return folded(str(error.reason))
+        return folded(str(error.reason), 100)
