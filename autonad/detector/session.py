@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from autonad.detector.providers import PROVIDERS, start_session
 from autonad.detector.rules import Rules
 from autonad.detector.spec import DetectorSpec
 from autonad.errors import AutonadError, CheckpointError, ConfigError, ExportError, first_line
@@ -18,13 +19,6 @@ from autonad.reading.shape_checks import Shape, check_shape
 
 # The one metadata property of the file; its value is JSON.
 METADATA_KEY = "autonad"
-
-# What is asked of ONNX Runtime; what a provider cannot run falls to the next.
-PROVIDERS = {
-    "cpu": ("CPUExecutionProvider",),
-    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
-    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
-}
 
 _REMEDY = "run `autonad export`, or name the file that it wrote"
 
@@ -137,7 +131,9 @@ def _session(path: Path, threads: int | None, providers: Sequence[str]) -> Any:
     options.intra_op_num_threads = threads or 0
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+        return start_session(str(path), options, list(providers))
+    except AutonadError:
+        raise
     except Exception as error:  # ONNX Runtime's errors share no base class of their own.
         raise ExportError(
             f"{path} cannot be opened as ONNX ({folded(first_line(error))}); {_REMEDY}"

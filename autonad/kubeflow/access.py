@@ -90,7 +90,8 @@ class Access:
         except Exception as error:
             raise PipelineError(
                 f"Kubeflow at {place} answers what its client does not take "
-                f"({folded(one_line(error), 100)}); check that --host is the address of the pipelines' API, often https://HOST/pipeline"
+                f"({folded(one_line(error), 100)}); check that --host is the address of the pipelines' API, "
+                "often https://HOST/pipeline"
             ) from error
 
 

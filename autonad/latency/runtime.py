@@ -12,18 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autonad.errors import LatencyError, first_line
-from autonad.latency.support import Provider
+from autonad.detector.providers import PROVIDERS, start_session
+from autonad.errors import ConfigError, LatencyError, first_line
 from autonad.latency.target import Target
 
 if TYPE_CHECKING:
     from torch import nn
 
-ORT_PROVIDERS: dict[Provider, str] = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-}
 INPUT_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 # Threads of the session sleep between two operators instead of spinning: spinning wins some microseconds on
@@ -48,7 +43,7 @@ def onnx_session(model: bytes | Path, target: Target) -> Any:
     """
     import onnxruntime
 
-    wanted, available = ORT_PROVIDERS[target.provider], onnxruntime.get_available_providers()
+    wanted, available = PROVIDERS[target.provider][0], onnxruntime.get_available_providers()
     if wanted not in available:
         raise LatencyError(
             f"target {target.name!r} needs ONNX Runtime's {wanted}; this installation has "
@@ -61,21 +56,14 @@ def onnx_session(model: bytes | Path, target: Target) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(SPINNING)))
     settings = {"trt_fp16_enable": target.precision == "fp16"} if target.provider == "tensorrt" else {}
     try:
-        session = onnxruntime.InferenceSession(
-            model if isinstance(model, bytes) else str(model), options, providers=[(wanted, settings)]
-        )
+        return start_session(model if isinstance(model, bytes) else str(model), options, [(wanted, settings)])
+    except ConfigError as error:
+        raise LatencyError(str(error)) from error
     except Exception as error:  # ONNX Runtime's errors share no base class of their own.
         what = "the exported network" if isinstance(model, bytes) else str(model)
         raise LatencyError(
             f"ONNX Runtime cannot open {what}: {first_line(error)}; export it again"
         ) from error
-    if session.get_providers()[0] != wanted:
-        # Without its CUDA libraries ONNX Runtime goes on with the processor, silently and many times slower.
-        raise LatencyError(
-            f"ONNX Runtime could not start {wanted} and fell back to {session.get_providers()[0]}; check "
-            "that the CUDA, cuDNN and TensorRT libraries match this onnxruntime-gpu"
-        )
-    return session
 
 
 def onnx_run(model: bytes | Path, target: Target, shape: Sequence[int]) -> Run:

@@ -146,7 +146,7 @@ def _outcome(report: RunReport) -> str:
         return f"{used} of {len(report.detectors)} new detectors in use"
     if report.registration is None:
         return "finished"
-    return "a new detector is in use" if report.registration.get("champion") else "the detector in use stays"
+    return "a new detector is in use" if report.registration["champion"] else "the detector in use stays"
 
 
 def _trouble(report: RunReport) -> dict[str, Any] | None:
@@ -171,12 +171,11 @@ def _cards(report: RunReport) -> list[Card]:
         note = f"{sum(one.in_use for one in made)} in use"
         return [Card("Registered", f"{len(made)} of {len(report.detectors)} detectors", note)]
     if registration is not None:
-        version = registration.get("version")
-        note = str(registration.get("model", ""))
+        version, note = registration.get("version"), str(registration["model"])
         cards.append(Card("Detector", ABSENT if version is None else f"version {version}", note))
         rival = registration.get("compared_with")
         note = "there was none before" if rival is None else f"compared with version {rival}"
-        cards.append(Card("In use", "yes" if registration.get("champion") else "no", note))
+        cards.append(Card("In use", "yes" if registration["champion"] else "no", note))
     if run is None:
         return cards
     miou = run.value("test/miou", ("evaluate",))

@@ -164,8 +164,11 @@ _BUDGETS = ("latency_budget_ms", BUDGET)
 class RegisteredFile(Shape):
     """What is shown of `registration.json`."""
 
-    champion: bool
+    model: str
     version: int | str | None = None
+    champion: bool
+    compared_with: int | str | None = None
+    reasons: list[str]
 
 
 def read_decision(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from dark_detector import dark_spec, export_dark, forward
 
@@ -80,3 +81,26 @@ def test_files_that_are_not_ours_are_named(dark_model: Path, tmp_path: Path) -> 
 def test_a_provider_that_is_not_here_is_refused(dark_model: Path) -> None:
     with pytest.raises(ConfigError, match="there is no provider 'quantum'; choose one of cpu, cuda"):
         OnnxNetwork.open(dark_model, provider="quantum")
+
+
+@pytest.mark.skipif(
+    "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="says what happens without CUDA"
+)
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_provider_that_does_not_start_is_no_slower_detector(dark_model: Path, monkeypatch) -> None:
+    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: both)
+    with pytest.raises(ConfigError, match="could not start CUDAExecutionProvider and fell back to CPU"):
+        OnnxNetwork.open(dark_model, provider="cuda")
+
+
+def test_a_file_that_cannot_run_is_tried_once_and_nothing_else_is_printed(
+    dark_model: Path, tmp_path: Path, capfd
+) -> None:
+    proto = onnx.load(dark_model)
+    proto.graph.node[0].domain = "com.nobody"
+    onnx.save(proto, tmp_path / "alien.onnx")
+
+    with pytest.raises(ExportError, match="cannot be opened as ONNX"):
+        OnnxNetwork.open(tmp_path / "alien.onnx")
+    assert capfd.readouterr() == ("", "")
