@@ -24,6 +24,7 @@ class SegmentationData:
 
     A sample is an image, or a tile of one where images are cut. What sample `i` looks like in epoch `e`
     follows from (seed, e, i) alone: neither order, nor a resumed run, nor the number of processes changes it.
+    Several threads may ask for batches at once.
 
     Args:
         dataset: Where the files are.
@@ -99,8 +100,9 @@ class SegmentationData:
 
     def _decoded(self, position: int) -> tuple[np.ndarray, np.ndarray]:
         """An image with its mask; the last one is kept where several tiles are cut from it."""
-        if self._opened is not None and self._opened[0] == position:
-            return self._opened[1:]
+        opened = self._opened  # another thread may put another image there
+        if opened is not None and opened[0] == position:
+            return opened[1:]
         row = self._records[position]
         image, mask = self.dataset.read_image(row), self.dataset.read_mask(row)
         if self.tiling is not None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from autonad.data.loader import SegmentationData
 from autonad.data.transforms import Augmentation
 from autonad.detector.fitting import fit, place
 from autonad.detector.normalise import Normalisation
+from autonad.detector.tiles import Tiling
 from autonad.errors import DatasetError
 
 UNIT = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -59,6 +61,26 @@ def test_a_sample_follows_from_seed_epoch_and_index_alone(synthetic: Dataset) ->
     assert not np.array_equal(
         data(synthetic, augmentation=Augmentation.preset("strong"), seed=8).batch([1], 3)[0], images[1:2]
     )
+
+
+@pytest.mark.parametrize("tiling", [None, Tiling(height=32, width=32, overlap=8)])
+def test_several_threads_get_what_one_would(synthetic: Dataset, tiling: Tiling | None) -> None:
+    alone, shared = (
+        data(synthetic, augmentation=Augmentation.preset("strong"), tiling=tiling, cache_mib=0)
+        for _ in range(2)
+    )
+    parts = np.random.default_rng(0).permutation(np.repeat(np.arange(len(alone)), 6)).reshape(-1, 2).tolist()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that they come between each other wherever they can
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            found = list(threads.map(shared.batch, parts))
+    finally:
+        sys.setswitchinterval(interval)
+    for part, (images, masks) in zip(parts, found, strict=True):
+        expected_images, expected_masks = alone.batch(part)
+        np.testing.assert_array_equal(images, expected_images)
+        np.testing.assert_array_equal(masks, expected_masks)
 
 
 def test_evaluation_ignores_the_epoch(synthetic: Dataset) -> None:

@@ -1,11 +1,12 @@
 import threading
+import time
 
 import numpy as np
 import pytest
 import torch
 
 from autonad.errors import DatasetError
-from autonad.training.feed import AHEAD, Feed
+from autonad.training.feed import Feed, suitable_threads
 
 CPU = torch.device("cpu")
 
@@ -15,7 +16,7 @@ class Counted:
 
     def __init__(self, broken: int | None = None) -> None:
         self.made: list[tuple[int, tuple[int, ...]]] = []
-        self.broken = broken
+        self.broken, self.late = broken, -1
         self.arrived, self.gate = threading.Semaphore(0), threading.Event()
         self.gate.set()
 
@@ -26,6 +27,8 @@ class Counted:
         self.gate.wait(timeout=60)
         if self.broken in indices:
             raise DatasetError("image 3 is damaged")
+        if self.late in indices:
+            time.sleep(0.1)
         self.made.append((epoch, tuple(indices)))
         self.arrived.release()
         values = np.array(indices, dtype=np.int64)
@@ -49,6 +52,27 @@ def test_it_gives_what_the_loop_would_have_made_itself():
     feed.close()
 
 
+def test_several_threads_change_when_a_batch_is_made_and_not_which_comes_next():
+    images = Counted()
+    images.late = 0  # the first image: the batches behind it are made before its own
+    feed = Feed(images, chunks, 3, CPU, threads=3)
+    for epoch in range(3):
+        expected = [[index + 100.0 * epoch for index in part] for part in chunks(epoch)]
+        assert contents(feed, epoch) == expected
+    assert images.made != [(epoch, tuple(part)) for epoch in range(3) for part in chunks(epoch)]
+    feed.close()
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "gpus", "threads"),
+    [("cpu", 16, 0, 1), ("cuda", 16, 1, 8), ("cuda", 16, 4, 3), ("cuda", 1, 1, 1)],
+)
+def test_a_gpu_is_fed_by_its_share_of_the_cores(monkeypatch, device, cores, gpus, threads):
+    monkeypatch.setattr("autonad.training.feed.usable_cores", lambda: cores)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    assert suitable_threads(torch.device(device)) == threads
+
+
 def test_it_starts_where_a_resumed_run_does():
     feed = Feed(Counted(), chunks, 3, CPU)
     assert contents(feed, 2) == [[index + 200.0 for index in part] for part in chunks(2)]
@@ -59,9 +83,10 @@ def test_the_next_batches_are_made_before_they_are_asked_for_over_the_end_of_an_
     images = Counted()
     feed = Feed(images, chunks, 2, CPU)
     contents(feed, 0)
-    for _ in range(3 + AHEAD):
+    assert feed.ahead == 2
+    for _ in range(3 + feed.ahead):
         assert images.arrived.acquire(timeout=60)
-    assert images.made[3:] == [(1, tuple(part)) for part in chunks(1)[:AHEAD]]
+    assert images.made[3:] == [(1, tuple(part)) for part in chunks(1)[: feed.ahead]]
     feed.close()
 
 
@@ -71,7 +96,7 @@ def test_it_counts_what_was_there_when_it_was_asked_for():
     images.gate.clear()
     threading.Timer(0.2, images.gate.set).start()
     for _ in feed.epoch(0):
-        feed._worker.submit(lambda: None).result()  # Behind the batches that are ordered.
+        feed._workers.submit(lambda: None).result()  # Behind the batches that are ordered.
     assert (feed.steps, feed.ready) == (3, 2)
     feed.close()
 
