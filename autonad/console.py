@@ -138,6 +138,12 @@ class _Pace:
         return f", {duration((now - self._begun) / (done - self._first) * (total - done))} left"
 
 
+def tell(*lines: str) -> None:
+    """Print results on standard output, each as one line of a bounded length in which all can be seen."""
+    for line in lines or ("",):
+        print(_bounded(line), flush=True)
+
+
 def _bounded(line: str) -> str:
     """A reported line as it is printed; a long one, or one with what cannot be seen, in single spaces."""
     if len(line) <= LONGEST_LINE and line.isprintable():

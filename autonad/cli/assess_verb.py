@@ -10,6 +10,7 @@ import typer
 from autonad.cli.options import Call, DatasetDir
 from autonad.cli.output_options import ResumedOutput
 from autonad.cli.text import coefficient
+from autonad.console import tell
 
 
 def assess_supernet(
@@ -27,7 +28,7 @@ def assess_supernet(
         result = steps.assess_supernet(
             context, dataset=dataset, supernet=supernet, latency=latency, output=to.output, resume=resume
         )
-    print(
+    tell(
         f"{to.output}: {result.architectures} architectures, Kendall's tau with training from scratch: "
         f"inherited mIoU {coefficient(result.tau, result.interval)}, parameters "
         f"{coefficient(result.nulls['parameters'])}, FLOPs {coefficient(result.nulls['flops'])}; open "

@@ -24,6 +24,7 @@ from autonad.cli.options import (
     Source,
 )
 from autonad.cli.output_options import held
+from autonad.console import tell
 from autonad.errors import FaultyItems
 
 
@@ -74,7 +75,7 @@ def import_data(
         )
     _print_reading(result.reading)
     print_faults(result.faults, result.listed)
-    print(f"{output}: {result.text}; open {output / 'audit.html'}")
+    tell(f"{output}: {result.text}; open {output / 'audit.html'}")
     if result.num_errors:
         raise FaultyItems(_faulty(result.num_errors, result.quarantined, output))
 
@@ -85,7 +86,7 @@ def synthesize(*, output: OutputDir, replace: Replace = False, call: Call) -> No
 
     with held(output), call.context() as context:
         result = steps.synthesize(context, output=output, replace=replace)
-    print(f"{output}: {result.text}")
+    tell(f"{output}: {result.text}")
 
 
 def audit(
@@ -126,7 +127,7 @@ def audit(
     print_faults(faults, result.listed)
     errors = int((faults["severity"] == "error").sum())
     page = f"; open {output / 'audit.html'}" if output else ""
-    print(f"{errors} errors, {len(faults) - errors} warnings{page}")
+    tell(f"{errors} errors, {len(faults) - errors} warnings{page}")
     if errors:
         raise FaultyItems(f"{errors} faults must be mended; they are named above")
 
@@ -153,7 +154,7 @@ def export_data(
         )
     without = f" and {done.unlabelled} without a mask" if done.unlabelled else ""
     shapes = f"; {done.shapes} shapes" if done.shapes else ""
-    print(f"{output}: {done.images} images with masks{without} as {format}{shapes}")
+    tell(f"{output}: {done.images} images with masks{without} as {format}{shapes}")
 
 
 def select(
@@ -170,7 +171,7 @@ def select(
 
     with held(output), open_console() as screen:
         done = steps.select(screen, source=source, output=output, count=count)
-    print(f"{output}: {len(done.chosen)} of {done.available} images, the most informative first")
+    tell(f"{output}: {len(done.chosen)} of {done.available} images, the most informative first")
     if done.problems:
         shown = "; ".join(done.problems[:3]) + ("; …" if len(done.problems) > 3 else "")
         raise FaultyItems(f"{len(done.problems)} kept images were left out: {shown}")
@@ -209,7 +210,7 @@ def ingest(
         )
     _print_reading(result.reading)
     print_faults(result.faults, result.listed)
-    print(f"{dataset}: {result.text}")
+    tell(f"{dataset}: {result.text}")
     if result.num_errors:
         raise FaultyItems(_faulty(result.num_errors, result.quarantined, dataset))
 
@@ -227,11 +228,11 @@ def publish(
     done = steps.publish(dataset=dataset, branch=branch)
     state = "means" if done.moved else "means already"
     pointer = done.pointer
-    print(
+    tell(
         f"{dataset}: branch {done.branch} of {done.name} in {done.remote} {state} version {pointer.md5}: "
         f"{pointer.images} images; classes {', '.join(pointer.classes)}"
     )
-    print(f"targets beside it: {', '.join(done.targets) or 'none'}")
+    tell(f"targets beside it: {', '.join(done.targets) or 'none'}")
 
 
 def decide(
@@ -256,11 +257,11 @@ def decide(
             context, dataset=dataset, pin=pin, target=target, output=output, search=search, model=model
         )
     for note in result.notes:
-        print(f"note     {note}")
+        tell(f"note     {note}")
     for reason in result.reasons:
-        print(f"reason   {reason}")
+        tell(f"reason   {reason}")
     pinned = f"pin {result.pin_key} {'is new' if result.moved else 'stays'}"
-    print(f"{output}: action {result.action}; {pinned}; open {result.page}")
+    tell(f"{output}: action {result.action}; {pinned}; open {result.page}")
 
 
 def _faulty(errors: int, quarantined: int, dataset: Path) -> str:
@@ -274,4 +275,4 @@ def _names(text: str | None) -> tuple[str, ...] | None:
 
 def _print_reading(sentences: tuple[str, ...]) -> None:
     for sentence in sentences:
-        print(f"read     {sentence}")
+        tell(f"read     {sentence}")

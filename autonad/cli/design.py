@@ -17,6 +17,7 @@ from autonad.cli.output_options import Output, ResumedOutput, held
 from autonad.cli.run_verb import run, say_detectors, say_red_flags
 from autonad.cli.search_verb import search
 from autonad.cli.text import interval
+from autonad.console import tell
 from autonad.report.units import percent
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def describe_target(
         precision=precision,
         threads=threads,
     )
-    print(f"{output}: hardware key {key}")
+    tell(f"{output}: hardware key {key}")
 
 
 def train_supernet(
@@ -88,7 +89,7 @@ def train_supernet(
         result = steps.train_supernet(
             context, dataset=dataset, output=to.output, pin=pin, initial=initial, resume=resume
         )
-    print(
+    tell(
         f"{to.output}: {result.parameters:,} shared weights, mean inherited validation "
         f"mIoU {percent(result.miou)} ({result.seconds:.0f} s)"
     )
@@ -100,7 +101,7 @@ def pack_profile(*, to: Output, classes: NumClasses = 4, params: Params = None, 
 
     with to.held("pack-profile"), Settings(params, set).context() as context:
         result = steps.pack_profile(context, output=to.output, num_classes=classes)
-    print(
+    tell(
         f"{to.output}: kit {result.key}, {result.pieces} pieces in {result.models} files, "
         f"{result.megabytes:.1f} MB; copy it to the device and run `sh "
         f"{to.output.name}/profile.sh NAME THREADS` there"
@@ -181,7 +182,7 @@ def profile_latency(
         else f"whole networks are predicted with rank correlation {result.rank_correlation:.2f} and an "
         f"error of {percent(result.error)}"
     )
-    print(f"{to.output}: {result.rows} costs; {checked} ({result.seconds:.0f} s)")
+    tell(f"{to.output}: {result.rows} costs; {checked} ({result.seconds:.0f} s)")
 
 
 def _one_of(given: dict[str, Path | None]) -> None:
@@ -199,8 +200,8 @@ def _one_of(given: dict[str, Path | None]) -> None:
 
 def _say_measured(output: Path, found: KitResult) -> None:
     for fault in found.faults:
-        print(f"warning: {fault}")
-    print(
+        tell(f"warning: {fault}")
+    tell(
         f"{output}: {found.rows} costs and {found.networks} networks on {found.target} (hardware key "
         f"{found.hardware_key}, {found.seconds:.0f} s); bring it back to `autonad profile-latency --measured`"
     )
@@ -221,7 +222,7 @@ def retrain(
         result = steps.retrain(
             context, dataset=dataset, search=search, output=to.output, teacher=teacher, resume=resume
         )
-    print(
+    tell(
         f"{to.output}: {result.parameters:,} parameters, validation mIoU {percent(result.miou)} after epoch "
         f"{result.best_epoch} ({result.seconds:.0f} s)"
     )
@@ -244,12 +245,12 @@ def evaluate(
             context, dataset=dataset, model=model, output=to.output, search=search, latency=latency
         )
     native = "" if result.native_miou is None else f", {percent(result.native_miou)} at the images' own size"
-    print(
+    tell(
         f"{to.output}: test mIoU {percent(result.miou)}{interval(result.interval)}{native}, mF1 "
         f"{percent(result.mf1)}; open {result.report}"
     )
     if result.test_time:
-        print(result.test_time)
+        tell(result.test_time)
 
 
 def export(
@@ -270,14 +271,14 @@ def export(
         result = steps.export(
             context, model=model, dataset=dataset, evaluation=evaluation, output=to.output, rules=rules
         )
-    print(
+    tell(
         f"{result.path}: {result.megabytes:.1f} MB, at most {result.max_difference:.1e} from torch, "
         f"{result.latency}"
     )
     for name, reason in result.others.items():
-        print(f"{name}: {reason}")
+        tell(f"{name}: {reason}")
     if rules is None:
-        print("rules: the usual ones; `autonad fit-thresholds` chooses some, and --rules ships them")
+        tell("rules: the usual ones; `autonad fit-thresholds` chooses some, and --rules ships them")
 
 
 def demo(
@@ -298,12 +299,12 @@ def demo(
         called = Context(config, execution, screen)
         result = demo(called, output=output, replace=replace)
     say_detectors(result.detectors)
-    print()
+    tell()
     for step, seconds in (result.seconds | {"all": sum(result.seconds.values())}).items():
-        print(f"{f'time, {step}':<28}{seconds:.1f} s")
+        tell(f"{f'time, {step}':<28}{seconds:.1f} s")
     say_red_flags(called.red_flags)
     if config.tracking.enabled:
         mlflow = shutil.which("mlflow") or Path(sys.executable).with_name("mlflow")
         uri = tracking_settings(config).uri
-        print(f"MLflow   {mlflow} ui --backend-store-uri {uri}   (execution {result.execution})")
-        print(f"         then open {experiments_link(LOCAL)}")
+        tell(f"MLflow   {mlflow} ui --backend-store-uri {uri}   (execution {result.execution})")
+        tell(f"         then open {experiments_link(LOCAL)}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from autonad.console import tell
+
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Folder to write into.")] = Path(),
@@ -15,10 +17,10 @@ def init(
     from autonad.steps.new_folder import new_folder
 
     made = new_folder(folder)
-    print(f"{folder}: {', '.join(made.written)} written")
+    tell(f"{folder}: {', '.join(made.written)} written")
     if made.extended:
-        print(f"{folder}: lines added to {', '.join(made.extended)}")
-    print("next, in that folder:")
+        tell(f"{folder}: lines added to {', '.join(made.extended)}")
+    tell("next, in that folder:")
     for command, what in (
         ("autonad run --source IMAGES", "a detector for a folder of images and masks"),
         ("git init && dvc init", "or the pipeline that also takes later batches:"),
@@ -26,4 +28,4 @@ def init(
         ("autonad describe-target --output targets/line.json", ""),
         ("dvc add data/current && dvc repro", ""),
     ):
-        print(f"  {command:<60}{what}".rstrip())
+        tell(f"  {command:<60}{what}".rstrip())

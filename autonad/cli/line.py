@@ -15,6 +15,7 @@ import typer
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import Call, OutputDir, Settings
 from autonad.cli.output_options import Output
+from autonad.console import tell
 from autonad.errors import ConfigError, FaultyItems
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def detect(
     )
     with open_console() as screen, _stopped_by_signals(watch) as stop:
         tally = detect(screen, model=model, source=source, output=output, settings=settings, stop=stop)
-    print(_summary(tally, output))
+    tell(*_summary(tally, output))
     if tally.unreadable:
         shown = "; ".join(tally.problems[:3]) + ("; …" if tally.unreadable > 3 else "")
         raise FaultyItems(f"{tally.unreadable} images could not be read: {shown}")
@@ -257,9 +258,9 @@ def fit_thresholds(*, chosen_from: ChosenFrom, wanted: Wanted, to: Output, call:
             model=chosen_from.model,
             dataset=chosen_from.dataset,
         )
-    print("\n".join((f"{result.rules}:", *(f"   {line}" for line in result.told))))
+    tell(f"{result.rules}:", *(f"   {line}" for line in result.told))
     if result.report is not None:
-        print(f"open {result.report}")
+        tell(f"open {result.report}")
 
 
 @contextmanager
@@ -281,7 +282,7 @@ def _stopped_by_signals(wanted: bool) -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _summary(tally: Tally, output: Path) -> str:
+def _summary(tally: Tally, output: Path) -> list[str]:
     """What was found, in a few lines."""
     from autonad.detector.judged import MOST_DEFECTS
 
@@ -305,4 +306,4 @@ def _summary(tally: Tally, output: Path) -> str:
         )
     if tally.others:
         lines.append(f"   {tally.others} other files are no images and were left alone")
-    return "\n".join(lines)
+    return lines

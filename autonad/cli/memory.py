@@ -10,6 +10,7 @@ import typer
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import Call, DatasetDir, OutputDir, Settings
 from autonad.cli.output_options import held
+from autonad.console import tell
 from autonad.errors import ConfigError
 
 
@@ -39,9 +40,9 @@ def register(
         )
     decision = "not in use" if not result.champion else "in use: it has the alias champion"
     if result.version is not None:
-        print(f"{result.model}: version {result.version}, {decision}")
+        tell(f"{result.model}: version {result.version}, {decision}")
     for reason in result.reasons:
-        print(f"- {reason}")
+        tell(f"- {reason}")
 
 
 def rollback(
@@ -55,7 +56,7 @@ def rollback(
 
     with settings.context() as context:
         model, now, before = steps.rollback(context, name=name, to=to)
-    print(f"{model}: version {now} is in use" + ("" if before is None else f", version {before} was"))
+    tell(f"{model}: version {now} is in use" + ("" if before is None else f", version {before} was"))
 
 
 def compare(
@@ -80,10 +81,10 @@ def compare(
         result = steps.compare(context, runs=runs or (), last=last, output=output)
     print(result.table)
     if result.changes:
-        print("\nwhat changed")
+        tell("", "what changed")
     for line in result.changes:
-        print(f"  {line}")
-    print(f"\nopen {result.page}")
+        tell(f"  {line}")
+    tell("", f"open {result.page}")
 
 
 def gc(
@@ -120,9 +121,9 @@ def gc(
             found = steps.gc(context, delete=delete)
             lines = [(leftover.num_bytes, f"{leftover}: {leftover.why}") for leftover in found]
     for num_bytes, line in lines:
-        print(f"{num_bytes / 1e6:10.1f} MB  {line}")
+        tell(f"{num_bytes / 1e6:10.1f} MB  {line}")
     total = f"{len(lines)} of them, {sum(num_bytes for num_bytes, _ in lines) / 1e6:.1f} MB in all"
-    print(f"removed: {total}" if delete else f"would go: {total}; nothing was changed, --delete removes them")
+    tell(f"removed: {total}" if delete else f"would go: {total}; nothing was changed, --delete removes them")
 
 
 def _copy_of(run: str | None) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from autonad.cli.option_groups import grouped
 from autonad.cli.pipeline_options import DEFAULT_BRANCH, Image, Inputs, Login, Which, followed_branch
+from autonad.console import tell
 from autonad.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -70,12 +71,12 @@ def compile_(
         compile_pipeline(name, path, cluster)
         if image is not None:
             Package.load(str(path)).with_image(image).save(path)
-        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+        tell(f"{path}: {path.stat().st_size / 1000:.0f} kB")
         if kubernetes is not None:
             applied = path.with_suffix(".kubernetes.yaml")
             objects = as_objects(Package.load(str(path)), kubernetes, namespace)
             write_text_atomic(applied, yaml.safe_dump_all(objects, sort_keys=True))
-            print(f"{applied}: {applied.stat().st_size / 1000:.0f} kB")
+            tell(f"{applied}: {applied.stat().st_size / 1000:.0f} kB")
 
 
 @pipeline.command()
@@ -104,9 +105,9 @@ def run(
     if not here:
         server = login.server()
         run_id = server.run(package, given, name=title, experiment=experiment)
-        print(f"run {run_id} is started; in MLflow its execution is called {title}")
+        tell(f"run {run_id} is started; in MLflow its execution is called {title}")
         if caution := server.caution(run_id):
-            print(f"note: {caution}")
+            tell(f"note: {caution}")
         if wait:
             _wait(server, run_id, timeout)
         return
@@ -115,9 +116,9 @@ def run(
 
     image = image_of(package) if docker else None
     done = run_local(package, given, folder=output.absolute(), execution=title, retries=retries, image=image)
-    print(f"\n{done.folder}: execution {title}")
+    tell("", f"{done.folder}: execution {title}")
     if done.summary is not None:
-        print(done.summary)
+        tell(*done.summary.splitlines())
 
 
 @pipeline.command()
@@ -132,7 +133,7 @@ def upload(
     package = which.package()
     named = version or f"{datetime.datetime.now():%Y-%m-%d-%H%M%S}"
     found, added = login.server().upload(package, named)
-    print(f"pipeline {package.name} ({found}): version {added}")
+    tell(f"pipeline {package.name} ({found}): version {added}")
 
 
 @pipeline.command()
@@ -160,7 +161,7 @@ def schedule(
     given = inputs.arguments(package, here=False, branch=followed_branch(inputs.dataset, branch, fixed=fixed))
     named = name or package.name
     made = login.server().schedule(package, given, name=named, experiment=experiment, cron=cron)
-    print(f"schedule {made} of {package.name}: {cron}")
+    tell(f"schedule {made} of {package.name}: {cron}")
 
 
 @pipeline.command("list")
@@ -171,7 +172,7 @@ def list_(
     """List the newest runs of a cluster."""
     for found in login.server().runs(limit):
         now = f" ({found.now})" if found.now else ""
-        print(f"{found.run_id}  {found.state.lower():<10} {found.created[:19]}  {found.name}{now}")
+        tell(f"{found.run_id}  {found.state.lower():<10} {found.created[:19]}  {found.name}{now}")
 
 
 @pipeline.command("wait")
@@ -187,5 +188,5 @@ def wait_(
 
 
 def _wait(server: Kubeflow, run_id: str, timeout: float) -> None:
-    server.wait(run_id, timeout=timeout, tell=lambda state: print(f"   {state}", flush=True))
-    print(f"run {run_id} has succeeded")
+    server.wait(run_id, timeout=timeout, tell=lambda state: tell(f"   {state}"))
+    tell(f"run {run_id} has succeeded")

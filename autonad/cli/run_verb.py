@@ -11,6 +11,7 @@ import typer
 from autonad.cli.options import BudgetMs, Call, Classes, Format
 from autonad.cli.output_options import held
 from autonad.cli.text import interval
+from autonad.console import tell
 from autonad.errors import FaultyItems
 from autonad.report.units import percent
 
@@ -75,7 +76,7 @@ def run(
         )
     say_detectors(result.detectors)
     logged = "" if result.execution is None else f"; in MLflow: execution {result.execution}"
-    print(f"\ntook     {duration(sum(result.seconds.values()))}{logged}")
+    tell("", f"took     {duration(sum(result.seconds.values()))}{logged}")
     say_red_flags(context.red_flags)
     if result.faulty:
         raise FaultyItems(
@@ -87,16 +88,16 @@ def run(
 def say_detectors(detectors: Sequence[Designed]) -> None:
     """Print what was designed, and where it is."""
     for one in detectors:
-        print()
+        tell()
         if len(detectors) > 1:
-            print(one.name)
+            tell(one.name)
         _say_detector(one)
 
 
 def say_red_flags(lines: Sequence[str]) -> None:
     """Say once more, at the end, what makes the results doubtful."""
     if lines:
-        print("\nnot to be relied on:", *lines, sep="\n  ")
+        tell("", "not to be relied on:", *(f"  {line}" for line in lines))
 
 
 def _say_detector(one: Designed) -> None:
@@ -108,7 +109,7 @@ def _say_detector(one: Designed) -> None:
         ("latency", one.latency),
     ]
     for label, value in rows:
-        print(f"{label:<28}{value}")
+        tell(f"{label:<28}{value}")
     for label, sentence in (("rules of the line", one.told[0]), ("", one.told[-1])):
-        print(f"{label:<28}{sentence}")
-    print(f"\nreport   {one.report}\nmodel    {one.model}")
+        tell(f"{label:<28}{sentence}")
+    tell("", f"report   {one.report}", f"model    {one.model}")

@@ -9,6 +9,7 @@ import typer
 
 from autonad.cli.options import BudgetMs, Call, DatasetDir, PinDir
 from autonad.cli.output_options import ResumedOutput
+from autonad.console import tell
 from autonad.report.units import percent
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def search(
         )
     for one in (result, *result.others):
         _say_found(one)
-    print(f"{to.output}: {result.evaluations} architectures evaluated ({result.seconds:.0f} s)")
+    tell(f"{to.output}: {result.evaluations} architectures evaluated ({result.seconds:.0f} s)")
 
 
 def _say_found(found: SearchResult) -> None:
@@ -52,8 +53,8 @@ def _say_found(found: SearchResult) -> None:
     if found.measured_ms is not None:
         cost = f"{milliseconds(found.measured_ms)} measured ({cost})"
     cost += per_image(found.measured_ms or found.predicted_ms, found.tiles)
-    print(
+    tell(
         f"{found.folder}: architecture {found.key}, {found.parameters:,} parameters, inherited validation "
         f"mIoU {percent(found.miou)}, {cost}"
     )
-    print(f"  {found.reason}")
+    tell(f"  {found.reason}")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autonad import console
-from autonad.console import LONGEST_LINE, Console, duration, open_console, printable
+from autonad.console import LONGEST_LINE, Console, duration, open_console, printable, tell
 from autonad.training.resumable import _describe, _LastValidation
 
 Told = Callable[[], list[str]]
@@ -113,3 +113,15 @@ def test_columns_of_a_reported_line_stay(capsys: pytest.CaptureFixture[str]) -> 
     with open_console() as console:
         console.report("found    40 images of 20 parts")
     assert capsys.readouterr().out == "found    40 images of 20 parts\n"
+
+
+def test_a_result_is_as_many_lines_as_it_has_parts_whatever_names_are_in_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tell("", "runs/one: \x1b[2Jdone\nopen http://elsewhere", f"  {'n' * 5000} is in use")
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == ""
+    assert second == "runs/one: \\x1b[2Jdone open http://elsewhere"
+    assert third.startswith("  nnn")
+    assert third.endswith("is in use")
+    assert len(third) <= 302
