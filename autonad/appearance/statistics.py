@@ -21,6 +21,8 @@ BANDWIDTHS = (1.0, 4.0)  # squared, relative to the median squared distance
 SHRINKAGE = 0.1  # of a whitened view's spectrum towards its mean
 PENALTIES = (0.1, 1.0)  # of the ridge, relative to the mean eigenvalue
 CHUNK = 100_000  # labels (permutations × parts) that are worked on at once
+LEAST_LABELLINGS = 16  # at once, however many parts there are: features are then read once for all of these
+ROWS = 4096  # parts that are embedded at once
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,19 @@ def permute(
     labels = np.tile(in_batch, (permutations + 1, 1))
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
-        labels[1:, members] = rng.permuted(labels[1:, members], axis=1)
+        for some in _slices(1, len(labels), max(1, CHUNK // len(members))):
+            labels[some, members] = rng.permuted(labels[some, members], axis=1)
     return labels
 
 
 def chunks(labels: np.ndarray) -> Iterator[np.ndarray]:
-    """Labellings bool (P, n) in chunks that stay in the processor's cache."""
-    step = max(1, CHUNK // labels.shape[1])
-    for start in range(0, len(labels), step):
-        yield labels[start : start + step]
+    """Labellings bool (P, n) in chunks that stay in the processor's cache where there are few parts."""
+    for some in _slices(0, len(labels), max(LEAST_LABELLINGS, CHUNK // labels.shape[1])):
+        yield labels[some]
+
+
+def _slices(start: int, stop: int, step: int) -> Iterator[slice]:
+    return (slice(first, min(first + step, stop)) for first in range(start, stop, step))
 
 
 def mmd(view: View, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -196,13 +202,23 @@ def _embedding(features: np.ndarray) -> np.ndarray:
     """
     count = len(features)
     chosen = np.unique(np.linspace(0, count - 1, min(count, LANDMARKS)).astype(int))
-    points = features[chosen]
-    distances = _squared(features, points)
-    middle = float(np.median(distances[distances > 0])) if (distances > 0).any() else 1.0
-    kernel = np.mean([np.exp(-distances / (middle * width)) for width in BANDWIDTHS], axis=0)
-    values, vectors = np.linalg.eigh(kernel[chosen])
+    distances = np.empty((count, len(chosen)))
+    for some in _slices(0, count, ROWS):
+        distances[some] = _squared(features[some], features[chosen])
+    apart = distances[distances > 0]
+    middle = float(np.median(apart, overwrite_input=True)) if len(apart) else 1.0
+    del apart  # as large as the distances
+    values, vectors = np.linalg.eigh(_kernel(distances[chosen], middle))
     keep = np.flatnonzero(values > 1e-9 * values[-1])[-RANK:]
-    return kernel @ (vectors[:, keep] / np.sqrt(values[keep]))
+    basis = vectors[:, keep] / np.sqrt(values[keep])
+    embedded = np.empty((count, len(keep)))
+    for some in _slices(0, count, ROWS):
+        embedded[some] = _kernel(distances[some], middle) @ basis
+    return embedded
+
+
+def _kernel(distances: np.ndarray, middle: float) -> np.ndarray:
+    return np.mean([np.exp(-distances / (middle * width)) for width in BANDWIDTHS], axis=0)
 
 
 def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:

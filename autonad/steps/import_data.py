@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from autonad.config.context import Context
 from autonad.steps.audit_files import how_read, look_into_layout, write_audit
 from autonad.steps.dataset_result import DataResult, dataset_result, log_dataset
-from autonad.steps.step import begin
+from autonad.steps.step import begin, dataset_name
 
 if TYPE_CHECKING:
     from autonad.data.ingest.settings import PartOptions
@@ -54,7 +54,7 @@ def import_data(
         if report.recognised:
             context.console.report(f"format {report.recognised}")
         content = AuditContent(
-            output.name,
+            dataset_name(config, report.dataset),
             report.faults,
             report.images,
             report.expected,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from autonad.config import Config
 from autonad.config.context import Context
 from autonad.steps.audit_files import look_into_dataset, write_audit
-from autonad.steps.step import Step, begin
+from autonad.steps.step import Step, begin, dataset_name
 from autonad.tracking.tags import BATCH, FINGERPRINT, FINGERPRINT_BEFORE
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _write_audit(step: Step, folder: Path, report: IngestReport) -> Path:
     assert report.expected is not None
     manifest = report.dataset.manifest
     content = AuditContent(
-        f"batch {report.batch.name} of {folder.resolve().name}",
+        f"batch {report.batch.name} of {dataset_name(step.context.config, report.dataset)}",
         report.faults,
         report.images,
         report.expected,
