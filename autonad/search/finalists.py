@@ -10,6 +10,7 @@ import numpy as np
 
 from autonad.errors import SearchError
 from autonad.latency.significant import milliseconds
+from autonad.search.plain import is_plain
 from autonad.search.ranking import Evaluation, Ranking
 from autonad.space import Architecture
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 LEAST_REPEATS = 50
 # Where none of the finalists keeps the budget, at most so many times as many are measured.
 PATIENCE = 4
-# By so much less score than the best the supernet may have done an architecture of another resolution wrong.
+# By so much less score than the best the supernet may have done an architecture of another kind wrong.
 MARGIN = 0.03
 
 Learn = Callable[[Architecture], float]
@@ -28,11 +29,12 @@ Learn = Callable[[Architecture], float]
 
 
 def varied(ranked: Sequence[Evaluation], count: int, ranking: Ranking) -> list[Evaluation]:
-    """The same architectures with finalists of several resolutions first.
+    """The same architectures with finalists of several kinds first.
 
-    Architectures of one input scale and stem stride share weights that see the same details; between such
-    groups the supernet's ranking is the least certain. The best of each group that is at most `MARGIN` behind
-    take the first `count` places, groups in turn.
+    Architectures of one input scale and stem stride share weights that see the same details. Plain ones (see
+    `is_plain`) hardly ever were a path of the supernet's training: their weights have mostly learnt beside
+    other operators. Between such kinds the supernet's ranking is the least certain. The best of each kind
+    that is at most `MARGIN` behind take the first `count` places, kinds in turn.
 
     Args:
         ranked: Best first.
@@ -43,10 +45,11 @@ def varied(ranked: Sequence[Evaluation], count: int, ranking: Ranking) -> list[E
         return []
     least = ranking.score(ranked[0]) - MARGIN
     near = [one for one in ranked if ranking.feasible(one) and ranking.score(one) >= least]
-    groups: dict[tuple[float, int], list[Evaluation]] = {}
+    kinds: dict[tuple[float, int, bool], list[Evaluation]] = {}
     for one in near:
-        groups.setdefault((one.architecture.scale, one.architecture.stem_stride), []).append(one)
-    turns = [one for turn in range(len(near)) for group in groups.values() for one in group[turn : turn + 1]][
+        found = one.architecture
+        kinds.setdefault((found.scale, found.stem_stride, is_plain(found)), []).append(one)
+    turns = [one for turn in range(len(near)) for kind in kinds.values() for one in kind[turn : turn + 1]][
         :count
     ]
     # The supernet's order decides between those that learn equally well.

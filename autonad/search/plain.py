@@ -72,3 +72,9 @@ def _narrowing(space: SearchSpace, scale: float, stem_stride: int) -> Iterator[A
 
 def _nearest(choices: Sequence[float], wanted: float) -> float:
     return min(choices, key=lambda choice: abs(choice - wanted))
+
+
+def is_plain(architecture: Architecture) -> bool:
+    """Whether all blocks have one operator and kernel, and all edges one operator."""
+    mixers = {(block.operator, block.kernel) for stage in architecture.stages for block in stage.blocks}
+    return len(mixers) == 1 and len(set(architecture.edges)) == 1

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from autonad.errors import SearchError
 from autonad.latency.measure import Measurement
 from autonad.latency.target import Target
 from autonad.search.finalists import MARGIN, choose, measurer, varied
+from autonad.search.plain import is_plain, plain_networks
 from autonad.search.ranking import Evaluation, Ranking
 from autonad.space import Architecture, SearchSpace
 
@@ -108,3 +110,15 @@ def test_finalists_see_the_image_at_several_resolutions() -> None:
     assert order[4:] == [one for one in ranked if one not in first]
     far = [ranked[0], *(Evaluation(one.architecture, one.miou - MARGIN, 1.0) for one in ranked[1:])]
     assert varied(far, 4, ranking) == far, "a resolution that is far behind is not tried"
+
+
+def test_a_plain_network_is_a_finalist_where_it_is_near() -> None:
+    rng, edge = np.random.default_rng(1), SearchSpace.preset("edge")
+    plain = plain_networks(edge, lambda architecture: True)[0]
+    assert is_plain(plain)
+    drawn = [replace(edge.sample(rng), scale=plain.scale, stem_stride=plain.stem_stride) for _ in range(20)]
+    assert not any(map(is_plain, drawn))
+    ranked = [Evaluation(one, 0.8 - n / 10_000, 1.0) for n, one in enumerate(drawn)]
+    near, far = (Evaluation(plain, 0.8 - MARGIN * share, 1.0) for share in (0.9, 1.1))
+    assert varied([*ranked, near], 6, Ranking(0.0, 5.0))[:6] == [*ranked[:5], near]
+    assert varied([*ranked, far], 6, Ranking(0.0, 5.0)) == [*ranked, far]
