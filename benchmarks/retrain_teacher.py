@@ -41,7 +41,7 @@ def main() -> None:
     config, source = load_config(options.params, options.set or ()), Dataset.open(options.dataset)
     net, spec, _ = load_supernet(options.supernet)
     check_classes(source, spec, "the supernet")
-    middle = panel(net, spec)[2:]
+    middle = panel(net, spec)[1:-1]
     places = [(2 * index + 1) * len(middle) // (2 * options.count) for index in range(options.count)]
     for seed in range(options.seeds):
         for architecture, _ in (middle[place] for place in places):

@@ -1,8 +1,8 @@
 """Which sampler trains the better supernet in equal processor minutes?
 
 Trains a supernet per sampler and seed for as many epochs as so many minutes of processor time of one thread
-hold, then scores its two extremes and random architectures, stratified by
-cost, on the validation split with inherited weights. Judging takes none of the minutes.
+hold, then scores architectures from the whole range of FLOPs on the validation split with inherited weights.
+Judging takes none of the minutes.
 
 A sampler is written as NAME or NAME:key=value,key=value with keys of section `train_supernet`, for example
 sandwich:growth=0,teacher_share=0.5.
@@ -31,13 +31,15 @@ from autonad.data.loader import SegmentationData
 from autonad.detector.spec import DetectorSpec
 from autonad.evaluation.inherited import score
 from autonad.network import SuperNet
+from autonad.network.flops import architecture_flops
+from autonad.search.strata import Placed, stratified
 from autonad.space import Architecture
 from autonad.training.folders import load_supernet
 from autonad.training.inputs import evaluation_data
 from autonad.training.world import ALONE
 from benchmarks.equal_minutes import trained_supernet
 
-STRATA = 12  # random architectures that are scored beside the two extremes
+PANEL = 14  # architectures that are scored, the two extremes among them
 
 
 def main() -> None:
@@ -107,44 +109,32 @@ def run(options: argparse.Namespace, sampler: str, seed: int) -> dict[str, Any]:
         "mean": float(np.mean(mious)),
         "top": float(np.mean(sorted(mious)[-math.ceil(len(mious) / 4) :])),
         "smallest": mious[0],
-        "largest": mious[1],
+        "largest": mious[-1],
         "judged": judged,
     }
 
 
 def judge(net: SuperNet, validation: SegmentationData, spec: DetectorSpec) -> list[dict[str, Any]]:
-    """Inherited mIoU of the extremes and of random architectures from all ranges of cost."""
+    """Inherited mIoU of the panel."""
     return [
         {
             "key": architecture.key,
-            "megaflops": round(cost),
+            "megaflops": round(flops / 1e6),
             "miou": score(
                 partial(net, architecture=architecture), validation, classes=spec.classes, world=ALONE
             ).miou,
         }
-        for architecture, cost in panel(net, spec)
+        for architecture, flops in panel(net, spec)
     ]
 
 
-def panel(net: SuperNet, spec: DetectorSpec) -> list[tuple[Architecture, float]]:
-    """The extremes, then the middle one of each twelfth of random architectures in order of cost, MFLOPs."""
-    rng = np.random.default_rng(99)
-    drawn = [net.space.sample(rng) for _ in range(5 * STRATA)]
-    costs = [megaflops(net, architecture, spec.size) for architecture in drawn]
-    middle = [drawn[int(part[len(part) // 2])] for part in np.array_split(np.argsort(costs), STRATA)]
-    chosen = [net.space.smallest(), net.space.largest(), *middle]
-    return [(architecture, megaflops(net, architecture, spec.size)) for architecture in chosen]
+def panel(net: SuperNet, spec: DetectorSpec) -> list[Placed]:
+    """Architectures from the whole range of FLOPs; the first and the last are the space's extremes."""
 
+    def flops(architecture: Architecture) -> float:
+        return architecture_flops(architecture, net.num_classes, spec.size)
 
-def megaflops(net: SuperNet, architecture: Architecture, size: tuple[int, int]) -> float:
-    """Of a forward pass of one image, convolutions and matrix products counted, without computing it."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    from autonad.network import AutoNADNet
-
-    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        AutoNADNet(architecture, net.num_classes)(torch.empty(1, 3, *size))
-    return counter.get_total_flops() / 1e6
+    return stratified(net.space, flops, count=PANEL, sample=5 * PANEL, seed=99)
 
 
 def report(rows: list[dict[str, Any]]) -> None:

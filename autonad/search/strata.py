@@ -1,4 +1,4 @@
-"""Architectures from the whole range of latencies, to judge a supernet by."""
+"""Architectures from the whole range of what they cost, to judge a supernet by."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ FEWEST = 4
 
 
 class Placed(NamedTuple):
-    """An architecture and its predicted latency, ms."""
+    """An architecture and what it costs: its latency in ms, say."""
 
     architecture: Architecture
-    latency_ms: float
+    cost: float
 
 
 def stratified(
-    space: SearchSpace, predict: Callable[[Architecture], float], *, count: int, sample: int, seed: int
+    space: SearchSpace, cost_of: Callable[[Architecture], float], *, count: int, sample: int, seed: int
 ) -> list[Placed]:
-    """Evenly spaced quantiles of a large sample by latency, from its fastest to its slowest.
+    """Evenly spaced quantiles of a large sample by cost, from its cheapest to its dearest.
 
     Args:
         space: What to draw from; its smallest and its largest architecture are always in the sample.
-        predict: Latency of an architecture, ms.
+        cost_of: What an architecture costs.
         count: Architectures that are wanted; fewer where the sample has fewer different ones.
         sample: Architectures that are drawn.
         seed: Of the sample.
@@ -39,8 +39,8 @@ def stratified(
     rng = np.random.default_rng([seed, 7])
     drawn = [space.smallest(), space.largest(), *(space.sample(rng) for _ in range(sample))]
     different = {architecture.key: architecture for architecture in drawn}
-    placed = [Placed(architecture, predict(architecture)) for architecture in different.values()]
-    placed.sort(key=lambda one: (one.latency_ms, one.architecture.key))
+    placed = [Placed(architecture, cost_of(architecture)) for architecture in different.values()]
+    placed.sort(key=lambda one: (one.cost, one.architecture.key))
     if len(placed) < FEWEST:
         raise SearchError(
             f"a sample of {sample} from the search space holds {len(placed)} different architectures, of "
