@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from autonad.latency.target import Target
 
 LEAST_REPEATS = 50
+# Each finalist is measured so often, in turns: what else the machine does disturbs one visit, not all.
+VISITS = 3
 # Where none of the finalists keeps the budget, at most so many times as many are measured.
 PATIENCE = 4
 # By so much less score than the best the supernet may have done an architecture of another kind wrong.
@@ -72,7 +75,8 @@ def choose(
 
     Args:
         ranked: Best first.
-        measure: Runs an architecture on the target; None where this machine is another one.
+        measure: Runs an architecture on the target; of `VISITS` times the one in the middle counts. None
+            where this machine is another one.
         ranking: Its budget bounds the median; its score compares what was learnt.
         count: How many are measured whatever they take; None for all.
         learn: Trains an architecture for a while; None lets the supernet's order decide.
@@ -111,6 +115,7 @@ def _measured(
     """Figures of all that are measured, and those among the first `count` that keep the budget, or one."""
     rows: list[dict[str, Any]] = []
     kept: list[Evaluation] = []
+    visited = _visited(ranked[:count], measure)
     for number, finalist in enumerate(ranked):
         if number >= count:
             longer = float(np.median([_latency(row) / max(row["predicted_ms"], 1e-9) for row in rows]))
@@ -119,10 +124,26 @@ def _measured(
                 break
             if hopeless:
                 continue
-        rows.append(_row(finalist, None if measure is None else measure(finalist.architecture)))
+            visited |= _visited([finalist], measure)
+        rows.append(_row(finalist, visited.get(finalist.architecture.key)))
         if budget_ms is None or _latency(rows[-1]) <= budget_ms:
             kept.append(finalist)
     return rows, kept
+
+
+def _visited(
+    finalists: Sequence[Evaluation], measure: Callable[[Architecture], Measurement] | None
+) -> dict[str, Measurement]:
+    """Of each the visit with the median latency, by key; nothing where nothing can be measured."""
+    if measure is None:
+        return {}
+    visits: dict[str, list[Measurement]] = {one.architecture.key: [] for one in finalists}
+    for _ in range(VISITS):
+        for one in finalists:
+            visits[one.architecture.key].append(measure(one.architecture))
+    return {
+        key: sorted(found, key=lambda visit: visit.median_ms)[VISITS // 2] for key, found in visits.items()
+    }
 
 
 def _latency(row: dict[str, Any]) -> float:
@@ -163,6 +184,7 @@ def measurer(
         say: Receives why nothing is measured.
     """
     from autonad.latency.measure import measure_network
+    from autonad.network.onnx_bytes import module_to_onnx
 
     here = target.verify_here()
     if here is not None:
@@ -171,8 +193,14 @@ def measurer(
             "measured, the latency table decides"
         )
         return None
+
+    @cache
+    def network(architecture: Architecture) -> Any:
+        module = extract(architecture)
+        return module if target.runtime == "pytorch" else module_to_onnx(module, input_shape)
+
     return lambda architecture: measure_network(
-        extract(architecture),
+        network(architecture),
         target,
         input_shape=input_shape,
         warmup=warmup,

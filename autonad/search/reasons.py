@@ -37,7 +37,7 @@ class Reasons:
 
     Attributes:
         sentence: All of it, for people.
-        faster: The next one of the front that is faster; None if none is.
+        faster: The next one of the front that is faster and no better; None if none is.
         better: The next one of the front that is more accurate; None if none is.
         random_miou: Mean mIoU of the random architectures that take as long; None without any.
         random_count: How many these are.
@@ -74,7 +74,8 @@ def explain_choice(
     chosen = rows.iloc[0]
     miou, latency_ms = float(chosen["miou"]), float(chosen["latency_ms"])
     best = front(table)
-    faster = _neighbour(best[best["latency_ms"] < latency_ms].tail(1))
+    # A better one that is faster by the table did not keep the budget when it was measured.
+    faster = _neighbour(best[(best["latency_ms"] < latency_ms) & (best["miou"] <= miou)].tail(1))
     better = _neighbour(best[(best["latency_ms"] > latency_ms) & (best["miou"] > miou)].head(1))
     alike = table[
         (table["origin"] == "sample")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -175,11 +174,11 @@ def _both_sizes(inputs: SearchInputs, network: AutoNADNet) -> Mapping[Size, floa
 
 
 def _measurer(step: Step, inputs: SearchInputs, device: Device) -> Callable[[Architecture], Any] | None:
-    """Measures a network on a target, each once; None where this machine is another one."""
+    """Measures a network on a target; None where this machine is another one."""
     from autonad.search.finalists import measurer
 
     settings = step.context.config.profile_latency
-    measure = measurer(
+    return measurer(
         lambda architecture: inputs.net.extract(architecture).cpu(),
         device.target,
         input_shape=(1, 3, *inputs.spec.size),
@@ -187,4 +186,3 @@ def _measurer(step: Step, inputs: SearchInputs, device: Device) -> Callable[[Arc
         repeats=settings.repeats,
         say=step.console.report,
     )
-    return None if measure is None else cache(measure)

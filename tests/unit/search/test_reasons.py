@@ -41,6 +41,12 @@ def test_a_winner_that_is_not_the_first_says_that_measuring_decided() -> None:
     assert "kept the budget when measured" in why.sentence
 
 
+def test_one_that_is_better_and_faster_by_the_table_alone_is_no_alternative() -> None:
+    why = explain_choice(table([*ROWS, ("late", "mutation", 0.79, 1.99)], 2.0), "chosen", 2.0)
+    assert why.faster is not None
+    assert why.faster.key == "random1"
+
+
 def test_without_a_budget_none_is_spoken_of() -> None:
     rows = [("a", "sample", 0.8, 2.0), ("b", "sample", 0.7, 1.0)]
     sentence = explain_choice(table(rows), "b", None).sentence
