@@ -74,7 +74,7 @@ def explain_choice(
     chosen = rows.iloc[0]
     miou, latency_ms = float(chosen["miou"]), float(chosen["latency_ms"])
     best = front(table)
-    # A better one that is faster by the table did not keep the budget when it was measured.
+    # One that is faster by the table and better was refused: measured it was too slow, or it learnt worse.
     faster = _neighbour(best[(best["latency_ms"] < latency_ms) & (best["miou"] <= miou)].tail(1))
     better = _neighbour(best[(best["latency_ms"] > latency_ms) & (best["miou"] > miou)].head(1))
     alike = table[
