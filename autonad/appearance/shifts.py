@@ -142,6 +142,6 @@ def class_mix(
     m = int(parts.in_batch.sum())
     deviation = parts.shares.std(axis=0)
     varying = parts.shares[:, deviation > 0] / deviation[deviation > 0]
-    inside = labels @ varying
+    inside = np.concatenate([chunk @ varying for chunk in chunks(labels)])
     difference = inside / m - (varying.sum(axis=0) - inside) / (len(parts) - m)
     return ClassMix(p_value((difference**2).sum(axis=1)), reference, batch)
