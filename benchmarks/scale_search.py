@@ -8,14 +8,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from search_goals import SPACE, pricing
-
 from autonad.config import SearchConfig
 from autonad.search import Evaluation, Nsga2, evolve
 from autonad.search.goals import Goal
 from autonad.search.progress import generation_metrics
 from autonad.storage.journal import Journal
-from benchmarks.landscape import Landscape
+from benchmarks.landscape import SPACE, Landscape
+from benchmarks.search_goals import pricing
 
 
 def main() -> None:
