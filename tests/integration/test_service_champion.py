@@ -21,8 +21,8 @@ NAME = "autonad-steel-cpu"
 
 
 def promoted(registry: Registry, model: Path) -> Version:
-    example = np.zeros((1, 3, 64, 64), np.float32)
-    version = registry.add(NAME, {MODEL: model}, run_id=None, tags={}, example=example, classes=3)
+    example = png(np.zeros((64, 64, 3), np.uint8))
+    version = registry.add(NAME, {MODEL: model}, run_id=None, tags={}, example=example)
     registry.decide(version, promote=True, description="")
     return version
 
