@@ -29,7 +29,7 @@ from autonad.storage.store import Store
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
 FIGURES = ROOT / "runs/cluster-figures.jsonl"
-FIVE = {"profile-latency", "train-supernet", "search", "retrain", "evaluate"}
+SIX = {"profile-latency", "train-supernet", "search", "retrain", "evaluate", "fit-thresholds"}
 
 
 def tell(**figures: object) -> None:
@@ -46,7 +46,7 @@ def status(found: Run) -> str:
 def test_the_first_run_trains(trained: Run, backend: Backend) -> None:
     tell(test="train", seconds=trained.seconds, steps=trained.computed(), tasks=len(trained.tasks))
 
-    assert trained.tasks == {"prepare", *FIVE, "deliver", "close-run"}
+    assert trained.tasks == {"prepare", *SIX, "deliver", "close-run"}
     assert status(trained) == "FINISHED"
     assert trained.parent.info.run_name == "first-train"
     name = Path(backend.dataset).name
@@ -259,7 +259,7 @@ def test_an_edge_device_is_searched_for_with_its_kit(reused: Run, backend: Backe
     tell(test="kit", megabytes=size / 1e6, seconds=seconds, run_s=found.seconds)
 
     assert seen.strip() == "None"
-    assert found.tasks == {"prepare", *FIVE, "deliver", "close-run"} - {"train-supernet"}
+    assert found.tasks == {"prepare", *SIX, "deliver", "close-run"} - {"train-supernet"}
     assert status(found) == "FINISHED"
     (searched,) = [step for step in found.steps if step.data.tags.get("autonad.stage") == "search"]
     assert "edge" in found.page
