@@ -118,9 +118,16 @@ def network_run(network: bytes | Path | nn.Module, target: Target, shape: Sequen
         return onnx_run(network, target, shape)
     if target.runtime == "pytorch":
         return module_run(network, target, shape)
+    return onnx_run(as_the_runtime_takes_it(network, target, shape), target, shape)
+
+
+def as_the_runtime_takes_it(module: nn.Module, target: Target, shape: Sequence[int]) -> Any:
+    """A torch module for PyTorch as it is, for ONNX Runtime as the bytes of a file; see `measure_network`."""
+    if target.runtime == "pytorch":
+        return module
     from autonad.network.onnx_bytes import module_to_onnx
 
-    return onnx_run(module_to_onnx(network, shape), target, shape)
+    return module_to_onnx(module, shape)
 
 
 @contextlib.contextmanager

@@ -183,8 +183,7 @@ def measurer(
         repeats: Timed calls; at least `LEAST_REPEATS` are made.
         say: Receives why nothing is measured.
     """
-    from autonad.latency.measure import measure_network
-    from autonad.network.onnx_bytes import module_to_onnx
+    from autonad.latency.measure import as_the_runtime_takes_it, measure_network
 
     here = target.verify_here()
     if here is not None:
@@ -196,8 +195,7 @@ def measurer(
 
     @cache
     def network(architecture: Architecture) -> Any:
-        module = extract(architecture)
-        return module if target.runtime == "pytorch" else module_to_onnx(module, input_shape)
+        return as_the_runtime_takes_it(extract(architecture), target, input_shape)
 
     return lambda architecture: measure_network(
         network(architecture),

@@ -117,7 +117,7 @@ def test_told_to_end_their_run_is_killed_and_not_failed(chain, tmp_path, group):
         text=True,
         start_new_session=True,
     )
-    while not (tmp_path / "out/checkpoint/latest.json").exists():
+    while not (tmp_path / "supernet/checkpoint/latest.json").exists():
         assert process.poll() is None
         time.sleep(0.01)
     (os.killpg if group else os.kill)(process.pid, signal.SIGTERM)
