@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
@@ -29,8 +28,6 @@ R = TypeVar("R")
 # Set by torchrun; in it, a step has been started as often as it shall be.
 STARTED = "TORCHELASTIC_RUN_ID"
 SECONDS_TO_HEAR = 0.5
-# So long the others wait with an error to be ended: the first has it too, and a run in MLflow to close.
-SECONDS_TO_CLOSE = 30.0
 QUIETED = (
     "torch.distributed.elastic",
     "torch.distributed.elastic.agent.server.api",
@@ -220,8 +217,6 @@ def _work(
         return step(Context(config, execution, console), **options)
     except AutonadError as error:
         said.put(("error", (error,)))
-        if not started_first():
-            time.sleep(SECONDS_TO_CLOSE)
         raise
 
 

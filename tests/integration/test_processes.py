@@ -147,6 +147,7 @@ def test_a_mistake_is_one_line(chain, supernet, autonad, tmp_path):
     assert done.stderr.count("\n") == 1
     assert "it differs in seed (3 there, 5 now)" in done.stderr
     with sqlite3.connect(tmp_path / "mlflow.db") as store:
-        assert store.execute("select name, status from runs where name = 'train-supernet'").fetchall() == [
-            ("train-supernet", "FAILED")
+        # Refused before anything was logged: no run is left.
+        assert store.execute("select name, lifecycle_stage from runs").fetchall() == [
+            ("train-supernet", "deleted")
         ]
