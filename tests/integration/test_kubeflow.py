@@ -139,7 +139,9 @@ def test_another_target_searches_and_a_failing_step_fails_the_run_with_its_reaso
     assert output.splitlines()[-1].startswith("error: task search")
     parent = line.parent("third")
     assert parent.info.status == "FAILED"
-    assert parent.data.tags["autonad.failure"].startswith("search: SearchError: search.latency_budget_ms = 1e-06 cannot be kept")
+    assert parent.data.tags["autonad.failure"].startswith(
+        "search: SearchError: search.latency_budget_ms = 1e-06 cannot be kept"
+    )
     assert line.steps("third")["search"] == "FAILED"
 
 
