@@ -16,6 +16,7 @@ There is one slicing rule: a prefix along each channel axis (Eq. 28), the centre
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal, cast, get_args
 
@@ -57,37 +58,62 @@ def operator_of(architecture: Architecture, name: str) -> str | None:
     return None
 
 
-def take(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The slice of `tensor` with `shape`: a prefix along channel axes, the centre along spatial ones.
+def take(tensors: Sequence[Tensor], shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    """The slice of each tensor with its shape: a prefix along channel axes, the centre along spatial ones.
 
-    The last two axes of a tensor of three or more axes are spatial. The result is a view: gradients flow into
-    `tensor`.
+    The last two axes of a tensor of three or more axes are spatial. A tensor of that shape is taken as it is.
+    Slices are views, or, where gradients shall flow into the tensors, dense copies.
     """
-    if tuple(tensor.shape) == shape:
-        return tensor
-    num_channel_axes = tensor.ndim - 2 if tensor.ndim >= 3 else tensor.ndim
-    slices = []
-    for axis, (size, full) in enumerate(zip(shape, tensor.shape, strict=True)):
-        start = 0 if axis < num_channel_axes else (full - size) // 2
-        slices.append(slice(start, start + size))
-    if not (tensor.requires_grad and torch.is_grad_enabled()):
-        return tensor[tuple(slices)]
-    return cast("Tensor", _Slice.apply(tensor, tuple(slices)))
+    taken = list(tensors)
+    smaller = [place for place, tensor in enumerate(tensors) if tuple(tensor.shape) != shapes[place]]
+    whole = [tensors[place] for place in smaller]
+    slices = [_part(tensors[place].shape, shapes[place]) for place in smaller]
+    parts: Sequence[Tensor]
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in whole):
+        parts = cast("Sequence[Tensor]", _Slices.apply(slices, *whole))
+    else:
+        parts = [tensor[part] for tensor, part in zip(whole, slices, strict=True)]
+    for place, part in zip(smaller, parts, strict=True):
+        taken[place] = part
+    return taken
 
 
-class _Slice(torch.autograd.Function):
-    """A view along several axes whose gradient is written once; indexing writes one as large per axis."""
+def _part(full: Sequence[int], shape: Sequence[int]) -> tuple[slice, ...]:
+    """Where `shape` lies in a tensor of the shape `full`."""
+    num_channel_axes = len(full) - 2 if len(full) >= 3 else len(full)
+    starts = [0] * num_channel_axes
+    starts += [
+        (sides - size) // 2
+        for sides, size in zip(full[num_channel_axes:], shape[num_channel_axes:], strict=True)
+    ]
+    return tuple(slice(start, start + size) for start, size in zip(starts, shape, strict=True))
+
+
+class _Slices(torch.autograd.Function):
+    """Slices of many tensors at once; their gradients are written once, into one block of zeros.
+
+    Indexing writes a gradient as large as the tensor for every axis, and convolutions copy what is not dense,
+    forwards and backwards. A function for each tensor takes Python longer than all of that.
+    """
 
     @staticmethod
-    def forward(ctx: Any, tensor: Tensor, slices: tuple[slice, ...]) -> Tensor:
-        ctx.shape, ctx.slices = tensor.shape, slices
-        return tensor[slices]
+    def forward(ctx: Any, slices: Sequence[tuple[slice, ...]], *tensors: Tensor) -> tuple[Tensor, ...]:
+        ctx.slices, ctx.shapes = slices, [tensor.shape for tensor in tensors]
+        ctx.set_materialize_grads(False)
+        return tuple(tensor[part].contiguous() for tensor, part in zip(tensors, slices, strict=True))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        whole = gradient.new_zeros(ctx.shape)
-        whole[ctx.slices] = gradient
-        return whole, None
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        given = {place: gradient for place, gradient in enumerate(gradients) if gradient is not None}
+        sizes = [ctx.shapes[place].numel() for place in given]
+        block = next(iter(given.values())).new_zeros(sum(sizes))
+        whole = {
+            place: part.view(ctx.shapes[place]) for place, part in zip(given, block.split(sizes), strict=True)
+        }
+        torch._foreach_copy_(
+            [tensor[ctx.slices[place]] for place, tensor in whole.items()], list(given.values())
+        )
+        return None, *(whole.get(place) for place in range(len(gradients)))
 
 
 def covering(space: SearchSpace, sharing: Sharing = "classical") -> list[Architecture]:

@@ -70,14 +70,15 @@ class SuperNet(nn.Module):
         Raises:
             ArchitectureError: The architecture lies outside the space, or the images are too small.
         """
-        return functional_call(self._structure(architecture), self.weights(architecture), (images,))
+        # No two parameters of a network are one tensor.
+        network, weights = self._structure(architecture), self.weights(architecture)
+        return functional_call(network, weights, (images,), tie_weights=False)
 
     def weights(self, architecture: Architecture) -> dict[str, Tensor]:
-        """Parameter name → view into the store, for one architecture."""
-        return {
-            name: take(self.parameter_of(architecture, name, shape), shape)
-            for name, shape in self._shapes(architecture).items()
-        }
+        """Parameter name → its slice of the store, for one architecture; see `take`."""
+        shapes = self._shapes(architecture)
+        whole = [self.parameter_of(architecture, name, shape) for name, shape in shapes.items()]
+        return dict(zip(shapes, take(whole, list(shapes.values())), strict=True))
 
     def parameter_of(self, architecture: Architecture, name: str, shape: tuple[int, ...]) -> Tensor:
         """The store's tensor that holds the parameter `name` of an architecture, whole."""

@@ -165,10 +165,10 @@ def test_cross_stores_no_more_than_the_largest_network_and_its_alternatives():
 
 def test_take_is_a_view_prefix_and_centre():
     tensor = torch.arange(2 * 3 * 5 * 5.0).reshape(2, 3, 5, 5)
-    part = take(tensor, (1, 2, 3, 3))
+    part, whole = take([tensor, tensor], [(1, 2, 3, 3), (2, 3, 5, 5)])
     assert torch.equal(part, tensor[:1, :2, 1:4, 1:4])
     assert part.data_ptr() == tensor[0, 0, 1, 1:].data_ptr()
-    assert take(tensor, (2, 3, 5, 5)) is tensor
+    assert whole is tensor
 
 
 def test_the_covering_set_stays_small():
@@ -227,11 +227,22 @@ def test_the_seven_by_seven_bank_holds_the_three_by_three():
 
 def test_the_gradient_of_a_slice_is_that_of_indexing():
     torch.manual_seed(0)
-    own, indexed = (torch.randn(4, 6, 5, 5, generator=torch.manual_seed(1)).requires_grad_() for _ in "ab")
+    shapes = {"bank": (4, 6, 5, 5), "scale": (6,), "whole": (3, 2), "unused": (8, 8)}
+    own, indexed = (
+        {name: torch.full(shape, 2.0).requires_grad_() for name, shape in shapes.items()} for _ in "ab"
+    )
+    bank, scale, whole, unused = take(list(own.values()), [(2, 3, 3, 3), (3,), (3, 2), (4, 8)])
     weights = torch.randn(2, 3, 3, 3)
-    (take(own, (2, 3, 3, 3)) * weights).sum().backward()
-    (indexed[:2, :3, 1:4, 1:4] * weights).sum().backward()
-    assert torch.equal(own.grad, indexed.grad)
+
+    def loss(bank, scale, whole):
+        return (bank**2 * weights * scale.view(1, 3, 1, 1)).sum() + (whole**3).sum()
+
+    loss(bank, scale, whole).backward()
+    loss(indexed["bank"][:2, :3, 1:4, 1:4], indexed["scale"][:3], indexed["whole"]).backward()
+    for name in ("bank", "scale", "whole"):
+        assert torch.equal(own[name].grad, indexed[name].grad), name
+    assert unused.is_contiguous()
+    assert own["unused"].grad is None
 
 
 def test_a_path_is_built_without_drawing_or_storing_anything():
