@@ -15,6 +15,7 @@ from autonad.errors import StorageError
 from autonad.files import temporary_beside
 
 MASKS, OVERLAYS, PROBABILITIES = "masks", "overlays", "probabilities"
+SUFFIXES = {MASKS: "png", OVERLAYS: "jpg", PROBABILITIES: "png"}
 
 # Colours that people with any colour vision tell apart (Okabe and Ito), by class; they repeat.
 COLOURS = np.array(
@@ -54,31 +55,44 @@ class Outputs:
             detection: Of it.
 
         Raises:
-            StorageError: A file cannot be written.
+            StorageError: A file cannot be written, or would lie outside of the folder.
         """
         mask = Image.fromarray(detection.mask)
-        _save(self.folder / MASKS / f"{name}.png", lambda path: mask.save(path, "PNG", compress_level=1))
+        _save(self._path(MASKS, name), lambda path: mask.save(path, "PNG", compress_level=1))
         if detection.judgement.defects:
             drawn = overlay(image, detection)
-            _save(self.folder / OVERLAYS / f"{name}.jpg", lambda path: drawn.save(path, "JPEG", quality=90))
+            _save(self._path(OVERLAYS, name), lambda path: drawn.save(path, "JPEG", quality=90))
         else:
-            (self.folder / OVERLAYS / f"{name}.jpg").unlink(missing_ok=True)
+            self._path(OVERLAYS, name).unlink(missing_ok=True)
         if self.probabilities:
             grey = Image.fromarray(np.rint(detection.pixels.score * 255).astype(np.uint8))
-            _save(
-                self.folder / PROBABILITIES / f"{name}.png",
-                lambda path: grey.save(path, "PNG", compress_level=1),
-            )
+            _save(self._path(PROBABILITIES, name), lambda path: grey.save(path, "PNG", compress_level=1))
 
     def are_there(self, name: str) -> bool:
-        """Whether what `write` always writes is there."""
+        """Whether what `write` always writes is there.
+
+        Raises:
+            StorageError: It would lie outside of the folder.
+        """
         needed = [MASKS, *([PROBABILITIES] if self.probabilities else [])]
-        return all((self.folder / place / f"{name}.png").is_file() for place in needed)
+        return all(self._path(place, name).is_file() for place in needed)
 
     def remove(self, name: str) -> None:
         """Remove what was written of an image, if anything was."""
-        for place, suffix in ((MASKS, "png"), (OVERLAYS, "jpg"), (PROBABILITIES, "png")):
-            (self.folder / place / f"{name}.{suffix}").unlink(missing_ok=True)
+        if _leads_out(name):
+            return
+        for path in (self._path(place, name) for place in SUFFIXES):
+            # False too for a name that no file can have.
+            if os.path.isfile(path):
+                path.unlink(missing_ok=True)
+
+    def _path(self, place: str, name: str) -> Path:
+        if _leads_out(name):
+            raise StorageError(
+                f"results called {name!r} would lie outside of {self.folder}; choose another folder, or "
+                "delete it"
+            )
+        return self.folder / place / f"{name}.{SUFFIXES[place]}"
 
 
 def overlay(image: np.ndarray, detection: Detection) -> Image.Image:
@@ -116,6 +130,11 @@ def colour_of(value: int) -> tuple[int, int, int]:
     """The colour of a class, by its index; background is 0."""
     red, green, blue = COLOURS[(value - 1) % len(COLOURS)].tolist()
     return red, green, blue
+
+
+def _leads_out(name: str) -> bool:
+    """Whether a name is no path below a folder: a bucket has such keys, and a damaged list of results."""
+    return name.startswith("/") or ".." in name.split("/")
 
 
 def _around(inside: np.ndarray, stroke: int) -> np.ndarray:

@@ -147,6 +147,20 @@ def test_other_rules_judge_everything_again(model: Path, images: Path, tmp_path:
     assert sorted(path.name for path in (output / "overlays").rglob("*.jpg")) == ["c.jpg"]
 
 
+def test_a_list_of_results_that_names_other_files_removes_none(
+    model: Path, images: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    mine = save(tmp_path / "mine.png", surface())
+    run(model, images, output)
+    listed = output / "finished.jsonl"
+    listed.write_text(listed.read_text().replace('"output": "a"', f'"output": "{mine.with_suffix("")}"'))
+
+    run(model, images, output, probabilities=True)
+
+    assert mine.is_file()
+
+
 def test_results_inside_the_source_are_no_images(model: Path, images: Path) -> None:
     run(model, images, images / "results")
 
