@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from autonad.console import Console, shown
-from autonad.errors import AutonadError
+from autonad.errors import AutonadError, cause_of
 from autonad.service.monitoring import Monitor
 from autonad.service.served_model import Opening, ServedModel
 
@@ -59,11 +59,12 @@ class Reloading:
                 self._said = ""
                 return
             opened = self._opening.open()
-        except AutonadError as error:
-            if str(error) != self._said:
-                self._said = str(error)
+        except Exception as error:  # Whatever it is, the next look may find a model that can be used.
+            problem = str(error) if isinstance(error, AutonadError) else cause_of(error)
+            if problem != self._said:
+                self._said = problem
                 self._monitor.reloaded(False)
-                self._console.report(shown(f"the model in use stays: {error}"))
+                self._console.report(shown(f"the model in use stays: {problem}"))
             return
         self._current, self._opened, self._said = opened, stamp, ""
         self._monitor.model(opened.identity)

@@ -16,8 +16,9 @@ from autonad.data.single_image import image_reading
 from autonad.detector.engine import Detector
 from autonad.detector.rules import Rules
 from autonad.detector.session import OnnxNetwork
-from autonad.errors import ConfigError, ExportError
+from autonad.errors import AutonadError, ConfigError, ExportError, first_line
 from autonad.files import sha256_file
+from autonad.reading.bounds import folded
 from autonad.service.schemas import ModelIdentity
 
 REGISTERED = "models:/"
@@ -146,7 +147,7 @@ class Opening:
         """Open the model, and let it run once: the first request shall not wait.
 
         Raises:
-            ExportError: The model is no file of ours, or its output is not finite.
+            ExportError: The model is no file of ours, cannot run, or its output is not finite.
             ConfigError: The rules cannot be used, or the provider is not here.
             TrackingError: MLflow cannot be used.
         """
@@ -157,7 +158,15 @@ class Opening:
         spec = network.spec
         rules = network.rules if self.rules is None else Rules.load(self.rules, spec.classes)
         detector = Detector(network.forward, spec, rules.scaled(self.mm_per_pixel))
-        detector.detect(np.zeros((*spec.size, 3), dtype=np.uint8))
+        try:
+            detector.detect(np.zeros((*spec.size, 3), dtype=np.uint8))
+        except AutonadError:
+            raise
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own.
+            raise ExportError(
+                f"{self.source.name} can be opened, but cannot run ({folded(first_line(error))}); free some "
+                "memory, or use another model"
+            ) from error
         key = str(network.told.get("architecture_key", ""))
         identity = ModelIdentity(key=key, sha256=digest, version=self.source.version(stamp))
         return ServedModel(detector, identity, image_reading(spec.reading))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
@@ -12,6 +13,7 @@ from dark_detector import dark_spec, export_dark, surface
 from live_service import live, png, service_of
 
 from autonad.console import Console
+from autonad.detector.session import OnnxNetwork
 from autonad.errors import ConfigError, ExportError, TrackingError
 from autonad.service.monitoring import Monitor
 from autonad.service.reloading import Reloading
@@ -134,6 +136,49 @@ def test_a_registry_that_fails_once_is_asked_again(dark_model: Path, other: Path
     followed.look()
 
     assert followed.current.identity.version == "2"
+
+
+def test_a_full_disk_leaves_the_model_and_is_looked_past(dark_model: Path, other: Path) -> None:
+    files, version, full, said = {"1": dark_model, "2": other}, ["1"], [False], []
+
+    def fetch(number: str, folder: Path) -> Path:
+        if full[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return Path(shutil.copy(files[number], folder / "model.onnx"))
+
+    source, monitor = RegisteredSource("models:/steel@champion", lambda: version[0], fetch), Monitor()
+    followed = Reloading(Opening(source), monitor, Console(said.append), seconds=60)
+    version[0], full[0] = "2", True
+    for _ in range(3):
+        followed.look()
+    assert followed.current.identity.version == "1"
+    assert said == ["the model in use stays: No space left on device"]
+    assert 'autonad_reloads_total{outcome="failed"} 1.0' in monitor.text().decode()
+    full[0] = False
+    followed.look()
+
+    assert followed.current.identity.version == "2"
+
+
+def test_a_model_that_opens_but_cannot_run_is_refused(
+    dark_model: Path, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, said = tmp_path / "model.onnx", []
+    shutil.copyfile(dark_model, model)
+    followed, _ = reloading(model, said)
+    old = followed.current
+
+    def refuse(self: OnnxNetwork, images: object) -> None:
+        raise RuntimeError("[ONNXRuntimeError] : 6 : Failed to allocate memory")
+
+    monkeypatch.setattr(OnnxNetwork, "forward", refuse)
+    replace(model, other)
+    followed.look()
+
+    assert followed.current is old
+    assert "cannot run ([ONNXRuntimeError] : 6 : Failed to allocate memory); free some" in said[0]
+    with pytest.raises(ExportError, match="cannot run"):
+        reloading(model, [])
 
 
 def test_while_models_change_every_request_is_answered(dark_model: Path, other: Path, tmp_path: Path) -> None:
