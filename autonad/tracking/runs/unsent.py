@@ -1,7 +1,8 @@
 """What a server did not take: kept on disk per run, and sent by the next step that reaches the server.
 
 `mlflow-unsent/<run id>.jsonl` holds metrics (see `metric_queue`), `<run id>.later.jsonl` tags and how the
-run ended, one JSON object per line. Sending a line twice does no harm: MLflow keeps one of equal metrics.
+run ended, one JSON object per line. While they are sent they are called `.sending`; what a kill left under
+that name is sent again. Sending a line twice does no harm: MLflow keeps one of equal metrics.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from autonad.errors import BusyError, StorageError
+from autonad.locks import exclusive
 from autonad.reading.bounds import Unreadable, parse_json
 from autonad.reading.shape_checks import Shape, check_shape
 from autonad.tracking.connection import FAILURES, Metric, MlflowClient, MlflowException, RunTag
@@ -19,6 +22,7 @@ from autonad.tracking.runs.metric_queue import Point, read_points
 
 BATCH = 1000  # MLflow's limit per request
 TAG, END = "tag", "end"
+WAITING, SENDING = ".jsonl", ".sending"
 
 
 def keep(unsent: Path, run_id: str, line: dict[str, Any]) -> None:
@@ -54,10 +58,23 @@ def replay(
         warn: Told what was sent, and what still cannot be.
         run_id: Whose; None for everybody's.
     """
-    for path in sorted(unsent.glob(f"{run_id or '*'}.*jsonl")):
-        owner = path.name.split(".")[0]
-        # Whoever renames it first sends it; a step of that run that still lives writes a new file if need be.
-        claimed = path.with_suffix(".sending")
+    files = [path for path in unsent.glob(f"{run_id or '*'}.*") if path.suffix in (WAITING, SENDING)]
+    for owner in sorted({path.name.split(".")[0] for path in files}):
+        try:
+            with exclusive(unsent / owner, f"what waits of run {owner}"):
+                _replay_run(client, unsent, owner, warn)
+        except (BusyError, StorageError, OSError):
+            continue  # another process sends it, or the disk takes nothing; it waits on
+    with suppress(OSError):  # others wait
+        unsent.rmdir()
+
+
+def _replay_run(client: MlflowClient, unsent: Path, owner: str, warn: Callable[[str], None]) -> None:
+    """Send what waits of one run; nobody else does meanwhile, but a step that lives may write more of it."""
+    for left in unsent.glob(f"{owner}.*{SENDING[1:]}"):
+        _put_back(left, left.with_suffix(WAITING))
+    for path in sorted(unsent.glob(f"{owner}.*{WAITING[1:]}")):
+        claimed = path.with_suffix(SENDING)
         try:
             path.rename(claimed)
         except OSError:
@@ -71,8 +88,6 @@ def replay(
             continue
         claimed.unlink(missing_ok=True)
         warn(f"sent {count} entries of run {owner} that had waited in {path}")
-    if unsent.is_dir() and not any(unsent.iterdir()):
-        unsent.rmdir()
 
 
 def _send_file(client: MlflowClient, run_id: str, path: Path) -> int:
@@ -101,5 +116,5 @@ def _objects(path: Path) -> list[dict[str, Any]]:
 def _put_back(claimed: Path, path: Path) -> None:
     content = claimed.read_bytes()
     with path.open("ab") as file:
-        file.write(content)
+        file.write(b"\n" * (file.tell() > 0) + content)  # a kill may have torn the last line there
     claimed.unlink()
