@@ -108,12 +108,7 @@ class Keeper:
         # A heap; what has no size any more was given up.
         self._surest: list[tuple[int, str]] = []
         self._contents: set[str] = set()
-        try:
-            stamps = self._place.stamps()
-        except OSError as error:
-            raise StorageError(
-                f"{settings.location} cannot be listed: {error.strerror or error}; choose a folder that can"
-            ) from error
+        stamps = self._place.stamps()
         for path, stamp in stamps.items():
             known = KeptName.parse(path.removeprefix(f"{IMAGES}/")) if path.startswith(f"{IMAGES}/") else None
             if known is not None:

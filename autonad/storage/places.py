@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +13,9 @@ from typing import NamedTuple, Protocol
 
 from autonad.errors import StorageError
 from autonad.files import write_atomic, write_text_atomic
+
+# Removed meanwhile, or a link to nowhere.
+_NO_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 
 class Stamp(NamedTuple):
@@ -20,7 +26,7 @@ class Stamp(NamedTuple):
 
 
 class Place(Protocol):
-    """Files by name, somewhere else."""
+    """Files by name, somewhere else. Whatever it refuses is a StorageError."""
 
     def names(self) -> list[str]:
         """What there is."""
@@ -54,7 +60,7 @@ class _Folder:
         self._root = root
 
     def names(self) -> list[str]:
-        return [file.relative_to(self._root).as_posix() for file in self._root.rglob("*") if file.is_file()]
+        return list(self.stamps())
 
     def get(self, names: Iterable[str], folder: Path) -> None:
         for name in names:
@@ -67,20 +73,46 @@ class _Folder:
         write_text_atomic(self._root / name, text)
 
     def read(self, name: str) -> str | None:
-        path = self._root / name
-        return path.read_text() if path.is_file() else None
+        try:
+            return (self._root / name).read_text()
+        except OSError as error:
+            if error.errno in _NO_FILE | {errno.EISDIR}:
+                return None
+            raise _refused("read", error) from error
 
     def stamps(self) -> dict[str, Stamp]:
-        known = {name: (self._root / name).stat() for name in self.names()}
-        return {name: Stamp(found.st_mtime, found.st_size) for name, found in known.items()}
+        found = {}
+        for folder, _, files in os.walk(self._root, onerror=self._pass_over):
+            for path in (Path(folder, file) for file in files):
+                try:
+                    about = path.stat()
+                except OSError as error:
+                    self._pass_over(error)
+                    continue
+                if stat.S_ISREG(about.st_mode):
+                    name = path.relative_to(self._root).as_posix()
+                    found[name] = Stamp(about.st_mtime, about.st_size)
+        return found
 
     def remove(self, names: Iterable[str]) -> None:
         for name in names:
-            (self._root / name).unlink(missing_ok=True)
+            try:
+                (self._root / name).unlink(missing_ok=True)
+            except OSError as error:
+                raise _refused("removed", error) from error
             for folder in (self._root / name).parents:
-                if folder == self._root.parent or not folder.is_dir() or any(folder.iterdir()):
+                if folder == self._root.parent:
                     break
-                folder.rmdir()
+                try:
+                    folder.rmdir()
+                except OSError:
+                    break  # there is something in it, or it has to stay
+
+    def _pass_over(self, error: OSError) -> None:
+        """Leave out what vanished, and folders of others, such as lost+found on a volume."""
+        of_others = error.errno == errno.EACCES and error.filename != str(self._root)
+        if error.errno not in _NO_FILE and not of_others:
+            raise _refused("listed", error) from error
 
 
 class _Bucket:
@@ -138,3 +170,9 @@ class _Bucket:
 
 def _copy(source: Path, target: Path) -> None:
     write_atomic(target, lambda temporary: shutil.copyfile(source, temporary))
+
+
+def _refused(what: str, error: OSError) -> StorageError:
+    return StorageError(
+        f"{error.filename} cannot be {what}: {error.strerror}; check the volume and its permissions"
+    )

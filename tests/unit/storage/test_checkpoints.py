@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from servers import Wire
@@ -107,6 +112,98 @@ def test_a_copy_that_cannot_be_removed_is_told_and_ends_nothing(
 
     assert len(told) == 1
     assert "remove it by hand" in told[0]
+
+
+def refusing(number: int, at: Path) -> Callable[..., None]:
+    """A call of the operating system that fails."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(at))
+
+    return refuse
+
+
+def test_a_volume_that_refuses_is_told_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    write(tmp_path / "first", 1)
+    mirror(str(tmp_path / "volume"), tmp_path / "first").push()
+    shutil.rmtree(tmp_path / "first" / "checkpoint" / "step-1")
+    monkeypatch.setattr(os, "unlink", refusing(errno.EROFS, tmp_path / "volume" / "file"))
+    sender = mirror(str(tmp_path / "volume"), tmp_path / "first", told)
+    sender.push()
+    sender.remove()
+
+    assert len(told) == 2
+    assert all("volume/file cannot be removed: Read-only file system; check" in line for line in told)
+    assert "the work goes on" in told[0]
+    assert "remove it by hand" in told[1]
+
+
+def test_a_volume_that_fails_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "first", 1)
+    place = place_at(str(tmp_path / "first"))
+    assert place.read("checkpoint") is None
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", refusing(errno.EIO, tmp_path / "first"))
+        with pytest.raises(StorageError, match="first cannot be listed: Input/output error"):
+            place.names()
+    monkeypatch.setattr("io.open", refusing(errno.EIO, tmp_path / "first" / "log"))
+    with pytest.raises(StorageError, match="log cannot be read: Input/output error"):
+        place.read("log")
+
+
+def test_folders_of_others_on_a_volume_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "first", 1)
+    (tmp_path / "first" / "lost+found").mkdir()
+    scandir, closed = os.scandir, str(tmp_path / "first" / "lost+found")
+
+    def listed(path: Any) -> Any:
+        if str(path) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), closed)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", listed)
+    assert set(place_at(str(tmp_path / "first")).names()) == set(content(tmp_path / "first"))
+    closed = str(tmp_path / "first")
+    with pytest.raises(StorageError, match="Permission denied"):
+        place_at(closed).names()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("call", ["stat", "scandir"])
+def test_what_is_removed_while_it_is_listed_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, moment: str
+) -> None:
+    """Another step ends and drops its copy, before or after the operating system is asked about it."""
+    for seed in (1, 2):
+        write(tmp_path / str(seed), seed)
+        mirror(str(tmp_path / "volume"), tmp_path / str(seed), owner=f"run-{seed}", seed=seed).push()
+    going = next((tmp_path / "volume").rglob("step-1"))
+    asked, files = getattr(os, call), [going / "model"]
+    place = files[0] if call == "stat" else going
+
+    def remove() -> None:
+        while files:
+            files.pop().unlink()
+            going.rmdir()
+
+    def meanwhile(path: Any, *rest: Any, **options: Any) -> Any:
+        concerned = Path(path) == place
+        if concerned and moment == "before":
+            remove()
+        answer = asked(path, *rest, **options)
+        if concerned:
+            remove()
+        return answer
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, meanwhile)
+        copies = CheckpointCopies(str(tmp_path / "volume")).all()
+
+    assert {copy.owner for copy in copies} == {"run-1", "run-2"}
+    assert not files
 
 
 def test_runs_of_another_identity_never_meet(location: str, tmp_path: Path) -> None:
