@@ -21,7 +21,7 @@ import pandas as pd
 
 from autonad.data.dataset import CLASSES, MANIFEST, NEXT_CLASSES, read_about
 from autonad.data.ingest.quarantine import QUARANTINE
-from autonad.data.ingest.staging import FOLDER
+from autonad.data.ingest.staging import FOLDER, linked
 from autonad.errors import DatasetError, StorageError
 from autonad.files import cell, read_json, remove_leftovers, sha256_file, write_atomic, write_json
 from autonad.reading.bounds import folded
@@ -166,9 +166,7 @@ def _link(root: Path, added: Mapping[str, str]) -> None:
     for place, waiting in added.items():
         target, source = root / _inside(place), root / _inside(waiting)
         with suppress(FileExistsError):
-            try:
-                os.link(source, target)
-            except (PermissionError, NotImplementedError):  # file systems without hard links
+            if not linked(source, target):
                 write_atomic(target, partial(shutil.copyfile, source))
 
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterable
@@ -21,6 +22,8 @@ from autonad.storage.source import Entry
 FOLDER = ".ingest"
 # Files that have not arrived are links to an empty one; file systems allow some 32,000 links of a file.
 _LINKS = 30_000
+# What file systems without hard links say: exFAT, SMB, many of FUSE.
+_NO_LINKS = {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 class Staging:
@@ -99,7 +102,8 @@ class Staging:
                     if empty is None or number % _LINKS == 0:
                         empty = self.made / f"empty-{number}"
                         empty.touch()
-                    os.link(empty, path)
+                    if not linked(empty, path):
+                        path.touch(exist_ok=False)
             except (FileExistsError, NotADirectoryError, IsADirectoryError):
                 faults.append(
                     Fault(
@@ -118,3 +122,18 @@ class Staging:
             return dict(read_json(self._listing, "the listing"))
         except (StorageError, ValueError, TypeError):
             return {}
+
+
+def linked(source: Path, target: Path) -> bool:
+    """Give a file a second name; False on a file system where no file has two.
+
+    Raises:
+        OSError: The second name is taken, or the disk refuses.
+    """
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return False
+    return True

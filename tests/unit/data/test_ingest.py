@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ from autonad.data.dataset import UNLABELLED, Dataset
 from autonad.data.ingest.extending import IngestReport, ingest_batch
 from autonad.data.ingest.settings import IngestSettings, PartOptions
 from autonad.data.writer import DatasetWriter
-from autonad.errors import DatasetError
+from autonad.errors import DatasetError, StorageError
 from autonad.storage.folder import FolderSource
 
 DAY = datetime.date(2025, 3, 1)
@@ -104,7 +105,43 @@ def contents(root: Path) -> dict[str, bytes]:
     return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
+def without_links(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """A file system on which no file has two names."""
+
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError(number, os.strerror(number), str(source), None, str(target))
+
+    monkeypatch.setattr(os, "link", refuse)
+
+
 # -- adding ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_without_hard_links_gets_the_same_dataset(
+    dataset: Path, batch: Batch, make_texture: Texture, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    for name, value in (("a", 1), ("b", 2)):
+        batch.image(f"{name}.png", make_texture(50 + value))
+        batch.mask(f"crack/{name}.png", patch(255))
+    copy = Path(shutil.copytree(dataset, dataset.with_name("copy")))
+    ingest(dataset, batch)
+    without_links(monkeypatch, number)
+    ingest(copy, batch)
+
+    assert contents(copy) == contents(dataset)
+
+
+def test_a_disk_that_refuses_a_link_is_named(
+    dataset: Path, batch: Batch, make_texture: Texture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch.image("a.png", make_texture(50))
+    before = contents(dataset)
+    without_links(monkeypatch, errno.ENOSPC)
+
+    with pytest.raises(StorageError, match="No space left on device; free"):
+        ingest(dataset, batch)
+    assert {name: content for name, content in contents(dataset).items() if name in before} == before
 
 
 def test_a_batch_is_added_and_the_old_rows_stay(dataset: Path, batch: Batch, make_texture: Texture) -> None:
