@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from autonad.console import shown
 from autonad.files import write_text_atomic
 from autonad.report.compared import FIGURES, Change, Compared, Paired, changed_params, changes, paired
 from autonad.report.drawing import describe as describe_architecture
@@ -36,10 +37,11 @@ def text_table(runs: Sequence[Compared]) -> str:
         ]
         for run in runs
     ]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    table = [[shown(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (header, *rows)
+        for row in table
     ]
     return "\n".join(lines)
 

@@ -76,6 +76,16 @@ def test_the_table_holds_one_line_per_run_and_the_exported_latency() -> None:
     assert set(second.split()) >= {"tuesday", "–"}
 
 
+def test_names_do_nothing_to_the_terminal_and_columns_stay_in_line() -> None:
+    evil = "\x1b]0;owned\x07\x1b[2J\nmonday\u202e"
+    lines = text_table([run(evil), run("tuesday", 1)]).splitlines()
+
+    assert len(lines) == 3
+    assert all(line.isprintable() for line in lines)
+    assert r"\x1b]0;owned\x07\x1b[2J\nmonday\u202e" in lines[1]
+    assert len({line.index(found) for line, found in zip(lines, ("Test", "81.2", "81.2"), strict=True)}) == 1
+
+
 def test_the_latency_of_the_search_counts_where_nothing_was_exported() -> None:
     metrics = {"search": {"latency/p50_ms": 9.0}}
     assert "9.00 ms" in text_table([run("a"), run("b", metrics=metrics)]).splitlines()[2]
