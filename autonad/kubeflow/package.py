@@ -236,6 +236,7 @@ _KINDS: dict[str, Any] = {
     "STRING": str,
     "NUMBER_INTEGER": int,
     "NUMBER_DOUBLE": (int, float),
+    "BOOLEAN": bool,
     "STRUCT": dict,
     "LIST": list,
 }
@@ -251,7 +252,8 @@ def _typed(name: str, kind: str, value: Any) -> Any:
             raise ConfigError(
                 f"parameter {name}: {quoted(value)} cannot be read as YAML ({error})"
             ) from error
-    if not isinstance(value, _KINDS[kind]) or isinstance(value, bool):
+    # A bool of Python is an int too.
+    if not isinstance(value, _KINDS[kind]) or isinstance(value, bool) != (kind == "BOOLEAN"):
         needed = kind.lower().replace("_", " ").replace("struct", "mapping")
         raise ConfigError(f"parameter {name} is {quoted(value)}; it needs a {needed}")
     return float(value) if kind == "NUMBER_DOUBLE" else value

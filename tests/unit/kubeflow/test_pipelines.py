@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -16,7 +16,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from autonad import __version__
 from autonad.errors import ConfigError
 from autonad.kubeflow.manifests import as_objects
-from autonad.kubeflow.package import PIPELINES, Package
+from autonad.kubeflow.package import PIPELINES, Package, ParameterFile
 from autonad.steps.resources import PodResources
 from pipelines.cluster import ADDRESS, SECRET_KEYS, Cluster
 from pipelines.compile import compile_pipeline, file_name
@@ -372,6 +372,37 @@ def test_a_file_that_is_no_pipeline_is_one_line(tmp_path: Path, content: bytes, 
     assert str(path) in message
     assert message.isprintable()
     assert len(message) <= 300 + len(str(path))
+
+
+def test_a_pipeline_of_ones_own_may_have_every_type_of_parameter() -> None:
+    known = Package.load("retrain")
+    types = get_args(ParameterFile.model_fields["parameterType"].annotation)
+    parameters = {kind.lower(): {"parameterType": kind} for kind in types}
+    package = Package(
+        {**known.spec, "root": {"inputDefinitions": {"parameters": parameters}}}, known.platform
+    )
+    given = {
+        "string": "true",
+        "number_integer": "3",
+        "number_double": "2",
+        "boolean": "true",
+        "struct": "{a: 1}",
+        "list": "[1]",
+    }
+    typed = package.arguments(given)
+
+    assert typed == {
+        "string": "true",
+        "number_integer": 3,
+        "number_double": 2.0,
+        "boolean": True,
+        "struct": {"a": 1},
+        "list": [1],
+    }
+    assert typed["boolean"] is package.arguments(typed)["boolean"] is True
+    for name, value in (("boolean", "1"), ("boolean", "maybe"), ("number_integer", "true"), ("list", "true")):
+        with pytest.raises(ConfigError, match="it needs a "):
+            package.arguments({name: value})
 
 
 def test_arguments_from_a_command_line_get_their_types() -> None:
