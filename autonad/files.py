@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp", re.DOTALL)
+_LONGEST_START = 200  # bytes of a name that its temporary file begins with; most file systems take 255
 # The mask can only be read by setting it, which is not safe once threads run.
 _UMASK = os.umask(0o022)
 os.umask(_UMASK)
@@ -62,7 +63,9 @@ def temporary_beside(path: Path) -> Path:
     Raises:
         OSError: The folder is missing or refuses.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    # A name may be as long as a file system takes, and has to leave room for what is added.
+    start = os.fsdecode(os.fsencode(path.name)[:_LONGEST_START])
+    temporary = path.with_name(f".{start}.{secrets.token_hex(8)}.tmp")
     os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666))
     return temporary
 

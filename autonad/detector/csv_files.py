@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from autonad.errors import StorageError
 from autonad.files import cell, write_atomic
@@ -50,7 +50,7 @@ class CsvFiles:
             csv.writer(text, lineterminator="\n").writerows(map(guarded, some))
             try:
                 if len(self._files) <= number:
-                    self._files += (path.open("a", encoding="utf-8", newline=""),)
+                    self._files += (_opened(path, "a"),)
                 self._files[number].write(text.getvalue())
                 self._files[number].flush()
             except OSError as error:
@@ -69,10 +69,7 @@ class CsvFiles:
         self._close()
 
         def fill(first: Path, second: Path) -> None:
-            with (
-                first.open("w", encoding="utf-8", newline="") as rows,
-                second.open("w", encoding="utf-8", newline="") as more,
-            ):
+            with _opened(first, "w") as rows, _opened(second, "w") as more:
                 _fill(rows, more, entries)
 
         write_atomic(verdicts, lambda first: write_atomic(defects, lambda second: fill(first, second)))
@@ -97,6 +94,11 @@ def verdict_row(entry: dict[str, Any]) -> Sequence[Any]:
         *(entry["image"], entry["verdict"], entry["problem"] or entry["reason"]),
         *(total_of(entry), len(entry["defects"]), entry["too_small"], height, width, mask),
     )
+
+
+def _opened(path: Path, mode: Literal["a", "w"]) -> TextIO:
+    """A table to write to; names of files that are no text are escaped in it."""
+    return path.open(mode, encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def defect_rows(entry: dict[str, Any]) -> list[Sequence[Any]]:

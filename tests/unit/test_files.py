@@ -11,7 +11,15 @@ import pytest
 
 from autonad import files
 from autonad.errors import StorageError
-from autonad.files import read_json, write_atomic, write_bytes_atomic, write_json, write_text_atomic
+from autonad.files import (
+    read_json,
+    remove_leftovers,
+    temporary_beside,
+    write_atomic,
+    write_bytes_atomic,
+    write_json,
+    write_text_atomic,
+)
 
 FULL = Path("/dev/full")
 
@@ -118,6 +126,15 @@ def test_temporary_names_are_new_each_time(tmp_path: Path) -> None:
     for _ in range(20):
         write_atomic(tmp_path / "file", lambda temporary: seen.add(temporary.name))
     assert len(seen) == 20
+
+
+@pytest.mark.parametrize("name", ["a" * 251 + ".png", "ä" * 125 + ".png"])
+def test_a_name_as_long_as_a_file_system_takes_is_written(tmp_path: Path, name: str) -> None:
+    write_text_atomic(tmp_path / name, "whole")
+    assert (tmp_path / name).read_text() == "whole"
+    temporary_beside(tmp_path / name)
+    remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_only_leftovers_of_ours_are_removed(tmp_path: Path) -> None:

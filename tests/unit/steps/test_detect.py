@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import shutil
 import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -192,6 +193,18 @@ def test_bad_images_are_named_and_the_rest_is_done(model: Path, images: Path, tm
     assert "is empty" in bad["empty.jpg"]
     (images / "cut.png").write_bytes(whole)
     assert run(model, images, tmp_path / "out").verdicts == {"NG": 1}
+
+
+def test_names_that_are_no_text_or_very_long_are_names_too(model: Path, images: Path, tmp_path: Path) -> None:
+    names = [os.fsencode("plain.png"), b"caf\xe9.png", b"l" * 250 + b".png"]
+    source = tmp_path / "named"
+    source.mkdir()
+    for name in names:
+        shutil.copy(images / "a.png", os.fsencode(source) + b"/" + name)
+    run(model, source, tmp_path / "out")
+    listed = {row["image"] for row in table(tmp_path / "out" / "verdicts.csv")}
+    assert listed == {"plain.png", "caf\\udce9.png", "l" * 250 + ".png"}
+    assert len(list((tmp_path / "out" / "masks").iterdir())) == 3
 
 
 def test_pictures_that_are_not_read_are_named_and_other_files_counted(
