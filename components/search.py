@@ -33,6 +33,7 @@ def search(
             output=Path(found.path),
             resume="or-restart",
             checkpoints=checkpoints,
+            keeps_copy=True,
         )
         display.show_page(Path(found.path) / "pareto.html", pareto)
     for one in (result, *result.others):

@@ -28,6 +28,7 @@ def train_supernet(
             output=Path(supernet.path),
             resume="or-restart",
             checkpoints=checkpoints,
+            keeps_copy=True,
         )
     display.show_figures(metrics, panel_miou=found.miou, parameters=found.parameters, seconds=found.seconds)
     display.show_red_flags(metrics, found.red_flags)

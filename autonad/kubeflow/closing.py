@@ -86,6 +86,8 @@ def close(
         page = replace(page, places={"server": redact(tracking.uri), "experiment": tracking.experiment})
         if not tracking.enabled or execution is None:
             text = "nothing to close: tracking is off, or there is no execution"
+            if told.status == "FINISHED" and execution is not None:
+                text += _without_copies(checkpoints, {execution.name})
             page = replace(page, reason=_known(told, "tracking is off; the log of the red task says why"))
             return Closed(text, render_page(page), told.status)
         ended = close_execution(tracking, replace(execution, title=title), state=state, message=message or "")
@@ -96,8 +98,8 @@ def close(
     outcome = ended.outcome
     words = {"FINISHED": "is finished", "FAILED": "failed", "KILLED": "was ended"}[outcome.status]
     text = f"{ended.title} {words}" + (f": {outcome.reason}" if outcome.reason else "")
-    if outcome.status == "FINISHED" and checkpoints:
-        text += _without_copies(checkpoints, ended)
+    if outcome.status == "FINISHED":
+        text += _without_copies(checkpoints, set(ended.steps))
     page = replace(page, name=ended.title, status=outcome.status, reason=outcome.reason)
     return Closed(text, _page(tracking, ended, page), outcome.status)
 
@@ -144,13 +146,15 @@ def _page(settings: TrackingSettings, ended: ClosedExecution, bare: RunReport) -
         return render_page(replace(bare, unrecorded=f"not all of it could be read: {cause_of(error)}"))
 
 
-def _without_copies(checkpoints: str, ended: ClosedExecution) -> str:
+def _without_copies(checkpoints: str, owners: set[str]) -> str:
     """Remove the copies of checkpoints that the execution's steps left, and say so."""
     from autonad.storage.checkpoint_copies import CheckpointCopies
 
+    if not checkpoints:
+        return ""
     try:
         copies = CheckpointCopies(checkpoints)
-        left = [copy for copy in copies.all() if copy.owner in ended.steps]
+        left = [copy for copy in copies.all() if copy.owner in owners]
         for copy in left:
             copies.remove(copy)
     except AutonadError as error:

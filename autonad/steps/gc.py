@@ -50,8 +50,9 @@ def gc_checkpoints(
 ) -> list[CheckpointCopy]:
     """Find copies of checkpoints that steps left behind, and remove them if asked to.
 
-    A step removes its copy when it has finished, so what is left is of one that failed or was terminated, and
-    a later run of the same configuration would go on from it. Those of an execution that runs stay.
+    The copies of a finished execution are removed at its end, so what is left is of one that failed or was
+    terminated, and a later run of the same configuration would go on from it. Those of an execution that runs
+    stay.
 
     Args:
         context: Section `tracking` decides where it is looked up what runs.

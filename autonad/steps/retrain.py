@@ -40,7 +40,6 @@ class RetrainResult:
         best_epoch: The epoch that it belongs to.
         parameters: Scalars in the network's tensors.
         seconds: Wall time.
-        copy: Name of the copies of its checkpoints.
         red_flags: What makes it worthless or doubtful, that of its search included.
     """
 
@@ -48,7 +47,6 @@ class RetrainResult:
     best_epoch: int
     parameters: int
     seconds: float
-    copy: str
     red_flags: tuple[Fault, ...] = ()
 
 
@@ -75,7 +73,7 @@ def retrain(
         teacher: Folder of the network that `retrain.teacher` asks for; not read if for none.
         resume: See `Resume`.
         checkpoints: Where copies of the checkpoints are kept for another machine; see `Mirror`.
-        keeps_copy: Leave them there at the end; the caller removes them.
+        keeps_copy: Leave them there at the end, as a pipeline's task must: what it wrote is not yet uploaded.
 
     Raises:
         CheckpointError: The inherited weights do not fit architecture and classes, or the teacher does not.
@@ -112,16 +110,14 @@ def retrain(
             output=output,
             resume=resume,
             copies=checkpoints,
-            owner=step.run.id,
+            owner=step.owner,
             log=step.log,
             console=step.console,
             world=world,
         )
         parameters = network.num_parameters
         flags = step.flag(_flags(trained, search))
-        result = RetrainResult(
-            trained.best_miou, trained.best_epoch, parameters, step.seconds, trained.copy.name, flags
-        )
+        result = RetrainResult(trained.best_miou, trained.best_epoch, parameters, step.seconds, flags)
         if world.leads:
             provenance = _provenance(config, source, trained) | made_for | {KEY: to_json(flags)}
             written = save_model(output, network.cpu(), spec, history=trained.history, provenance=provenance)

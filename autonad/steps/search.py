@@ -72,6 +72,7 @@ def search(
     pin: Path | None = None,
     resume: Resume = False,
     checkpoints: str | None = None,
+    keeps_copy: bool = False,
 ) -> SearchResult:
     """Find architectures, let finalists learn, and write the winners with their inherited weights.
 
@@ -88,6 +89,7 @@ def search(
         pin: Pin folder: the pinned images alone judge; None takes the whole dataset.
         resume: See `Resume`; here it is the folder's `journal.jsonl` that is continued from.
         checkpoints: Where a copy of it is kept for another machine, after each generation; see `Mirror`.
+        keeps_copy: Leave it there at the end, as a pipeline's task must: what it wrote is not yet uploaded.
 
     Returns:
         What was found for the first target and budget, and with it the others.
@@ -136,7 +138,8 @@ def search(
         write_all(output, config, inputs, found)
         log_search(step.run, {"supernet": supernet, "latency": folders[0], "search": output, "pin": pin})
         result = _report(step, found, inputs, output)
-    mirror.remove()
+    if not keeps_copy:
+        mirror.remove()
     return result
 
 
@@ -183,7 +186,7 @@ def _copy(
         output=output,
         names=(JOURNAL, LEARNT),
         pointer=JOURNAL,
-        owner=step.run.id,
+        owner=step.owner,
         warn=step.console.report,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Iterable, Iterator
@@ -99,6 +100,16 @@ class Step:
         self.attach(folder, *names)
         self.log({"model/parameters": float(parameters)}, 0)
         log_history(self.run, folder, history)
+
+    @property
+    def owner(self) -> str | None:
+        """Whose copies of checkpoints are: its run in MLflow, or the execution where none is logged."""
+        from autonad.tracking.runs.origin import execution_of
+
+        if self.run.id is not None:
+            return str(self.run.id)
+        execution = execution_of(os.environ, self.context.execution)
+        return None if execution is None else execution.name
 
     @property
     def console(self) -> Console:

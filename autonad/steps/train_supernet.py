@@ -55,6 +55,7 @@ def train_supernet(
     initial: Path | None = None,
     resume: Resume = False,
     checkpoints: str | None = None,
+    keeps_copy: bool = False,
 ) -> SupernetResult:
     """Train all architectures of the space at once, in shared weights.
 
@@ -67,6 +68,7 @@ def train_supernet(
             from random ones.
         resume: See `Resume`.
         checkpoints: Where copies of the checkpoints are kept for another machine; see `Mirror`.
+        keeps_copy: Leave them there at the end, as a pipeline's task must: what it wrote is not yet uploaded.
 
     Raises:
         CheckpointError: The initial supernet is of another space or sharing, or the checkpoint of another
@@ -94,7 +96,7 @@ def train_supernet(
             output=output,
             resume=resume,
             copies=checkpoints,
-            owner=step.run.id,
+            owner=step.owner,
             records=records,
             log=step.log,
             console=step.console,
@@ -121,7 +123,7 @@ def train_supernet(
             )
             step.attach_training(output, written, trained.history, parameters)
             step.headline(f"mean inherited validation mIoU {100 * result.miou:.1f} %")
-    if world.leads:
+    if world.leads and not keeps_copy:
         trained.copy.remove()
     return result
 

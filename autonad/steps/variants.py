@@ -77,8 +77,8 @@ def retrain_each(
 ) -> list[RetrainResult]:
     """Retrain one variant after another; what was lost goes on in the variant that it was in.
 
-    Copies of checkpoints stay until the last variant is trained, so that another machine takes those that are
-    finished from there. A network that two budgets share is trained once.
+    Copies of checkpoints stay, so that another machine takes variants that are finished from there; the
+    pipeline's last task removes them. A network that two budgets share is trained once.
 
     Args:
         context: See `retrain`.
@@ -111,22 +111,7 @@ def retrain_each(
                 teacher=teacher,
                 resume="or-restart",
                 checkpoints=checkpoints,
-                keeps_copy=len(variants) > 1,
+                keeps_copy=True,
             )
         )
-    if checkpoints and len(variants) > 1:
-        _remove_copies(context, checkpoints, {result.copy for result in results})
     return results
-
-
-def _remove_copies(context: Context, checkpoints: str, names: set[str]) -> None:
-    """Drop copies that nobody goes on from any more."""
-    from autonad.storage.checkpoint_copies import CheckpointCopies
-
-    copies = CheckpointCopies(checkpoints)
-    try:
-        for copy in copies.all():
-            if copy.name in names:
-                copies.remove(copy)
-    except StorageError as error:
-        context.console.report(f"copies of checkpoints stay in {checkpoints} ({error}); remove them by hand")

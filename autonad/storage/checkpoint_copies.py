@@ -21,7 +21,7 @@ class CheckpointCopy:
     Attributes:
         name: Its folder at the location.
         stage: The step's verb.
-        owner: Run of the step in MLflow; None if it logged nowhere.
+        owner: Run of the step in MLflow, or the execution of one that logged nowhere; None if it had neither.
         written: When it was written last, seconds since 1970.
         num_bytes: Its size.
     """

@@ -34,8 +34,8 @@ class Mirror:
         output: The step's output folder.
         names: Files and folders in it that a later attempt needs.
         pointer: The file among them that makes the others count.
-        owner: Run of the step in MLflow, by which it is known later whether anybody needs the copy; None
-            without one.
+        owner: Run of the step in MLflow, or the execution where none is logged, by which it is known later
+            whether anybody needs the copy; None without both.
         warn: Told once when the location takes nothing any more; the work goes on.
 
     Attributes:
@@ -64,6 +64,8 @@ class Mirror:
     def pull(self) -> None:
         """Bring the copy back, unless the output folder has something to continue from already.
 
+        From then on it is this run's, whoever left it.
+
         Raises:
             StorageError: The location cannot be used; better now than after hours of training.
         """
@@ -74,6 +76,10 @@ class Mirror:
             others = [name for name in names if name not in (self._pointer, OWNER)]
             self._place.get(others, self._output)
             self._place.get([self._pointer], self._output)
+            try:
+                self._place.write(json.dumps(self._owner), OWNER)
+            except StorageError as error:
+                self._tell(error)
 
     def push(self) -> None:
         """Send what is new; files that are gone here go there too."""
@@ -90,9 +96,7 @@ class Mirror:
                     self._sent[name] = (state.st_mtime_ns, state.st_size)
             self._place.remove(sorted(set(self._place.names()) - files.keys() - {OWNER}))
         except StorageError as error:
-            if not self._warned:
-                self._warned = True
-                self._warn(f"checkpoints are not copied to {self._location} ({error}); the work goes on")
+            self._tell(error)
 
     def remove(self) -> None:
         """Drop the copy: the step has finished, and nobody will go on from it."""
@@ -104,6 +108,11 @@ class Mirror:
             self._place.remove(self._place.names())
         except StorageError as error:
             self._warn(f"the checkpoints' copy in {self._location} stays ({error}); remove it by hand")
+
+    def _tell(self, error: StorageError) -> None:
+        if not self._warned:
+            self._warned = True
+            self._warn(f"checkpoints are not copied to {self._location} ({error}); the work goes on")
 
     def _files(self) -> dict[str, Path]:
         found = {}

@@ -22,6 +22,7 @@ from kfp import dsl
 from autonad import steps
 from autonad.config import parse_config
 from autonad.config.context import Context
+from autonad.kubeflow.closing import close
 from autonad.latency.target import Target
 from autonad.tracking.connection import open_store
 
@@ -239,6 +240,37 @@ def test_a_mistake_is_one_line_and_an_exit_code(tmp_path: Path, capsys: pytest.C
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("own_process")
+def test_what_a_task_has_finished_outlasts_its_pod_until_the_run_is_closed(
+    chain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KFP_RUN_ID", "by-hand")
+    kept, out = tmp_path / "kept", Outputs(tmp_path)
+    text = settings(tmp_path, retrain={"epochs": 2}, train_supernet={"epochs": 2})
+    _, made = prepared(text, chain / "dataset", out, "first")
+    given = {"request": made["request"], "dataset": made["dataset"], "checkpoints": str(kept)}
+    for pod in ("lost", "second"):
+        supernet, model = out(dsl.Model, pod, "supernet"), out(dsl.Model, pod, "model")
+        found, page = out(dsl.Artifact, pod, "found"), out(dsl.HTML, pod, "pareto")
+        metrics = out(dsl.Metrics, pod, "metrics")
+        call("train_supernet", **given, pin=made["pin"], supernet=supernet, metrics=metrics)
+        latency = dsl.Artifact(uri=str(chain / "latency"))
+        read = {"pin": made["pin"], "supernet": supernet, "latency": latency}
+        call("search", **given, **read, found=found, metrics=metrics, pareto=page)
+        call("retrain", **given, found=found, supernet=supernet, model=model, metrics=metrics)
+        copies = {path.name.rpartition("-")[0] for path in kept.iterdir()}
+        assert copies == {"train-supernet", "search", "retrain"}
+    closed = close(
+        text, uri="", experiment="", state="SUCCEEDED", message=None, name="first", checkpoints=str(kept)
+    )
+
+    for name in ("supernet/supernet.safetensors", "found/architecture.json", "model/model.safetensors"):
+        assert (tmp_path / "lost" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+    assert "3 copies of its checkpoints were removed" in closed.text
+    assert not list(kept.iterdir())
+
+
 ATTEMPT = """
 import sys
 from kfp import dsl
@@ -321,9 +353,11 @@ def test_a_training_task_that_is_killed_twice_ends_with_the_same_weights(chain: 
     assert f"resumed after epoch {told[0][0]} of 6" in told[1][1]
     assert f"resumed after epoch {told[1][0]} of 6" in output
     assert told[1][0] > told[0][0] > 1
-    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("ended", "whole")]
-    assert weights[0] == weights[1]
-    assert list(kept.iterdir()) == [], "the copy goes with the end of the step"
+    lost = attempt("lost", str(kept))
+    output, _ = lost.communicate()
+    assert "resumed after epoch 6 of 6" in output, "what was finished is not trained again"
+    weights = {(tmp_path / name / "model.safetensors").read_bytes() for name in ("ended", "lost", "whole")}
+    assert len(weights) == 1
 
 
 def two_networks(chain: Path, folder: Path) -> list[str]:
@@ -398,7 +432,7 @@ def test_a_lost_pod_goes_on_in_the_network_that_it_was_in(chain: Path, tmp_path:
         assert (tmp_path / "ended" / model).read_bytes() == (tmp_path / "whole" / model).read_bytes()
     models = {(tmp_path / "whole/variants" / name / "model.safetensors").read_bytes() for name in names}
     assert len(models) == 2
-    assert list(kept.iterdir()) == [], "the copies go with the end of the task"
+    assert len(epochs()) == 2, "the copies stay until the run is closed"
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -150,6 +150,17 @@ def test_another_machine_goes_on_with_what_was_learnt(chain: Path, undisturbed: 
     assert not list((tmp_path / "volume").rglob("*.jsonl"))
 
 
+def test_another_machine_has_nothing_to_learn_of_a_search_that_was_finished(
+    chain: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    copies, said = str(tmp_path / "volume"), list[str]()
+    searched(chain, tmp_path / "lost", checkpoints=copies, keeps_copy=True)
+    searched(chain, tmp_path / "search", said.append, checkpoints=copies, keeps_copy=True)
+
+    assert same(tmp_path / "search", undisturbed)
+    assert not [line for line in said if line.startswith("finalist ")]
+
+
 def test_without_epochs_the_supernets_order_decides(
     chain: Path, undisturbed: Path, tmp_path: Path, saves: list[int]
 ) -> None:

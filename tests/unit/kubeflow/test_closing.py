@@ -14,14 +14,18 @@ import pytest
 import yaml
 from html_page import Page
 
+from autonad.config import Config
+from autonad.config.context import Context
 from autonad.files import write_json
 from autonad.kubeflow import closing
 from autonad.kubeflow.closing import settled_state
 from autonad.space import SearchSpace
+from autonad.steps.step import Step
 from autonad.tracking import TrackingSettings, track
 from autonad.tracking.registry.model_versions import model_name
 from autonad.tracking.runs.dataset_facts import DatasetFacts
 from autonad.tracking.runs.made_for import variant_tags
+from autonad.tracking.runs.run import NullRun
 
 DATA = DatasetFacts("steel", "f" * 64, "d41d8cd9.dir", 100, 50, ("background", "crack"))
 ARCHITECTURE = SearchSpace.preset("tiny").sample(np.random.default_rng(0))
@@ -312,3 +316,18 @@ def test_the_copies_of_a_finished_execution_go_and_those_of_others_stay(
 
     assert "1 copies of its checkpoints were removed" in closed.text
     assert [path.name for path in volume.iterdir()] == [f"retrain-{1:016x}"]
+
+
+def test_without_tracking_a_copy_is_the_executions_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KFP_RUN_ID", "1")
+    owner, place = Step(NullRun(), Context(Config())).owner, tmp_path / f"retrain-{1:016x}"
+    place.mkdir()
+    write_json(place / "owner.json", {"run": owner})
+    untracked = yaml.safe_dump({"tracking": {"enabled": False}})
+    for run_id, state, left in (("2", "SUCCEEDED", 1), ("1", "FAILED", 1), ("1", "SUCCEEDED", 0)):
+        monkeypatch.setenv("KFP_RUN_ID", run_id)
+        given = {"uri": "", "experiment": "", "message": "", "checkpoints": str(tmp_path)}
+        closing.close(untracked, state=state, **given)
+        assert len(list(tmp_path.iterdir())) == left

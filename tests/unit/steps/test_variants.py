@@ -73,10 +73,9 @@ class Trainings:
         pointer = output / "checkpoint/latest.json"
         self.begun.append((output.name, pointer.is_file(), len(list(self.kept.iterdir()))))
         write_json(pointer, {"epoch": 6})
-        copy = f"retrain-{key:0>16}"
         if given["keeps_copy"]:
-            write_json(self.kept / copy / "owner.json", {"run": None})
-        return RetrainResult(0.5, 6, 1000, 1.0, copy)
+            write_json(self.kept / f"retrain-{key:0>16}" / "owner.json", {"run": None})
+        return RetrainResult(0.5, 6, 1000, 1.0)
 
 
 def retrained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, keys: dict[str, str]) -> Trainings:
@@ -84,7 +83,7 @@ def retrained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, keys: dict[str, s
     for name, key in keys.items():
         (found / "variants" / name / "architecture.json").write_text(key)
     trainings = Trainings(tmp_path / "kept")
-    write_json(trainings.kept / f"retrain-{'f' * 16}" / "owner.json", {"run": "another's"})
+    write_json(trainings.kept / f"retrain-{'f':0>16}" / "owner.json", {"run": "another's"})
     monkeypatch.setattr("autonad.steps.variants.retrain", trainings)
     places = {"dataset": tmp_path, "teacher": tmp_path, "output": tmp_path / "model"}
     done = retrain_each(
@@ -94,15 +93,14 @@ def retrained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, keys: dict[str, s
     return trainings
 
 
-def test_copies_stay_until_the_last_network_is_trained(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("keys", ["a", "abc"])
+def test_copies_stay_when_the_last_network_is_trained(
+    keys: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    found = retrained(monkeypatch, tmp_path, {"line-1ms": "a", "line-3ms": "b", "line-9ms": "c"})
+    found = retrained(monkeypatch, tmp_path, {f"line-{key}": key for key in keys})
 
-    assert found.begun == [("line-1ms", False, 1), ("line-3ms", False, 2), ("line-9ms", False, 3)]
-    assert [copy.name for copy in found.kept.iterdir()] == [f"retrain-{'f' * 16}"], (
-        "that of another run stays"
-    )
+    assert [copies for _, _, copies in found.begun] == list(range(1, len(keys) + 1))
+    assert {copy.name for copy in found.kept.iterdir()} == {f"retrain-{key:0>16}" for key in f"{keys}f"}
 
 
 def test_a_network_that_two_budgets_share_is_trained_once(

@@ -298,8 +298,9 @@ def test_a_copy_says_whose_it_is_and_the_last_to_write_counts(location: str, tmp
     assert found["run-2"].stage == "retrain"
     assert found["run-2"].num_bytes >= sum(len(text) for text in content(tmp_path / "run-2").values())
     assert abs(found["run-2"].written - time.time()) < 60
-    mirror(location, tmp_path / "resumed").pull()
+    mirror(location, tmp_path / "resumed", owner="run-3").pull()
     assert not (tmp_path / "resumed" / OWNER).exists()
+    assert {copy.owner for copy in copies.all()} == {"run-3", None}, "who goes on from it has it from then on"
 
 
 def test_a_copy_is_removed_alone_and_nothing_else_is_taken_for_one(location: str, tmp_path: Path) -> None:
