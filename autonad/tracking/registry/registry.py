@@ -7,6 +7,7 @@ version got the alias last is kept in a tag, so that an alias that somebody move
 from __future__ import annotations
 
 from autonad.errors import TrackingError
+from autonad.tracking.connection import all_pages
 from autonad.tracking.registry.model_versions import ModelVersions, Version
 from autonad.tracking.tags import CHAMPION, DECISION, LAST_CHAMPION, MODEL_NAME, PREVIOUS, REFUSED
 
@@ -101,13 +102,14 @@ class Registry(ModelVersions):
     def models(self) -> list[str]:
         """Names of all registered models of ours."""
         with self._failures():
-            return sorted(m.name for m in self._client.search_registered_models() if MODEL_NAME in m.tags)
+            found = all_pages(self._client.search_registered_models)
+        return sorted(model.name for model in found if MODEL_NAME in model.tags)
 
     def _check_renamed(self, name: str) -> None:
         with self._failures():
             renamed = [
                 model.name
-                for model in self._client.search_registered_models()
+                for model in all_pages(self._client.search_registered_models)
                 if model.tags.get(MODEL_NAME) == name and model.name != name
             ]
         if renamed:

@@ -223,6 +223,17 @@ def test_the_lineage_of_whatever_has_an_alias_stays(store: Store) -> None:
     assert {shadow, shadows} <= store.plan()
 
 
+def test_the_lineage_of_a_champion_behind_a_hundred_other_models_stays(store: Store) -> None:
+    store.search("aaaaaaaaaaaa")
+    old, _ = store.search("bbbbbbbbbbbb"), store.search()
+    store.version("aaaaaaaaaaaa", alias="champion", execution="tuesday")
+    client = store.client
+    for number in range(100):  # as many as a server sends at once
+        client.create_registered_model(f"another {number:02}")
+
+    assert store.plan() == {old}
+
+
 def test_a_version_goes_with_its_files_and_no_other(store: Store) -> None:
     champion = store.version("aaaaaaaaaaaa", alias="champion")
     refused = [store.version("cccccccccccc") for _ in range(2)]

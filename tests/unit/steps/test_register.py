@@ -343,6 +343,17 @@ def test_rollback_goes_back_and_forth(register: Register, config: Config) -> Non
         steps.rollback(Context(config), name="x")
 
 
+def test_a_detector_behind_a_hundred_other_models_is_found(register: Register, config: Config) -> None:
+    for number in range(100):  # as many as a server sends at once
+        client(config).create_registered_model(f"another {number:02}")
+    register("poor")
+    register("good")
+    assert steps.rollback(Context(config), name=None) == (NAME, 1, 2)
+    client(config).rename_registered_model(NAME, "our best")
+    with pytest.raises(TrackingError, match="was renamed to our best"):
+        register("good")
+
+
 def test_without_tracking_it_says_so_and_goes_on(register: Register, config: Config, tmp_path: Path) -> None:
     off = with_(config, tracking=config.tracking.model_copy(update={"enabled": False}))
     found = register("poor", config=off)
