@@ -23,7 +23,12 @@ from __future__ import annotations
 
 import re
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+# A name, then a password that may hold anything, since it need not be escaped as RFC 3986 has it.
+_UNESCAPED = r"[^/?#@\s:\[]*:(?!//)(?:(?!://)\S)*@"
+# Of http, what stands before the path counts first, and a port is no password: its paths may hold an @.
+_CREDENTIALS = re.compile(
+    rf"(?<=://)(?:(?<!http://)(?<!https://){_UNESCAPED}|[^/?#\s]*@|(?![^/?#@\s:\[]*:\d{{1,5}}[/?#]){_UNESCAPED})"
+)
 
 
 class AutonadError(Exception):

@@ -29,6 +29,7 @@ _TRIES = 100
 _SECONDS_BETWEEN_TRIES = 0.05
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _MOST_OF_A_COMMAND = 120  # characters
+SECRET_OPTIONS = frozenset({"--token", "--cookies"})
 _MOST_OF_A_LOCK = 2**16  # bytes
 
 
@@ -91,10 +92,19 @@ def user_name() -> str:
 
 
 def command_line(arguments: list[str]) -> str:
-    """A command as a shell takes it, in one line that can be seen; what stands for passwords is redacted."""
+    """A command as a shell takes it, in one line that can be seen; passwords and tokens are redacted."""
     program = Path(arguments[0])
     name = "autonad" if program.name == "__main__.py" else program.name
-    return " ".join(_quoted(redact(one)) for one in (name, *arguments[1:]))
+    return " ".join(_quoted(redact(one)) for one in (name, *_without_secrets(arguments[1:])))
+
+
+def _without_secrets(arguments: list[str]) -> Iterator[str]:
+    secret = False
+    for word in arguments:
+        option, equals, _ = word.partition("=")
+        hidden = f"{option}=***" if equals and option in SECRET_OPTIONS else word
+        yield "***" if secret else hidden
+        secret = not secret and word in SECRET_OPTIONS
 
 
 def _quoted(argument: str) -> str:

@@ -18,6 +18,7 @@ from autonad.cli.run_verb import run, say_detectors, say_red_flags
 from autonad.cli.search_verb import search
 from autonad.cli.text import interval
 from autonad.console import tell
+from autonad.errors import redact
 from autonad.report.units import percent
 
 if TYPE_CHECKING:
@@ -305,6 +306,6 @@ def demo(
     say_red_flags(called.red_flags)
     if config.tracking.enabled:
         mlflow = shutil.which("mlflow") or Path(sys.executable).with_name("mlflow")
-        uri = tracking_settings(config).uri
+        uri = redact(tracking_settings(config).uri)
         tell(f"MLflow   {mlflow} ui --backend-store-uri {uri}   (execution {result.execution})")
         tell(f"         then open {experiments_link(LOCAL)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,17 +12,21 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 
 from autonad import steps
 from autonad.cli import main
+from autonad.cli.entry import app
 from autonad.cli.output_options import _FINISHED, RESUMED, ResumedOutput
 from autonad.config.context import Context
 from autonad.errors import FaultyItems, StorageError
-from autonad.locks import exclusive
+from autonad.locks import SECRET_OPTIONS, exclusive
+from autonad.steps.demo import DemoResult
 
 QUIET = ("--set", "tracking.enabled=false")
 TINY = ("--set", "synthesize.num_images=12", "--set", "synthesize.image_side=32")
@@ -414,6 +419,26 @@ def test_a_command_that_is_asked_to_end_says_how_to_repeat_it(
         in outcome.err
     )
     assert "secret" not in outcome.err
+
+
+def test_every_option_that_takes_a_secret_is_known() -> None:
+    def options(command: Any) -> Iterator[str]:
+        for sub in getattr(command, "commands", {}).values():
+            yield from options(sub)
+        for parameter in command.params:
+            yield from parameter.opts
+
+    named = {name for name in options(typer.main.get_command(app)) if re.search("token|cookie|passw", name)}
+    assert named == SECRET_OPTIONS
+
+
+def test_the_demo_shows_no_password(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = DemoResult([], {}, "demo-1")
+    monkeypatch.setattr("autonad.steps.demo.demo", lambda *given, **more: done)
+    outcome = run("demo", "--set", "tracking.uri=http://me:secret@host")
+
+    assert outcome.code == 0
+    assert "--backend-store-uri http://***@host " in outcome.out
 
 
 @pytest.mark.usefixtures("signals")

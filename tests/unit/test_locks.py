@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from autonad.errors import BusyError, StorageError
-from autonad.locks import exclusive, lock_file
+from autonad.locks import command_line, exclusive, lock_file
 
 HOLDS = """
 import sys, time
@@ -151,3 +151,18 @@ def test_passwords_of_the_holder_are_told_to_nobody(tmp_path: Path, monkeypatch:
         told = lock_file(tmp_path / "out").read_text()
         assert "***@host" in told
         assert "secret" not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (("--token", "secret", "--name", "x"), "--token '***' --name x"),
+        (("--token=secret", "--name=x"), "'--token=***' --name=x"),
+        (("--cookies", "authservice_session=secret"), "--cookies '***'"),
+        (("--cookies=authservice_session=secret",), "'--cookies=***'"),
+        (("--token", "--token", "--token", "secret"), "--token '***' --token '***'"),
+        (("--token",), "--token"),
+    ],
+)
+def test_tokens_and_cookies_of_a_command_are_told_to_nobody(words: tuple[str, ...], shown: str) -> None:
+    assert command_line(["/bin/autonad", "serve", *words]) == f"autonad serve {shown}"
