@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autonad.config.context import Context
 from autonad.deploy import MODEL
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # Longest side of the image that is registered as an example, pixels.
 EXAMPLE_SIDE = 512
+# A contest takes minutes; where another version is put in use meanwhile there is one more, but not for ever.
+CONTESTS = 3
 _KNOWN = ("image", "group", "sha256", "split")  # what a champion keeps of its images
 # Tags of a version: what its rules do.
 LINE_TAGS = ((OVERKILL, "overkill"), (MISSES, "misses"))
@@ -48,6 +50,16 @@ class RegisterResult:
     champion: bool
     reasons: tuple[str, ...]
     red_flags: tuple[Fault, ...] = ()
+
+
+class Decided(NamedTuple):
+    """A version, the champion that it was compared with, and what came of it."""
+
+    version: Version
+    champion: Version | None
+    verdict: Verdict
+    promote: bool
+    reasons: tuple[str, ...]
 
 
 def register(
@@ -78,7 +90,8 @@ def register(
     Raises:
         ExportError: Export, evaluation and dataset do not belong together.
         ConfigError: It is not known what the detector shall run on.
-        TrackingError: MLflow, or the champion in it, cannot be used.
+        TrackingError: MLflow, or the champion in it, cannot be used, or changes faster than it can be
+            compared with.
     """
     from autonad.files import write_json
     from autonad.tracking.registry.registry import Registry
@@ -104,14 +117,8 @@ def register(
         step.uses(entry.source, "test")
         step.flag(entry.flags)
         registry = Registry(tracking_settings(config))
-        champion = registry.champion(entry.name)
-        verdict = _verdict(context, registry, champion, entry, Path(temporary))
-        version = _add(registry, entry, Path(temporary), step.run.id)
-        promote = entry.minimum.wins and entry.latency.wins and verdict.wins
-        reasons = (*_refusal(entry, version), *verdict.reasons, *entry.latency.reasons)
-        if champion is not None and champion.number == version.number:
-            promote, reasons = True, (f"{version} is the champion already", *entry.latency.reasons)
-        registry.decide(version, promote=promote, description=_description(champion, promote, reasons, entry))
+        decided = _decide(context, registry, entry, Path(temporary), step.run.id)
+        version, champion, verdict, promote, reasons = decided
         report |= {
             "version": version.number,
             "champion": promote,
@@ -124,6 +131,33 @@ def register(
         step.attach(output, "registration.json")
         step.headline(f"{version} is {'in use' if promote else 'not in use'}: {reasons[0]}")
         return RegisterResult(entry.name, version.number, promote, reasons, entry.flags)
+
+
+def _decide(context: Context, registry: Registry, entry: Entry, folder: Path, run_id: str | None) -> Decided:
+    """Compare the detector with the one in use, add it to the registry, and put it in use if it won.
+
+    Raises:
+        TrackingError: Others were put in use again and again meanwhile; also see `_verdict`.
+    """
+    version = None
+    for _ in range(CONTESTS):
+        champion = registry.champion(entry.name)
+        verdict = _verdict(context, registry, champion, entry, folder)
+        version = version or _add(registry, entry, folder, run_id)
+        promote = entry.minimum.wins and entry.latency.wins and verdict.wins
+        reasons = (*_refusal(entry, version), *verdict.reasons, *entry.latency.reasons)
+        if champion is not None and champion.number == version.number:
+            promote, reasons = True, (f"{version} is the champion already", *entry.latency.reasons)
+        described = _description(champion, promote, reasons, entry)
+        if registry.decide(version, promote=promote, description=described, rival=champion):
+            return Decided(version, champion, verdict, promote, reasons)
+        context.console.report(
+            f"another version was put in use meanwhile; {version} is compared with it, too"
+        )
+    raise TrackingError(
+        f"while {version} was compared with the champion, another version was put in use, {CONTESTS} times; "
+        "repeat the command when no other registers"
+    )
 
 
 def _refusal(entry: Entry, version: Version) -> tuple[str, ...]:
@@ -154,7 +188,7 @@ def _verdict(
         return Verdict(True, ("there is no champion yet",))
     if champion.onnx_sha256 == sha256_file(entry.network.path):
         return Verdict(True, (f"{champion} is this very file",))
-    place = folder / "champion"
+    place = folder / f"champion-{champion.number}"
     registry.fetch(champion, (MODEL, IMAGES), place)
     moved = registry.moved_by_hand(champion)
     note = f"somebody moved the alias from version {moved} to {champion.number}, which counts"

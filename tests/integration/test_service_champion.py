@@ -23,7 +23,7 @@ NAME = "autonad-steel-cpu"
 def promoted(registry: Registry, model: Path) -> Version:
     example = png(np.zeros((64, 64, 3), np.uint8))
     version = registry.add(NAME, {MODEL: model}, run_id=None, tags={}, example=example)
-    registry.decide(version, promote=True, description="")
+    assert registry.decide(version, promote=True, description="", rival=registry.champion(NAME))
     return version
 
 

@@ -43,21 +43,33 @@ class Registry(ModelVersions):
             self._check_renamed(name)
         return None
 
-    def decide(self, version: Version, *, promote: bool, description: str) -> None:
+    def decide(self, version: Version, *, promote: bool, description: str, rival: Version | None) -> bool:
         """Record what was decided about a version, and give it the alias if it won.
 
         The old champion becomes `previous` first: a crash in between leaves it in use.
+
+        Args:
+            version: Which one.
+            promote: Whether it won.
+            description: Why.
+            rival: The champion that it won against; None if there was none.
+
+        Returns:
+            Whether that counts; not if another version got the alias meanwhile, and nothing is recorded then.
         """
         with self._failures():
             client, number = self._client, str(version.number)
+            old = self.alias(version.name, CHAMPION) if promote else None
+            if promote and _number(old) not in (_number(rival), version.number):
+                return False
             client.update_model_version(version.name, number, description)
             if promote:
-                old = self.alias(version.name, CHAMPION)
                 if old is not None and old.number != version.number:
                     client.set_registered_model_alias(version.name, PREVIOUS, str(old.number))
                 client.set_registered_model_alias(version.name, CHAMPION, number)
                 client.set_registered_model_tag(version.name, LAST_CHAMPION, number)
             client.set_model_version_tag(version.name, number, DECISION, CHAMPION if promote else REFUSED)
+        return True
 
     def moved_by_hand(self, champion: Version) -> int | None:
         """The version that was given the alias last, if it is another one than the one that has it."""
@@ -76,7 +88,8 @@ class Registry(ModelVersions):
             The new champion, and the one before.
 
         Raises:
-            TrackingError: There is no such model, version or previous champion.
+            TrackingError: There is no such model, version or previous champion, or another one is put in use
+                at the same moment.
         """
         versions = {version.number: version for version in self.versions(name)}
         if not versions:
@@ -96,7 +109,8 @@ class Registry(ModelVersions):
         with self._failures():
             note = self._client.get_model_version(name, str(chosen.number)).description or ""
             line = f"Put back in use by a rollback{f' from version {old.number}' if old else ''}."
-        self.decide(chosen, promote=True, description=f"{note}\n\n{line}".strip())
+        if not self.decide(chosen, promote=True, description=f"{note}\n\n{line}".strip(), rival=old):
+            raise TrackingError(f"another version of {name} was put in use just now; look at it, then repeat")
         return chosen, old if old is not None and old.number != chosen.number else None
 
     def models(self) -> list[str]:
@@ -118,3 +132,7 @@ class Registry(ModelVersions):
                 "rename "
                 "it back in MLflow, then repeat the command"
             )
+
+
+def _number(version: Version | None) -> int | None:
+    return None if version is None else version.number

@@ -364,6 +364,73 @@ def test_without_tracking_it_says_so_and_goes_on(register: Register, config: Con
         steps.rollback(Context(off), name=None)
 
 
+# -- somebody else registers meanwhile -------------------------------------------------------------------
+
+
+def same_again(shop: Shop, folder: Path, which: str) -> Path:
+    """The same detector as another file."""
+    import onnx
+
+    shutil.copytree(shop.root / which, folder)
+    model = onnx.load(folder / "model.onnx")
+    model.doc_string = "again"
+    onnx.save(model, folder / "model.onnx")
+    return folder
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["no champion", "another champion"])
+def test_a_champion_of_meanwhile_is_compared_with_too(
+    first: bool,
+    register: Register,
+    config: Config,
+    shop: Shop,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from autonad.tracking.registry.registry import Registry
+
+    if not first:
+        register("poor")
+    other, add = same_again(shop, tmp_path / "other", "good"), Registry.add
+
+    def others_first(self: Registry, *given: Any, **more: Any) -> Any:
+        monkeypatch.setattr(Registry, "add", add)
+        assert register(other, output="other-registration").champion
+        return self.add(*given, **more)
+
+    monkeypatch.setattr(Registry, "add", others_first)
+    found = register("good")
+    theirs, ours = (1, 2) if first else (2, 3)
+
+    assert (found.version, found.champion) == (ours, False)
+    told = json.loads((tmp_path / "registration/registration.json").read_text())
+    assert told["compared_with"] == theirs
+    assert int(client(config).get_registered_model(NAME).aliases["champion"]) == theirs
+    description = client(config).get_model_version(NAME, str(ours)).description
+    assert description.startswith(f"Refused against version {theirs}: not in use.")
+
+
+def test_a_champion_that_never_stays_ends_in_one_line(
+    register: Register, config: Config, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autonad.tracking.registry.registry import Registry
+
+    register("poor")
+    register(same_again(shop, tmp_path / "other", "poor"))
+    champion = Registry.champion
+
+    def moves(self: Registry, name: str) -> Any:
+        found = champion(self, name)
+        client(config).set_registered_model_alias(NAME, "champion", "2" if found.number == 1 else "1")
+        return found
+
+    monkeypatch.setattr(Registry, "champion", moves)
+    with pytest.raises(TrackingError, match=r"^while version 3 of .* 3 times; repeat the command"):
+        register("good")
+    monkeypatch.setattr(Registry, "champion", champion)
+    assert register("good").champion
+
+
 # -- somebody meddles ------------------------------------------------------------------------------------
 
 
