@@ -17,7 +17,7 @@ import yaml
 from autonad.config import Config, parse_config
 from autonad.config.context import Context
 from autonad.console import open_console, with_paths
-from autonad.errors import AutonadError, FaultyItems
+from autonad.errors import AutonadError
 from autonad.steps.prepare import CONFIG, TARGET
 from autonad.steps.step import tracking_settings
 from autonad.tracking.runs.origin import NAME_VARIABLE
@@ -42,8 +42,6 @@ def task(stage: str, request: Path | str) -> Iterator[Context]:
         config = parse_config(text, source="the pipeline's parameters")
         with open_console() as screen:
             yield Context(config, console=screen)
-    except FaultyItems as faults:
-        print(f"note: {with_paths(str(faults))}", file=sys.stderr)
     except AutonadError as error:
         _tell_parent(config, stage, str(error))
         print(f"error: {with_paths(str(error))}", file=sys.stderr)

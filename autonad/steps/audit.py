@@ -111,6 +111,7 @@ def audit(
             report = audit_layout(source, settings, advance=context.console.advance)
         if report.recognised:
             context.console.report(f"format {report.recognised}")
+        step.faulty(report.faults)
         step.run.log({"data/images": report.num_images, "data/faults": len(report.faults)})
         listed = None if output is None else _write(step, output, report)
         return AuditResult(report.faults, listed, report.reading)

@@ -52,6 +52,7 @@ class DataResult:
 def log_dataset(step: Step, result: DataResult, dataset: Dataset) -> None:
     """Log a dataset that a step made, and what was found wrong with it."""
     step.uses(dataset, "made")
+    step.faulty(result.faults)
     step.headline(f"{result.images} images of {result.groups} parts, {len(result.faults)} faults")
     step.run.log(
         {"data/images": result.images, "data/groups": result.groups, "data/faults": len(result.faults)}

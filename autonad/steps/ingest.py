@@ -133,6 +133,7 @@ def ingest(
         step.run.tag(FINGERPRINT, result.fingerprint)
         step.run.tag(FINGERPRINT_BEFORE, result.before)
         step.run.tag(BATCH, result.batch.name)
+        step.faulty(result.faults)
         step.run.log(_metrics(report))
         return result
 

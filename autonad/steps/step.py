@@ -13,13 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from autonad.config import Config
 from autonad.config.context import Context
-from autonad.console import SILENT, Console
+from autonad.console import SILENT, Console, some
+from autonad.tracking.tags import FAULTS
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from autonad.data.dataset import Dataset
     from autonad.data.faults import Fault
     from autonad.tracking import TrackingSettings
     from autonad.training.world import World
+
+MOST_NAMED = 20  # faulty items in a run's tag
 
 
 @dataclass
@@ -81,6 +86,21 @@ class Step:
                 if line not in self.context.red_flags:
                     self.console.report(line)
         return flags
+
+    def faulty(self, faults: pd.DataFrame) -> None:
+        """Name the items with errors on the run; warnings are known or handled.
+
+        Args:
+            faults: Table of severity, kind, item, message.
+        """
+        errors = faults[faults["severity"] == "error"]
+        items = [
+            *dict.fromkeys(
+                f"{item} ({kind})" for item, kind in zip(errors["item"], errors["kind"], strict=True)
+            )
+        ]
+        if items:
+            self.run.tag(FAULTS, f"{len(items)}: {some(items, MOST_NAMED)}")
 
     def log(self, metrics: dict[str, float], number: int) -> None:
         """Log the metrics of an epoch or generation."""

@@ -20,18 +20,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from autonad.errors import (
-    ArchitectureError,
-    CheckpointError,
-    ConfigError,
-    DatasetError,
-    FaultyItems,
-    cause_of,
-)
+from autonad.errors import ArchitectureError, CheckpointError, ConfigError, DatasetError, cause_of
 from autonad.tracking.destination import TrackingSettings
 from autonad.tracking.runs.origin import execution_of, origin_tags
 from autonad.tracking.runs.run import NullRun, Run
-from autonad.tracking.tags import EXECUTION, FAILURE, FAULTS, STAGE
+from autonad.tracking.tags import EXECUTION, FAILURE, STAGE
 
 # The request is wrong; the others say that something did not work out.
 REFUSALS = (ConfigError, ArchitectureError, DatasetError, CheckpointError)
@@ -50,8 +43,8 @@ def track(
 ) -> Iterator[Run]:
     """Log a step.
 
-    The run ends as FINISHED (also when some items were faulty: tag `autonad.faults`), FAILED with the
-    reason in the tag `autonad.failure`, or KILLED when it is interrupted. A request that is refused before
+    The run ends as FINISHED, FAILED with the reason in the tag `autonad.failure`, or KILLED when it is
+    interrupted. A request that is refused before
     anything was logged leaves no run, but on Kubeflow, whose page of the run has each attempt.
 
     Args:
@@ -87,9 +80,6 @@ def track(
     try:
         run.params(params or {})
         yield run
-    except FaultyItems as faults:
-        run.end("FINISHED", {FAULTS: cause_of(faults)})
-        raise
     except KeyboardInterrupt:
         run.end("KILLED", {FAILURE: "interrupted"})
         raise

@@ -12,7 +12,6 @@ from autonad.errors import (
     CheckpointError,
     ConfigError,
     DatasetError,
-    FaultyItems,
     SearchError,
     TrackingError,
 )
@@ -130,9 +129,8 @@ def test_metrics_parameters_and_files_arrive(settings: TrackingSettings, client:
     [
         (ValueError("too large\nsecond line"), "FAILED", "autonad.failure", "ValueError: too large"),
         (KeyboardInterrupt(), "KILLED", "autonad.failure", "interrupted"),
-        (FaultyItems("2 images were quarantined"), "FINISHED", "autonad.faults", "2 images were quarantined"),
     ],
-    ids=["failed", "interrupted", "faulty"],
+    ids=["failed", "interrupted"],
 )
 def test_how_a_step_ends_is_recorded(
     settings: TrackingSettings, client: Any, error: BaseException, status: str, tag: str, reason: str
