@@ -103,18 +103,25 @@ class AskTell(ABC):
 
     @property
     def latency_weight(self) -> float:
-        """λ in mIoU per ms. With "auto" the first population decides; provisional until all of it is told."""
+        """λ of the first goal."""
+        return self.price(self.goals[0])
+
+    def price(self, goal: Goal) -> float:
+        """λ of a goal, mIoU per ms on its target.
+
+        With "auto" the first population decides; provisional until all of it is told.
+        """
         if self.settings.latency_weight != "auto":
             return float(self.settings.latency_weight)
         first = takewhile(lambda item: item.generation == 1, self._candidates.values())
-        told = [item.evaluation for item in first if item.evaluation is not None]
+        told = [self.on_target(item.evaluation, goal.target) for item in first if item.evaluation is not None]
         found = [(one.miou, one.latency_ms) for one in told]
         miou, latency_ms = np.std(found, axis=0) if found else (0.0, 0.0)
         return float(AUTO_SHARE * miou / latency_ms) if latency_ms > 0 else 0.0
 
     def ranking(self, goal: Goal) -> Ranking:
         """How architectures compare for a goal: within the budget first, then by score."""
-        return Ranking(self.latency_weight, goal.budget_ms)
+        return Ranking(self.price(goal), goal.budget_ms)
 
     def on_target(self, evaluation: Evaluation, target: int) -> Evaluation:
         """An evaluation with the latency of a target; a search of one target knows no other."""

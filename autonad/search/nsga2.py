@@ -68,7 +68,7 @@ class Nsga2(AskTell):
     def ranking(self, goal: Goal) -> Ranking:
         """By mIoU within a budget, which is the price of latency; without one by Algorithm 1's score."""
         free = goal.budget_ms is not None and self.settings.latency_weight == "auto"
-        return Ranking(0.0 if free else self.latency_weight, goal.budget_ms)
+        return Ranking(0.0 if free else self.price(goal), goal.budget_ms)
 
     def on_target(self, evaluation: Evaluation, target: int) -> Evaluation:
         """An evaluation with its latency on another target than the first."""
@@ -127,6 +127,7 @@ class Nsga2(AskTell):
         """
         told, seen = self._evaluations(), set(self._candidates)
         niches = {goal: self._niche(told, goal) for goal in self.goals}
+        rankings = {goal: self.ranking(goal) for goal in self.goals}
         surrogate = Surrogate(told)
         for slot in range(count):
             goal = self.goals[slot % len(self.goals)]
@@ -137,7 +138,8 @@ class Nsga2(AskTell):
             ]
             if not litter:
                 return
-            chosen = max(litter, key=lambda one: self._promise(surrogate, one.architecture, goal))
+            promises = [rankings[goal].score(self._predicted(surrogate, one, goal)) for one in litter]
+            chosen = litter[promises.index(max(promises))]
             seen.add(chosen.architecture.key)
             yield chosen
 
@@ -150,10 +152,10 @@ class Nsga2(AskTell):
         child = self._new(self._sample, goal, seen)
         return None if child is None else Candidate(child, self.generation + 1, "sample", ())
 
-    def _promise(self, surrogate: Surrogate, architecture: Architecture, goal: Goal) -> float:
+    def _predicted(self, surrogate: Surrogate, candidate: Candidate, goal: Goal) -> Evaluation:
+        architecture = candidate.architecture
         latency_ms = self.pricing.latencies_ms[goal.target](architecture)
-        predicted = Evaluation(architecture, surrogate.miou(architecture), latency_ms)
-        return self.ranking(goal).score(predicted)
+        return Evaluation(architecture, surrogate.miou(architecture), latency_ms)
 
     def _niche(self, told: Sequence[Evaluation], goal: Goal) -> Niche:
         kept = [

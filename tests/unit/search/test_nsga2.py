@@ -232,6 +232,17 @@ def test_without_a_budget_latency_has_its_price() -> None:
     assert best(free, Goal()) <= free.table()["miou"].max()
 
 
+def test_each_target_has_its_own_price_whichever_is_named_first() -> None:
+    search = run(make([Goal(0), Goal(1)], population=24))
+    first = search.table(Goal(1)).query("generation == 1")
+    price = search.ranking(Goal(1)).latency_weight
+    assert price == pytest.approx(0.5 * first["miou"].std(ddof=0) / first["latency_ms"].std(ddof=0))
+    assert price != pytest.approx(search.ranking(Goal(0)).latency_weight)
+    assert search.latency_weight == search.ranking(Goal(0)).latency_weight
+    fixed = run(make([Goal(0), Goal(1)], latency_weight=0.01))
+    assert fixed.ranking(Goal(1)).latency_weight == 0.01
+
+
 def test_a_space_smaller_than_the_search_is_searched_whole() -> None:
     small = SPACE.restrict(["shift"])
     narrow = type(small)(
