@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ class Average:
         self.shadow = (
             {n: t.detach().clone() for n, t in module.state_dict().items()} if decay is not None else {}
         )
+        self._own: dict[str, Tensor] = {}  # what the module learns with, while it holds the average
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
@@ -31,9 +33,22 @@ class Average:
         own = module.state_dict()
         torch._foreach_lerp_(list(self.shadow.values()), [own[name] for name in self.shadow], weight)
 
-    def applied(self, module: nn.Module) -> _Swapped | nullcontext[None]:
+    @contextmanager
+    def applied(self, module: nn.Module) -> Iterator[None]:
         """Within this context the module holds the averaged weights."""
-        return nullcontext() if self.decay is None else _Swapped(module, self.shadow)
+        try:
+            if self.decay is not None:
+                self._own = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+                module.load_state_dict(self.shadow)
+            yield
+        finally:
+            self.give_back(module)
+
+    def give_back(self, module: nn.Module) -> None:
+        """Put a module's own weights back, also where `applied` was broken off; else nothing happens."""
+        if self._own:
+            module.load_state_dict(self._own)
+            self._own = {}
 
     def tensors(self) -> dict[str, Tensor]:
         """What a checkpoint keeps."""
@@ -45,17 +60,3 @@ class Average:
             self.updates = int(tensors["updates"])
             for name, tensor in self.shadow.items():
                 tensor.copy_(tensors[name])
-
-
-class _Swapped:
-    """Other weights in a module for the time of a `with` block."""
-
-    def __init__(self, module: nn.Module, weights: dict[str, Tensor]) -> None:
-        self.module, self.weights = module, weights
-
-    def __enter__(self) -> None:
-        self.own = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
-        self.module.load_state_dict(self.weights)
-
-    def __exit__(self, *_: object) -> None:
-        self.module.load_state_dict(self.own)

@@ -187,6 +187,7 @@ class _Loop:
         """Write a checkpoint of an epoch that was broken off, if its last step is complete; whether it is."""
         if self.world.size > 1 or not (self.between_steps and self.losses):
             return False
+        self.averaged.give_back(self.task.module)
         self.progress.epoch = len(self.progress.history)
         self.progress.losses = [float(loss) for loss in self.losses]
         self.save()
@@ -223,9 +224,10 @@ class _Loop:
         with torch.no_grad(), self.averaged.applied(module):
             metrics = self.task.validate(module)
             if progress.best_miou is None or metrics["val/miou"] > progress.best_miou:
-                progress.best_miou, progress.best_epoch = metrics["val/miou"], progress.epoch
                 if self.world.leads:
                     save_weights(self.best, module.state_dict())
+                # Not before: a run that is broken off meanwhile would never write them.
+                progress.best_miou, progress.best_epoch = metrics["val/miou"], progress.epoch
         return metrics
 
     def save(self) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 from autonad.config import TrainingConfig
 from autonad.errors import CheckpointError, DatasetError, StorageError
 from autonad.training.averaging import Average
-from autonad.training.checkpoint import Checkpoints
+from autonad.training.checkpoint import Checkpoints, save_weights
 from autonad.training.inputs import TrainingData
 from autonad.training.loop import Task, train
 from autonad.training.optimizer import learning_rate, make_optimizer
@@ -92,6 +92,52 @@ def test_asked_to_end_while_it_validates_it_loses_no_step(run, validation):
     assert equal(whole, resumed)
     assert without_time(expected) == without_time(found)
     assert (expected.best_miou, expected.best_epoch) == (found.best_miou, found.best_epoch)
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_asked_to_end_while_the_best_weights_are_written_it_does_not_lose_them(run, monkeypatch, written):
+    whole, expected = run("whole", ema_decay=0.9)
+    validations: list[int] = []
+
+    def save(path, tensors):
+        last = len(validations) == expected.best_epoch
+        if written or not last:
+            save_weights(path, tensors)
+        if last:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("autonad.training.loop.save_weights", save)
+        with pytest.raises(KeyboardInterrupt):
+            run("cut", ema_decay=0.9, at_validation=lambda: validations.append(1))
+    resumed, found = run("cut", resume=True, ema_decay=0.9)
+    assert equal(whole, resumed)
+    assert (expected.best_miou, expected.best_epoch) == (found.best_miou, found.best_epoch)
+
+
+@pytest.mark.parametrize("swap", range(1, 9))
+def test_asked_to_end_while_weights_are_swapped_it_keeps_those_that_learn(run, monkeypatch, swap):
+    """Averaged weights come and go at each of four validations; one tensor is exchanged, then it is asked."""
+    whole, expected = run("whole", ema_decay=0.9)
+    load, swaps = nn.Module.load_state_dict, 0
+
+    def load_half(module, tensors):
+        nonlocal swaps
+        swaps += 1
+        if swaps == swap:
+            load(module, dict(list(tensors.items())[:1]), strict=False)
+            raise KeyboardInterrupt
+        load(module, tensors)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nn.Module, "load_state_dict", load_half)
+        with pytest.raises(KeyboardInterrupt):
+            run("cut", ema_decay=0.9)
+    done = []
+    resumed, found = run("cut", resume=True, ema_decay=0.9, at_step=done.append)
+    assert done == list(range(3 * ((swap + 1) // 2), 12)), "no step is lost"
+    assert equal(whole, resumed)
+    assert without_time(expected) == without_time(found)
 
 
 def test_a_second_signal_ends_at_once(run):
