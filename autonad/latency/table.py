@@ -47,6 +47,7 @@ COLUMNS: dict[str, str] = {
     "stderr": "float64",  # standard error of `ms`, ms
 }
 METADATA = b"autonad"
+LEARNT = "they come from the records of supernet training, whole batches on its host: no pass on the target"
 _KINDS: dict[str, Kind] = {"string": "text", "Int64": "count", "Float64": "number"}
 _TABLE = {
     **{name: Column(_KINDS[kind], least=0, empty=True) for name, kind in COLUMNS.items() if kind in _KINDS},
@@ -125,6 +126,8 @@ class LatencyTable:
     def cautions(self) -> tuple[str, ...]:
         """What is to be known before the figures are believed, a sentence each; empty for a good table."""
         faults = tuple((self.context.get("quality") or {}).get("faults", ()))
+        if self.source == "records":
+            faults = (LEARNT, *faults)
         elsewhere = self.context.get("measured_on")
         if elsewhere is None:
             return faults

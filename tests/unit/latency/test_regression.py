@@ -145,6 +145,16 @@ def test_the_result_does_not_depend_on_the_order_of_choices_and_one_ratio_is_eno
     assert table_from_records(records).frame.equals(table_from_records(records).frame)
 
 
+def test_what_was_learnt_from_records_cannot_keep_a_budget_of_the_target() -> None:
+    rng = np.random.default_rng(6)
+    table = table_from_records(record([SPACE.sample(rng) for _ in range(50)], additive_ms, noise=0.2))
+    assert len(table.cautions) == 1
+    with pytest.raises(LatencyError, match=r"= 5 cannot be kept .* records of supernet training"):
+        table.check_budget(5.0, accept_noise=False)
+    table.check_budget(5.0, accept_noise=True)
+    table.check_budget(None, accept_noise=False)
+
+
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
