@@ -25,8 +25,15 @@ from autonad.space import UNIFORM, Architecture, SamplingPrior, SearchSpace
 # λ "auto": in the first population, one standard deviation of latency costs this share of one of mIoU.
 AUTO_SHARE = 0.5
 # What may differ in a search that goes on: the number of generations may grow, limits only choose among what
-# was evaluated, and the finalists are measured after it.
-FREE = {"generations", "latency_budget_ms", "max_parameters", "max_memory_mib", "finalists"}
+# was evaluated, and the finalists are measured, and learn, after it.
+FREE = {
+    "generations",
+    "latency_budget_ms",
+    "max_parameters",
+    "max_memory_mib",
+    "finalists",
+    "finalist_epochs",
+}
 
 
 class AskTell(ABC):

@@ -225,6 +225,14 @@ def test_other_budgets_choose_anew_among_what_was_evaluated() -> None:
         hopeless.finalists(1)
 
 
+def test_other_finalists_need_no_other_search() -> None:
+    begun = make([Goal()])
+    begun.tell([evaluate(architecture) for architecture in begun.ask()])
+    other = make([Goal()], finalists=2, finalist_epochs=50)
+    other.load_state_dict(begun.state_dict())
+    assert other.table().equals(begun.table())
+
+
 def test_without_a_budget_latency_has_its_price() -> None:
     free = run(make([Goal()]))
     assert free.ranking(Goal()).latency_weight == free.latency_weight > 0
