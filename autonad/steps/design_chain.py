@@ -194,7 +194,7 @@ class Design:
 
     def _detector(self, found: Mapping[str, Any], *, alone: bool) -> Designed:
         """Retrain, evaluate and export what a search found for one budget."""
-        place = self.place(found, alone=alone)
+        place = self.place(found)
         _, scored, fitted, shipped = map(self.chain, self.detector_links(found, alone=alone))
         return Designed(
             name=str(found["name"]),
@@ -210,18 +210,13 @@ class Design:
             evaluation=place / "evaluate",
         )
 
-    def place(self, found: Mapping[str, Any], *, alone: bool) -> Path:
-        """Where the detector of a budget is made.
-
-        Args:
-            found: What the search says of it.
-            alone: Whether it is the only one.
-        """
-        return self.output if alone else self.output / "variants" / str(found["name"])
+    def place(self, found: Mapping[str, Any]) -> Path:
+        """Where the detector of a budget is made: as the search's own folder of it, below the output."""
+        return self.output / str(found["folder"])
 
     def detector_links(self, found: Mapping[str, Any], *, alone: bool) -> tuple[Link, Link, Link, Link]:
         """Retraining, evaluation, rules and export of what a search found for one budget; see `place`."""
-        place, mark = self.place(found, alone=alone), "" if alone else f" {found['name']}"
+        place, mark = self.place(found), "" if alone else f" {found['name']}"
         searched = self.output / "search" / found["folder"]
         model, evaluation = place / "retrain", place / "evaluate"
         line, exported = place / "fit-thresholds", place / "export"

@@ -264,9 +264,8 @@ def _report(step: Step, found: list[Found], inputs: SearchInputs, output: Path) 
     )
     step.run.text(front_file([Population(found[0].population, first.key)]), "figures/pareto.svg")
     for one in (first, *others) if others else ():
-        step.run.text(
-            (one.folder / "architecture.json").read_text(), f"variants/{one.name}/architecture.json"
-        )
+        path = one.folder / "architecture.json"
+        step.run.text(path.read_text(), path.relative_to(output).as_posix())
     step.run.log(
         {
             "latency/p50_ms": first.measured_ms,

@@ -84,7 +84,7 @@ def _detectors(design: Design) -> tuple[float, float]:
     retraining, last = [], []
     for one in found:
         first, *others = design.detector_links(one, alone=alone)
-        folder = design.place(one, alone=alone) / "retrain"
+        folder = design.place(one) / "retrain"
         retraining.append(_training(design, first, folder, design.context.config.retrain))
         done = [design.chain.finished(link) is not None for link in others]
         # What stands after something that is done anew is done anew, too.

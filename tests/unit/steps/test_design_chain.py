@@ -23,11 +23,14 @@ INPUTS = ("${dataset}", "${target}", "artifacts/pin")
 
 
 @pytest.fixture
-def links(tmp_path: Path) -> dict[str, Link]:
-    config = load_config(None, ["retrain.teacher=supernet-largest"])
-    context = Context(config)
+def design(tmp_path: Path) -> Design:
+    context = Context(load_config(None, ["retrain.teacher=supernet-largest"]))
     chain = Chain(context, tmp_path / "run", {"source": "mydata"})
-    design = Design(context, chain, tmp_path / "run", "0" * 64, ("background", "crack"))
+    return Design(context, chain, tmp_path / "run", "0" * 64, ("background", "crack"))
+
+
+@pytest.fixture
+def links(design: Design) -> dict[str, Link]:
     found = [design.supernet_link(), design.latency_link(), design.search_link()]
     return {link.name: link for link in (*found, *design.detector_links(FOUND, alone=True))}
 
@@ -59,6 +62,17 @@ def test_what_a_step_reads_is_written_by_one_before(links: dict[str, Link], tmp_
         }
         assert set(link.writes) <= made, name
         assert {path for path in link.reads if name not in path.parts} <= made, name
+
+
+def test_a_detector_is_made_where_the_search_has_it_whatever_its_target_is_called(
+    design: Design, tmp_path: Path
+) -> None:
+    for folder in ("variants/.._.._evil-1ms-0a1b2c3d", "variants/line_3-1ms-0a1b2c3d"):
+        found = {"name": "../../evil-1ms", "folder": folder}
+        assert design.place(found) == tmp_path / "run" / folder
+        for link in design.detector_links(found, alone=False):
+            assert all((tmp_path / "run" / folder) in path.parents for path in link.writes), link.name
+    assert design.place(FOUND) == tmp_path / "run"
 
 
 def test_only_what_a_table_names_belongs_to_it(tmp_path: Path) -> None:

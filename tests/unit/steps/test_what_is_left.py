@@ -24,9 +24,7 @@ SETTINGS = [
     "search.finalists=4",
     "retrain.epochs=8",
 ]
-FOUND = {
-    "found": [{"name": "here-1ms", "folder": "variants/1"}, {"name": "here-3ms", "folder": "variants/3"}]
-}
+FOUND = {"found": [{"name": name, "folder": f"variants/{name}"} for name in ("here-1ms", "here-3ms")]}
 
 
 @pytest.fixture
