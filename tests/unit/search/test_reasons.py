@@ -6,9 +6,12 @@ from autonad.errors import SearchError
 from autonad.search.reasons import explain_choice
 
 
-def table(rows: list[tuple[str, str, float, float]], budget: float | None = None) -> pd.DataFrame:
+def table(
+    rows: list[tuple[str, str, float, float]], budget: float | None = None, price: float = 0.0
+) -> pd.DataFrame:
     found = pd.DataFrame(rows, columns=["key", "origin", "miou", "latency_ms"])
-    found["score"], found["feasible"] = found["miou"], found["latency_ms"] <= (budget or np.inf)
+    found["score"] = found["miou"] - price * found["latency_ms"]
+    found["feasible"] = found["latency_ms"] <= (budget or np.inf)
     return found
 
 
@@ -35,28 +38,47 @@ def test_neighbours_are_the_next_members_of_the_front_and_chance_takes_as_long()
     assert why.sentence.count("\n") == 0
 
 
+LATE = ("late", "mutation", 0.79, 1.99)
+
+
 def test_a_winner_that_is_not_the_first_says_that_measuring_decided() -> None:
-    why = explain_choice(table([*ROWS, ("late", "mutation", 0.79, 1.99)], 2.0), "chosen", 2.0)
+    rows = [{"key": "late", "measured_ms": 2.1}, {"key": "chosen", "measured_ms": 1.9}]
+    why = explain_choice(table([*ROWS, LATE], 2.0), "chosen", 2.0, rows)
     assert "number 2 by mIoU" in why.sentence
-    assert "kept the budget when measured" in why.sentence
+    assert "the first finalist that kept the budget when measured" in why.sentence
+
+
+def test_where_nothing_was_measured_it_does_not_say_so() -> None:
+    rows = [{"key": "late", "measured_ms": None}, {"key": "chosen", "measured_ms": None}]
+    sentence = explain_choice(table([*ROWS, LATE], 2.0), "chosen", 2.0, rows).sentence
+    assert "number 2 by mIoU" in sentence
+    assert "measured" not in sentence
+
+
+def test_where_latency_has_a_price_the_score_decides_also_under_a_budget() -> None:
+    rows = [("a", "sample", 0.80, 2.0), ("b", "sample", 0.79, 1.0)]
+    assert "the best by score of 2" in explain_choice(table(rows, 3.0, price=0.1), "b", 3.0).sentence
+    learnt = [{"key": "a", "learnt_miou": 0.86}, {"key": "b", "learnt_miou": 0.85}]
+    sentence = explain_choice(table(rows, price=0.1), "b", None, learnt).sentence
+    assert "of 2 finalists the best by score after a short training (85.0 %)" in sentence
 
 
 def test_one_that_is_better_and_faster_by_the_table_alone_is_no_alternative() -> None:
-    why = explain_choice(table([*ROWS, ("late", "mutation", 0.79, 1.99)], 2.0), "chosen", 2.0)
+    why = explain_choice(table([*ROWS, LATE], 2.0), "chosen", 2.0)
     assert why.faster is not None
     assert why.faster.key == "random1"
 
 
 def test_without_a_budget_none_is_spoken_of() -> None:
     rows = [("a", "sample", 0.8, 2.0), ("b", "sample", 0.7, 1.0)]
-    sentence = explain_choice(table(rows), "b", None).sentence
+    sentence = explain_choice(table(rows, price=0.01), "b", None).sentence
     assert "number 2 by score" in sentence
     assert "budget" not in sentence
 
 
 def test_a_winner_that_learnt_best_says_so() -> None:
     learnt = [{"key": "chosen", "learnt_miou": 0.85}, {"key": "late", "learnt_miou": 0.84}, {"key": "slow"}]
-    why = explain_choice(table([*ROWS, ("late", "mutation", 0.79, 1.99)], 2.0), "chosen", 2.0, learnt)
+    why = explain_choice(table([*ROWS, LATE], 2.0), "chosen", 2.0, learnt)
     assert "number 2 by mIoU" in why.sentence
     assert "of 2 finalists the best after a short training (85.0 %)" in why.sentence
 
