@@ -69,7 +69,7 @@ def measure_views(
 
     Returns:
         `views`; `miou` and `plain_miou` at input size, and `gain` (fractions); `ms` and `plain_ms`,
-        median of one image on this machine.
+        median of one pass on this machine: an image, or a tile of one that is cut.
     """
     from autonad.evaluation.metrics import compute_metrics
 
@@ -77,14 +77,14 @@ def measure_views(
     classes = plain.classes
     found = evaluate_network(averaged, data, dataset, batch_size=16, num_classes=len(classes))
     before, after = (compute_metrics(result.input_matrices.sum(0), classes).miou for result in (plain, found))
-    image, _ = data.batch([0])
+    sample, _ = data.batch([0])
     return {
         "views": test_time,
         "miou": after,
         "plain_miou": before,
         "gain": after - before,
-        "ms": _milliseconds(averaged, image),
-        "plain_ms": _milliseconds(forward, image),
+        "ms": _milliseconds(averaged, sample),
+        "plain_ms": _milliseconds(forward, sample),
     }
 
 
@@ -120,6 +120,6 @@ def _array(values: Any) -> np.ndarray:
     return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float32)
 
 
-def _milliseconds(forward: Forward, image: np.ndarray) -> float:
-    """Median time of one image, ms; the first call is not counted."""
-    return float(np.median(time_calls(lambda: _array(forward(image)), warmup=1, repeats=TIMED_CALLS)))
+def _milliseconds(forward: Forward, sample: np.ndarray) -> float:
+    """Median time of one pass, ms; the first call is not counted."""
+    return float(np.median(time_calls(lambda: _array(forward(sample)), warmup=1, repeats=TIMED_CALLS)))

@@ -175,7 +175,7 @@ def _belongs_to(
 def _told(views: dict[str, Any]) -> str:
     return (
         f"with {views['views']} {100 * views['gain']:+.2f} points of mIoU, for {milliseconds(views['ms'])} "
-        f"an image in place of {milliseconds(views['plain_ms'])}"
+        f"a pass (image or tile) in place of {milliseconds(views['plain_ms'])}"
     )
 
 

@@ -87,7 +87,7 @@ METRICS: dict[str, str] = {
     "test/f1/*": "F1 of a class on the test split, at input size (fraction)",
     "test/ap/*": "average precision of a class's pixels on the test split, at input size (fraction)",
     "test/views_gain": "test mIoU that the views of `evaluate.test_time` gain (fraction)",
-    "latency/views_ms": "median time of one image with test-time views, in torch on this machine, ms",
+    "latency/views_ms": "median of a pass (image or tile) with test-time views, in torch on this machine, ms",
     "line/promised": "1 if the chosen rules promise the wanted rate on the validation parts, else 0",
     "line/val_overkill": "good validation images that the chosen rules call NG (fraction)",
     "line/upper": "upper bound of the wanted rate on validation parts that no rule was chosen on (fraction)",

@@ -7,6 +7,7 @@ from toy_split import oracle
 
 from autonad.evaluation.predict import evaluate_network
 from autonad.evaluation.views import SCALES, average_views, measure_views
+from autonad.steps.evaluate import _told
 
 
 def images(height=40, width=48):
@@ -61,6 +62,11 @@ def test_the_gain_is_the_difference_of_both_figures(split: SimpleNamespace, view
     found = measure_views(left, split.data, split.dataset, plain, views, least_side=32)
     assert found["gain"] == found["miou"] - found["plain_miou"] > 0.05
     assert found["ms"] > 0
+
+
+def test_the_time_that_is_told_is_of_a_pass_which_may_be_a_tile():
+    told = _told({"views": "flips", "gain": 0.012, "ms": 12.0, "plain_ms": 3.0})
+    assert told == ("with flips +1.20 points of mIoU, for 12.0 ms a pass (image or tile) in place of 3.00 ms")
 
 
 def test_a_network_that_sees_less_is_shown_no_smaller_view_than_it_takes():
