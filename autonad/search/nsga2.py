@@ -77,6 +77,13 @@ class Nsga2(AskTell):
         latency_ms = self.pricing.latencies_ms[target](evaluation.architecture)
         return Evaluation(evaluation.architecture, evaluation.miou, latency_ms)
 
+    @property
+    def best(self) -> Evaluation:
+        """See `AskTell.best`; beyond a constraint only while nothing keeps them, as under a lower budget."""
+        ranked = super().finalists()
+        kept = (told for told in ranked if self._constrained.keeps(told.architecture, self.goals[0]))
+        return next(kept, ranked[0])
+
     def finalists(self, count: int | None = None, goal: Goal | None = None) -> list[Evaluation]:
         """The best evaluations that keep a goal's constraints; see `AskTell.finalists`.
 

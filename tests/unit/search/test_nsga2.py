@@ -11,6 +11,7 @@ from autonad.search import Evaluation, evolve
 from autonad.search.goals import Goal, Pricing
 from autonad.search.nsga2 import Nsga2
 from autonad.search.pareto import crowding, front_ranks, pareto_mask
+from autonad.search.progress import generation_metrics
 from autonad.search.state import merged
 from autonad.search.surrogate import Surrogate
 from autonad.space import Architecture, SearchSpace
@@ -223,6 +224,19 @@ def test_other_budgets_choose_anew_among_what_was_evaluated() -> None:
     hopeless.load_state_dict(finished.state_dict())
     with pytest.raises(SearchError, match="and repeat the command"):
         hopeless.finalists(1)
+
+
+def test_progress_is_told_also_before_anything_keeps_a_lower_budget() -> None:
+    begun = make(goals([0], [LATENCIES[0][180]]))
+    begun.tell([evaluate(architecture) for architecture in begun.ask()[:3]])
+    lower = make(goals([0], [1.2 * slow_blocks(SPACE.smallest())]))
+    lower.load_state_dict(begun.state_dict())
+    lower.tell([evaluate(architecture) for architecture in lower.ask()])
+    assert generation_metrics(lower)["search/best_latency_ms"] == lower.table()["latency_ms"].min()
+    with pytest.raises(SearchError, match="and repeat the command"):
+        lower.finalists(1)
+    run(lower)
+    assert lower.best == lower.finalists(1)[0]
 
 
 def test_other_finalists_need_no_other_search() -> None:
