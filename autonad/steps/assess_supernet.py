@@ -9,8 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from autonad.config.context import Context
 from autonad.latency.significant import milliseconds
+from autonad.reading.shape_checks import Shape, check_shape
 from autonad.steps.step import begin
 from autonad.storage.checkpoints import Resume
 from autonad.storage.journal import Journal
@@ -55,6 +58,20 @@ class AssessmentResult:
     architectures: int
     report: Path
     seconds: float
+
+
+class AssessedFile(Shape):
+    """What the journal knows of one architecture, before its training or after it."""
+
+    key: str
+    latency_ms: float = Field(ge=0)
+    parameters: int = Field(ge=0)
+    flops: float = Field(ge=0)
+    inherited_miou: float = Field(ge=0, le=1)
+    inherited_native_miou: float = Field(ge=0, le=1)
+    epochs: int = Field(ge=1)
+    trained_miou: float | None = Field(None, ge=0, le=1)
+    trained_native_miou: float | None = Field(None, ge=0, le=1)
 
 
 @dataclass(frozen=True)
@@ -149,26 +166,41 @@ def _entries(journal: Journal, identity: dict[str, Any], resume: Resume) -> dict
 
     Raises:
         CheckpointError: The journal is of another assessment.
+        StorageError: It cannot be read.
     """
-    from autonad.errors import CheckpointError
+    from autonad.errors import CheckpointError, StorageError
 
     if resume and journal.path.is_file():
-        first, *entries = journal.read("the assessment's journal") or [{}]
-        there, here = first.get("identity") or {}, json.loads(json.dumps(identity))
-        different = sorted(name for name in here if there.get(name) != here[name])
-        if not different:
-            known: dict[str, dict[str, Any]] = {}
-            for entry in entries:
-                known[entry["key"]] = known.get(entry["key"], {}) | entry
-            return known
-        if resume != "or-restart":
-            raise CheckpointError(
-                f"the assessment in {journal.path.parent} was begun with another {' and '.join(different)}; "
-                "restore that, choose another --output, or give --replace to start over"
-            )
+        try:
+            return _known(journal, json.loads(json.dumps(identity)))
+        except (CheckpointError, StorageError):
+            if resume != "or-restart":
+                raise
     (journal.path.parent / ASSESSMENT).unlink(missing_ok=True)  # What is started over has no result.
     journal.begin({"identity": identity})
     return {}
+
+
+def _known(journal: Journal, identity: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What a journal of this very assessment says of each architecture."""
+    from autonad.errors import CheckpointError, StorageError
+    from autonad.reading.bounds import Unreadable
+
+    first, *entries = journal.read("the assessment's journal") or [{}]
+    begun = first.get("identity")
+    there = begun if isinstance(begun, dict) else {}
+    different = sorted(name for name in identity if there.get(name) != identity[name])
+    if different:
+        raise CheckpointError(
+            f"the assessment in {journal.path.parent} was begun with another {' and '.join(different)}; "
+            "restore that, choose another --output, or give --replace to start over"
+        )
+    try:  # The last entry of an architecture is the whole of it.
+        return {entry["key"]: entry for entry in (check_shape(one, AssessedFile) for one in entries)}
+    except Unreadable as error:
+        raise StorageError(
+            f"the assessment's journal at {journal.path} is damaged: {error}; give --replace to start over"
+        ) from error
 
 
 def _train_all(

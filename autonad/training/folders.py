@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 
 from autonad.detector.spec import DetectorSpec
-from autonad.errors import ArchitectureError, StorageError
+from autonad.errors import ArchitectureError, CheckpointError, StorageError
 from autonad.files import read_json, write_atomic, write_json, write_text_atomic
 from autonad.network import AutoNADNet, SuperNet
 from autonad.reading.bounds import read_bytes
@@ -217,7 +217,13 @@ def load_search_spec(folder: Path) -> DetectorSpec:
         StorageError: There is no `search.json`.
         CheckpointError: It is of something else.
     """
-    return DetectorSpec.from_dict(read_json(folder / "search.json", "the search", SearchFile)["spec"])
+    spec = read_json(folder / "search.json", "the search", SearchFile).get("spec")
+    if spec is None:
+        raise CheckpointError(
+            f"the search in {folder} does not say what its weights were trained with; run `autonad search` "
+            "again, or set retrain.weights=scratch"
+        )
+    return DetectorSpec.from_dict(spec)
 
 
 def searched_for(folder: Path) -> dict[str, Any]:

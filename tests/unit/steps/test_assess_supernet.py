@@ -18,6 +18,8 @@ from autonad.latency.regression import table_from_records
 from autonad.network import SuperNet
 from autonad.space import Architecture, SearchSpace
 from autonad.steps import short_training
+from autonad.steps.assess_supernet import _entries, _read
+from autonad.storage.journal import Journal
 from autonad.training.folders import save_supernet
 from autonad.training.inputs import detector_spec
 from autonad.training.optimizer import make_optimizer
@@ -32,6 +34,7 @@ retrain: {epochs: 2, batch_size: 4, augmentation: none}
 tracking: {enabled: false}
 """
 SPACE = SearchSpace.preset("tiny")
+READ = ("dataset", "supernet", "latency")
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +141,24 @@ def test_another_assessment_is_not_continued(assess: Callable[..., pd.DataFrame]
     with pytest.raises(CheckpointError, match="begun with another params"):
         assess("whole", "retrain.learning_rate=0.1", resume=True)
     assert (tmp_path / "whole/assessment.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("{no JSON", "cannot be read"), ('{"latency_ms": 1.0}', "it has no key"), ('{"key": "a"}', "it has no")],
+)
+def test_a_damaged_journal_is_named_or_the_assessment_starts_over(
+    made: dict[str, Path], tmp_path: Path, line: str, said: str
+) -> None:
+    inputs = _read(Context(parse_config(SETTINGS, source="test")), *(made[name] for name in READ))
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.begin({"identity": inputs.identity})
+    with journal.path.open("a") as handle:
+        handle.write(f"{line}\n")
+    with pytest.raises(StorageError, match=said):
+        _entries(journal, inputs.identity, True)
+    assert _entries(journal, inputs.identity, "or-restart") == {}
+    assert len(journal.read("the journal")) == 1
 
 
 @pytest.mark.parametrize(

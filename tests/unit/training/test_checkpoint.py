@@ -6,7 +6,9 @@ import torch
 from torch import nn
 
 from autonad.errors import CheckpointError, StorageError
+from autonad.files import write_json
 from autonad.training.checkpoint import Checkpoints, Progress, load_into, load_weights, save_weights
+from autonad.training.folders import load_search_spec
 
 
 def test_weights_survive_the_disk(tmp_path):
@@ -31,6 +33,12 @@ def test_weights_of_another_network_are_refused():
         CheckpointError, match=r"1 tensors missing, 1 unknown, 1 of another shape or type \(first: bias"
     ):
         load_into(nn.Linear(2, 2), {"weight": torch.zeros(3, 3), "other": torch.zeros(1)}, "the file")
+
+
+def test_a_search_that_does_not_say_what_its_weights_know_is_refused(tmp_path):
+    write_json(tmp_path / "search.json", {"architecture_key": "0" * 12})
+    with pytest.raises(CheckpointError, match="does not say what its weights were trained with; run"):
+        load_search_spec(tmp_path)
 
 
 def full_disk(*_: object) -> None:
