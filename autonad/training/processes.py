@@ -28,6 +28,9 @@ R = TypeVar("R")
 # Set by torchrun; in it, a step has been started as often as it shall be.
 STARTED = "TORCHELASTIC_RUN_ID"
 SECONDS_TO_HEAR = 0.5
+# What steps note in the context for those that follow.
+NOTES = ("red_flags", "said")
+CARRIED = ("execution", "parameters", *NOTES)
 QUIETED = (
     "torch.distributed.elastic",
     "torch.distributed.elastic.agent.server.api",
@@ -38,8 +41,9 @@ QUIETED = (
 def on_every_gpu(step: Callable[Concatenate[Context, P], R]) -> Callable[Concatenate[Context, P], R]:
     """Start a step once per process that the configuration asks for, and return what the first returns.
 
-    What the first process reports goes to the caller's console, and an error that any of them raises on
-    purpose is raised here. A step that torchrun has started already runs as it is.
+    What the first process reports goes to the caller's console, what it notes in the context for the steps
+    that follow to the caller's, and an error that any of them raises on purpose is raised here. A step that
+    torchrun has started already runs as it is.
 
     Raises:
         ConfigError: There are fewer GPUs than processes.
@@ -124,9 +128,10 @@ def _launch(step: Callable[..., R], count: int, context: Context, options: dict[
         start_method="spawn",
         signals_to_handle="SIGQUIT",  # The others are ours, see `_told_to_end`.
     )
-    with _heard(said, context.console) as errors, _quiet(*QUIETED), _told_to_end(asked) as told:
+    there = {"config": config, **{name: getattr(context, name) for name in CARRIED}}
+    with _heard(said, context) as errors, _quiet(*QUIETED), _told_to_end(asked) as told:
         try:
-            return elastic_launch(launcher, _work)(step, said, asked, config, context.execution, options)[0]
+            return elastic_launch(launcher, _work)(step, said, asked, there, options)[0]
         except ChildFailedError as failure:
             failed = failure
         except SignalException as signalled:
@@ -193,11 +198,10 @@ def _work(
     step: Callable[..., R],
     said: SimpleQueue[Any],
     asked: Event,
-    config: Config,
-    execution: str | None,
+    known: dict[str, Any],
     options: dict[str, Any],
 ) -> R:
-    """A step in one of the processes."""
+    """A step in one of the processes; `known` is the caller's context without its console."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         # The first process must still close its run in MLflow: once is enough.
@@ -213,21 +217,28 @@ def _work(
     console = Console(
         lambda line: said.put(("report", (line,))), lambda *progress: said.put(("advance", progress))
     )
+    context = Context(console=console, **known)
+    before = {name: len(known[name]) for name in NOTES}
     try:
-        return step(Context(config, execution, console), **options)
+        return step(context, **options)
     except AutonadError as error:
         said.put(("error", (error,)))
         raise
+    finally:
+        for name, count in before.items() if started_first() else ():
+            for line in getattr(context, name)[count:]:
+                said.put((name, (line,)))
 
 
 @contextmanager
-def _heard(said: SimpleQueue[Any], console: Console) -> Iterator[list[AutonadError]]:
+def _heard(said: SimpleQueue[Any], context: Context) -> Iterator[list[AutonadError]]:
     """Pass on what the processes say, until the end of the block; errors are collected."""
     errors: list[AutonadError] = []
     hear: dict[str, Callable[..., None]] = {
-        "report": console.report,
-        "advance": console.advance,
+        "report": context.console.report,
+        "advance": context.console.advance,
         "error": errors.append,
+        **{name: getattr(context, name).append for name in NOTES},
     }
     over = threading.Event()
 
