@@ -11,7 +11,8 @@ class ProfileSettings(BaseModel):
     """How much is measured.
 
     Attributes:
-        warmup: Calls of each piece in each round that are not timed.
+        warmup: Calls that are not timed: of each piece before all rounds, of each whole network before each
+            of its turns. In a round the first call of a piece is not timed either.
         repeats: Samples of each piece over all rounds, at least three per round.
         rounds: Rounds.
         piece_seconds: Upper bound of the timed seconds per piece.
