@@ -6,13 +6,15 @@ hands out the workflow, whose nodes carry the messages of Kubernetes.
 
 from __future__ import annotations
 
+import base64
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from autonad.console import LONGEST_LINE
-from autonad.reading.bounds import folded, parse_json
+from autonad.reading.bounds import LARGEST_JSON, folded, parse_json
 
 # Of a driver, which computes a task's inputs, and of the container that runs it. Tasks of one name in several
 # branches are numbered; numbers in brackets are there where the controller has a default for retries.
@@ -61,7 +63,7 @@ class Workflow:
             content = parse_json(manifest)
         except ValueError:
             return cls()
-        name, nodes = _inside(content, "metadata", "name"), _inside(content, "status", "nodes")
+        name, nodes = _inside(content, "metadata", "name"), _nodes(content)
         found = nodes.values() if isinstance(nodes, dict) else ()
         pods = [_pod(node, str(name)) for node in found if _inside(node, "type") == "Pod"]
         policy = _inside(content, "spec", "templateDefaults", "retryStrategy", "retryPolicy")
@@ -104,6 +106,19 @@ def _inside(value: Any, *names: str) -> Any:
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
+
+
+def _nodes(workflow: Any) -> Any:
+    """The state of every node; Argo packs it where the workflow would be larger than Kubernetes takes."""
+    packed = _inside(workflow, "status", "compressedNodes")
+    if not isinstance(packed, str):
+        return _inside(workflow, "status", "nodes")
+    unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16)  # of gzip
+    try:
+        unpacked = unpacking.decompress(base64.b64decode(packed), LARGEST_JSON)
+        return parse_json(unpacked)
+    except (ValueError, zlib.error):
+        return None
 
 
 def _pod(node: Mapping[str, Any], workflow: str) -> Pod:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 
 import pytest
 from workflows import NAME, UNSCHEDULABLE, manifest, node, pod_name
 
+from autonad.kubeflow import workflow
 from autonad.kubeflow.workflow import Workflow, last_error, short
 
 
@@ -36,6 +39,30 @@ def test_a_controller_without_a_default_retry_names_pods_otherwise() -> None:
 
     assert found.retry_policy is None
     assert [pod.task for pod in found.failed] == ["retrain"]
+
+
+def packed(plain: str, *, cut: int | None = None) -> str:
+    """The same workflow as Argo stores one that would be too large for Kubernetes."""
+    content = json.loads(plain)
+    nodes = gzip.compress(json.dumps(content["status"].pop("nodes")).encode())
+    content["status"]["compressedNodes"] = base64.b64encode(nodes[:cut]).decode()
+    return json.dumps(content)
+
+
+def test_the_nodes_of_a_large_workflow_are_packed() -> None:
+    plain = manifest(node("prepare", at=1), node("retrain", "Failed", at=2))
+
+    assert Workflow.of(packed(plain)) == Workflow.of(plain)
+    assert [pod.task for pod in Workflow.of(packed(plain)).failed] == ["retrain"]
+    assert Workflow.of(packed(plain, cut=-30)).pods == ()
+
+
+def test_nodes_that_unpack_without_end_are_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workflow, "LARGEST_JSON", 1000)
+    few, many = (manifest(*(node(f"task{n}", at=n) for n in range(count))) for count in (1, 100))
+
+    assert len(Workflow.of(packed(few)).pods) == 1
+    assert Workflow.of(packed(many)).pods == ()
 
 
 def test_what_goes_on_is_what_runs_and_what_waits() -> None:
@@ -77,6 +104,9 @@ def test_only_the_last_attempt_of_a_task_says_whether_it_failed() -> None:
         '{"metadata": {"name": "a"}, "status": []}',
         '{"metadata": {"name": "a"}, "status": {"nodes": [1, 2]}}',
         '{"metadata": {"name": "a"}, "status": {"nodes": {"b": null}}}',
+        '{"metadata": {"name": "a"}, "status": {"compressedNodes": 3}}',
+        '{"metadata": {"name": "a"}, "status": {"compressedNodes": "no base 64"}}',
+        '{"metadata": {"name": "a"}, "status": {"compressedNodes": "bm8gZ3ppcA=="}}',
         '{"metadata": {"name": "a"}, "spec": {"templateDefaults": []}}',
         '{"metadata": {"name": "a"}, "spec": {"templateDefaults": {"retryStrategy": 3}}}',
     ],
