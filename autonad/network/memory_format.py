@@ -1,9 +1,9 @@
-"""How feature maps lie in memory: channels last, as convolutions on processors and GPUs read them."""
+"""How feature maps lie in memory, and what oneDNN makes of them: channels last is what convolutions read."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
@@ -25,6 +25,19 @@ def for_dilation(x: Tensor) -> Tensor:
     """
     plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
     return x.contiguous() if plain else x
+
+
+def convolved(convolution: nn.Conv2d, x: Tensor) -> Tensor:
+    """A convolution that keeps the resolution, (B, C, H, W) → (B, C', H, W).
+
+    In bfloat16 on a processor oneDNN leaves the gradient of a 5×5 kernel unwritten around its centre where
+    the map is a single position: it is whatever was in memory, often no number. Such a position sees the
+    centre alone.
+    """
+    if x.shape[2:] == (1, 1) and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        middle = convolution.kernel_size[0] // 2
+        return F.conv2d(x, convolution.weight[:, :, middle : middle + 1, middle : middle + 1])
+    return convolution(x)
 
 
 def transpose_channels(x: Tensor, outer: int) -> Tensor:

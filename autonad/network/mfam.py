@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from autonad.network.encoder import group_norm
-from autonad.network.memory_format import channels_last, for_dilation
+from autonad.network.memory_format import channels_last, convolved, for_dilation
 from autonad.network.pooling import adaptive_average
 from autonad.network.shared_parts import Make, anew
 from autonad.space import Architecture, EdgeOperator
@@ -46,7 +46,8 @@ class Edge(nn.Module):
         """(B, in_width, H, W) → (B, width, H, W)."""
         if self.dilated:
             return F.gelu(self.norm(channels_last(self.operator(for_dilation(x)))))
-        return F.gelu(self.norm(self.operator(x)))
+        mixed = convolved(self.operator, x) if isinstance(self.operator, nn.Conv2d) else self.operator(x)
+        return F.gelu(self.norm(mixed))
 
 
 class FeatureAggregation(nn.Module):
