@@ -5,7 +5,7 @@ from __future__ import annotations
 from autonad.errors import SearchError, StorageError
 from autonad.search.ask_tell import AskTell
 from autonad.search.state import merged
-from autonad.storage.journal import Journal
+from autonad.storage.journal import Journal, changed_since
 
 
 def resume_from(search: AskTell, journal: Journal, inputs: dict[str, str], *, restart: bool) -> bool:
@@ -28,9 +28,7 @@ def resume_from(search: AskTell, journal: Journal, inputs: dict[str, str], *, re
         return False
     try:
         first, *entries = journal.read("the search's journal") or [{}]
-        begun = first.get("inputs")
-        known = begun if isinstance(begun, dict) else {}
-        changed = sorted(name for name in inputs if known.get(name) != inputs[name])
+        changed = changed_since(first.get("inputs"), inputs)
         if changed:
             raise SearchError(
                 f"the search in {journal.path.parent} was begun with another {' and '.join(changed)}; give "

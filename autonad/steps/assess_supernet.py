@@ -16,7 +16,7 @@ from autonad.latency.significant import milliseconds
 from autonad.reading.shape_checks import Shape, check_shape
 from autonad.steps.step import begin
 from autonad.storage.checkpoints import Resume
-from autonad.storage.journal import Journal
+from autonad.storage.journal import Journal, changed_since
 from autonad.tracking.tags import FINGERPRINT, HARDWARE_KEY
 
 if TYPE_CHECKING:
@@ -187,9 +187,7 @@ def _known(journal: Journal, identity: dict[str, Any]) -> dict[str, dict[str, An
     from autonad.reading.bounds import Unreadable
 
     first, *entries = journal.read("the assessment's journal") or [{}]
-    begun = first.get("identity")
-    there = begun if isinstance(begun, dict) else {}
-    different = sorted(name for name in identity if there.get(name) != identity[name])
+    different = changed_since(first.get("identity"), identity)
     if different:
         raise CheckpointError(
             f"the assessment in {journal.path.parent} was begun with another {' and '.join(different)}; "

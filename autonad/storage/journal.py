@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,9 @@ class Journal:
                 f"{what} at {self.path} cannot be read: {one_line(error)}; delete it to start anew"
             ) from error
         return entries
+
+
+def changed_since(begun: Any, now: Mapping[str, Any]) -> list[str]:
+    """Names of what is another now than where a journal was begun; all if its beginning is damaged."""
+    known = begun if isinstance(begun, dict) else {}
+    return sorted(name for name in now if known.get(name) != now[name])
