@@ -105,12 +105,14 @@ def _won(
     table: pd.DataFrame, chosen: pd.Series, budget_ms: float | None, finalists: Sequence[Mapping[str, Any]]
 ) -> str:
     miou, latency_ms = float(chosen["miou"]), float(chosen["latency_ms"])
-    within = table[table["feasible"]]
+    # With a price on latency alone one may win that was predicted above the budget and keeps it when measured.
+    above = not chosen["feasible"]
+    within = table if above else table[table["feasible"]]
     # Where latency has no price, which a budget alone stands for, the score is the mIoU.
     by = "score" if (table["score"] != table["miou"]).any() else "mIoU"
     place = int((within[by.lower()] > float(chosen[by.lower()])).sum()) + 1
     rank = "the best" if place == 1 else f"number {place}"
-    limit = "" if budget_ms is None else f" predicted within {budget_ms:g} ms"
+    limit = "" if budget_ms is None or above else f" predicted within {budget_ms:g} ms"
     cost = f"{milliseconds(latency_ms)} by the latency table"
     learnt = {row["key"]: row["learnt_miou"] for row in finalists if row.get("learnt_miou") is not None}
     measured = any(row["key"] == chosen["key"] and row.get("measured_ms") is not None for row in finalists)
@@ -119,8 +121,10 @@ def _won(
         best = "the best by score" if by == "score" else "the best"
         percent = 100 * learnt[chosen["key"]]
         why = f", and of {len(learnt)} finalists {best} after a short training ({percent:.1f} %)"
-    elif place > 1 and budget_ms is not None and measured:
+    elif (place > 1 or above) and budget_ms is not None and measured:
         why = ", the first finalist that kept the budget when measured"
+    if above and budget_ms is not None:
+        cost += f", predicted above {budget_ms:g} ms"
     return (
         f"{chosen['key']} has {100 * miou:.1f} % inherited mIoU at {cost}, {rank} by {by} of "
         f"{len(within)} evaluated{limit}{why}"

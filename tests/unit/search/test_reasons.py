@@ -48,6 +48,15 @@ def test_a_winner_that_is_not_the_first_says_that_measuring_decided() -> None:
     assert "the first finalist that kept the budget when measured" in why.sentence
 
 
+def test_a_winner_that_was_predicted_above_the_budget_is_not_counted_among_those_within() -> None:
+    rows = [("a", "sample", 0.80, 2.1), ("b", "sample", 0.70, 1.0)]
+    measured = [{"key": "a", "measured_ms": 1.9}]
+    sentence = explain_choice(table(rows, 2.0), "a", 2.0, measured).sentence
+    assert "at 2.10 ms by the latency table, predicted above 2 ms, the best by mIoU of 2 evaluated" in sentence
+    assert "the first finalist that kept the budget when measured" in sentence
+    assert "predicted within" not in sentence
+
+
 def test_where_nothing_was_measured_it_does_not_say_so() -> None:
     rows = [{"key": "late", "measured_ms": None}, {"key": "chosen", "measured_ms": None}]
     sentence = explain_choice(table([*ROWS, LATE], 2.0), "chosen", 2.0, rows).sentence
