@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import sys
 from typing import Annotated
 
@@ -17,6 +18,9 @@ from autonad.console import with_paths
 from autonad.errors import AutonadError, FaultyItems
 
 INTERRUPTED = 130
+# Refused wherever a verb happens to write: for the user to mend, and no fault of ours.
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_NO_TEMPORARY_FOLDER = "No usable temporary directory"
 
 app = typer.Typer(
     name="autonad",
@@ -80,7 +84,20 @@ def _run() -> int | None:
         )
         return 2
     except Exception as error:
+        if isinstance(error, OSError) and (refused := _refused(error)):
+            _say(f"error: {refused}, and repeat the command")
+            return 2
         return _usage_error(error)
+
+
+def _refused(error: OSError) -> str:
+    """What the machine has no room for, and what to do; empty if that is not why."""
+    if error.errno in _NO_SPACE:
+        where = with_paths(str(error.filename)) if error.filename else "a file"
+        return f"no space is left for {where}; free some, or set TMPDIR if it is a temporary file"
+    if _NO_TEMPORARY_FOLDER in str(error):
+        return "no folder takes temporary files: set TMPDIR to one that can be written and has space"
+    return ""
 
 
 def _say(line: str) -> None:

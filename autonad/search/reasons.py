@@ -105,7 +105,7 @@ def _won(
     table: pd.DataFrame, chosen: pd.Series, budget_ms: float | None, finalists: Sequence[Mapping[str, Any]]
 ) -> str:
     miou, latency_ms = float(chosen["miou"]), float(chosen["latency_ms"])
-    # With a price on latency alone one may win that was predicted above the budget and keeps it when measured.
+    # Where latency only has a price, one may win that the table puts above the budget and measuring below it.
     above = not chosen["feasible"]
     within = table if above else table[table["feasible"]]
     # Where latency has no price, which a budget alone stands for, the score is the mIoU.

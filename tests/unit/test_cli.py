@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -680,3 +681,33 @@ def test_traces_are_what_the_steps_write() -> None:
     for names in _FINISHED.values():
         for name in names:
             assert sources.count(f'"{name}"') >= 1, name
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/data/a b.png"),
+            "no space is left for /data/a b.png",
+        ),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "no space is left for a file"),
+        (FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"), "set TMPDIR"),
+    ],
+)
+def test_a_machine_without_space_is_told_in_one_line(
+    refused: OSError, said: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise refused
+
+    monkeypatch.setattr(steps, "synthesize", full)
+    assert said in run("synthesize", "--output", "data").complaint
+
+
+def test_a_fault_of_ours_keeps_its_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(steps, "synthesize", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        run("synthesize", "--output", "data")
