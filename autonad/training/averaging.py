@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from autonad.errors import CheckpointError
+
 
 class Average:
     """Exponential moving average of a module's weights; does nothing without a decay.
@@ -55,8 +57,20 @@ class Average:
         return self.shadow | {"updates": torch.tensor(self.updates)} if self.shadow else {}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Back to what `tensors` gave."""
-        if self.decay is not None:
-            self.updates = int(tensors["updates"])
-            for name, tensor in self.shadow.items():
-                tensor.copy_(tensors[name])
+        """Back to what `tensors` gave.
+
+        Raises:
+            CheckpointError: They are those of another module.
+        """
+        if self.decay is None:
+            return
+        expected = self.tensors()
+        if {name: tensor.shape for name, tensor in tensors.items()} != {
+            name: tensor.shape for name, tensor in expected.items()
+        }:
+            raise CheckpointError(
+                "the checkpoint's averaged weights do not fit the network; give --replace to start over"
+            )
+        self.updates = int(tensors["updates"])
+        for name, tensor in self.shadow.items():
+            tensor.copy_(tensors[name])

@@ -21,6 +21,7 @@ from autonad.reading.shape_checks import Shape
 from autonad.storage.checkpoints import Resume
 
 POINTER = "latest.json"
+START_OVER = "give --replace to start over"
 
 
 @dataclass
@@ -85,8 +86,15 @@ def save_weights(path: Path, tensors: dict[str, Tensor]) -> None:
     write_atomic(path, write)
 
 
-def load_weights(path: Path, what: str) -> dict[str, Tensor]:
+def load_weights(
+    path: Path, what: str, remedy: str = "run the step that writes it again"
+) -> dict[str, Tensor]:
     """Read a safetensors file.
+
+    Args:
+        path: The file.
+        what: What messages call it.
+        remedy: What they advise if it is of no use.
 
     Raises:
         CheckpointError: It is missing or damaged, or holds a number that is none.
@@ -94,19 +102,15 @@ def load_weights(path: Path, what: str) -> dict[str, Tensor]:
     try:
         weights = load_file(path)
     except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{what} is not at {path}; check the folder, or run the step that writes it"
-        ) from error
+        raise CheckpointError(f"{what} is not at {path}; check the folder, or {remedy}") from error
     # Of a type that torch does not know the library lets a KeyError through.
     except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{what} at {path} is damaged: {folded(one_line(error))}; run the step that writes it again"
-        ) from error
+        raise CheckpointError(f"{what} at {path} is damaged: {folded(one_line(error))}; {remedy}") from error
     for name, tensor in weights.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise CheckpointError(
-                f"{what} at {path} is of no use: {folded(name, 60)} holds a number that is not finite; run "
-                "the step that writes it again, with a lower learning rate if it ended so"
+                f"{what} at {path} is of no use: {folded(name, 60)} holds a number that is not finite; "
+                f"{remedy}, with a lower learning rate if it ended so"
             )
     return weights
 
@@ -159,7 +163,7 @@ class Checkpoints:
     def save(
         self, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer, extra: dict[str, Tensor]
     ) -> None:
-        """Write everything that resuming needs, then point to it, then drop the previous checkpoint."""
+        """Write everything that resuming needs, then point to it, then drop what the previous one needed."""
         name = f"step-{progress.step:08d}"
         target = self.folder / name
         save_weights(target / "model.safetensors", model.state_dict())
@@ -168,8 +172,7 @@ class Checkpoints:
         if torch.cuda.is_available():
             random["cuda"] = torch.cuda.get_rng_state()
         save_weights(target / "random.safetensors", random)
-        if extra:
-            save_weights(target / "extra.safetensors", extra)
+        save_weights(target / "extra.safetensors", extra)
         write_json(
             self.folder / POINTER,
             {"checkpoint": name, "identity": self.identity, "progress": asdict(progress)},
@@ -178,21 +181,65 @@ class Checkpoints:
         for old in self.folder.glob("step-*"):
             if old.name != name:
                 shutil.rmtree(old, ignore_errors=True)
+        for old in self.folder.glob("best-*.safetensors"):
+            if progress.best_epoch is None or old != self._best(progress.best_epoch):
+                old.unlink(missing_ok=True)
+
+    def save_best(self, epoch: int, model: nn.Module) -> None:
+        """Write the best weights so far beside those of before, which the last checkpoint still needs."""
+        save_weights(self._best(epoch), model.state_dict())
+
+    def load_best(self, epoch: int) -> dict[str, Tensor]:
+        """The weights that `save_best` wrote after an epoch.
+
+        Raises:
+            CheckpointError: They are missing or damaged.
+        """
+        return load_weights(self._best(epoch), "the best weights", START_OVER)
+
+    def _best(self, epoch: int) -> Path:
+        return self.folder / f"best-{epoch:05d}.safetensors"
 
     def exists(self) -> bool:
         """Whether there is anything to resume."""
         return (self.folder / POINTER).is_file()
 
     def resumes(self, resume: Resume) -> bool:
-        """Whether a run goes on from here; with "or-restart" only from a checkpoint of this very run."""
+        """Whether a run goes on from here; with "or-restart" only from a whole checkpoint of this run."""
         return self.exists() and (self._matches() if resume == "or-restart" else resume)
 
     def _matches(self) -> bool:
         try:
-            pointer = read_json(self.folder / POINTER, "the checkpoint", PointerFile)
-        except StorageError:
+            pointer = self._pointer()
+            if pointer["identity"] != self.identity:
+                return False
+            self._files(pointer)
+        except CheckpointError:
             return False
-        return bool(pointer["identity"] == self.identity)
+        return True
+
+    def _pointer(self) -> dict[str, Any]:
+        try:
+            pointer: dict[str, Any] = read_json(self.folder / POINTER, "the checkpoint", PointerFile)
+        except StorageError as error:
+            raise CheckpointError(f"{error}, or {START_OVER}") from error
+        return pointer
+
+    def _files(self, pointer: dict[str, Any]) -> tuple[dict[str, Tensor], ...]:
+        """Model, optimiser, random state and extra tensors; the best weights must be readable too."""
+        best = pointer["progress"]["best_epoch"]
+        if best is not None:
+            self.load_best(best)
+        source = self.folder / pointer["checkpoint"]
+        return tuple(
+            load_weights(source / f"{name}.safetensors", f"the checkpoint's {what}", START_OVER)
+            for name, what in (
+                ("model", "model"),
+                ("optimizer", "optimiser"),
+                ("random", "random state"),
+                ("extra", "averaged weights"),
+            )
+        )
 
     def clear(self) -> None:
         """Forget what is there; the pointer goes first, so that a kill leaves no pointer to nothing."""
@@ -211,26 +258,18 @@ class Checkpoints:
             CheckpointError: The checkpoint belongs to another configuration (says what differs), or is
                 damaged.
         """
-        try:
-            pointer = read_json(self.folder / POINTER, "the checkpoint", PointerFile)
-        except StorageError as error:
-            raise CheckpointError(f"{error}, or give --replace to start over") from error
+        pointer = self._pointer()
         different = sorted(_differences(pointer["identity"], self.identity))
         if different:
             raise CheckpointError(
                 f"the checkpoint in {self.folder} belongs to another configuration; it differs in "
-                f"{folded(', '.join(different))}. Restore those settings, choose another --output, or give "
-                "--replace to start over"
+                f"{folded(', '.join(different))}. Restore those settings, choose another --output, or "
+                f"{START_OVER}"
             )
-        source = self.folder / pointer["checkpoint"]
-        load_into(
-            model, load_weights(source / "model.safetensors", "the checkpoint's model"), "the checkpoint"
-        )
+        weights, slots, random, extra = self._files(pointer)
+        load_into(model, weights, "the checkpoint")
         state = optimizer.state_dict()
-        state["state"] = _unflatten(
-            load_weights(source / "optimizer.safetensors", "the checkpoint's optimiser")
-        )
-        random = load_weights(source / "random.safetensors", "the checkpoint's random state")
+        state["state"] = _unflatten(slots)
         try:
             _check_slots(optimizer, state["state"])
             optimizer.load_state_dict(state)
@@ -239,13 +278,9 @@ class Checkpoints:
                 torch.cuda.set_rng_state(random["cuda"])
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise CheckpointError(
-                f"the checkpoint in {source} does not fit ({folded(one_line(error))}); leave out --resume to "
-                "start over"
+                f"the checkpoint in {self.folder} does not fit ({folded(one_line(error))}); {START_OVER}"
             ) from error
-        extra = source / "extra.safetensors"
-        return Progress(**pointer["progress"]), load_weights(
-            extra, "the checkpoint"
-        ) if extra.is_file() else {}
+        return Progress(**pointer["progress"]), extra
 
 
 def _flatten(state: dict[int, dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -258,8 +293,8 @@ def _unflatten(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
         index, _, name = key.partition(".")
         if not index.isdecimal():
             raise CheckpointError(
-                f"the checkpoint's optimiser holds {folded(key, 60)!r}, which belongs to no parameter; leave "
-                "out --resume to start over"
+                f"the checkpoint's optimiser holds {folded(key, 60)!r}, which belongs to no parameter; "
+                f"{START_OVER}"
             )
         state.setdefault(int(index), {})[name] = tensor
     return state

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from autonad.config import TrainingConfig
 from autonad.errors import DatasetError
 from autonad.training.averaging import Average
-from autonad.training.checkpoint import Checkpoints, Progress, load_weights, save_weights
+from autonad.training.checkpoint import Checkpoints, Progress
 from autonad.training.distillation import taught
 from autonad.training.feed import Feed
 from autonad.training.inputs import TrainingData
@@ -67,8 +67,9 @@ def train(
 
     Each epoch: run its steps, validate when due, keep the best weights, log, save a checkpoint. A step sums
     the gradients of all its paths. All randomness is derived from (seed, epoch, step), so a resumed run ends
-    with the same weights. One process that is asked to end saves a checkpoint within the epoch. Of several
-    processes, one writes, and calls `log` and `on_checkpoint`.
+    with the same weights where a step gives the same bits twice, as on a processor. One process that is asked
+    to end saves a checkpoint within the epoch. Of several processes, one writes, and calls `log` and
+    `on_checkpoint`.
 
     Args:
         task: What is trained.
@@ -136,7 +137,6 @@ class _Loop:
             temperature=config.teacher_temperature,
         )
         self.averaged = Average(task.module, config.ema_decay)
-        self.best = checkpoints.folder / "best.safetensors"
         self.total = total_steps(config, len(data.images), data.repeats)
         self.losses: list[Tensor] = []  # of the epoch under way
         self.between_steps, self.first = True, (0, 0)  # epoch and step in it that the run begins with
@@ -166,10 +166,11 @@ class _Loop:
                     break
         self.progress.epoch = number + 1
         loss = float(torch.stack(self.losses).mean())
-        if not math.isfinite(loss):
+        if not math.isfinite(loss) or not self._finite():
+            what = "weights are not finite" if math.isfinite(loss) else f"the loss became {loss}"
             raise DatasetError(
-                f"the loss became {loss} in epoch {number + 1}; lower learning_rate or set clip_norm, and "
-                "check the dataset with `autonad audit`"
+                f"{what} in epoch {number + 1}; lower learning_rate or set clip_norm, and check the dataset "
+                "with `autonad audit`"
             )
         return {
             "epoch": float(number + 1),
@@ -184,14 +185,25 @@ class _Loop:
         self.progress.losses, self.losses = [], []
 
     def save_within_epoch(self) -> bool:
-        """Write a checkpoint of an epoch that was broken off, if its last step is complete; whether it is."""
+        """Write a checkpoint of an epoch that was broken off, if its last step is complete; whether it is.
+
+        Of a training that diverges the checkpoint of before is the better one.
+        """
         if self.world.size > 1 or not (self.between_steps and self.losses):
+            return False
+        if not torch.stack(self.losses).isfinite().all() or not self._finite():
             return False
         self.averaged.give_back(self.task.module)
         self.progress.epoch = len(self.progress.history)
         self.progress.losses = [float(loss) for loss in self.losses]
         self.save()
         return True
+
+    def _finite(self) -> bool:
+        """Whether one can go on from the weights and what the optimiser remembers."""
+        slots = (tensor for slots in self.optimizer.state.values() for tensor in slots.values())
+        tensors = [*self.task.module.state_dict().values(), *slots]
+        return all(bool(tensor.isfinite().all()) for tensor in tensors if tensor.is_floating_point())
 
     def _left(self, epoch: int) -> list[NDArray[np.int64]]:
         """The batches of an epoch that are not done yet."""
@@ -225,7 +237,7 @@ class _Loop:
             metrics = self.task.validate(module)
             if progress.best_miou is None or metrics["val/miou"] > progress.best_miou:
                 if self.world.leads:
-                    save_weights(self.best, module.state_dict())
+                    self.checkpoints.save_best(progress.epoch, module)
                 # Not before: a run that is broken off meanwhile would never write them.
                 progress.best_miou, progress.best_epoch = metrics["val/miou"], progress.epoch
         return metrics
@@ -244,5 +256,6 @@ class _Loop:
     def take_best(self) -> None:
         """Put the best weights into the module."""
         self.world.wait()  # Until they are written.
-        self.task.module.load_state_dict(load_weights(self.best, "the best weights"))
+        assert self.progress.best_epoch is not None
+        self.task.module.load_state_dict(self.checkpoints.load_best(self.progress.best_epoch))
         self.task.module.eval()

@@ -110,3 +110,46 @@ def test_weights_of_another_type_are_refused():
     weights = {"weight": torch.zeros(2, 2, dtype=torch.float64), "bias": torch.zeros(2)}
     with pytest.raises(CheckpointError, match=r"1 of another shape or type \(first: weight"):
         load_into(nn.Linear(2, 2), weights, "the file")
+
+
+def whole_checkpoint(folder) -> Checkpoints:
+    """A checkpoint with best weights and all that belongs to it."""
+    torch.manual_seed(0)
+    module = nn.Linear(3, 1)
+    optimizer = torch.optim.AdamW(module.parameters())
+    module(torch.randn(4, 3)).sum().backward()
+    optimizer.step()
+    checkpoints = Checkpoints(folder, {"run": 1})
+    checkpoints.save_best(1, module)
+    checkpoints.save(Progress(epoch=1, step=1, best_epoch=1, best_miou=0.5), module, optimizer, {})
+    return checkpoints
+
+
+FILES = ("model", "optimizer", "random", "extra", "best-00001")
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", ["truncated", "missing", "not finite"])
+def test_a_run_that_may_start_over_does_so_from_a_damaged_checkpoint(tmp_path, name, damage):
+    checkpoints = whole_checkpoint(tmp_path)
+    assert checkpoints.resumes("or-restart")
+    (path,) = tmp_path.rglob(f"{name}.safetensors")
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-3] if path.stat().st_size > 100 else b"")
+    elif damage == "missing":
+        path.unlink()
+    else:
+        save_weights(path, {"weight": torch.tensor([float("nan")])})
+    assert not checkpoints.resumes("or-restart")
+    module = nn.Linear(3, 1)
+    with pytest.raises(CheckpointError, match="give --replace to start over"):
+        checkpoints.restore(module, torch.optim.AdamW(module.parameters()))
+
+
+def test_best_weights_stay_until_a_checkpoint_points_to_others(tmp_path):
+    checkpoints, module = whole_checkpoint(tmp_path), nn.Linear(3, 1)
+    checkpoints.save_best(2, module)
+    assert not torch.equal(checkpoints.load_best(1)["weight"], checkpoints.load_best(2)["weight"])
+    optimizer = torch.optim.AdamW(module.parameters())
+    checkpoints.save(Progress(epoch=2, step=2, best_epoch=2, best_miou=0.6), module, optimizer, {})
+    assert [path.name for path in tmp_path.glob("best-*")] == ["best-00002.safetensors"]

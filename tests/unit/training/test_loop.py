@@ -9,7 +9,7 @@ from torch import nn
 from autonad.config import TrainingConfig
 from autonad.errors import CheckpointError, DatasetError, StorageError
 from autonad.training.averaging import Average
-from autonad.training.checkpoint import Checkpoints, save_weights
+from autonad.training.checkpoint import Checkpoints
 from autonad.training.inputs import TrainingData
 from autonad.training.loop import Task, train
 from autonad.training.optimizer import learning_rate, make_optimizer
@@ -99,15 +99,17 @@ def test_asked_to_end_while_the_best_weights_are_written_it_does_not_lose_them(r
     whole, expected = run("whole", ema_decay=0.9)
     validations: list[int] = []
 
-    def save(path, tensors):
+    write = Checkpoints.save_best
+
+    def save(checkpoints, epoch, module):
         last = len(validations) == expected.best_epoch
         if written or not last:
-            save_weights(path, tensors)
+            write(checkpoints, epoch, module)
         if last:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("autonad.training.loop.save_weights", save)
+        patch.setattr(Checkpoints, "save_best", save)
         with pytest.raises(KeyboardInterrupt):
             run("cut", ema_decay=0.9, at_validation=lambda: validations.append(1))
     resumed, found = run("cut", resume=True, ema_decay=0.9)
@@ -281,4 +283,46 @@ def test_interrupted_at_any_write_it_resumes_to_the_same_bits(run, monkeypatch, 
         with pytest.raises(StorageError):
             run("cut", **settings)
     resumed, _ = run("cut", resume=True, **settings)
+    assert equal(whole, resumed)
+
+
+STEPS = 3  # of an epoch of the fixture
+
+
+def breaks_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gradients of one step are no numbers, whose loss is finite."""
+    clip, calls = nn.utils.clip_grad_norm_, 0
+
+    def broken(parameters, norm):
+        nonlocal calls
+        calls += 1
+        parameters = list(parameters)
+        clip(parameters, norm)
+        if calls == step:
+            parameters[0].grad.fill_(float("nan"))
+
+    monkeypatch.setattr("autonad.training.loop.nn.utils.clip_grad_norm_", broken)
+
+
+def test_weights_that_are_no_numbers_replace_no_checkpoint(run, monkeypatch):
+    whole, _ = run("whole", epochs=3)
+    with monkeypatch.context() as patch:
+        breaks_at(2 * STEPS, patch)
+        with pytest.raises(DatasetError, match="weights are not finite in epoch 2; lower learning_rate"):
+            run("cut", epochs=3)
+    resumed, _ = run("cut", resume=True, epochs=3)
+    assert equal(whole, resumed)
+
+
+def test_asked_to_end_while_it_diverges_it_keeps_the_checkpoint_of_before(run, monkeypatch):
+    def interrupt(step: int) -> None:
+        if step == STEPS + 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    whole, _ = run("whole", epochs=3)
+    with monkeypatch.context() as patch:
+        breaks_at(STEPS + 1, patch)
+        with pytest.raises(KeyboardInterrupt):
+            run("cut", epochs=3, at_step=interrupt)
+    resumed, _ = run("cut", resume=True, epochs=3)
     assert equal(whole, resumed)
