@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -64,6 +64,14 @@ class TrainingConfig(Section):
     validate_every: Count = Field(5, description="epochs between validations")
     checkpoint_every: Count = Field(1, description="epochs between checkpoints")
 
+    @model_validator(mode="after")
+    def _learns_something(self) -> Self:
+        if self.cross_entropy == self.dice == 0:
+            raise ValueError(
+                "cross_entropy and dice are both 0, so that nothing is learnt; give one a weight"
+            )
+        return self
+
 
 class SupernetConfig(TrainingConfig):
     """Training the supernet (Section V-B)."""
@@ -103,6 +111,7 @@ PAPER_RETRAINING: dict[str, Any] = {
     "schedule": "poly",
     "warmup": 0.0,
     "clip_norm": None,
+    "cross_entropy": 1.0,
     "dice": 0.0,
     "class_balance": 0.0,
     "repeat_threshold": 0.0,

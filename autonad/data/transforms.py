@@ -117,17 +117,6 @@ class Augmentation:
         cv2.setNumThreads(0)
         self.settings = settings
 
-    @classmethod
-    def preset(cls, name: str) -> Augmentation | None:
-        """The augmentation of a name; "none" gives None.
-
-        Raises:
-            ConfigError: The name is unknown.
-        """
-        if name not in PRESETS:
-            raise ConfigError(f"augmentation {name!r} is unknown; use one of {', '.join(PRESETS)}")
-        return None if name == "none" else cls(PRESETS[name])
-
     def augment(
         self, image: np.ndarray, mask: np.ndarray, seed: int | tuple[int, ...]
     ) -> tuple[np.ndarray, np.ndarray]:

@@ -34,10 +34,6 @@ class Placement:
         height, width = self.resized
         return array[..., self.top : self.top + height, self.left : self.left + width]
 
-    def restore(self, array: np.ndarray) -> np.ndarray:
-        """Cut classes (H, W) at input size out of their padding and bring them to native size."""
-        return resize_mask(self.inside(array), self.native)
-
 
 def place(native: tuple[int, int], size: tuple[int, int], *, keep_aspect: bool) -> Placement:
     """Where an image of `native` height and width lies in an input of `size`."""

@@ -180,9 +180,12 @@ def collect_candidates(
         progress: Called with (images done, images in all).
 
     Raises:
-        DatasetError: The split is empty, or a file cannot be read.
+        DatasetError: The split is empty, or a file cannot be read or is another than the manifest names.
     """
+    from autonad.data.unchanged import require_unchanged
+
     rows = dataset.split(split)
+    require_unchanged(dataset, rows)
     found: dict[str, list[np.ndarray]] = {one.name: [] for one in fields(Candidates)[3:]}
     regions = defects = 0
     faint = (LEVELS[0],) * (spec.num_classes - 1)
@@ -224,7 +227,7 @@ def collect_splits(
         progress: Called with (images done, images in all) of a split.
 
     Raises:
-        DatasetError: A file cannot be read.
+        DatasetError: A file cannot be read, or is another than the manifest names.
         StorageError: They cannot be written.
     """
     there, splits = set(dataset.manifest["split"]), {}

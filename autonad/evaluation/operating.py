@@ -16,7 +16,7 @@ import numpy as np
 
 from autonad.detector.rules import Rules
 from autonad.errors import ConfigError
-from autonad.evaluation.candidates import LEVELS, Candidates
+from autonad.evaluation.candidates import LEAST_AREA, LEVELS, Candidates
 from autonad.evaluation.proportions import lower_bound, upper_bound
 
 CLEAN, ANY = (
@@ -53,7 +53,8 @@ def outcome_of(candidates: Candidates, rules: Rules) -> Outcome:
 
     Args:
         candidates: Of the split.
-        rules: Probabilities are among `LEVELS`; nothing is counted or in millimetres.
+        rules: Probabilities are among `LEVELS`, all the same or none below 0.5; areas are at least
+            `LEAST_AREA`; nothing is counted or in millimetres.
 
     Raises:
         ConfigError: The rules ask for what candidates do not tell.
@@ -63,6 +64,16 @@ def outcome_of(candidates: Candidates, rules: Rules) -> Outcome:
     if any(rule.min_count > 1 or rule.in_millimetres for rule in chosen):
         raise ConfigError(
             "min_count and millimetres cannot be judged from an evaluation's candidates; leave them out"
+        )
+    if any(rule.min_area_px < LEAST_AREA for rule in chosen):
+        raise ConfigError(
+            f"an evaluation lists no regions below {LEAST_AREA} pixels, which min_area_px asks for; raise it"
+        )
+    probabilities = {rule.probability for rule in chosen}
+    if len(probabilities) > 1 and min(probabilities) < 0.5:
+        raise ConfigError(
+            "an evaluation does not tell what classes of several probabilities find where one is below 0.5; "
+            "give all classes the same, or each at least 0.5"
         )
     columns = [
         (level_of(rule.probability), rule.min_area_px, rule.min_length_px, rule.review) for rule in chosen

@@ -44,6 +44,7 @@ class Pace:
         retraining_steps: Steps of an epoch of retraining.
         pieces: Pieces of the space whose latency is measured.
         test_share: Test images for each validation image.
+        gpus: That share every batch of a training.
     """
 
     step: float
@@ -53,6 +54,7 @@ class Pace:
     retraining_steps: float
     pieces: int
     test_share: float
+    gpus: int = 1
 
     def costs(self, config: Config) -> dict[str, float]:
         """What the steps take under some settings, s, by their names, in their order."""
@@ -61,17 +63,21 @@ class Pace:
         evaluations = search.population * search.generations
         last = LAST_PASSES * (1 + self.test_share) * self.evaluation + LAST_SECONDS
         return {
-            "supernet": supernet.epochs * self.steps * self.step + judged,
+            "supernet": supernet.epochs * self.steps * self.step * self._share(supernet) + judged,
             "latency": PIECE_SECONDS * self.pieces + NETWORK_SECONDS * config.profile_latency.networks,
             "search": evaluations * self.evaluation,
             "finalists": self._finalists(search),
             "retraining": len(search.budgets_ms)
             * (
-                retrain.epochs * self.retraining_steps * self.retraining_step
+                retrain.epochs * self.retraining_steps * self.retraining_step * self._share(retrain)
                 + _validations(retrain) * self.evaluation
             ),
             "evaluation and export": len(search.budgets_ms) * last,
         }
+
+    def _share(self, training: TrainingConfig) -> float:
+        """Of a batch, what one GPU has of it; a step was timed on one. Processes on a CPU share its cores."""
+        return math.ceil(training.batch_size / self.gpus) / training.batch_size
 
     def _finalists(self, search: SearchConfig) -> float:
         """What the finalists of all budgets learn, s; one alone learns nothing."""
@@ -147,6 +153,7 @@ def measure_pace(context: Context, dataset: Path) -> Pace:
         dataset: Dataset folder.
 
     Raises:
+        ConfigError: There are fewer GPUs than processes.
         DatasetError: There are no training or no validation images.
     """
     import numpy as np
@@ -161,6 +168,7 @@ def measure_pace(context: Context, dataset: Path) -> Pace:
     from autonad.training.inputs import detector_spec
     from autonad.training.optimizer import total_steps
     from autonad.training.probing import probe_steps
+    from autonad.training.processes import processes_of
     from autonad.training.world import World
 
     config, world = context.config, World(pick_device())
@@ -186,6 +194,7 @@ def measure_pace(context: Context, dataset: Path) -> Pace:
         retraining_steps=total_steps(_once(config.retrain), len(images), repeats),
         pieces=sum(map(len, groups)),
         test_share=len(source.split("test")) / max(1, validation),
+        gpus=processes_of(config) if world.device.type == "cuda" else 1,
     )
 
 

@@ -18,6 +18,7 @@ from autonad.tracking.tags import ARCHITECTURE
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from autonad.config.sections import ExportConfig
     from autonad.data.dataset import Dataset
@@ -172,14 +173,16 @@ def _try_smaller(
 ) -> list[Attempt]:
     """The smaller files that section `export` asks for."""
     from autonad.deploy.reduced import Examination, try_fp16, try_int8
-    from autonad.training.inputs import evaluation_data
+    from autonad.training.inputs import image_data
 
     settings = config.export
+    if not (settings.int8 or settings.fp16):
+        return []
     exam = Examination(
         model=model,
         dataset=source,
         calibration=_sample(source, spec, settings.calibration_images, config.seed),
-        validation=evaluation_data(source, spec, "val"),
+        validation=image_data(source, _rows(source, "val"), spec),
         target=here,
     )
     least, attempts = settings.int8_min_speedup, []
@@ -217,11 +220,16 @@ def _time(output: Path, files: dict[str, bytes], here: Target, spec: DetectorSpe
     return timed
 
 
+def _rows(source: Dataset, split: str) -> pd.DataFrame:
+    """Rows of a split that may hold no images."""
+    return source.manifest[source.manifest["split"] == split].reset_index(drop=True)
+
+
 def _sample(source: Dataset, spec: DetectorSpec, count: int, seed: int) -> SegmentationData:
     """Some images of the training split, without augmentation."""
     from autonad.training.inputs import image_data
 
-    rows = source.split("train")
+    rows = _rows(source, "train")
     if len(rows) > count:
         rows = rows.sample(count, random_state=seed).sort_index()
     return image_data(source, rows, spec)

@@ -207,15 +207,15 @@ def supernet_task(
         # None where no mask of the split shows a defect and none is predicted.
         defects = [value for sizes in found if (value := sizes["input"].foreground_miou) is not None]
         mean = {"val/foreground_miou": sum(defects) / len(defects)} if defects else {}
+        # The panel begins with the extremes of the space.
+        extremes = zip(("val/miou_smallest", "val/miou_largest"), scores, strict=False)
         return {
             **mean,
             "val/miou": sum(scores) / len(scores),
             "val/native_miou": sum(sizes["native"].miou for sizes in found) / len(found),
             "val/miou_min": min(scores),
             "val/miou_max": max(scores),
-            # The panel begins with the extremes of the space.
-            "val/miou_smallest": scores[0],
-            "val/miou_largest": scores[min(1, len(scores) - 1)],
+            **dict(extremes),
         }
 
     return Task(module=supernet, data=data, config=settings, seed=config.seed, paths=paths, validate=validate)

@@ -51,7 +51,7 @@ def on_every_gpu(step: Callable[Concatenate[Context, P], R]) -> Callable[Concate
 
     @wraps(step)
     def started(context: Context, *args: P.args, **options: P.kwargs) -> R:
-        count = 1 if STARTED in os.environ else _processes(context.config)
+        count = 1 if STARTED in os.environ else processes_of(context.config)
         if count == 1:
             return step(context, *args, **options)
         assert not args, "steps take their paths by keyword"
@@ -89,7 +89,7 @@ def started_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _processes(config: Config) -> int:
+def processes_of(config: Config) -> int:
     """How many processes train: what the configuration says, else one per GPU."""
     import torch
 

@@ -196,6 +196,19 @@ def test_an_unknown_key_or_a_wrong_type_is_named(override: str, parts: list[str]
     assert "Config" not in message
 
 
+@pytest.mark.parametrize("section", ["train_supernet", "retrain"])
+def test_a_training_without_any_loss_is_refused(section: str) -> None:
+    message = refusal(f"{section}.cross_entropy=0", f"{section}.dice=0")
+
+    assert "cross_entropy and dice are both 0" in message
+
+
+def test_the_profile_of_the_paper_learns_by_cross_entropy_whatever_was_set() -> None:
+    settings = load_config(None, ["retrain.profile=paper", "retrain.cross_entropy=0"]).retrain.resolved()
+
+    assert (settings.cross_entropy, settings.dice) == (1.0, 0.0)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "need"),
     [

@@ -109,7 +109,6 @@ def test_nothing_happens_without_settings() -> None:
     out, out_mask = Augmentation(AugmentationSettings()).augment(image, mask, 3)
     np.testing.assert_array_equal(out, image)
     np.testing.assert_array_equal(out_mask, mask)
-    assert Augmentation.preset("none") is None
 
 
 def test_the_zoom_shows_each_class_equally_often() -> None:
@@ -150,11 +149,6 @@ def test_the_zoom_leaves_images_without_defects_alone() -> None:
 def test_wrong_settings_name_the_field(wrong: dict) -> None:
     with pytest.raises(ConfigError, match=f"augmentation.{next(iter(wrong))}"):
         AugmentationSettings(**wrong)
-
-
-def test_unknown_preset_lists_the_known() -> None:
-    with pytest.raises(ConfigError, match="none, light, standard, strong"):
-        Augmentation.preset("wild")
 
 
 @pytest.mark.parametrize("upright", [False, True])

@@ -26,6 +26,7 @@ from autonad.latency.measure import Measurement
 from autonad.latency.target import Target
 from autonad.network import AutoNADNet
 from autonad.space import SearchSpace
+from autonad.steps.export import _try_smaller
 from autonad.training.inputs import detector_spec, evaluation_data
 
 
@@ -163,13 +164,22 @@ def test_half_precision_is_kept_by_its_loss_alone(exam):
     assert "wanted: -100 at most" in attempt.reason
 
 
-def test_without_validation_images_nothing_is_tried(exam):
-    nothing = evaluation_data(exam.dataset, detector_spec(exam.dataset, load_config(None, []).input), "val")
-    nothing.rows, nothing._records = nothing.rows[:0], []
-    blind = dataclasses.replace(exam, validation=nothing)
-    for attempt in (try_int8(blind, max_loss=1, min_speedup=0), try_fp16(blind, max_loss=1)):
-        assert attempt.content is None
-        assert attempt.reason.startswith("not tried: ")
+@pytest.mark.parametrize("split", ["val", "train"])
+def test_without_the_images_that_it_takes_int8_is_not_tried(exam, split):
+    """As an export asks for it, of a dataset that has no such split."""
+    source = Dataset.open(exam.dataset.root)
+    source.manifest = source.manifest[source.manifest["split"] != split]
+    config = load_config(None, ["export.fp16=true", "input.height=48", "input.width=48"])
+    spec = detector_spec(exam.dataset, config.input)
+    int8, fp16 = _try_smaller(config, source, spec, exam.model, exam.target)
+    assert int8.content is None
+    assert int8.reason.startswith("not tried: ")
+    assert fp16.reason.startswith("not tried: ") == (split == "val")
+
+
+def test_where_no_smaller_file_is_wanted_no_images_are_read(exam):
+    config = load_config(None, ["export.int8=false", "export.fp16=false"])
+    assert _try_smaller(config, None, None, exam.model, exam.target) == []
 
 
 def reduced_names():

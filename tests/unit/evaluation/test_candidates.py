@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 from dark_detector import DARK, dark_spec, forward, surface
 from toy_candidates import drawn
 
+from autonad.data.dataset import Dataset
+from autonad.data.writer import DatasetWriter
 from autonad.detector.components import find_components
 from autonad.detector.engine import classify
 from autonad.detector.fitting import IGNORE
 from autonad.detector.judged import Verdict, judge_defects
 from autonad.detector.rules import ClassRule, Rules
-from autonad.errors import ConfigError, StorageError
+from autonad.errors import ConfigError, DatasetError, StorageError
 from autonad.evaluation.candidates import (
     LEVELS,
     Candidates,
@@ -160,34 +163,47 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
         Candidates.load(tmp_path / "d.npz")
 
 
-@pytest.mark.parametrize("rule", [{"probability": 0.55}, {"min_count": 2}])
+@pytest.mark.parametrize("rule", [{"probability": 0.55}, {"min_count": 2}, {"min_area_px": 3.5}])
 def test_what_candidates_do_not_tell_is_refused(rule: dict[str, float]) -> None:
     rules = Rules.from_dict({"defaults": rule}, drawn(0, clean=2, defective=2).classes, "rules")
 
-    with pytest.raises(ConfigError, match=r"candidates"):
+    with pytest.raises(ConfigError, match=r"an evaluation"):
         outcome_of(drawn(0, clean=2, defective=2), rules)
 
 
-class Surfaces:
-    """Stands in for `Dataset`: test images alone, each a grey surface with one crack."""
+def test_a_low_probability_that_not_all_classes_share_is_refused() -> None:
+    candidates = drawn(0, clean=2, defective=2)
+    first, *others = candidates.classes[1:]
+    chosen = {first: ClassRule(probability=0.3), **{name: ClassRule(probability=0.6) for name in others}}
 
-    manifest = pd.DataFrame({"image": ["a.png", "b.png"], "group": ["a", "b"], "split": "test"})
+    with pytest.raises(ConfigError, match=r"below 0\.5; give all classes the same"):
+        outcome_of(candidates, Rules(mm_per_pixel=None, classes=chosen))
 
-    def split(self, name: str) -> pd.DataFrame:
-        return self.manifest[self.manifest["split"] == name]
 
-    def read_image(self, row: object) -> np.ndarray:
-        return surface((20, 20, 40, 24))
+def surfaces(folder: Path) -> Dataset:
+    """Two test images alone, each a grey surface with one crack."""
+    image = surface((20, 20, 40, 24))
+    with DatasetWriter(folder, classes=dark_spec().classes) as writer:
+        for name in ("a", "b"):
+            writer.add(image, (image[..., 0] == DARK).astype(np.uint8), name=name, group=name)
+        writer.finish(lambda rows: pd.Series("test", index=rows.index))
+    return Dataset.open(folder)
 
-    def read_mask(self, row: object) -> np.ndarray:
-        return (surface((20, 20, 40, 24))[..., 0] == DARK).astype(np.uint8)
+
+def test_a_mask_that_was_changed_meanwhile_is_noticed(tmp_path: Path) -> None:
+    dataset = surfaces(tmp_path / "data")
+    mask = dataset.root / dataset.split("test")["mask"].iloc[0]
+    cv2.imwrite(str(mask), np.zeros((64, 64), np.uint8))
+
+    with pytest.raises(DatasetError, match=r"is not the file that manifest\.parquet names"):
+        collect_splits(forward, dataset, dark_spec(), tmp_path)
 
 
 def test_a_split_without_images_has_a_file_without_candidates(tmp_path: Path) -> None:
-    collect_splits(forward, Surfaces(), dark_spec(), tmp_path)  # type: ignore[arg-type]
+    collect_splits(forward, surfaces(tmp_path / "data"), dark_spec(), tmp_path)
     val, test = (Candidates.load(candidates_file(tmp_path, name)) for name in ("val", "test"))
 
     assert (len(val.images), len(val.image), val.defect_images.size) == (0, 0, 0)
     assert val.classes == test.classes == dark_spec().classes
-    assert test.images.tolist() == ["a.png", "b.png"]
+    assert test.images.tolist() == ["images/a.png", "images/b.png"]
     assert len(test.defect_image) == 2

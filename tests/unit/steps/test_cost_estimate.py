@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from autonad.config import Config
@@ -34,6 +36,18 @@ def test_twice_the_epochs_cost_twice_the_steps() -> None:
     assert before["supernet"] == 300 * 10 * 0.2 + 4 * (300 // 25) * 1.0
     assert after["supernet"] == 2 * before["supernet"]
     assert {**after, "supernet": 0} == {**before, "supernet": 0}
+
+
+@pytest.mark.parametrize(("gpus", "share"), [(1, 1.0), (2, 0.5), (3, 3 / 8), (16, 1 / 8)])
+def test_gpus_share_the_steps_of_trainings_and_nothing_else(gpus: int, share: float) -> None:
+    one, several = PACE.costs(Config()), replace(PACE, gpus=gpus).costs(Config())
+    steps = {
+        "supernet": Config().train_supernet.epochs * 10 * 0.2,
+        "retraining": Config().retrain.epochs * 10 * 0.3,
+    }
+    for name, seconds in one.items():
+        saved = (1 - share) * steps.get(name, 0.0)
+        assert several[name] == pytest.approx(seconds - saved), name
 
 
 def test_a_detector_for_each_budget_costs_a_retraining_each() -> None:
