@@ -5,7 +5,8 @@
 `hairline`: cracks one pixel thick among grooves that are just as dark in sum and wider, so that they differ
 at full resolution alone. `context`: spots of two classes that look the same; what tells a spot's class is the
 bar, bright or dark, at the far end of its own side of a seam, so that neither its surroundings nor the image
-as a whole do. `stains`: large, faint blobs in strong noise, which averaging makes visible.
+as a whole do; edges are soft and noise is strong, so that fine detail tells nothing. `stains`: large, faint
+blobs in strong noise, which averaging makes visible.
 
 Every image is a part of its own. All of an image follows from (seed, split, number).
 """
@@ -109,15 +110,15 @@ def _context(rng: np.random.Generator) -> Drawing:
     turned = rng.uniform(0, 2 * np.pi)
     y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32) - (SIDE - 1) / 2
     along, across = x * np.cos(turned) + y * np.sin(turned), y * np.cos(turned) - x * np.sin(turned)
-    brightness -= 0.15 * np.exp(-((across / 1.5) ** 2))
+    brightness -= 0.15 * np.exp(-((across / 3) ** 2))
     for side in (-1, 1):
         kind = int(rng.integers(2))
-        bar = (np.abs(along - 40) < 5) & (np.abs(across * side - 24) < 16)
-        brightness += np.where(bar, np.float32(0.3 if kind else -0.3), 0)
+        bar = (np.abs(along - 42) < 5) & (np.abs(across * side - 24) < 14)
+        brightness += np.where(bar, np.float32(0.2 if kind else -0.2), 0)
         spots = np.zeros((SIDE, SIDE), np.float32)
         for _ in range(int(rng.integers(1, 3))):
-            distance = np.hypot(along - rng.uniform(-40, -12), across * side - rng.uniform(14, 32))
-            spots = np.maximum(spots, np.clip(rng.uniform(5, 8) - distance + 0.5, 0, 1))
+            distance = np.hypot(along - rng.uniform(-42, -20), across * side - rng.uniform(16, 34))
+            spots = np.maximum(spots, 1 / (1 + np.exp(distance - rng.uniform(7, 10))))
         brightness -= 0.2 * spots
         mask[spots > 0.5] = 1 + kind
     return brightness, mask
@@ -140,7 +141,7 @@ def _stains(rng: np.random.Generator) -> Drawing:
 
 PROBLEMS = {
     "hairline": Problem(("background", "crack"), _hairline, 0.03),
-    "context": Problem(("background", "spot-dark-bar", "spot-bright-bar"), _context, 0.03),
+    "context": Problem(("background", "spot-dark-bar", "spot-bright-bar"), _context, 0.12),
     "stains": Problem(("background", "stain"), _stains, 0.12),
 }
 

@@ -67,7 +67,8 @@ def arguments() -> argparse.Namespace:
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--target", type=Path, help="target file of this machine, to be profiled first")
     given.add_argument("--latency", type=Path, help="latency folder to use instead")
-    parser.add_argument("--share", type=float, default=0.35, help="of the latency's logarithmic range")
+    # Below the middle no network of `edge` keeps full resolution beyond its stem, which hairlines need.
+    parser.add_argument("--share", type=float, default=0.5, help="of the latency's logarithmic range")
     parser.add_argument("--seeds", type=int, default=3, help="retrainings of each winner on each problem")
     parser.add_argument("--minutes", type=float, default=4.0, help="processor time of each retraining")
     parser.add_argument("--supernet-minutes", type=float, default=15.0, help="the same of each supernet")
