@@ -78,9 +78,9 @@ def test_spots_of_both_classes_look_the_same_and_both_occur_in_one_image() -> No
 def test_what_tells_a_spot_lies_far_away() -> None:
     for brightness, mask in drawn("context"):
         # Bars are what stands out from the plate in either direction, beside spots and the narrow seam.
-        far = np.abs(brightness - np.median(brightness)) > 0.12
-        wide = cv2.erode(far.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-        bars = wide & (cv2.dilate(mask, np.ones((9, 9), np.uint8)) == 0)
+        far = np.abs(brightness - np.median(brightness)) > 0.13
+        wide = cv2.erode(far.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+        bars = wide & (cv2.dilate(mask, np.ones((13, 13), np.uint8)) == 0)
         distance = cv2.distanceTransform((~bars).astype(np.uint8), cv2.DIST_L2, 5)
         assert bars.any()
         assert distance[mask > 0].min() > 35
