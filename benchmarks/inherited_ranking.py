@@ -16,7 +16,7 @@ from autonad.network.peak_memory import count_parameters
 from autonad.space import Architecture
 from autonad.training.inputs import evaluation_data
 from autonad.training.world import ALONE
-from benchmarks.retrained import Place, Runs, Start
+from benchmarks.retrained import Place, Runs, Start, native_matrices
 
 
 def ranking(
@@ -34,8 +34,8 @@ def ranking(
         seeds: How many there are of each.
 
     Returns:
-        What `rank_agreement` returns, and `gaps`: for every budget by how much the searched network's test
-        mIoU exceeds its inherited one, points.
+        What `rank_agreement` returns, `place` and `start`, and `gaps`: for every budget by how much the
+        searched network's test mIoU exceeds what it inherits there, points; empty from random weights.
     """
     spec, classes = place.spec, place.spec.num_classes
     validation = evaluation_data(place.dataset, spec, "val")
@@ -54,8 +54,12 @@ def ranking(
         "flops": np.array([float(architecture_flops(one, classes, spec.size)) for one in known.values()]),
     }
     agreement = rank_agreement(np.array([retrained[key] for key in known]), predictors)
-    keys = [each["searched"].key for each in networks]
-    return {**agreement, "gaps": [100 * (retrained[key] - inherited[key]) for key in keys]}
+    gaps = []
+    for each in networks if start == "inherited" else ():
+        before = native_matrices(place.net.extract(each["searched"]), place).sum(0)
+        miou = compute_metrics(before, spec.classes).miou
+        gaps.append(100 * (retrained[each["searched"].key] - miou))
+    return {**agreement, "place": place.name, "start": start, "gaps": gaps}
 
 
 def sentence(found: dict[str, Any]) -> str:
@@ -63,9 +67,10 @@ def sentence(found: dict[str, Any]) -> str:
     taus = {name: kinds["tau"] for name, kinds in found["predictors"].items()}
     parts = [f"{name} {_figure(tau)}" for name, tau in taus.items()]
     gaps = ", ".join(f"{gap:+.1f}" for gap in found["gaps"])
+    gain = f"; searched networks gain {gaps} points on what they inherit" if gaps else ""
     return (
-        f"Kendall's tau with test mIoU after retraining, {found['architectures']} networks: "
-        f"{'; '.join(parts)}; searched networks gain {gaps} points on what they inherit"
+        f"{found['place']}, from {found['start']} weights: Kendall's tau with test mIoU after retraining, "
+        f"{found['architectures']} networks: {'; '.join(parts)}{gain}"
     )
 
 

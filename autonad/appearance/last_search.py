@@ -73,9 +73,11 @@ def search_settings(config: Config) -> dict[str, Any]:
 
 
 def budget_setting(config: Config) -> float | list[float] | None:
-    """The latency budget as JSON holds it."""
+    """The latency budget as JSON holds it; a list of one is that one."""
     budgets = config.search.latency_budget_ms
-    return list(budgets) if isinstance(budgets, tuple) else budgets
+    if not isinstance(budgets, tuple):
+        return budgets
+    return budgets[0] if len(budgets) == 1 else list(budgets)
 
 
 def this_search(config: Config, pin_key: str | None, hardware_key: str, target: str) -> LastSearch:
@@ -105,9 +107,14 @@ def read_last_search(folder: Path | None) -> LastSearch | None:
         hardware_key=found["hardware_key"],
         target=found["target"],
         latency_budget_ms=settings["latency_budget_ms"],
-        search_settings=settings["search"],
-        supernet_settings=settings["supernet"],
+        search_settings=_known(settings["search"], search_settings(Config())),
+        supernet_settings=settings["supernet"] and _known(settings["supernet"], supernet_settings(Config())),
     )
+
+
+def _known(saved: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Saved settings that there still are; one that there was not yet had what is its default now."""
+    return {name: saved.get(name, default) for name, default in defaults.items()}
 
 
 def _dotted(**sections: Any) -> dict[str, Any]:

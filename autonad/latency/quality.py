@@ -269,7 +269,7 @@ def best_of(
         say: Receives what is waited for.
 
     Returns:
-        What was found, with the fewest faults.
+        What was found, with the fewest faults; of equally many, what predicts better.
     """
     watch = Watch.look(threads)
     if watch.crowded and not accept_noise:
@@ -285,9 +285,13 @@ def best_of(
     watch = Watch.look(threads)
     again, evidence = measure()
     second = watch.judge(evidence, 2)
-    if len(second.faults) > len(quality.faults):
+    if _badness(second) > _badness(quality):
         return found, quality.model_copy(update={"attempts": 2})
     return again, second
+
+
+def _badness(quality: Quality) -> tuple[int, float, float, float]:
+    return len(quality.faults), quality.error or 0.0, quality.disagreement or 0.0, quality.drift
 
 
 def _cores(count: int) -> str:

@@ -183,14 +183,21 @@ class LatencyTable:
         result["stderr"] = result["variance"] ** 0.5 / result["rows"]
         return result.reset_index().drop(columns=["variance", "rows"])
 
-    def check_made_for(self, space_key: str, size: tuple[int, int]) -> None:
-        """Make sure that a profiled table is of a space and an input size (height, width), pixels.
+    def check_made_for(self, space_key: str, size: tuple[int, int], target: Target) -> None:
+        """Make sure that a profiled table is of a space, an input size (height, width), pixels, and a target.
 
         Raises:
             LatencyError: It is of another; says which.
         """
         if self.source != "profile":
             return
+        if (given := self.context.get("target")) is not None:
+            meant = Target.model_validate(given)
+            if meant.hardware_key != target.hardware_key:
+                raise LatencyError(
+                    f"the latency table was measured for another target than the target.json beside it says "
+                    f"({meant.differences(target)}); give the folder as `autonad profile-latency` wrote it"
+                )
         for what, there, here in (
             ("search space", self.context["space"], space_key),
             ("input size", list(self.context["input_size"]), list(size)),

@@ -24,16 +24,10 @@ from autonad.space import UNIFORM, Architecture, SamplingPrior, SearchSpace
 
 # λ "auto": in the first population, one standard deviation of latency costs this share of one of mIoU.
 AUTO_SHARE = 0.5
-# What may differ in a search that goes on: the number of generations may grow, limits only choose among what
-# was evaluated, and the finalists are measured, and learn, after it.
-FREE = {
-    "generations",
-    "latency_budget_ms",
-    "max_parameters",
-    "max_memory_mib",
-    "finalists",
-    "finalist_epochs",
-}
+# What may differ in a search that goes on: the number of generations may grow, and finalists are measured,
+# and learn, after it. Limits decide what is bred; once all is evaluated they only choose among it.
+FREE = {"generations", "finalists", "finalist_epochs"}
+LIMITS = {"latency_budget_ms", "max_parameters", "max_memory_mib"}
 
 
 class AskTell(ABC):
@@ -190,6 +184,8 @@ class AskTell(ABC):
         """
         return {
             "identity": self._identity(),
+            "limits": self._limits(),
+            "generations": self.settings.generations,
             "generation": self.generation,
             "converged": self._converged,
             "rng": self._rng.bit_generator.state,
@@ -201,10 +197,14 @@ class AskTell(ABC):
 
         Raises:
             SearchError: The state is malformed or of a search with another space, prior, seed or settings.
-                More generations than before are allowed. The search is left as it was.
+                More generations than before are allowed, and other limits if it had finished. The search is
+                left as it was.
         """
         try:
             saved, own = state["identity"], self._identity()
+            last = state["converged"] or int(state["generation"]) >= int(state["generations"])
+            if not (last and all(candidate["miou"] is not None for candidate in state["candidates"])):
+                saved, own = {**saved, **state["limits"]}, {**own, **self._limits()}
             different = [name for name in own if saved[name] != own[name]]
             if different:
                 changes = ", ".join(f"{name} was {saved[name]}, now {own[name]}" for name in different)
@@ -227,8 +227,11 @@ class AskTell(ABC):
 
     def _identity(self) -> dict[str, Any]:
         """What must be equal for a search to be the same."""
-        settings = self.settings.model_dump(exclude=FREE)
+        settings = self.settings.model_dump(exclude=FREE | LIMITS)
         return {"space": self.space.key, "seed": self.seed, **settings, "prior": prior_key(self.prior)}
+
+    def _limits(self) -> dict[str, Any]:
+        return self.settings.model_dump(mode="json", include=LIMITS)
 
     def _breed(self) -> None:
         """Fill the next generation."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,8 @@ from autonad.space import Architecture, SearchSpace
 # fraction of a millisecond, an evaluation seconds.
 MAX_DRAWS = 20
 MAX_STEPS = 400
+# Steps of the walk towards the fastest network, which is asked for only where a budget seems too small.
+FASTEST_STEPS = 3000
 # Share of the genes that a step changes: few near the goal, where nearly all changes lead away from it.
 STEP_RATES = (0.15, 0.05, 0.02)
 KEPT = (0.0, 0.0)
@@ -55,14 +58,21 @@ class Constrained:
             other = make()
             if (its := self._pricing.excess(other, goal, self._limits)) < excess:
                 nearest, excess = other, its
-        found, excess = self._walk(nearest, lambda one: self._pricing.excess(one, goal, self._limits))
-        if excess != KEPT:
-            found, excess = self._walk(
-                self._space.smallest(), lambda one: self._pricing.excess(one, goal, self._limits)
-            )
-        if excess != KEPT:
-            raise SearchError(self._complaint(found, excess, goal))
-        return found
+        for start in (lambda: nearest, self._space.smallest, lambda: self._fastest(goal.target)):
+            found, excess = self._walk(start(), lambda one: self._pricing.excess(one, goal, self._limits))
+            if excess == KEPT:
+                return found
+        raise SearchError(self._complaint(found, excess, goal))
+
+    def _fastest(self, target: int) -> Architecture:
+        """The fastest network on a target that a long walk from the smallest finds."""
+        latency_ms = self._pricing.latencies_ms[target]
+        best = self._space.smallest()
+        for step in range(FASTEST_STEPS):
+            child = self._space.mutate(best, self._rng, STEP_RATES[step % len(STEP_RATES)])
+            if latency_ms(child) <= latency_ms(best):
+                best = child
+        return best
 
     def _walk(
         self, start: Architecture, excess: Callable[[Architecture], tuple[float, float]]
@@ -84,8 +94,8 @@ class Constrained:
             fastest = pricing.latencies_ms[goal.target](nearest)
             return (
                 f"search.latency_budget_ms = {goal.budget_ms:g} cannot be kept on {goal.target_name}: the "
-                f"fastest network that was found takes {fastest:.3g} ms there by the latency table; raise "
-                "the budget, or use a preset with smaller networks"
+                f"fastest network that was found takes {_rounded_up(fastest):g} ms there by the latency "
+                "table; raise the budget, or use a preset with smaller networks"
             )
         asked = [
             f"search.{name} = {limit:g} (the nearest has {count(nearest):,.4g})"
@@ -99,3 +109,9 @@ class Constrained:
         return (
             f"no network{within} keeps {' and '.join(asked)}; raise it, or use a preset with smaller networks"
         )
+
+
+def _rounded_up(ms: float) -> float:
+    """To three digits, so that what is said can be kept."""
+    unit = 10.0 ** (math.floor(math.log10(ms)) - 2)
+    return math.ceil(ms / unit) * unit

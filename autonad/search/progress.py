@@ -19,15 +19,16 @@ def by_generation(population: pd.DataFrame) -> pd.DataFrame:
         population: `population_table(...)`.
 
     Returns:
-        Columns generation, best_score (of all so far), mean_score, best_miou (of all so far), mean_miou,
-        mean_latency_ms, evaluations (so far).
+        Columns generation, best_score and best_miou (so far, of those within the goal's budget, or of all
+        while none is), mean_score, mean_miou, mean_latency_ms, evaluations (so far).
     """
+    so_far = [population[population["generation"] <= number] for number in _generations(population)]
     grouped = population.groupby("generation")
     table = pd.DataFrame(
         {
-            "best_score": grouped["score"].max().cummax(),
+            "best_score": [counting(rows)["score"].max() for rows in so_far],
             "mean_score": grouped["score"].mean(),
-            "best_miou": grouped["miou"].max().cummax(),
+            "best_miou": [counting(rows)["miou"].max() for rows in so_far],
             "mean_miou": grouped["miou"].mean(),
             "mean_latency_ms": grouped["latency_ms"].mean(),
             "evaluations": grouped.size().cumsum(),
@@ -36,14 +37,25 @@ def by_generation(population: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
+def _generations(population: pd.DataFrame) -> list[int]:
+    return sorted(population["generation"].unique().tolist())
+
+
+def counting(population: pd.DataFrame) -> pd.DataFrame:
+    """The rows within the goal's budget; all where none is."""
+    within = population[population["feasible"]]
+    return within if len(within) else population
+
+
 def generation_metrics(search: AskTell) -> dict[str, float]:
-    """The figures of the running generation, by the names that they have in MLflow."""
+    """The figures of the running generation for the first goal, by the names that they have in MLflow."""
     population = search.table()
+    best = counting(population)
     latest, first = (population[population["generation"] == g] for g in (search.generation, 1))
     return {
-        "search/best_score": float(population["score"].max()),
+        "search/best_score": float(best["score"].max()),
         "search/mean_score": float(latest["score"].mean()),
-        "search/best_miou": float(population["miou"].max()),
+        "search/best_miou": float(best["miou"].max()),
         "search/mean_miou": float(latest["miou"].mean()),
         "search/best_latency_ms": search.best.latency_ms,
         "search/mean_latency_ms": float(latest["latency_ms"].mean()),
@@ -52,5 +64,5 @@ def generation_metrics(search: AskTell) -> dict[str, float]:
         # Reference: no mIoU at all, and the slowest of the first population; it stays the same over
         # generations.
         "search/hypervolume": hypervolume(objectives(population), (1.0, float(first["latency_ms"].max()))),
-        "search/lambda": search.latency_weight,
+        "search/lambda": search.ranking(search.goals[0]).latency_weight,
     }

@@ -112,7 +112,14 @@ def assess_supernet(
     config, settings = context.config, context.config.assess_supernet
     inputs = _read(context, dataset, supernet, latency)
     tags = {FINGERPRINT: inputs.source.fingerprint, HARDWARE_KEY: inputs.target.hardware_key}
-    with begin("assess-supernet", context, params=inputs.identity["params"], tags=tags) as step:
+    params = {
+        "seed": config.seed,
+        "assess_supernet": settings.model_dump(),
+        "retrain": config.retrain.resolved().model_dump(),
+        "score_at": config.search.score_at,
+        "space": inputs.net.space.key,
+    }
+    with begin("assess-supernet", context, params=params, tags=tags) as step:
         step.uses(inputs.source, "training")
         for caution in inputs.table.cautions:
             step.console.report(f"warning: the latency table is not to be relied on: {caution}")
@@ -141,23 +148,19 @@ def _read(context: Context, dataset: Path, supernet: Path, latency: Path) -> _In
     config = context.config
     net, spec, _ = load_supernet(supernet)
     table = LatencyTable.load(latency / "table.parquet")
-    table.check_made_for(net.space.key, spec.size)
+    target = Target.load(latency / "target.json")
+    table.check_made_for(net.space.key, spec.size, target)
     source = Dataset.open(dataset)
     check_classes(source, spec, "the supernet")
-    params = {
-        "seed": config.seed,
-        "assess_supernet": config.assess_supernet.model_dump(),
-        "retrain": config.retrain.resolved().model_dump(),
-        "score_at": config.search.score_at,
-        "space": net.space.key,
-    }
+    # What decides a training, and no more: the rest can be changed when these hours have passed.
     identity = {
-        "params": params,
+        "seed": config.seed,
+        "minutes": config.assess_supernet.minutes,
+        "retrain": config.retrain.resolved().model_dump(),
         "supernet": sha256_file(supernet / "supernet.safetensors"),
         "latency": sha256_file(latency / "table.parquet"),
         "dataset": source.fingerprint,
     }
-    target = Target.load(latency / "target.json")
     return _Inputs(net.to(pick_device()), spec, table, target, source, identity)
 
 

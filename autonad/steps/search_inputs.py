@@ -117,7 +117,7 @@ class SearchInputs:
 
         known: dict[str, Path] = {}
         for device in self.devices:
-            device.table.check_made_for(self.net.space.key, self.spec.size)
+            device.table.check_made_for(self.net.space.key, self.spec.size, device.target)
             for budget in budgets_ms:
                 device.table.check_budget(budget, accept_noise)
             for name in (device.target.name, device.target.hardware_key):

@@ -235,6 +235,17 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
     assert widths[1] > 2 * widths[0]
 
 
+def test_random_networks_are_a_sample_themselves() -> None:
+    """Of a population whose mean is as good as the other one, most intervals hold that."""
+    rng, held = np.random.default_rng(0), 0
+    other = Score.of([matrices(rng, 0.2)], [GROUPS])
+    for _ in range(40):
+        drawn = [Score.of([matrices(rng, 0.2 + 0.05 * rng.standard_normal())], [GROUPS]) for _ in range(8)]
+        _, low, high = other.minus(Score.mean(drawn))
+        held += low <= 0 <= high
+    assert held >= 33
+
+
 # -- the whole -----------------------------------------------------------------------------------------------
 
 
@@ -255,6 +266,7 @@ def test_the_benchmark_compares_and_goes_on_where_it_was(
     assert low <= value <= high
     ranks = ranking(runs, found[0].place, found[0].networks[1:], "inherited", 1)
     assert (ranks["architectures"], len(ranks["gaps"])) == (len(networks), 1)
+    assert "plates, from inherited weights" in sentence(ranks)
     assert f"{len(networks)} networks: inherited" in sentence(ranks)
     lines = table([row]).splitlines()
     assert len({line.count("|") for line in lines}) == 1

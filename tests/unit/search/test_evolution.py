@@ -198,6 +198,21 @@ def test_a_finished_search_can_be_ranked_under_another_budget() -> None:
     assert len(search.table()) == len(finished.table())
 
 
+@pytest.mark.parametrize("cut", ["within a generation", "between two"])
+def test_an_unfinished_search_does_not_go_on_under_another_budget(cut: str) -> None:
+    """What is bred depends on it, so that it would end as neither search does."""
+    search = make(1)
+    for _ in range(2):
+        asked = search.ask()
+        search.tell([toy(one) for one in asked[: 3 if cut == "within a generation" else None]])
+        if cut == "within a generation":
+            break
+    other = make(1, latency_budget_ms=5.0)
+    with pytest.raises(SearchError, match=r"latency_budget_ms was None, now 5\.0"):
+        other.load_state_dict(search.state_dict())
+    make(1).load_state_dict(search.state_dict())
+
+
 @pytest.mark.parametrize(
     ("other", "named"),
     [

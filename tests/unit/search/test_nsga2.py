@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from autonad.search import Evaluation, evolve
 from autonad.search.goals import Goal, Pricing
 from autonad.search.nsga2 import Nsga2
 from autonad.search.pareto import crowding, front_ranks, pareto_mask
-from autonad.search.progress import generation_metrics
+from autonad.search.progress import by_generation, generation_metrics
 from autonad.search.state import merged
 from autonad.search.surrogate import Surrogate
 from autonad.space import Architecture, SearchSpace
@@ -227,16 +228,43 @@ def test_other_budgets_choose_anew_among_what_was_evaluated() -> None:
 
 
 def test_progress_is_told_also_before_anything_keeps_a_lower_budget() -> None:
-    begun = make(goals([0], [LATENCIES[0][180]]))
-    begun.tell([evaluate(architecture) for architecture in begun.ask()[:3]])
+    begun = run(make(goals([0], [LATENCIES[0][180]]), generations=1))
     lower = make(goals([0], [1.2 * slow_blocks(SPACE.smallest())]))
     lower.load_state_dict(begun.state_dict())
-    lower.tell([evaluate(architecture) for architecture in lower.ask()])
-    assert generation_metrics(lower)["search/best_latency_ms"] == lower.table()["latency_ms"].min()
+    assert not lower.table()["feasible"].any()
+    assert generation_metrics(lower)["search/best_miou"] == lower.table()["miou"].max()
     with pytest.raises(SearchError, match="and repeat the command"):
         lower.finalists(1)
     run(lower)
     assert lower.best == lower.finalists(1)[0]
+
+
+def test_progress_is_that_of_the_first_budget_alone() -> None:
+    search = run(make(goals([0], [LATENCIES[0][10], LATENCIES[0][190]])))
+    told, within = generation_metrics(search), search.table().query("feasible")
+    assert told["search/best_miou"] == told["search/best_score"] == within["miou"].max()
+    assert told["search/best_miou"] < search.table()["miou"].max()
+    assert told["search/lambda"] == search.ranking(search.goals[0]).latency_weight
+    last = by_generation(search.table()).iloc[-1]
+    assert last["best_miou"] == within["miou"].max()
+
+
+def test_the_least_budget_that_can_be_kept_is_what_the_message_names() -> None:
+    """Where the fastest network is not the smallest one, and few changes lead to it."""
+
+    def odd(architecture: Architecture) -> float:
+        return slow_blocks(architecture) + 5 * sum(one != "conv3x3" for one in architecture.edges)
+
+    def ask(budget_ms: float) -> None:
+        settings = SearchConfig(population=4, generations=1, top_k=2)
+        pricing = Pricing((odd,), scalars, PRICING.memory_mib)
+        Nsga2(SPACE, settings=settings, goals=[Goal(0, budget_ms, "line")], pricing=pricing, seed=0).ask()
+
+    with pytest.raises(SearchError, match="fastest network that was found takes") as caught:
+        ask(0.01)
+    named = float(re.search(r"takes ([\d.]+) ms", str(caught.value))[1])  # type: ignore[index]
+    assert named < odd(SPACE.smallest())
+    ask(1.3 * named)
 
 
 def test_other_finalists_need_no_other_search() -> None:

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -138,9 +139,19 @@ def test_cut_off_in_a_training_and_resumed_it_ends_with_the_same_figures(
 
 def test_another_assessment_is_not_continued(assess: Callable[..., pd.DataFrame], tmp_path: Path) -> None:
     assess()
-    with pytest.raises(CheckpointError, match="begun with another params"):
+    with pytest.raises(CheckpointError, match="begun with another retrain; restore"):
         assess("whole", "retrain.learning_rate=0.1", resume=True)
     assert (tmp_path / "whole/assessment.json").exists()
+
+
+def test_what_decides_no_training_can_be_changed_without_repeating_any(
+    assess: Callable[..., pd.DataFrame], tmp_path: Path
+) -> None:
+    before = assess()
+    journal = (tmp_path / "whole/journal.jsonl").read_bytes()
+    after = assess("whole", "assess_supernet.resamples=50", "search.score_at=native", resume=True)
+    assert (tmp_path / "whole/journal.jsonl").read_bytes() == journal
+    assert list(after["key"]) == list(before["key"])
 
 
 @pytest.mark.parametrize(
@@ -185,6 +196,7 @@ def test_what_cannot_be_assessed_is_refused_before_anything_is_written(
         table = LatencyTable.load(made["latency"] / "table.parquet")
         context = {"space": "other", "input_size": [32, 32]}
         dataclasses.replace(table, source="profile", context=context).save(other / "table.parquet")
+        shutil.copyfile(made["latency"] / "target.json", other / "target.json")
 
     with pytest.raises(error, match=said) as caught:
         assess("whole", **{"supernet" if wrong == "unfinished" else "latency": other})

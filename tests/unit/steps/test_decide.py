@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from autonad.appearance.last_search import search_settings, supernet_settings
+from autonad.appearance.last_search import budget_setting, search_settings, supernet_settings
 from autonad.config import parse_config
 from autonad.config.context import Context
 from autonad.data.synthetic.generator import synthesize
@@ -55,6 +55,28 @@ def test_a_finished_search_of_the_pin_is_reused(again: Decide, tmp_path: Path) -
     second = again()
     assert (second.action, second.reasons, second.moved) == ("reuse", (), False)
     assert second.pin_key == first.pin_key
+
+
+def test_settings_that_a_search_of_before_did_not_know_count_as_their_defaults(
+    again: Decide, tmp_path: Path
+) -> None:
+    finish_search(tmp_path / "search", again().pin_key)
+    found = json.loads((tmp_path / "search/search.json").read_text())
+    del (
+        found["settings"]["supernet"]["train_supernet.sandwich_every"],
+        found["settings"]["search"]["search.top_k"],
+    )
+    found["settings"]["search"]["search.of_long_ago"] = 3
+    write_json(tmp_path / "search/search.json", found)
+
+    assert again().action == "reuse"
+
+
+def test_a_list_of_one_budget_is_that_budget() -> None:
+    one, several = (
+        parse_config(f"search: {{latency_budget_ms: {budget}}}", source="test") for budget in ([3], [1, 3])
+    )
+    assert (budget_setting(one), budget_setting(several)) == (3.0, [1.0, 3.0])
 
 
 def test_a_pin_that_moved_before_an_interrupted_search_is_searched(again: Decide, tmp_path: Path) -> None:
