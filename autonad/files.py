@@ -104,6 +104,20 @@ def remove_leftovers(folder: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises:
+        StorageError: It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be made a folder: {error.strerror or error}; choose another place"
+        ) from error
+
+
 def write_bytes_atomic(path: Path, content: bytes) -> None:
     """Write bytes in one step; see `write_atomic`."""
     write_atomic(path, lambda temporary: temporary.write_bytes(content))

@@ -24,7 +24,9 @@ from autonad.report.units import percent
 if TYPE_CHECKING:
     from autonad.steps.profile_kit import KitResult
 
-NumClasses = Annotated[int, typer.Option("--num-classes", help="Classes of the head, background included.")]
+NumClasses = Annotated[
+    int, typer.Option("--num-classes", help="Classes of the head, background included.", min=2, max=255)
+]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from autonad.cli.option_groups import grouped
 from autonad.cli.pipeline_options import DEFAULT_BRANCH, Image, Inputs, Login, Which, followed_branch
+from autonad.cli.verb_list import FiniteNumbers
 from autonad.console import tell
 from autonad.errors import ConfigError
 
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 
 RunName = Annotated[str | None, typer.Option("--name", help="What the run is called.")]
 Experiment = Annotated[str, typer.Option("--experiment", help="Experiment in Kubeflow.")]
-Timeout = Annotated[float, typer.Option("--timeout", help="How long to wait, s.")]
+Timeout = Annotated[float, typer.Option("--timeout", help="How long to wait, s.", min=0)]
 WEEK = 7 * 86400
 
-pipeline = typer.Typer(help="Kubeflow pipelines: compile, run, upload, schedule.", no_args_is_help=True)
+pipeline = typer.Typer(
+    cls=FiniteNumbers, help="Kubeflow pipelines: compile, run, upload, schedule.", no_args_is_help=True
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,8 +39,10 @@ def compile_(
         str | None,
         typer.Option("--checkpoint-volume", help="PersistentVolumeClaim to mount at /checkpoints."),
     ] = None,
-    retries: Annotated[int, typer.Option("--retries", help="Attempts after the first.")] = 3,
-    hours: Annotated[float, typer.Option("--training-hours", help="Time limit of training tasks.")] = 72,
+    retries: Annotated[int, typer.Option("--retries", help="Attempts after the first.", min=0, max=100)] = 3,
+    hours: Annotated[
+        float, typer.Option("--training-hours", help="Time limit of training tasks.", min=0.01, max=10_000)
+    ] = 72,
     kubernetes: Annotated[
         str | None,
         typer.Option(
@@ -60,14 +65,14 @@ def compile_(
         ) from error
     import yaml
 
-    from autonad.files import write_text_atomic
+    from autonad.files import make_folder, write_text_atomic
     from autonad.kubeflow.manifests import as_objects
     from autonad.kubeflow.package import Package
 
+    make_folder(output)
     cluster = Cluster(retries=retries, training_hours=hours, checkpoint_volume=volume)
     for name in PIPELINES:
         path = output / file_name(name)
-        output.mkdir(parents=True, exist_ok=True)
         compile_pipeline(name, path, cluster)
         if image is not None:
             Package.load(str(path)).with_image(image).save(path)
@@ -88,7 +93,9 @@ def run(
     inputs: Inputs,
     which: Which,
     output: Annotated[Path, typer.Option("--output", help="Folder of local runs.")] = Path("runs/pipeline"),
-    retries: Annotated[int, typer.Option("--retries", help="Of training tasks, in local runs.")] = 0,
+    retries: Annotated[
+        int, typer.Option("--retries", help="Of training tasks, in local runs.", min=0, max=100)
+    ] = 0,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the run on the cluster to end.")] = False,
     timeout: Timeout = WEEK,
     name: RunName = None,

@@ -60,7 +60,9 @@ def run(
     from autonad.console import duration
     from autonad.steps.own_data import run_own_data
 
-    output = output or Path("runs") / (source.resolve().stem or "data")
+    # A folder's dots are no suffix: batch.1 and batch.2 are two.
+    resolved = source.resolve()
+    output = output or Path("runs") / ((resolved.stem if resolved.is_file() else resolved.name) or "data")
     names = tuple(name.strip() for name in classes.split(",")) if classes else None
     with causes_printed(), held(output), call.with_budgets(budget_ms).context() as context:
         result = run_own_data(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import typer
 from typer.core import TyperGroup
 
 ORDER: dict[str, tuple[str, ...]] = {
@@ -27,7 +29,18 @@ ORDER: dict[str, tuple[str, ...]] = {
 }
 
 
-class VerbList(TyperGroup):
+class FiniteNumbers(TyperGroup):
+    """Verbs none of whose numbers may be infinite or no number: a range of click's lets these through."""
+
+    def get_command(self, ctx: Any, name: str) -> Any:
+        """A verb, whose options are checked so."""
+        verb = super().get_command(ctx, name)
+        for option in () if verb is None else verb.params:
+            option.callback = option.callback or _finite
+        return verb
+
+
+class VerbList(FiniteNumbers):
     """The application's verbs under the headings of `ORDER`."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -50,3 +63,11 @@ class VerbList(TyperGroup):
 
 def _sentence(verb: Any) -> str:
     return " ".join((verb.help or verb.get_short_help_str(1000)).partition("\n\n")[0].split())
+
+
+def _finite(context: Any, option: Any, value: Any) -> Any:
+    """The value of an option, or each of its values; refused where it is no finite number."""
+    for number in value if isinstance(value, tuple | list) else (value,):
+        if isinstance(number, float) and not math.isfinite(number):
+            raise typer.BadParameter(f"{number} is no finite number.", context, option)
+    return value

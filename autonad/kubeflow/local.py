@@ -18,6 +18,7 @@ from kfp import components, local
 from kfp.local.config import LocalExecutionConfig
 
 from autonad.errors import PipelineError
+from autonad.files import make_folder
 from autonad.kubeflow.package import Package
 
 LOG = "log.txt"
@@ -80,7 +81,7 @@ def run_local(
         )
         package = package.with_image(image)
     package = package.with_retries(retries).with_run_name(execution)
-    place.mkdir(parents=True, exist_ok=True)
+    make_folder(place)
     log, before = place / LOG, set(place.iterdir())
     with tempfile.TemporaryDirectory() as temporary, log.open("a") as file, _prepared(execution, file):
         path = Path(temporary) / "pipeline.yaml"

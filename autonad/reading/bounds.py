@@ -88,7 +88,7 @@ def parse_documents(text: str) -> list[Any]:
 
 
 class _Shallow(yaml.SafeLoader):
-    """Plain values that are nested only so deep."""
+    """Plain values that are nested only so deep, in which no key hides another."""
 
     _depth = 0
 
@@ -99,6 +99,17 @@ class _Shallow(yaml.SafeLoader):
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if (key.tag, key.value) in seen:
+                    raise Unreadable(
+                        f"line {key.start_mark.line + 1}: {folded(key.value, 40)} stands there twice"
+                    )
+                seen.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,6 +13,7 @@ from autonad.config import Config, DecideConfig
 from autonad.config.context import Context
 from autonad.console import Console
 from autonad.errors import ConfigError, StorageError
+from autonad.reading.bounds import folded
 from autonad.steps.step import begin, dataset_name, tracking_settings
 from autonad.tracking.tags import ACTION, FINGERPRINT, HARDWARE_KEY, PIN_KEY
 
@@ -53,6 +55,27 @@ class DecideResult:
     seconds: float
 
 
+def _check_places(dataset: Path, pin: Path, output: Path) -> None:
+    """Make sure that writing the pin or the decision overwrites neither each other nor anything else.
+
+    Raises:
+        ConfigError: It would.
+    """
+    from autonad.appearance.pin import FEATURES, MANIFEST, PIN
+
+    names = {"--dataset": dataset, "--pin": pin, "--output": output}
+    for one, other in itertools.combinations(names, 2):
+        if names[one].resolve() == names[other].resolve():
+            raise ConfigError(f"{one} and {other} are both {names[one]}; give each a folder of its own")
+    # An interruption while a pin is written leaves no `pin.json`.
+    there = {path.name for path in pin.iterdir() if path.suffix != ".tmp"} if pin.is_dir() else set()
+    if PIN not in there and (others := sorted(there - {MANIFEST, FEATURES})):
+        raise ConfigError(
+            f"pin {pin} holds {folded(others[0], 60)}, and no {PIN}: it is something else's folder; choose "
+            "another --pin"
+        )
+
+
 def decide(
     context: Context,
     *,
@@ -78,7 +101,7 @@ def decide(
 
     Raises:
         StorageError: There was a search, but its pin is not here; or the pin is damaged.
-        ConfigError: More batches have to confirm than are looked at.
+        ConfigError: More batches have to confirm than are looked at; or the pin folder is another one's.
         DatasetError: No image has a mask.
     """
     config = context.config
@@ -90,6 +113,7 @@ def decide(
 
     settings = config.decide
     _check_window(settings)
+    _check_places(dataset, pin, output)
     source, device = Dataset.open(dataset), Target.load(target)
     last = read_last_search(search)
     kept = output / KEPT

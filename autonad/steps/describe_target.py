@@ -28,9 +28,20 @@ def describe_target(
         Its hardware key.
 
     Raises:
+        ConfigError: The output is a file of something else.
         LatencyError: The runtime is not installed, or cannot do what is asked.
     """
+    from autonad.errors import ConfigError, StorageError
     from autonad.latency.target import Target
+
+    if output.is_file() and output.stat().st_size:
+        try:
+            Target.load(output)
+        except StorageError as error:
+            raise ConfigError(
+                f"output {output} is there and describes no target, so nothing was written; choose another "
+                "--output, or remove it"
+            ) from error
 
     # Whatever a person typed: the target itself says which words it knows.
     target = Target.describe(name, runtime, provider=provider, precision=precision, threads=threads)  # type: ignore[arg-type]

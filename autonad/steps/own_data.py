@@ -71,11 +71,19 @@ def run_own_data(
         AutonadError: A step cannot be done; those before it are kept.
     """
     _check_places(source, output)
+    device = device_of(context.config, target, measured)
+    if device is not None and measured is None:
+        device.require_here()
+    if context.config.retrain.teacher == "model":
+        raise ConfigError(
+            "retrain.teacher is model, which a run does not have; set retrain.teacher=supernet-largest, or "
+            "give `autonad retrain` the --teacher"
+        )
+    # Not before: what is refused costs nothing that an earlier run made.
     if replace_output:
         start_over(output)
     else:
         recorded(output)
-    device_of(context.config, target, measured)
     chain = Chain(context, output, {"source": str(source.resolve())})
     context = chain.named()
     data = chain(_importing(context, source, output, format, classes))

@@ -711,3 +711,62 @@ def test_a_fault_of_ours_keeps_its_traceback(run: Run, monkeypatch: pytest.Monke
     monkeypatch.setattr(steps, "synthesize", broken)
     with pytest.raises(OSError, match="Input/output"):
         run("synthesize", "--output", "data")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--source", ".", "--minutes", "inf"),
+        ("detect", "--model", "m.onnx", "--source", ".", "--keep", "k", "--keep-gb", "nan"),
+        ("serve", "--model", "m.onnx", "--max-megabytes", "inf"),
+        ("pipeline", "compile", "--training-hours", "nan"),
+    ],
+)
+def test_a_number_that_is_none_is_refused(arguments: tuple[str, ...], run: Run) -> None:
+    outcome = run(*arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert re.search(rf"{arguments[-1]} is (no finite number|not in the range)", outcome.err)
+
+
+def test_a_target_replaces_no_file_of_something_else(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("seed: 3\n")
+    assert "describes no target" in run("describe-target", "--output", "mine.yaml", "--threads", 1).complaint
+    assert (tmp_path / "mine.yaml").read_text() == "seed: 3\n"
+    for _ in range(2):
+        assert run("describe-target", "--output", "line.json", "--threads", 1).code == 0
+
+
+def test_a_file_where_pipelines_shall_be_is_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("x")
+    assert "cannot be made a folder" in run("pipeline", "compile", "--output", "taken").complaint
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--target", "nowhere.json"), ("--set", "retrain.teacher=model")], ids=["target", "teacher"]
+)
+def test_what_a_run_refuses_costs_nothing_of_an_earlier_one(
+    wrong: tuple[str, str], run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "images").mkdir()
+    made = tmp_path / "runs/made/dataset"
+    made.mkdir(parents=True)
+    (made / "manifest.parquet").write_text("x")
+    (tmp_path / "runs/made/run.json").write_text("{}")
+    assert run("run", "--source", "images", "--output", "runs/made", "--replace", *wrong, *QUIET).code == 2
+    assert (made / "manifest.parquet").read_text() == "x"
+
+
+def test_a_folder_with_a_dot_in_its_name_has_a_run_of_its_own(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Path] = []
+
+    def noted(*_: object, output: Path, **__: object) -> None:
+        found.append(output)
+        raise StorageError("enough")
+
+    monkeypatch.setattr("autonad.steps.own_data.run_own_data", noted)
+    for name in ("batch.1", "batch.2"):
+        (tmp_path / name).mkdir()
+        run("run", "--source", name)
+    assert found == [Path("runs/batch.1"), Path("runs/batch.2")]

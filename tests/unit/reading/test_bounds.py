@@ -69,6 +69,19 @@ def test_yaml_that_is_none_is_refused_in_a_line(text: str, part: str) -> None:
     assert len(str(refused.value)) < 250
 
 
+def test_a_key_that_stands_twice_is_refused() -> None:
+    with pytest.raises(Unreadable, match="line 3: retrain stands there twice"):
+        parse_yaml("retrain: {epochs: 60}\nseed: 1\nretrain: {learning_rate: 0.1}\n")
+    with pytest.raises(Unreadable, match="line 1: a stands there twice"):
+        parse_yaml("x: {a: 1, a: 1}")
+    assert parse_yaml("base: &b {a: 1}\nx: {<<: *b, a: 2}\n1: one\n'1': text\n") == {
+        "base": {"a": 1},
+        "x": {"a": 2},
+        1: "one",
+        "1": "text",
+    }
+
+
 def test_other_yaml_is_what_it_says() -> None:
     assert parse_yaml("a: &x [1, 2]\nb: *x\nc: {<<: {d: 0x10}, e: 1_000}") == {
         "a": [1, 2],

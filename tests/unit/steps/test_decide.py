@@ -11,6 +11,7 @@ from autonad.appearance.last_search import budget_setting, search_settings, supe
 from autonad.config import parse_config
 from autonad.config.context import Context
 from autonad.data.synthetic.generator import synthesize
+from autonad.errors import ConfigError
 from autonad.files import write_json
 from autonad.latency.target import Target
 from autonad.steps.decide import DecideResult, decide
@@ -77,6 +78,23 @@ def test_a_list_of_one_budget_is_that_budget() -> None:
         parse_config(f"search: {{latency_budget_ms: {budget}}}", source="test") for budget in ([3], [1, 3])
     )
     assert (budget_setting(one), budget_setting(several)) == (3.0, [1.0, 3.0])
+
+
+@pytest.mark.parametrize("pin", ["data", "decide", "elsewhere"])
+def test_a_pin_overwrites_nothing_else(again: Decide, tmp_path: Path, pin: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/notes.txt").write_text("mine")
+    before = (tmp_path / "data/manifest.parquet").read_bytes()
+    with pytest.raises(ConfigError, match="--pin"):
+        decide(
+            Context(CONFIG),
+            dataset=tmp_path / "data",
+            pin=tmp_path / pin,
+            target=tmp_path / "line.json",
+            output=tmp_path / "decide",
+        )
+    assert (tmp_path / "data/manifest.parquet").read_bytes() == before
+    assert not (tmp_path / "decide").exists()
 
 
 def test_a_pin_that_moved_before_an_interrupted_search_is_searched(again: Decide, tmp_path: Path) -> None:
