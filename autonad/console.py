@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -142,6 +143,11 @@ def tell(*lines: str) -> None:
     """Print results on standard output, each as one line of a bounded length in which all can be seen."""
     for line in lines or ("",):
         print(_bounded(line), flush=True)
+
+
+def told_whole(sentences: str) -> list[str]:
+    """Sentences of ours as lines for `tell`, which would cut a long one."""
+    return textwrap.wrap(sentences, LONGEST_LINE // 2, break_long_words=False, break_on_hyphens=False)
 
 
 def _bounded(line: str) -> str:

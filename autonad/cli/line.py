@@ -15,7 +15,7 @@ import typer
 from autonad.cli.option_groups import grouped
 from autonad.cli.options import Call, OutputDir, Settings
 from autonad.cli.output_options import Output
-from autonad.console import tell
+from autonad.console import tell, told_whole
 from autonad.errors import ConfigError, FaultyItems
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def fit_thresholds(*, chosen_from: ChosenFrom, wanted: Wanted, to: Output, call:
             model=chosen_from.model,
             dataset=chosen_from.dataset,
         )
-    tell(f"{result.rules}:", *(f"   {line}" for line in result.told))
+    tell(f"{result.rules}:", *(f"   {line}" for told in result.told for line in told_whole(told)))
     if result.report is not None:
         tell(f"open {result.report}")
 

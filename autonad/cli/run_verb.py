@@ -11,7 +11,7 @@ import typer
 from autonad.cli.options import BudgetMs, Call, Classes, Format
 from autonad.cli.output_options import held
 from autonad.cli.text import interval
-from autonad.console import tell
+from autonad.console import tell, told_whole
 from autonad.errors import FaultyItems
 from autonad.report.units import percent
 
@@ -112,6 +112,7 @@ def _say_detector(one: Designed) -> None:
     ]
     for label, value in rows:
         tell(f"{label:<28}{value}")
-    for label, sentence in (("rules of the line", one.told[0]), ("", one.told[-1])):
-        tell(f"{label:<28}{sentence}")
+    first, *others = (line for told in (one.told[0], one.told[-1]) for line in told_whole(told))
+    for label, line in (("rules of the line", first), *(("", other) for other in others)):
+        tell(f"{label:<28}{line}")
     tell("", f"report   {one.report}", f"model    {one.model}")

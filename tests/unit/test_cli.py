@@ -725,7 +725,7 @@ def test_a_fault_of_ours_keeps_its_traceback(run: Run, monkeypatch: pytest.Monke
 def test_a_number_that_is_none_is_refused(arguments: tuple[str, ...], run: Run) -> None:
     outcome = run(*arguments)
     assert (outcome.code, outcome.out) == (2, "")
-    assert re.search(rf"{arguments[-1]} is (no finite number|not in the range)", outcome.err)
+    assert f"Invalid value for {arguments[-2]!r}" in outcome.err
 
 
 def test_a_target_replaces_no_file_of_something_else(run: Run, tmp_path: Path) -> None:

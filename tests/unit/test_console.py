@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autonad import console
-from autonad.console import LONGEST_LINE, Console, duration, open_console, printable, tell
+from autonad.console import LONGEST_LINE, Console, duration, open_console, printable, tell, told_whole
 from autonad.training.resumable import _describe, _LastValidation
 
 Told = Callable[[], list[str]]
@@ -125,3 +125,11 @@ def test_a_result_is_as_many_lines_as_it_has_parts_whatever_names_are_in_it(
     assert third.startswith("  nnn")
     assert third.endswith("is in use")
     assert len(third) <= 302
+
+
+def test_long_sentences_of_ours_are_told_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    sentences = " ".join(f"Of {number} parts {number} % were held back." for number in range(40))
+    tell(*(f"   {line}" for line in told_whole(sentences)))
+    printed = capsys.readouterr().out
+    assert " ".join(printed.split()) == sentences
+    assert max(map(len, printed.splitlines())) < LONGEST_LINE
