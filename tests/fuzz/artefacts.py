@@ -178,7 +178,7 @@ def _latency(root: Path, rng: np.random.Generator) -> dict[str, Artefact]:
 
     def read(folder: Path) -> object:
         found = LatencyTable.load(folder / "latency/table.parquet")
-        found.check_made_for(space.key, (32, 32))
+        found.check_made_for(space.key, (32, 32), target)
         return found.cautions, found.operator_costs(), prior_from_table(found)
 
     def prior(folder: Path) -> object:

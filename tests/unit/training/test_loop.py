@@ -320,9 +320,13 @@ def test_asked_to_end_while_it_diverges_it_keeps_the_checkpoint_of_before(run, m
             os.kill(os.getpid(), signal.SIGINT)
 
     whole, _ = run("whole", epochs=3)
-    with monkeypatch.context() as patch:
-        breaks_at(STEPS + 1, patch)
-        with pytest.raises(KeyboardInterrupt):
-            run("cut", epochs=3, at_step=interrupt)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            breaks_at(STEPS + 1, patch)
+            with pytest.raises(KeyboardInterrupt):
+                run("cut", epochs=3, at_step=interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
     resumed, _ = run("cut", resume=True, epochs=3)
     assert equal(whole, resumed)
