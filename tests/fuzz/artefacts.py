@@ -215,7 +215,9 @@ def _trained(root: Path, rng: np.random.Generator) -> dict[str, Artefact]:
     module(torch.ones(1, 3)).sum().backward()
     optimizer.step()
     progress = Progress(1, 2, 0.5, 1, [{"epoch": 1.0}])
-    Checkpoints(root / "checkpoint", {"run": 1}).save(progress, module, optimizer, {"ema": torch.ones(3)})
+    checkpoints = Checkpoints(root / "checkpoint", {"run": 1})
+    checkpoints.save_best(1, module)
+    checkpoints.save(progress, module, optimizer, {"ema": torch.ones(3)})
 
     def restored(folder: Path) -> None:
         module = nn.Linear(3, 2)
