@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -109,6 +110,27 @@ class Constrained:
         return (
             f"no network{within} keeps {' and '.join(asked)}; raise it, or use a preset with smaller networks"
         )
+
+
+def require_possible(
+    space: SearchSpace, pricing: Pricing, limits: Limits, goals: Sequence[Goal], seed: int
+) -> None:
+    """Make sure that every goal has networks that keep to it; takes a moment, and evaluates none.
+
+    Args:
+        space: What may be returned.
+        pricing: What an architecture costs.
+        limits: What every network must keep to.
+        goals: What shall be returned.
+        seed: Of the draws.
+
+    Raises:
+        SearchError: Nothing within the constraints of a goal was found; says what the fastest can do.
+    """
+    rng = np.random.default_rng(seed)
+    constrained = Constrained(space, pricing, limits, rng)
+    for goal in goals:
+        constrained.draw(partial(space.sample, rng), goal)
 
 
 def _rounded_up(ms: float) -> float:

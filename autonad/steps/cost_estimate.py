@@ -63,8 +63,8 @@ class Pace:
         evaluations = search.population * search.generations
         last = LAST_PASSES * (1 + self.test_share) * self.evaluation + LAST_SECONDS
         return {
-            "supernet": supernet.epochs * self.steps * self.step * self._share(supernet) + judged,
             "latency": PIECE_SECONDS * self.pieces + NETWORK_SECONDS * config.profile_latency.networks,
+            "supernet": supernet.epochs * self.steps * self.step * self._share(supernet) + judged,
             "search": evaluations * self.evaluation,
             "finalists": self._finalists(search),
             "retraining": len(search.budgets_ms)

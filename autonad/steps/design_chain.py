@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autonad.config.context import Context
 from autonad.errors import LatencyError
@@ -18,10 +18,8 @@ from autonad.steps.fit_thresholds import fit_thresholds
 from autonad.steps.profile_latency import device_of, profile_latency
 from autonad.steps.retrain import retrain
 from autonad.steps.search import search
+from autonad.steps.search_inputs import pricing_by
 from autonad.steps.train_supernet import train_supernet
-
-if TYPE_CHECKING:
-    pass
 
 THIS_MACHINE = "this-machine"
 _MODEL = ("model.safetensors", "model.json", "architecture.json")
@@ -96,9 +94,10 @@ class Design:
             AutonadError: A step cannot be done; those before it are kept.
         """
         self._describe(target)
-        self.chain(self.supernet_link())
         self.chain(self.latency_link())
         try:
+            self._require_possible()
+            self.chain(self.supernet_link())
             found = self.chain(self.search_link())["found"]
         except LatencyError:
             # The table may be of a busy moment: the same command shall measure again.
@@ -123,6 +122,32 @@ class Design:
             return
         threads = self.context.config.threads
         describe_target(name=THIS_MACHINE, output=there, threads=threads)
+
+    def _require_possible(self) -> None:
+        """Make sure, before anything is trained, that there are networks that keep the search's limits.
+
+        Raises:
+            LatencyError: The table is not good enough for a budget.
+            SearchError: Nothing keeps one of the limits.
+        """
+        from autonad.latency.table import LatencyTable
+        from autonad.latency.target import Target
+        from autonad.search.constrained import require_possible
+        from autonad.search.goals import Goal, Limits
+        from autonad.space.configured import configured_space
+
+        config, settings = self.context.config, self.context.config.search
+        table = LatencyTable.load(self.output / "profile-latency" / "table.parquet")
+        name = Target.load(self.output / "target.json").name
+        for budget in settings.budgets_ms:
+            table.check_budget(budget, config.profile_latency.accept_noise)
+        require_possible(
+            configured_space(config.space, config.input.size),
+            pricing_by([table], len(self.classes), config.input.size),
+            Limits(settings.max_parameters, settings.max_memory_mib),
+            [Goal(0, budget, name) for budget in settings.budgets_ms],
+            config.seed,
+        )
 
     def supernet_link(self) -> Link:
         """The supernet's training."""

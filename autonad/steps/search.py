@@ -147,11 +147,13 @@ def _algorithm(step: Step, inputs: SearchInputs) -> AskTell:
     """The search that `search.algorithm` names, before its first generation.
 
     Raises:
-        SearchError: Algorithm 1 is asked for several targets.
+        SearchError: Algorithm 1 is asked for several targets, or for a budget that nothing keeps.
     """
     from autonad.errors import SearchError
     from autonad.latency.prior import is_uniform, load_prior
     from autonad.search import Evolution, Nsga2
+    from autonad.search.constrained import require_possible
+    from autonad.search.goals import Limits
     from autonad.space import UNIFORM
 
     config, settings, space = step.context.config, step.context.config.search, inputs.net.space
@@ -162,15 +164,16 @@ def _algorithm(step: Step, inputs: SearchInputs) -> AskTell:
             step.console.report(
                 "the latency prior is uniform: the table does not tell operators apart, or they cost the same"
             )
+    goals, pricing = inputs.goals(settings.budgets_ms), inputs.pricing()
     if settings.algorithm == "nsga2":
-        goals = inputs.goals(settings.budgets_ms)
-        pricing = inputs.pricing()
         return Nsga2(space, settings=settings, goals=goals, pricing=pricing, prior=prior, seed=config.seed)
     if len(inputs.devices) > 1:
         raise SearchError(
             f"algorithm1 searches for one target, and there are {len(inputs.devices)} latency tables; give "
             "one --latency, or set search.algorithm=nsga2"
         )
+    # It breeds what keeps no budget too, and would say at the end only that nothing did.
+    require_possible(space, pricing, Limits(), goals, config.seed)
     name = inputs.target.name
     return Evolution(space, settings=settings, prior=prior, seed=config.seed, target_name=name)
 

@@ -90,17 +90,8 @@ class SearchInputs:
 
     def pricing(self) -> Pricing:
         """What architectures cost, each counted once."""
-        from functools import cache
-
-        from autonad.network.peak_memory import count_parameters, peak_activations_mib
-        from autonad.search.goals import Pricing
-
-        classes, size = self.spec.num_classes, self.spec.size
-        return Pricing(
-            tuple(cache(device.table.predict) for device in self.devices),
-            cache(lambda architecture: count_parameters(architecture, classes)),
-            cache(lambda architecture: peak_activations_mib(architecture, classes, size)),
-        )
+        tables = [device.table for device in self.devices]
+        return pricing_by(tables, self.spec.num_classes, self.spec.size)
 
     def check_latencies(self, budgets_ms: Sequence[float | None], *, accept_noise: bool) -> None:
         """Make sure that every latency table is of this space and can keep the budgets.
@@ -133,6 +124,26 @@ class SearchInputs:
         tags = {HARDWARE_KEY: self.target.hardware_key}
         tags[FINGERPRINT] = self.source.fingerprint
         return tags | ({PIN_KEY: self.pin_key} if self.pin_key else {})
+
+
+def pricing_by(tables: Sequence[LatencyTable], classes: int, size: tuple[int, int]) -> Pricing:
+    """What architectures cost by latency tables, each counted once.
+
+    Args:
+        tables: Of the targets, in their order.
+        classes: Classes including background.
+        size: Height and width of the input.
+    """
+    from functools import cache
+
+    from autonad.network.peak_memory import count_parameters, peak_activations_mib
+    from autonad.search.goals import Pricing
+
+    return Pricing(
+        tuple(cache(table.predict) for table in tables),
+        cache(lambda architecture: count_parameters(architecture, classes)),
+        cache(lambda architecture: peak_activations_mib(architecture, classes, size)),
+    )
 
 
 def read_inputs(dataset: Path, pin: Path | None, supernet: Path, latency: Sequence[Path]) -> SearchInputs:

@@ -26,8 +26,8 @@ def shares_left(design: Design) -> dict[str, float]:
     search, finalists = _search(design) if not (supernet or latency) else (1.0, 1.0)
     retraining, last = _detectors(design) if not (supernet or latency) else (1.0, 1.0)
     return {
-        "supernet": supernet,
         "latency": latency,
+        "supernet": supernet,
         "search": search,
         "finalists": finalists,
         "retraining": retraining,

@@ -1,6 +1,7 @@
 """What a user can do wrong: one clear line, the right exit code, nothing lost."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -97,22 +98,20 @@ def test_one_target_twice(chain, fails, tmp_path):
 
 
 def test_a_budget_that_no_finalist_of_algorithm_1_keeps(chain, fails, autonad, tmp_path):
-    line = fails(
-        "search",
-        "--dataset",
-        chain / "dataset",
-        "--supernet",
-        chain / "supernet",
-        "--latency",
-        chain / "latency",
-        "--output",
-        "search",
-        "--set",
-        "search.algorithm=algorithm1",
-        "--set",
-        "search.latency_budget_ms=0.0001",
-    )
-    assert "none of the 2 finalists keeps search.latency_budget_ms = 0.0001" in line
+    def refused(budget_ms: float) -> str:
+        return fails(
+            "search",
+            *("--dataset", chain / "dataset", "--supernet", chain / "supernet"),
+            *("--latency", chain / "latency", "--output", "search"),
+            *("--set", "search.algorithm=algorithm1", "--set", f"search.latency_budget_ms={budget_ms}"),
+        )
+
+    line = refused(0.0001)
+    assert "search.latency_budget_ms = 0.0001 cannot be kept" in line
+    assert not (tmp_path / "search/journal.jsonl").exists()
+    fastest = float(re.search(r"found takes ([0-9.e-]+) ms", line).group(1))
+    line = refused(fastest)
+    assert "none of the 2 finalists keeps search.latency_budget_ms" in line
     assert "repeat the command" in line
     state = (tmp_path / "search/journal.jsonl").read_bytes()
     autonad(

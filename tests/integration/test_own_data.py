@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from PIL import Image
 from autonad.config import Config, load_config
 from autonad.config.context import Context
 from autonad.console import Console
-from autonad.errors import ConfigError
+from autonad.errors import ConfigError, SearchError
 from autonad.steps.own_data import OwnDataResult, run_own_data
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
@@ -201,6 +202,24 @@ def test_each_latency_budget_gets_a_detector(again: Again, config: Config) -> No
     assert len({one.report for one in found.detectors if one.report.is_file()}) == 2
     assert repeated[0] == "search"
     assert [line for line in repeated if line.startswith("export")] == [f"export {name}" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("limit", "word"),
+    [
+        ({"latency_budget_ms": (0.0001, 400.0)}, "search.latency_budget_ms = 0.0001 cannot be kept"),
+        ({"max_parameters": 10}, "no network keeps search.max_parameters = 10"),
+        ({"max_memory_mib": 0.001}, "no network keeps search.max_memory_mib = 0.001"),
+    ],
+)
+def test_limits_that_nothing_keeps_are_found_before_anything_is_trained(
+    again: Again, undisturbed: Path, config: Config, tmp_path: Path, limit: dict[str, Any], word: str
+) -> None:
+    search = config.search.model_copy(update=limit)
+    with pytest.raises(SearchError, match=word):
+        again(config.model_copy(update={"search": search, "seed": 9}))  # With it all would be trained anew.
+    weights = "train-supernet/supernet.safetensors"
+    assert (tmp_path / "undisturbed" / weights).read_bytes() == (undisturbed / weights).read_bytes()
 
 
 def test_touched_files_of_the_same_content_train_nothing(again: Again, config: Config, source: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from autonad.config import SearchConfig
 from autonad.errors import SearchError
 from autonad.search import Evaluation, evolve
-from autonad.search.goals import Goal, Pricing
+from autonad.search.constrained import require_possible
+from autonad.search.goals import Goal, Limits, Pricing
 from autonad.search.nsga2 import Nsga2
 from autonad.search.pareto import crowding, front_ranks, pareto_mask
 from autonad.search.progress import by_generation, generation_metrics
@@ -102,6 +103,17 @@ def test_nothing_that_misses_every_goal_is_ever_evaluated() -> None:
     assert len(tried) == 60
     assert all(slow_blocks(one) <= max(budgets) and scalars(one) <= limit for one in tried)
     assert any(slow_blocks(one) > min(budgets) for one in tried)
+
+
+def test_what_no_network_keeps_is_found_without_an_evaluation() -> None:
+    smallest = SPACE.smallest()
+    possible = goals([0, 1], [1.01 * LATENCIES[0][0], 1.01 * LATENCIES[1][0]])
+    require_possible(SPACE, PRICING, Limits(), possible, seed=0)
+    require_possible(SPACE, PRICING, Limits(scalars(smallest)), goals([0], [None]), seed=0)
+    with pytest.raises(SearchError, match=r"= 0\.01 cannot be kept on device1: the fastest .* takes"):
+        require_possible(SPACE, PRICING, Limits(), goals([0, 1], [100.0]) + goals([1], [0.01]), seed=0)
+    with pytest.raises(SearchError, match=r"max_parameters = .* \(the nearest has"):
+        require_possible(SPACE, PRICING, Limits(scalars(smallest) - 1), goals([0], [None]), seed=0)
 
 
 def test_the_winner_of_each_goal_is_the_best_within_its_budget() -> None:
