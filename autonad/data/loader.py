@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from autonad.data.dataset import Dataset
+from autonad.data.sample_cache import SampleCache
 from autonad.data.tile_samples import TileSample, all_tiles
 from autonad.detector.fitting import fit
 from autonad.detector.joining import native_logits
@@ -36,7 +37,9 @@ class SegmentationData:
         samples: Tiles to show, those of an image behind one another; None shows all.
         augmentation: None for evaluation.
         seed: Of the augmentation.
-        cache_mib: Memory for fitted images; what does not fit is decoded again each time.
+        cache_mib: Memory for fitted images.
+        file_mib: The same in a temporary file, for what does not fit into memory; what fits into neither is
+            decoded again each time.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class SegmentationData:
         augmentation: Augmentation | None = None,
         seed: int = 0,
         cache_mib: int = 1024,
+        file_mib: int = 0,
     ) -> None:
         self.dataset, self.rows = dataset, rows.reset_index(drop=True)
         self.size, self.keep_aspect = (int(size[0]), int(size[1])), keep_aspect
@@ -59,8 +63,7 @@ class SegmentationData:
         self.tiling = tiling
         self._records: list[Any] = list(self.rows.itertuples())
         self._tiles = [] if tiling is None else list(_tiles(self._records, tiling, samples))
-        self._cache: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self._room = cache_mib * 2**20 // (4 * self.size[0] * self.size[1])
+        self._cache = SampleCache(self.size, cache_mib, file_mib)
         self._opened: tuple[int, np.ndarray, np.ndarray] | None = None
 
     def __len__(self) -> int:
@@ -92,11 +95,14 @@ class SegmentationData:
         Raises:
             DatasetError: A file is missing, unreadable or does not match the manifest.
         """
-        if index in self._cache:
-            return self._cache[index]
+        kept = self._cache.get(index)
+        if kept is not None:
+            return kept
         image, mask = self._decoded(self.image_of(index))
+        fitted = self._fit(index, image, mask)
+        self._cache.put(index, *fitted)
         self._remember(index, image, mask)
-        return self._cache[index] if index in self._cache else self._fit(index, image, mask)
+        return fitted
 
     def _decoded(self, position: int) -> tuple[np.ndarray, np.ndarray]:
         """An image with its mask; the last one is kept where several tiles are cut from it."""
@@ -110,15 +116,15 @@ class SegmentationData:
         return image, mask
 
     def _remember(self, index: int, image: np.ndarray, mask: np.ndarray) -> None:
-        """Keep a sample, and with it all tiles of its image, which is decoded now."""
+        """Keep all tiles of a sample's image, which is decoded now."""
         first = stop = index
         while first > 0 and self.image_of(first - 1) == self.image_of(index):
             first -= 1
         while stop < len(self) and self.image_of(stop) == self.image_of(index):
             stop += 1
-        for other in (index, *range(first, stop)):
-            if other not in self._cache and len(self._cache) < self._room:
-                self._cache[other] = self._fit(other, image, mask)
+        for other in range(first, stop):
+            if other not in self._cache and not self._cache.full:
+                self._cache.put(other, *self._fit(other, image, mask))
 
     def _fit(self, index: int, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self.tiling is not None:

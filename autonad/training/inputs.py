@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.data.loader import SegmentationData
 
+# Samples of a training that memory does not hold lie in a temporary file of at most this size, MiB.
+KEPT_IN_FILE_MIB = 16 * 1024
+
 
 class Batches(Protocol):
     """Images on demand; sample i of epoch e is always the same."""
@@ -102,7 +105,15 @@ def training_data(dataset: Dataset, spec: DetectorSpec, config: TrainingConfig, 
         repeats = repeat_factors(shown, config.repeat_threshold)
     if config.class_balance:
         weights = balanced_weights(torch.from_numpy(np.array(shown).sum(axis=0)), config.class_balance)
-    images = image_data(dataset, rows, spec, samples=samples, augmentation=Augmentation(settings), seed=seed)
+    images = image_data(
+        dataset,
+        rows,
+        spec,
+        samples=samples,
+        augmentation=Augmentation(settings),
+        seed=seed,
+        file_mib=KEPT_IN_FILE_MIB,
+    )
     return TrainingData(images, repeats, weights)
 
 

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,10 +68,13 @@ def test_a_sample_follows_from_seed_epoch_and_index_alone(synthetic: Dataset) ->
 
 
 @pytest.mark.parametrize("tiling", [None, Tiling(height=32, width=32, overlap=8)])
-def test_several_threads_get_what_one_would(synthetic: Dataset, tiling: Tiling | None) -> None:
+@pytest.mark.parametrize("file_mib", [0, 1])
+def test_several_threads_get_what_one_would(synthetic: Dataset, tiling: Tiling | None, file_mib: int) -> None:
     alone, shared = (
-        data(synthetic, augmentation=Augmentation(PRESETS["strong"]), tiling=tiling, cache_mib=0)
-        for _ in range(2)
+        data(
+            synthetic, augmentation=Augmentation(PRESETS["strong"]), tiling=tiling, cache_mib=0, file_mib=mib
+        )
+        for mib in (0, file_mib)
     )
     parts = np.random.default_rng(0).permutation(np.repeat(np.arange(len(alone)), 6)).reshape(-1, 2).tolist()
     interval = sys.getswitchinterval()
@@ -93,8 +100,70 @@ def test_the_cache_is_bounded_and_stays_clean(synthetic: Dataset) -> None:
     first = samples.fitted(0)[0].copy()
     for epoch in range(3):
         samples.batch([0, 1, 2, 3], epoch)
-    assert len(samples._cache) == 2  # 512 × 512 pixels of four bytes are one MiB
+    assert [index in samples._cache for index in range(4)] == [True, True, False, False]  # of 1 MiB each
     np.testing.assert_array_equal(samples.fitted(0)[0], first)
+
+
+def decoded(samples: SegmentationData, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The images that are decoded from now on."""
+    found: list[str] = []
+    read = samples.dataset.read_image
+
+    def count(row: Any) -> np.ndarray:
+        found.append(row.image)
+        return read(row)
+
+    monkeypatch.setattr(samples.dataset, "read_image", count)
+    return found
+
+
+@pytest.mark.parametrize("tiling", [None, Tiling(height=32, width=32, overlap=8)])
+def test_what_memory_does_not_hold_is_decoded_once_all_the_same(
+    synthetic: Dataset, tiling: Tiling | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    augmentation = Augmentation(PRESETS["strong"])
+    plain, kept = (
+        data(synthetic, tiling=tiling, augmentation=augmentation, cache_mib=0, file_mib=mib) for mib in (0, 8)
+    )
+    order = np.random.default_rng(0).permutation(len(plain)).tolist()
+    wanted = [[plain.batch([index], epoch) for index in order] for epoch in range(2)]
+    images = decoded(kept, monkeypatch)
+    for epoch, batches in enumerate(wanted):
+        for index, (image, mask) in zip(order, batches, strict=True):
+            found = kept.batch([index], epoch)
+            np.testing.assert_array_equal(found[0], image)
+            np.testing.assert_array_equal(found[1], mask)
+    assert sorted(images) == sorted(synthetic.split("train")["image"])
+
+
+def test_a_full_disk_costs_time_and_nothing_else(synthetic: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+
+    def pwrite(file: int, pixels: bytes, start: int) -> int:
+        written.append(start)
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return len(pixels) if real(file, pixels, start) else 0
+
+    real = os.pwrite
+    plain, kept = data(synthetic), data(synthetic, cache_mib=0, file_mib=8)
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    for _ in range(2):
+        for one, other in zip(plain.batch(range(6)), kept.batch(range(6)), strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert [index in kept._cache for index in range(4)] == [True, True, False, False]
+    assert len(written) == 3
+
+
+def test_a_file_takes_half_of_the_free_space_at_most(
+    synthetic: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = 2 * 4 * 48 * 48 * 3  # twice three samples
+    usage = shutil.disk_usage(".")._replace(free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    kept = data(synthetic, cache_mib=0, file_mib=8)
+    kept.batch(range(6))
+    assert sum(index in kept._cache for index in range(6)) == 3
 
 
 def test_plain_fit_resizes_and_keeps_values() -> None:
