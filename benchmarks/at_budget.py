@@ -22,6 +22,7 @@ from autonad.search.finalists import Learn, choose, varied
 from autonad.search.goals import Goal, Pricing
 from autonad.search.nsga2 import Nsga2
 from autonad.search.ranking import Ranking
+from autonad.search.strata import samples_between
 from autonad.space import Architecture, SearchSpace
 from autonad.space.architecture import Block, Stage, edge_names
 from autonad.training.world import ALONE
@@ -50,17 +51,14 @@ def random_below(
     Raises:
         SearchError: There are too few.
     """
-    rng, found = np.random.default_rng([seed, 99]), []
-    for _ in range(MAX_DRAWS):
-        drawn = space.sample(rng)
-        if (1 - BELOW) * budget_ms <= latency(drawn) <= budget_ms:
-            found.append(drawn)
-        if len(found) == count:
-            return found
-    raise SearchError(
-        f"{MAX_DRAWS:,} samples hold {len(found)} networks from {(1 - BELOW) * budget_ms:.3g} to "
-        f"{budget_ms:.3g} ms, {count} are wanted; choose a budget farther from the ends of the range"
-    )
+    low, rng = (1 - BELOW) * budget_ms, np.random.default_rng([seed, 99])
+    found = samples_between(space, latency, (low, budget_ms), count=count, draws=MAX_DRAWS, rng=rng)
+    if len(found) < count:
+        raise SearchError(
+            f"{MAX_DRAWS:,} samples hold {len(found)} networks from {low:.3g} to {budget_ms:.3g} ms, {count} "
+            "are wanted; choose a budget farther from the ends of the range"
+        )
+    return found
 
 
 def hand_made(space: SearchSpace, width: float, depth: int, scale: float) -> Architecture:

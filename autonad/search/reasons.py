@@ -11,6 +11,7 @@ import pandas as pd
 from autonad.errors import SearchError
 from autonad.latency.significant import milliseconds
 from autonad.search.pareto import front
+from autonad.search.ranking import Evaluation
 
 # Random architectures count as equally fast up to this share of the winner's latency.
 ALIKE = 0.1
@@ -55,7 +56,11 @@ class Reasons:
 
 
 def explain_choice(
-    table: pd.DataFrame, winner: str, budget_ms: float | None, finalists: Sequence[Mapping[str, Any]] = ()
+    table: pd.DataFrame,
+    winner: str,
+    budget_ms: float | None,
+    finalists: Sequence[Mapping[str, Any]] = (),
+    peers: Sequence[Evaluation] = (),
 ) -> Reasons:
     """Why a search returned an architecture.
 
@@ -64,34 +69,55 @@ def explain_choice(
         winner: Key of the architecture.
         budget_ms: What it had to keep; None without a budget.
         finalists: Rows of `choose`.
+        peers: Random architectures beside those of the table, as many as one likes; those count that take as
+            long.
 
     Raises:
         SearchError: The winner is not in the table.
     """
-    rows = table[table["key"] == winner]
-    if rows.empty:
-        raise SearchError(f"architecture {winner} is not in the search's table; give one of its keys")
-    chosen = rows.iloc[0]
+    chosen = _row(table, winner)
     miou, latency_ms = float(chosen["miou"]), float(chosen["latency_ms"])
     best = front(table)
     # One that is faster by the table and better was refused: measured it was too slow, or it learnt worse.
     faster = _neighbour(best[(best["latency_ms"] < latency_ms) & (best["miou"] <= miou)].tail(1))
     better = _neighbour(best[(best["latency_ms"] > latency_ms) & (best["miou"] > miou)].head(1))
-    alike = table[
-        (table["origin"] == "sample")
-        & (table["key"] != winner)
-        & ((table["latency_ms"] - latency_ms).abs() <= ALIKE * latency_ms)
-    ]
-    random_miou = float(alike["miou"].mean()) if len(alike) else None
+    drawn = {str(row["key"]): float(row["miou"]) for _, row in random_alike(table, winner).iterrows()}
+    low, high = alike(latency_ms)
+    drawn |= {one.architecture.key: one.miou for one in peers if low <= one.latency_ms <= high}
+    drawn.pop(winner, None)
+    random_miou = sum(drawn.values()) / len(drawn) if drawn else None
     sentence = "; ".join(
         (
             _won(table, chosen, budget_ms, finalists),
             _instead("faster", faster, miou, latency_ms),
             _instead("more accurate", better, miou, latency_ms),
-            _against_chance(miou, random_miou, len(alike)),
+            _against_chance(miou, random_miou, len(drawn)),
         )
     )
-    return Reasons(sentence, faster, better, random_miou, len(alike))
+    return Reasons(sentence, faster, better, random_miou, len(drawn))
+
+
+def alike(latency_ms: float) -> tuple[float, float]:
+    """From which latency to which architectures count as equally fast, ms."""
+    return (1 - ALIKE) * latency_ms, (1 + ALIKE) * latency_ms
+
+
+def random_alike(table: pd.DataFrame, winner: str) -> pd.DataFrame:
+    """The random architectures of a table that are as fast as one of it, without that one.
+
+    Raises:
+        SearchError: The one is not in the table.
+    """
+    low, high = alike(float(_row(table, winner)["latency_ms"]))
+    fits = table["latency_ms"].between(low, high) & (table["key"] != winner)
+    return table[fits & (table["origin"] == "sample")]
+
+
+def _row(table: pd.DataFrame, key: str) -> pd.Series:
+    rows = table[table["key"] == key]
+    if rows.empty:
+        raise SearchError(f"architecture {key} is not in the search's table; give one of its keys")
+    return rows.iloc[0]
 
 
 def _neighbour(row: pd.DataFrame) -> Neighbour | None:

@@ -48,3 +48,33 @@ def stratified(
         )
     places = np.unique(np.linspace(0, len(placed) - 1, min(count, len(placed))).round().astype(int))
     return [placed[place] for place in places.tolist()]
+
+
+def samples_between(
+    space: SearchSpace,
+    cost_of: Callable[[Architecture], float],
+    bounds: tuple[float, float],
+    *,
+    count: int,
+    draws: int,
+    rng: np.random.Generator,
+) -> list[Architecture]:
+    """Uniform samples of the space among those that cost about as much.
+
+    Args:
+        space: What to draw from.
+        cost_of: What an architecture costs.
+        bounds: The least and the most that it may be.
+        count: Different architectures that are wanted.
+        draws: Samples that are drawn at most; fewer architectures are returned where these hold no more.
+        rng: Moves on with every draw.
+    """
+    low, high = bounds
+    found: dict[str, Architecture] = {}
+    for _ in range(draws):
+        if len(found) >= count:
+            break
+        drawn = space.sample(rng)
+        if low <= cost_of(drawn) <= high:
+            found[drawn.key] = drawn
+    return list(found.values())

@@ -133,8 +133,9 @@ def search(
             mirror.push()
             _report_generation(step, asking)
 
-        evolve(asking, _evaluator(inputs, settings.score_at), keep=journal.append, finished=finished)
-        found = winners(step, inputs, asking, output, kept=mirror.push)
+        evaluate = _evaluator(inputs, settings.score_at)
+        evolve(asking, evaluate, keep=journal.append, finished=finished)
+        found = winners(step, inputs, asking, output, evaluate=evaluate, kept=mirror.push)
         write_all(output, config, inputs, found)
         log_search(step.run, {"supernet": supernet, "latency": folders[0], "search": output, "pin": pin})
         result = _report(step, found, inputs, output)

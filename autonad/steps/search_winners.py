@@ -14,16 +14,21 @@ from autonad.reading.shape_checks import Shape, check_shape
 from autonad.storage.journal import Journal
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from autonad.config import TrainingConfig
     from autonad.evaluation.result import Size
     from autonad.network import AutoNADNet
-    from autonad.search import AskTell
+    from autonad.search import AskTell, Evaluation
     from autonad.search.finalists import Learn
     from autonad.space import Architecture
     from autonad.steps.search_inputs import Device, SearchInputs
     from autonad.steps.search_results import Found
     from autonad.steps.step import Step
 
+# Random architectures that a winner is compared with, at least, and samples that these are sought among; a
+# prediction takes a fraction of a millisecond.
+FEWEST_PEERS, PEER_DRAWS = 4, 5000
 LEARNT = "finalists.jsonl"
 """What finalists learnt: read again by a search that goes on."""
 
@@ -41,6 +46,7 @@ def winners(
     asking: AskTell,
     output: Path,
     *,
+    evaluate: Callable[[Architecture], Evaluation],
     kept: Callable[[], object] = lambda: None,
 ) -> list[Found]:
     """The winner of every goal, measured, and best of the finalists after a short training.
@@ -50,6 +56,7 @@ def winners(
         inputs: What it searches with.
         asking: The search, at its end.
         output: The search folder; checkpoints and what is learnt are kept there.
+        evaluate: What scored the search's architectures.
         kept: Called when another finalist has learnt.
 
     Raises:
@@ -73,6 +80,7 @@ def winners(
         measure = measures[goal.target]
         winner, rows = choose(ranked, measure, ranking, count=settings.finalists, learn=learn)
         population, key = asking.table(goal), winner.architecture.key
+        peers = _peers(asking, population, winner, device, evaluate)
         network = inputs.net.extract(winner.architecture).cpu()
         found.append(
             Found(
@@ -84,13 +92,42 @@ def winners(
                 network,
                 _both_sizes(inputs, network),
                 rows,
-                explain_choice(population, key, goal.budget_ms, rows),
+                explain_choice(population, key, goal.budget_ms, rows, peers),
                 device.table.cautions,
                 (*inputs.flags_of(device), *of_population(population)),
             )
         )
     shutil.rmtree(output / "learning", ignore_errors=True)
     return found
+
+
+def _peers(
+    asking: AskTell,
+    population: pd.DataFrame,
+    winner: Evaluation,
+    device: Device,
+    evaluate: Callable[[Architecture], Evaluation],
+) -> list[Evaluation]:
+    """Random architectures as fast as the winner, where the search has tried few: chance, to compare with."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from autonad.search.reasons import alike, random_alike
+    from autonad.search.strata import samples_between
+
+    known = set(random_alike(population, winner.architecture.key)["key"])
+    found = samples_between(
+        asking.space,
+        device.table.predict,
+        alike(winner.latency_ms),
+        count=FEWEST_PEERS - len(known),
+        draws=PEER_DRAWS,
+        rng=np.random.default_rng([asking.seed, 11]),
+    )
+    return [
+        replace(evaluate(one), latency_ms=device.table.predict(one)) for one in found if one.key not in known
+    ]
 
 
 def _learner(step: Step, inputs: SearchInputs, output: Path, kept: Callable[[], object]) -> Learn:

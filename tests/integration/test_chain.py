@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from autonad.space import Architecture, SearchSpace
+from autonad.steps.search_winners import FEWEST_PEERS
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +64,13 @@ def test_the_winner_has_the_best_score_of_the_finalists_after_they_learnt(chain)
     assert population.loc[population["score"].idxmax(), "key"] in set(finalists["key"])
     assert population["key"].is_unique
     assert population["generation"].max() == 3
+
+
+def test_the_winner_is_compared_with_random_ones_that_take_as_long(chain):
+    why = json.loads((chain / "search/search.json").read_text())["why"]
+    assert why["random_count"] >= FEWEST_PEERS
+    assert f"{why['random_count']} random ones that take as long" in why["sentence"]
+    assert 0 < why["random_miou"] < 1
 
 
 def test_records_cover_every_training_step(chain):

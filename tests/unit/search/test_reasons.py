@@ -3,7 +3,9 @@ import pandas as pd
 import pytest
 
 from autonad.errors import SearchError
+from autonad.search import Evaluation
 from autonad.search.reasons import explain_choice
+from autonad.space import SearchSpace
 
 
 def table(
@@ -99,3 +101,23 @@ def test_what_is_not_known_is_said() -> None:
     assert "no random one takes as long" in why.sentence
     with pytest.raises(SearchError, match="not in the search's table"):
         explain_choice(table(ROWS), "stranger", None)
+
+
+def test_random_ones_beside_the_search_are_compared_with_too() -> None:
+    space, rng = SearchSpace.preset("tiny"), np.random.default_rng(0)
+    one, other, slower = (space.sample(rng) for _ in range(3))
+    peers = [Evaluation(one, 0.60, 2.19), Evaluation(other, 0.66, 1.81), Evaluation(slower, 0.9, 2.5)]
+    why = explain_choice(table(ROWS, 2.0), "chosen", 2.0, peers=peers)
+    assert (why.random_count, why.random_miou) == (4, pytest.approx((0.74 + 0.70 + 0.60 + 0.66) / 4))
+    alone = explain_choice(table(ROWS[1:2]), "chosen", None, peers=peers[:1])
+    assert "the random one that takes as long within 10 % lies 18.0 points below" in alone.sentence
+
+
+def test_one_that_was_drawn_again_counts_once() -> None:
+    drawn = SearchSpace.preset("tiny").smallest()
+    rows = [*ROWS[:2], (drawn.key, "sample", 0.74, 1.9)]
+    why = explain_choice(table(rows), "chosen", None, peers=[Evaluation(drawn, 0.74, 1.9)])
+    assert why.random_count == 1
+    assert (
+        explain_choice(table(rows), drawn.key, None, peers=[Evaluation(drawn, 0.74, 1.9)]).random_count == 0
+    )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from autonad.errors import SearchError
-from autonad.search.strata import stratified
+from autonad.search.strata import samples_between, stratified
 from autonad.space import Architecture, SearchSpace
 
 SPACE = SearchSpace.preset("tiny")
@@ -40,3 +40,15 @@ def test_too_few_architectures_are_refused() -> None:
     narrow = Narrow(**{name: getattr(SPACE, name) for name in SPACE.__dataclass_fields__})
     with pytest.raises(SearchError, match="holds 2 different architectures"):
         stratified(narrow, blocks, count=6, sample=50, seed=0)
+
+
+def test_samples_between_cost_what_they_shall_and_are_different() -> None:
+    def between(count: int, bounds: tuple[float, float] = (8.0, 9.5)) -> list[Architecture]:
+        rng = np.random.default_rng(3)
+        return samples_between(SPACE, blocks, bounds, count=count, draws=500, rng=rng)
+
+    found = between(5)
+    assert len({one.key for one in found}) == 5
+    assert all(8 <= blocks(one) <= 9.5 for one in found)
+    assert between(3) == found[:3]
+    assert between(0) == between(-2) == between(4, (0.0, 0.001)) == []
