@@ -27,6 +27,8 @@ def profile_latency(
             known=Path(last_latency.path),
             measured=tasks.if_filled(measured),
         )
+        # What follows trains for hours.
+        steps.require_limits(context.config, Path(latency.path))
     display.show_figures(metrics, rank_correlation=found.rank_correlation, error=found.error)
     display.show_red_flags(metrics, found.red_flags)
     latency.metadata.update(rows=found.rows)

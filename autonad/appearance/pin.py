@@ -25,6 +25,8 @@ from autonad.reading.shape_checks import Shape
 from autonad.reading.table_checks import TEXT, Column, read_table
 
 PIN, MANIFEST, FEATURES = "pin.json", "manifest.parquet", "features.parquet"
+BROUGHT = "found.json"
+"""Which search a pin was brought back from; it stands there alone where there was none."""
 PINNED_COLUMNS = ("image", "group", "batch", "split", "sha256")
 
 

@@ -37,9 +37,8 @@ class SegmentationData:
         samples: Tiles to show, those of an image behind one another; None shows all.
         augmentation: None for evaluation.
         seed: Of the augmentation.
-        cache_mib: Memory for fitted images.
-        file_mib: The same in a temporary file, for what does not fit into memory; what fits into neither is
-            decoded again each time.
+        kept_mib: For fitted images in memory, and for what this does not hold in a temporary file; what fits
+            into neither is decoded again each time.
     """
 
     def __init__(
@@ -54,8 +53,7 @@ class SegmentationData:
         samples: Sequence[TileSample] | None = None,
         augmentation: Augmentation | None = None,
         seed: int = 0,
-        cache_mib: int = 1024,
-        file_mib: int = 0,
+        kept_mib: tuple[int, int] = (1024, 0),
     ) -> None:
         self.dataset, self.rows = dataset, rows.reset_index(drop=True)
         self.size, self.keep_aspect = (int(size[0]), int(size[1])), keep_aspect
@@ -63,7 +61,7 @@ class SegmentationData:
         self.tiling = tiling
         self._records: list[Any] = list(self.rows.itertuples())
         self._tiles = [] if tiling is None else list(_tiles(self._records, tiling, samples))
-        self._cache = SampleCache(self.size, cache_mib, file_mib)
+        self._cache = SampleCache(self.size, *kept_mib)
         self._opened: tuple[int, np.ndarray, np.ndarray] | None = None
 
     def __len__(self) -> int:

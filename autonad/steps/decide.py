@@ -61,7 +61,7 @@ def _check_places(dataset: Path, pin: Path, output: Path) -> None:
     Raises:
         ConfigError: It would.
     """
-    from autonad.appearance.pin import FEATURES, MANIFEST, PIN
+    from autonad.appearance.pin import BROUGHT, FEATURES, MANIFEST, PIN
 
     names = {"--dataset": dataset, "--pin": pin, "--output": output}
     for one, other in itertools.combinations(names, 2):
@@ -69,7 +69,7 @@ def _check_places(dataset: Path, pin: Path, output: Path) -> None:
             raise ConfigError(f"{one} and {other} are both {names[one]}; give each a folder of its own")
     # An interruption while a pin is written leaves no `pin.json`.
     there = {path.name for path in pin.iterdir() if path.suffix != ".tmp"} if pin.is_dir() else set()
-    if PIN not in there and (others := sorted(there - {MANIFEST, FEATURES})):
+    if PIN not in there and (others := sorted(there - {MANIFEST, FEATURES, BROUGHT})):
         raise ConfigError(
             f"pin {pin} holds {folded(others[0], 60)}, and no {PIN}: it is something else's folder; choose "
             "another --pin"

@@ -18,7 +18,7 @@ from autonad.steps.fit_thresholds import fit_thresholds
 from autonad.steps.profile_latency import device_of, profile_latency
 from autonad.steps.retrain import retrain
 from autonad.steps.search import search
-from autonad.steps.search_inputs import pricing_by
+from autonad.steps.search_inputs import require_limits
 from autonad.steps.train_supernet import train_supernet
 
 THIS_MACHINE = "this-machine"
@@ -91,12 +91,14 @@ class Design:
             A detector for each latency budget.
 
         Raises:
+            SearchError: No network keeps the search's limits.
             AutonadError: A step cannot be done; those before it are kept.
         """
         self._describe(target)
         self.chain(self.latency_link())
         try:
-            self._require_possible()
+            # Before anything is trained: a search that cannot return anything is found in minutes.
+            require_limits(self.context.config, self.output / "profile-latency", len(self.classes))
             self.chain(self.supernet_link())
             found = self.chain(self.search_link())["found"]
         except LatencyError:
@@ -122,32 +124,6 @@ class Design:
             return
         threads = self.context.config.threads
         describe_target(name=THIS_MACHINE, output=there, threads=threads)
-
-    def _require_possible(self) -> None:
-        """Make sure, before anything is trained, that there are networks that keep the search's limits.
-
-        Raises:
-            LatencyError: The table is not good enough for a budget.
-            SearchError: Nothing keeps one of the limits.
-        """
-        from autonad.latency.table import LatencyTable
-        from autonad.latency.target import Target
-        from autonad.search.constrained import require_possible
-        from autonad.search.goals import Goal, Limits
-        from autonad.space.configured import configured_space
-
-        config, settings = self.context.config, self.context.config.search
-        table = LatencyTable.load(self.output / "profile-latency" / "table.parquet")
-        name = Target.load(self.output / "target.json").name
-        for budget in settings.budgets_ms:
-            table.check_budget(budget, config.profile_latency.accept_noise)
-        require_possible(
-            configured_space(config.space, config.input.size),
-            pricing_by([table], len(self.classes), config.input.size),
-            Limits(settings.max_parameters, settings.max_memory_mib),
-            [Goal(0, budget, name) for budget in settings.budgets_ms],
-            config.seed,
-        )
 
     def supernet_link(self) -> Link:
         """The supernet's training."""

@@ -6,12 +6,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from autonad.appearance.pin import BROUGHT
 from autonad.config import Config
 from autonad.config.context import Context
 from autonad.errors import TrackingError
 from autonad.steps.step import tracking_settings
 
-FOUND = "found.json"
 FOLDERS = ("pin", "supernet", "latency", "search")
 
 
@@ -85,7 +85,7 @@ def load_search(
                     file.rename(place / file.name)
     version = _fetch_champion(config, dataset, device.name, champion)
     for place in (*places.values(), champion):
-        write_json(place / FOUND, {"run_id": found and found.run_id, "champion": version})
+        write_json(place / BROUGHT, {"run_id": found and found.run_id, "champion": version})
     console.report("there is no search yet" if found is None else f"the last search is run {found.run_id}")
     if found is None:
         return LoadedSearch(None, None, version)

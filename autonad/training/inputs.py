@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from autonad.data.dataset import Dataset
     from autonad.data.loader import SegmentationData
 
-# Samples of a training that memory does not hold lie in a temporary file of at most this size, MiB.
-KEPT_IN_FILE_MIB = 16 * 1024
+# What a training keeps of its samples in memory, and in a temporary file what this does not hold, MiB.
+KEPT_MIB = (1024, 16 * 1024)
 
 
 class Batches(Protocol):
@@ -112,7 +112,7 @@ def training_data(dataset: Dataset, spec: DetectorSpec, config: TrainingConfig, 
         samples=samples,
         augmentation=Augmentation(settings),
         seed=seed,
-        file_mib=KEPT_IN_FILE_MIB,
+        kept_mib=KEPT_MIB,
     )
     return TrainingData(images, repeats, weights)
 

@@ -55,7 +55,7 @@ def test_batch_has_the_promised_form(synthetic: Dataset) -> None:
 
 def test_a_sample_follows_from_seed_epoch_and_index_alone(synthetic: Dataset) -> None:
     one = data(synthetic, augmentation=Augmentation(PRESETS["strong"]))
-    other = data(synthetic, augmentation=Augmentation(PRESETS["strong"]), cache_mib=0)
+    other = data(synthetic, augmentation=Augmentation(PRESETS["strong"]), kept_mib=(0, 0))
     images, masks = one.batch(range(8), epoch=3)
     for index in (5, 1, 7):
         image, mask = other.batch([index], epoch=3)
@@ -71,9 +71,7 @@ def test_a_sample_follows_from_seed_epoch_and_index_alone(synthetic: Dataset) ->
 @pytest.mark.parametrize("file_mib", [0, 1])
 def test_several_threads_get_what_one_would(synthetic: Dataset, tiling: Tiling | None, file_mib: int) -> None:
     alone, shared = (
-        data(
-            synthetic, augmentation=Augmentation(PRESETS["strong"]), tiling=tiling, cache_mib=0, file_mib=mib
-        )
+        data(synthetic, augmentation=Augmentation(PRESETS["strong"]), tiling=tiling, kept_mib=(0, mib))
         for mib in (0, file_mib)
     )
     parts = np.random.default_rng(0).permutation(np.repeat(np.arange(len(alone)), 6)).reshape(-1, 2).tolist()
@@ -96,7 +94,7 @@ def test_evaluation_ignores_the_epoch(synthetic: Dataset) -> None:
 
 
 def test_the_cache_is_bounded_and_stays_clean(synthetic: Dataset) -> None:
-    samples = data(synthetic, size=(512, 512), cache_mib=2, augmentation=Augmentation(PRESETS["strong"]))
+    samples = data(synthetic, size=(512, 512), kept_mib=(2, 0), augmentation=Augmentation(PRESETS["strong"]))
     first = samples.fitted(0)[0].copy()
     for epoch in range(3):
         samples.batch([0, 1, 2, 3], epoch)
@@ -123,7 +121,7 @@ def test_what_memory_does_not_hold_is_decoded_once_all_the_same(
 ) -> None:
     augmentation = Augmentation(PRESETS["strong"])
     plain, kept = (
-        data(synthetic, tiling=tiling, augmentation=augmentation, cache_mib=0, file_mib=mib) for mib in (0, 8)
+        data(synthetic, tiling=tiling, augmentation=augmentation, kept_mib=(0, mib)) for mib in (0, 8)
     )
     order = np.random.default_rng(0).permutation(len(plain)).tolist()
     wanted = [[plain.batch([index], epoch) for index in order] for epoch in range(2)]
@@ -146,7 +144,7 @@ def test_a_full_disk_costs_time_and_nothing_else(synthetic: Dataset, monkeypatch
         return len(pixels) if real(file, pixels, start) else 0
 
     real = os.pwrite
-    plain, kept = data(synthetic), data(synthetic, cache_mib=0, file_mib=8)
+    plain, kept = data(synthetic), data(synthetic, kept_mib=(0, 8))
     monkeypatch.setattr(os, "pwrite", pwrite)
     for _ in range(2):
         for one, other in zip(plain.batch(range(6)), kept.batch(range(6)), strict=True):
@@ -161,7 +159,7 @@ def test_a_file_takes_half_of_the_free_space_at_most(
     free = 2 * 4 * 48 * 48 * 3  # twice three samples
     usage = shutil.disk_usage(".")._replace(free=free)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    kept = data(synthetic, cache_mib=0, file_mib=8)
+    kept = data(synthetic, kept_mib=(0, 8))
     kept.batch(range(6))
     assert sum(index in kept._cache for index in range(6)) == 3
 

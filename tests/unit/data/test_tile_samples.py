@@ -133,7 +133,7 @@ def test_tiles_of_an_image_are_decoded_together(tmp_path: Path, cache_mib: int, 
         keep_aspect=True,
         normalisation=UNIT,
         tiling=TILING,
-        cache_mib=cache_mib,
+        kept_mib=(cache_mib, 0),
     )
     decoded: list[str] = []
     read = dataset.read_image

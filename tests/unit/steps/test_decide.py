@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from autonad.appearance.last_search import budget_setting, search_settings, supernet_settings
+from autonad.appearance.pin import BROUGHT
 from autonad.config import parse_config
 from autonad.config.context import Context
 from autonad.data.synthetic.generator import synthesize
@@ -15,6 +17,7 @@ from autonad.errors import ConfigError
 from autonad.files import write_json
 from autonad.latency.target import Target
 from autonad.steps.decide import DecideResult, decide
+from autonad.steps.load_search import FOLDERS, load_search
 
 CONFIG = parse_config("decide: {calibration_draws: 0}\ntracking: {enabled: false}", source="the test")
 Decide = Callable[[], DecideResult]
@@ -95,6 +98,20 @@ def test_a_pin_overwrites_nothing_else(again: Decide, tmp_path: Path, pin: str) 
         )
     assert (tmp_path / "data/manifest.parquet").read_bytes() == before
     assert not (tmp_path / "decide").exists()
+
+
+def test_the_first_pin_goes_where_no_search_was_brought_back_to(again: Decide, tmp_path: Path) -> None:
+    """As the pipelines' first task does it: MLflow has no search of the dataset yet."""
+    tracked = parse_config(f"tracking: {{uri: 'sqlite:///{tmp_path / 'mlflow.db'}'}}", source="the test")
+    again()
+    shutil.rmtree(tmp_path / "pin")
+    folders = {name: tmp_path / name for name in (*FOLDERS, "champion")}
+    found = load_search(Context(tracked), dataset="steel", target=tmp_path / "line.json", **folders)
+    assert found.run_id is None
+    assert [path.name for path in (tmp_path / "pin").iterdir()] == [BROUGHT]
+    first = again()
+    assert (first.action, first.moved) == ("train", True)
+    assert (tmp_path / "pin/pin.json").is_file()
 
 
 def test_a_pin_that_moved_before_an_interrupted_search_is_searched(again: Decide, tmp_path: Path) -> None:
