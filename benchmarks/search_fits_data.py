@@ -8,7 +8,8 @@ from that problem's supernet, and scored on its 2,000 test images. Printed are t
 differ, and on every problem by how much its own winner is ahead of the others, with intervals that resample
 images and seeds in pairs.
 
-Resumable: whatever lies finished in --output is not repeated.
+Resumable: whatever lies finished in --output is not repeated, and --seeds may grow; other options need
+another folder.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from autonad.files import read_json, write_json
 from autonad.space import Architecture
 from autonad.training.inputs import evaluation_data
 from benchmarks.at_budget import Inherited, Latency, budgets_over_range, searched
+from benchmarks.begun import go_on
 from benchmarks.equal_minutes import trained_supernet
 from benchmarks.paired_intervals import Score, points
 from benchmarks.problems import PROBLEMS, generate
@@ -43,6 +45,13 @@ def main() -> None:
     options.set = [*AUGMENTATION, *(options.set or ())]
     options.dataset = options.output / "datasets" / next(iter(PROBLEMS))
     config = configured(options)
+    go_on(
+        options.output,
+        config,
+        options.latency,
+        share=options.share,
+        supernet_minutes=options.supernet_minutes,
+    )
     datasets = {name: generate(name, options.output / "datasets" / name) for name in PROBLEMS}
     latency = latency_of(options, config)
     places, winners = {}, {}

@@ -9,8 +9,9 @@ by hand, as wide as the budget allows. All are retrained for equal processor min
 inherited weights and from random ones, and scored at native size on test images never seen. Intervals
 resample whole groups and seeds, in pairs.
 
-Resumable: whatever lies finished in --output is not repeated. Prints a table in markdown and one JSON line;
-`runs.jsonl` there has a line per retraining. --quick decides in about half an hour of one core.
+Resumable: whatever lies finished in --output is not repeated, and --splits, --seeds and --starts may grow;
+other options need another folder. Prints a table in markdown and one JSON line; `runs.jsonl` in the folder
+has a line per retraining. --quick decides in about half an hour of one core.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from benchmarks.at_budget import (
     searched,
     widest_hand_made,
 )
+from benchmarks.begun import go_on
 from benchmarks.equal_minutes import trained_supernet
 from benchmarks.inherited_ranking import ranking, sentence
 from benchmarks.paired_intervals import Score, points
@@ -73,6 +75,14 @@ def main() -> None:
     options = arguments()
     torch.set_num_threads(1)
     config = configured(options)
+    go_on(
+        options.output,
+        config,
+        options.latency,
+        dataset=Dataset.open(options.dataset).fingerprint,
+        randoms=options.randoms,
+        supernet_minutes=options.supernet_minutes,
+    )
     latency = latency_of(options, config)
     found = [
         contenders(name, folder, latency, options, config)
