@@ -26,7 +26,7 @@ from autonad.kubeflow.closing import close
 from autonad.latency.target import Target
 from autonad.tracking.connection import open_store
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 
@@ -228,6 +228,7 @@ def test_the_components_make_a_detector_and_know_the_last_search(
     assert prepared(text, tmp_path / "new/dataset", out, "fourth")[0][0] == "train"
 
 
+@pytest.mark.acceptance
 @pytest.mark.usefixtures("own_process")
 def test_a_mistake_is_one_line_and_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = "tracking: {enabled: false}\nspace: {preset: huge}"
@@ -240,6 +241,7 @@ def test_a_mistake_is_one_line_and_an_exit_code(tmp_path: Path, capsys: pytest.C
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.acceptance
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.usefixtures("own_process")
 def test_what_a_task_has_finished_outlasts_its_pod_until_the_run_is_closed(
@@ -283,6 +285,7 @@ retrain.python_func(
 """
 
 
+@pytest.mark.acceptance
 def test_a_task_that_is_asked_to_end_says_so_and_its_run_is_killed(chain: Path, tmp_path: Path) -> None:
     """As Kubernetes does it; the supervisor passes the signal on."""
     text = settings(tmp_path, retrain={"epochs": 500})
@@ -312,6 +315,7 @@ def test_a_task_that_is_asked_to_end_says_so_and_its_run_is_killed(chain: Path, 
     assert [run.info.status for run in runs] == ["KILLED"]
 
 
+@pytest.mark.acceptance
 def test_a_training_task_that_is_killed_twice_ends_with_the_same_weights(chain: Path, tmp_path: Path) -> None:
     """Each attempt has a fresh disk, as a new pod has; only the location of the checkpoints stays."""
     text = settings(tmp_path, retrain={"epochs": 6}, tracking={"enabled": False})
@@ -388,6 +392,7 @@ def two_networks(chain: Path, folder: Path) -> list[str]:
     return [one["name"] for one in listed]
 
 
+@pytest.mark.acceptance
 def test_a_lost_pod_goes_on_in_the_network_that_it_was_in(chain: Path, tmp_path: Path) -> None:
     text = settings(tmp_path, retrain={"epochs": 6}, tracking={"enabled": False})
     (tmp_path / "request").mkdir()
@@ -435,6 +440,7 @@ def test_a_lost_pod_goes_on_in_the_network_that_it_was_in(chain: Path, tmp_path:
     assert len(epochs()) == 2, "the copies stay until the run is closed"
 
 
+@pytest.mark.acceptance
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.usefixtures("own_process")
 def test_every_budget_gets_a_detector_and_the_next_run_knows_them_all(
