@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from autonad.errors import ConfigError
+
 if TYPE_CHECKING:
     from autonad.config import Config
     from autonad.config.context import Context
@@ -164,9 +166,18 @@ class Call:
         return Settings(self.params, self.set).context(self.execution)
 
     def with_budgets(self, budgets_ms: list[float] | None) -> Call:
-        """The same with these latency budgets, ms, if there are any."""
+        """The same with these latency budgets, ms, if there are any.
+
+        Raises:
+            ConfigError: One is no latency, or is there twice.
+        """
         if not budgets_ms:
             return self
+        for budget in budgets_ms:
+            if budget <= 0:
+                raise ConfigError(f"--budget-ms is {budget:g}; give milliseconds above 0")
+            if budgets_ms.count(budget) > 1:
+                raise ConfigError(f"--budget-ms {budget:g} is given twice; name each budget once")
         wanted = budgets_ms[0] if len(budgets_ms) == 1 else budgets_ms
         return replace(self, set=[*(self.set or ()), f"search.latency_budget_ms={wanted}"])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from autonad.config.fields import (
     MOST,
@@ -40,6 +40,13 @@ class DataConfig(Section):
         50.0, description="larger images are refused, million pixels"
     )
     split_seed: Seed = Field(0, description="seed of the split")
+
+    @field_validator("fractions")
+    @classmethod
+    def _trains(cls, fractions: tuple[float, float, float]) -> tuple[float, float, float]:
+        if not fractions[0]:
+            raise ValueError("nothing would be left to train on; give train more than 0")
+        return fractions
 
 
 class IngestConfig(Section):

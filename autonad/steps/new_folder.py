@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autonad import __version__
 from autonad.errors import ConfigError
-from autonad.files import write_text_atomic
+from autonad.files import make_folder, write_text_atomic
 
 VERSION = "autonad.version"
 PIPELINES = ("dvc.yaml", "variants/dvc.yaml")
@@ -92,6 +92,7 @@ def new_folder(folder: Path) -> NewFolder:
             f"{folder} holds {' and '.join(there)} already, so nothing was written; take another folder, or "
             "move them away"
         )
+    make_folder(folder)
     for name, text in texts.items():
         write_text_atomic(folder / name, text)
     written: list[str] = list(texts)

@@ -728,6 +728,30 @@ def test_a_number_that_is_none_is_refused(arguments: tuple[str, ...], run: Run) 
     assert f"Invalid value for {arguments[-2]!r}" in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("budgets", "word"), [((0,), "is 0"), ((3, -1), "is -1"), ((3, 5, 3), "3 is given twice")]
+)
+@pytest.mark.parametrize("verb", ["run", "search"])
+def test_budgets_that_are_none_are_refused_by_the_option(
+    verb: str, budgets: tuple[int, ...], word: str, run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    places = {
+        "run": ("--source", "mine"),
+        "search": ("--dataset", "d", "--supernet", "s", "--latency", "l", "--output", "o"),
+    }
+    asked = [word for budget in budgets for word in ("--budget-ms", budget)]
+    complaint = run(verb, *places[verb], *asked).complaint
+    assert f"--budget-ms {word}" in complaint
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_folder_cannot_be_made_where_a_file_is(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+    assert "taken cannot be made a folder" in run("init", "taken").complaint
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
 def test_a_target_replaces_no_file_of_something_else(run: Run, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("seed: 3\n")
     assert "describes no target" in run("describe-target", "--output", "mine.yaml", "--threads", 1).complaint

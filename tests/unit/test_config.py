@@ -203,6 +203,12 @@ def test_a_training_without_any_loss_is_refused(section: str) -> None:
     assert "cross_entropy and dice are both 0" in message
 
 
+def test_a_split_without_training_images_is_refused() -> None:
+    assert load_config(None, ["data.fractions=[1, 0, 0]"]).data.fractions == (1, 0, 0)
+    with pytest.raises(ConfigError, match=r"data\.fractions is .*nothing would be left to train on"):
+        load_config(None, ["data.fractions=[0, 0.5, 0.5]"])
+
+
 def test_the_profile_of_the_paper_learns_by_cross_entropy_whatever_was_set() -> None:
     settings = load_config(None, ["retrain.profile=paper", "retrain.cross_entropy=0"]).retrain.resolved()
 
