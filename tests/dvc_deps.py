@@ -38,8 +38,9 @@ LEFT_OUT = (
 # A page is the out of these stages, so that its drawing counts.
 DRAWS = {"evaluate": "report", "fit-thresholds": "report"}
 
-# Ways to a verb that its stage does not take: `fit-thresholds` has an evaluation, and runs no model.
-NOT_TAKEN = {"fit-thresholds": ("steps/model_candidates.py",)}
+# Ways to a verb that its stage does not take: `fit-thresholds` has an evaluation, and runs no model;
+# `profile-latency` knows of no search.
+NOT_TAKEN = {"fit-thresholds": ("steps/model_candidates.py",), "profile-latency": ("steps/limits.py",)}
 
 
 def wanted(root: Path = ROOT) -> dict[str, list[str]]:

@@ -31,7 +31,6 @@ from autonad.steps.register import register
 from autonad.steps.retrain import retrain
 from autonad.steps.rollback import rollback
 from autonad.steps.search import search
-from autonad.steps.search_inputs import require_limits
 from autonad.steps.select import select
 from autonad.steps.serve import ServeSettings, serve
 from autonad.steps.synthesize import synthesize
@@ -78,7 +77,6 @@ __all__ = [
     "profile_latency",
     "publish",
     "register",
-    "require_limits",
     "require_search",
     "retrain",
     "retrain_each",
