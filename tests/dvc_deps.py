@@ -40,7 +40,7 @@ DRAWS = {"evaluate": "report", "fit-thresholds": "report"}
 
 # Ways to a verb that its stage does not take: `fit-thresholds` has an evaluation, and runs no model;
 # `profile-latency` knows of no search.
-NOT_TAKEN = {"fit-thresholds": ("steps/model_candidates.py",), "profile-latency": ("steps/limits.py",)}
+NOT_TAKEN = {"fit-thresholds": ("steps/model_candidates.py",), "profile-latency": ("steps/search_limits.py",)}
 
 
 def wanted(root: Path = ROOT) -> dict[str, list[str]]:

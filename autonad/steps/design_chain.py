@@ -15,10 +15,10 @@ from autonad.steps.describe_target import describe_target
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
 from autonad.steps.fit_thresholds import fit_thresholds
-from autonad.steps.limits import require_limits
 from autonad.steps.profile_latency import device_of, profile_latency
 from autonad.steps.retrain import retrain
 from autonad.steps.search import search
+from autonad.steps.search_limits import require_limits
 from autonad.steps.train_supernet import train_supernet
 
 THIS_MACHINE = "this-machine"

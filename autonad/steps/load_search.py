@@ -6,7 +6,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from autonad.appearance.pin import BROUGHT
 from autonad.config import Config
 from autonad.config.context import Context
 from autonad.errors import TrackingError
@@ -61,6 +60,7 @@ def load_search(
         TrackingError: A file is missing or was changed, or the server cannot be used.
     """
     config, console = context.config, context.console
+    from autonad.appearance.pin import BROUGHT
     from autonad.files import write_json
     from autonad.latency.target import Target
     from autonad.tracking.history.search_files import load_search as fetch

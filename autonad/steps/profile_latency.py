@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from autonad.config.context import Context
 from autonad.errors import AutonadError, LatencyError
-from autonad.steps.limits import require_limits
+from autonad.steps.search_limits import require_limits
 from autonad.steps.step import begin
 from autonad.tracking.tags import HARDWARE_KEY, LATENCY_KEY, LATENCY_QUALITY
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autonad.steps.limits import pricing_by
+from autonad.steps.search_limits import pricing_by
 from autonad.tracking.tags import FINGERPRINT, HARDWARE_KEY, PIN_KEY
 
 if TYPE_CHECKING:
