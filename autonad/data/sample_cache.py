@@ -51,7 +51,13 @@ class SampleCache:
             return self._memory[index]
         if index not in self._slots or self._file is None:
             return None
-        pixels = np.frombuffer(os.pread(self._file.fileno(), self._bytes, self._slots[index]), np.uint8)
+        try:
+            read = os.pread(self._file.fileno(), self._bytes, self._slots[index])
+        except OSError:
+            read = b""
+        if len(read) < self._bytes:  # The disk does not give back what it took: the sample is decoded again.
+            return None
+        pixels = np.frombuffer(read, np.uint8)
         rows, columns = self._size
         area = rows * columns
         return pixels[: 3 * area].reshape(rows, columns, 3), pixels[3 * area :].reshape(rows, columns)

@@ -153,6 +153,22 @@ def test_a_full_disk_costs_time_and_nothing_else(synthetic: Dataset, monkeypatch
     assert len(written) == 3
 
 
+@pytest.mark.parametrize("answer", [b"short", OSError(errno.EIO, "Input/output error")])
+def test_a_disk_that_loses_what_it_took_costs_time_and_nothing_else(
+    synthetic: Dataset, answer: bytes | OSError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pread(file: int, size: int, start: int) -> bytes:
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    plain, kept = data(synthetic), data(synthetic, kept_mib=(0, 8))
+    kept.batch(range(4))
+    monkeypatch.setattr(os, "pread", pread)
+    for one, other in zip(plain.batch(range(4)), kept.batch(range(4)), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_file_takes_half_of_the_free_space_at_most(
     synthetic: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
