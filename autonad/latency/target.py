@@ -221,9 +221,9 @@ class Target(BaseModel):
             )
         if here is not None:
             raise LatencyError(
-                f"this machine is not target {self.name!r}: {self.differences(here)}; profile there, or with "
-                "a kit (`autonad pack-profile`; what it brings back goes into --measured or `latency`), or "
-                "describe this machine (`autonad describe-target`); --for-another-device measures here"
+                f"this machine is not target {self.name!r}: {self.differences(here)}; profile there (kit: "
+                "`autonad pack-profile`), describe this machine (`autonad describe-target`), or "
+                "--for-another-device"
             )
 
 
