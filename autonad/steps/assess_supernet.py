@@ -295,6 +295,9 @@ def _conclude(step: Step, inputs: _Inputs, rows: list[dict[str, Any]], output: P
 
     settings, size = step.context.config.assess_supernet, step.context.config.search.score_at
     table = pd.DataFrame(rows)
+    # Entries of a journal come back in another order: the file is the same, however often it was cut off.
+    known = list(AssessedFile.model_fields)
+    table = table[[*known, *sorted(set(table.columns) - set(known))]]
     agreement = _agreement(step.context, table, size)
     description = {
         **agreement,
