@@ -294,10 +294,8 @@ def _conclude(step: Step, inputs: _Inputs, rows: list[dict[str, Any]], output: P
     from autonad.tracking.names import assessment_metrics
 
     settings, size = step.context.config.assess_supernet, step.context.config.search.score_at
-    table = pd.DataFrame(rows)
-    # Entries of a journal come back in another order: the file is the same, however often it was cut off.
-    known = list(AssessedFile.model_fields)
-    table = table[[*known, *sorted(set(table.columns) - set(known))]]
+    # What a journal gives back is in its own order.
+    table = pd.DataFrame(rows).sort_index(axis="columns")
     agreement = _agreement(step.context, table, size)
     description = {
         **agreement,
