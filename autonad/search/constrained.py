@@ -99,10 +99,10 @@ class Constrained:
                 "table; raise the budget, or use a preset with smaller networks"
             )
         asked = [
-            f"search.{name} = {limit:g} (the nearest has {count(nearest):,.4g})"
-            for name, limit, count in (
-                ("max_parameters", limits.max_parameters, pricing.parameters),
-                ("max_memory_mib", limits.max_memory_mib, pricing.memory_mib),
+            f"search.{name} = {limit:{form}} (the nearest has {count(nearest):{form}})"
+            for name, limit, count, form in (
+                ("max_parameters", limits.max_parameters, pricing.parameters, ","),
+                ("max_memory_mib", limits.max_memory_mib, pricing.memory_mib, ".4g"),
             )
             if limit is not None and count(nearest) > limit
         ]
