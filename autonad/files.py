@@ -104,6 +104,11 @@ def remove_leftovers(folder: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
+def with_name(path: Path) -> Path:
+    """The same path, whose last part is a name also where it was `.` or `..`."""
+    return path if path.name not in ("", "..") else path.resolve()
+
+
 def make_folder(path: Path) -> None:
     """Make a folder, and those above it, unless it is there.
 

@@ -51,7 +51,10 @@ def run(
     format: Format = "auto",
     classes: Classes = None,
     replace_output: Annotated[
-        bool, typer.Option("--replace", help="Remove what an earlier run wrote into the output first.")
+        bool,
+        typer.Option(
+            "--replace", help="Delete what the output folder holds first, if an earlier run made it."
+        ),
     ] = False,
     call: Call,
 ) -> None:

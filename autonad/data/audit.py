@@ -55,6 +55,7 @@ from autonad.data.sanity.looked import Expected, Looked
 from autonad.data.sanity.measures import Measures
 from autonad.data.tile_choice import TileWish
 from autonad.errors import DatasetError
+from autonad.files import with_name
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def audit_layout(
     Raises:
         DatasetError: The folder does not hold the layout.
     """
-    layout = open_layout(Path(source), settings)
+    layout = open_layout(with_name(Path(source)), settings)
     faults, grey = list(layout.faults), 0
     images, shown, pixels, free = list[Seen](), list[Looked](), list[Sequence[int]](), list[str]()
     digester = Digester.of_layout(layout, None)

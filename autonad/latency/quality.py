@@ -248,7 +248,7 @@ def _percent(share: float, limit: float) -> str:
 
 def _beside(value: float, limit: float, decimals: int) -> str:
     """A figure with as many decimals as show that it is not its limit."""
-    while decimals < 6 and f"{value:.{decimals}f}" == f"{limit:.{decimals}f}":
+    while decimals < 17 and f"{value:.{decimals}f}" == f"{limit:.{decimals}f}":
         decimals += 1
     return f"{value:.{decimals}f}"
 

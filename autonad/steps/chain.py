@@ -211,7 +211,7 @@ class Chain:
 
 
 def start_over(folder: Path) -> None:
-    """Remove what an earlier chain wrote into a folder, if anything.
+    """Empty a folder that an earlier chain made, if there is one.
 
     Raises:
         ConfigError: The folder holds something else.

@@ -42,7 +42,7 @@ def demo(context: Context, *, output: Path, replace: bool = False) -> DemoResult
     Args:
         context: See `demo_config`.
         output: Folder for everything that is written; each step has a sub-folder named after it.
-        replace: What an earlier demo wrote there is removed first.
+        replace: What the output holds is removed first, if an earlier demo made it.
 
     Raises:
         ConfigError: Something else is there.

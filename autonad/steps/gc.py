@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autonad.config.context import Context
@@ -72,6 +73,8 @@ def gc_checkpoints(
     from autonad.tracking.history.executions import running
 
     copies, console = CheckpointCopies(place), context.console
+    if not place.startswith("s3://") and not Path(place).is_dir():
+        console.report(f"{place} is not there: nothing was copied to it yet, or it is called otherwise")
     before = time.time() - older_than_days * 24 * 3600
     old = [copy for copy in copies.all() if copy.written < before]
     busy = running(tracking_settings(context.config), {copy.owner for copy in old if copy.owner})

@@ -62,7 +62,7 @@ def run_own_data(
         target: Target file of what will run the detector; None is what was measured, or this machine.
         measured: Folder that `autonad profile-latency --kit` wrote on that device; None measures here.
         minutes: Epochs and evaluations are fitted to this time; None takes them as they are set.
-        replace_output: What an earlier run wrote there is removed first.
+        replace_output: What the output holds is removed first, if an earlier run made it.
 
     Raises:
         ConfigError: The output holds something else, or the time is too little.

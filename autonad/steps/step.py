@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from autonad.config import Config
 from autonad.config.context import Context
 from autonad.console import SILENT, Console, some
+from autonad.cores import usable_cores
 from autonad.tracking.tags import FAULTS
 
 if TYPE_CHECKING:
@@ -179,6 +180,7 @@ def begin(
     ) as run:
         step = Step(run, context)
         if learns:  # the others are over in no time, and may refuse in one line
+            _say_once(step, _too_many_threads(context.config))
             _say_where(step, context.parameters, settings)
         yield step
         lines = _told(step)
@@ -191,11 +193,27 @@ def begin(
 
 def _say_where(step: Step, parameters: str, settings: TrackingSettings) -> None:
     """Say what is used that the user has perhaps not named, parameters and the store; once for all steps."""
-    store, said = f"MLflow: {settings.shown}" if step.run.id is not None else "", step.context.said
-    for line in filter(None, (parameters, store)):
-        if line not in said:
-            step.console.report(line)
-            said.append(line)
+    _say_once(step, parameters)
+    _say_once(step, f"MLflow: {settings.shown}" if step.run.id is not None else "")
+
+
+def _say_once(step: Step, line: str) -> None:
+    """Report a line that no step of the command has reported, unless it is empty."""
+    if line and line not in step.context.said:
+        step.console.report(line)
+        step.context.said.append(line)
+
+
+def _too_many_threads(config: Config) -> str:
+    """What is wrong with more threads than cores, which a configuration of a larger machine asks for."""
+    asked, cores = (config.threads or 1) * (config.processes or 1), usable_cores()
+    if asked <= cores:
+        return ""
+    names = " × ".join(name for name in ("threads", "processes") if (getattr(config, name) or 1) > 1)
+    return (
+        f"{names} is {asked}, and this process may use {cores} cores: threads that wait for one another are "
+        "slower than fewer"
+    )
 
 
 def _told(step: Step) -> list[str]:

@@ -36,6 +36,7 @@ from autonad.data.pixels.pixel_reading import READING
 from autonad.data.sanity.judging import judge, judge_splits
 from autonad.data.sanity.looked import Expected, Looked
 from autonad.data.writer import INITIAL, DatasetWriter, require_free
+from autonad.files import with_name
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def import_dataset(
         DatasetError: The request is wrong; an older dataset at `output` stays.
         StorageError: The output cannot be written.
     """
-    source, output = Path(source), Path(output)
+    source, output = with_name(Path(source)), Path(output)
     require_free(output, replace=replace)
     layout = open_layout(source, settings)
     with DatasetWriter(output, classes=layout.classes, source=source, replace=replace) as writer:

@@ -165,6 +165,10 @@ def _labelmap(tree: Tree) -> tuple[tuple[str, ...], Colours, tuple[int, ...]]:
         if name in colours or colour in colours.values():
             raise DatasetError(f"{tree.root / _LABELMAP}, line {number}: its name or colour is there twice")
         colours[name.strip()] = colour
+    if not colours:
+        raise DatasetError(
+            f"{tree.root / _LABELMAP} names no class; it needs a line name:red,green,blue:: of each"
+        )
     ground = next((name for name in colours if name.lower() in {BACKGROUND, "_background_"}), None)
     names = check_classes(name for name in colours if name != ground)
     indices = {colours[name]: index for index, name in enumerate(names) if index}

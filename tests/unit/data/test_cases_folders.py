@@ -233,6 +233,12 @@ def test_a_wrong_labelmap_is_refused_with_its_line(tmp_path: Path, line: str) ->
         read_layout("cvat", source)
 
 
+def test_an_empty_labelmap_names_no_class(tmp_path: Path) -> None:
+    source = cvat(tmp_path / "c", [], {1: (250, 50, 83)})
+    with pytest.raises(DatasetError, match=r"labelmap.txt names no class; it needs a line name:red"):
+        read_layout("cvat", source)
+
+
 @pytest.mark.parametrize("format", ["voc", "labelme", "auto"])
 def test_old_labelme2voc_masks_are_read_and_arrays_never_loaded(tmp_path: Path, format: str) -> None:
     source = tmp_path / "v"

@@ -148,6 +148,20 @@ def test_foreign_files_are_named_by_suffix(tmp_path: Path) -> None:
     assert not faults["message"].str.contains("readme|DS_Store").any()
 
 
+def test_the_folder_that_one_is_in_is_called_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make.masks(tmp_path / "m", [255])
+    (source / "old.zip").write_bytes(b"x")
+    monkeypatch.chdir(source)
+
+    for faults in (
+        take(Path("."), tmp_path / "d").faults,
+        audit_layout(Path("."), IngestSettings(format="masks")).faults,
+    ):
+        assert faults.set_index("kind").loc["other-files", "item"] == "m"
+
+
 def test_one_size_limit_for_import_and_audit(tmp_path: Path) -> None:
     source = make.masks(tmp_path / "m", [255])
     with (source / "images" / "0.png").open("r+b") as file:

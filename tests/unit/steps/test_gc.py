@@ -337,3 +337,12 @@ def test_copies_of_checkpoints_go_by_age_and_never_while_their_execution_runs(
     assert call(delete=True) == [2, 4, 5]
     assert sorted(path.name[-1] for path in place.iterdir()) == ["1", "3"]
     assert call() == []
+
+
+def test_a_folder_of_copies_that_is_not_there_is_named(store: Store, tmp_path: Path) -> None:
+    said: list[str] = []
+    context = Context(store.config, console=Console(said.append))
+
+    assert steps.gc_checkpoints(context, place=str(tmp_path / "copis"), older_than_days=30) == []
+
+    assert any(f"{tmp_path / 'copis'} is not there" in line for line in said)

@@ -5,6 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from autonad.config import load_config
+from autonad.config.context import Context
+from autonad.console import Console
+from autonad.steps import step
 
 # A parent that holds 400 MiB starts a small process, by fork and exec as a shell and a launcher do.
 PARENT = """
@@ -23,3 +29,28 @@ os.waitpid(child, 0)
 def test_the_peak_memory_is_the_own_one():
     done = subprocess.run([sys.executable, "-c", PARENT], capture_output=True, text=True, check=True)
     assert 10 < float(done.stdout) < 300
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["threads=4"], "threads is 4"),
+        (["threads=2", "processes=2"], "threads × processes is 4"),
+        (["processes=4"], "processes is 4"),
+        (["threads=3"], None),
+        ([], None),
+    ],
+)
+def test_more_threads_than_cores_are_told_once(monkeypatch, asked, words):
+    said: list[str] = []
+    monkeypatch.setattr(step, "usable_cores", lambda: 3)
+    context = Context(load_config(None, [*asked, "tracking.enabled=false"]), console=Console(said.append))
+    before = torch.get_num_threads()
+    try:
+        for stage in ("train-supernet", "search"):
+            with step.begin(stage, context, params={}):
+                pass
+    finally:
+        torch.set_num_threads(before)
+    crowded = [line for line in said if "3 cores" in line]
+    assert [line.split(",")[0] for line in crowded] == ([] if words is None else [words])
