@@ -15,6 +15,7 @@ from autonad.data.loader import SegmentationData
 from autonad.detector.spec import DetectorSpec
 from autonad.errors import SearchError
 from autonad.evaluation.inherited import score
+from autonad.evaluation.result import Size
 from autonad.network import SuperNet
 from autonad.network.peak_memory import count_parameters, peak_activations_mib
 from autonad.search import Evaluation, evolve
@@ -111,12 +112,21 @@ class Inherited:
         spec: Classes and input.
         latency: Predicts latencies.
         path: File that remembers, a JSON line per architecture.
+        size: At which size pixels are counted.
     """
 
     def __init__(
-        self, net: SuperNet, validation: SegmentationData, spec: DetectorSpec, latency: Latency, path: Path
+        self,
+        net: SuperNet,
+        validation: SegmentationData,
+        spec: DetectorSpec,
+        latency: Latency,
+        path: Path,
+        *,
+        size: Size = "input",
     ) -> None:
         self.net, self.validation, self.spec, self.latency, self.path = net, validation, spec, latency, path
+        self.size = size
         rows = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
         self._known: dict[str, float] = {row["key"]: row["miou"] for row in rows}
 
@@ -125,7 +135,8 @@ class Inherited:
         key = architecture.key
         if key not in self._known:
             forward = partial(self.net, architecture=architecture)
-            miou = score(forward, self.validation, classes=self.spec.classes, world=ALONE).miou
+            found = score(forward, self.validation, classes=self.spec.classes, world=ALONE, size=self.size)
+            miou = found.miou
             with self.path.open("a") as file:
                 file.write(json.dumps({"key": key, "miou": miou}) + "\n")
             self._known[key] = miou

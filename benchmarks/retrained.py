@@ -58,8 +58,8 @@ class Place:
             identity={"stage": "finalist"},
             folder=folder,
         )
-        epochs = self.config.search.finalist_epochs
-        return cache(lambda architecture: training.run(architecture, epochs, resumed=False)["input"])
+        epochs, size = self.config.search.finalist_epochs, self.config.search.score_at
+        return cache(lambda architecture: training.run(architecture, epochs, resumed=False)[size])
 
     @property
     def groups(self) -> list[str]:

@@ -91,7 +91,10 @@ def winner(place: Place, latency: Latency, share: float, folder: Path) -> Archit
     kept = folder / "winner.json"
     if not kept.is_file():
         validation = evaluation_data(place.dataset, place.spec, "val")
-        evaluate = Inherited(place.net, validation, place.spec, latency, folder / "evaluated.jsonl")
+        size = place.config.search.score_at
+        evaluate = Inherited(
+            place.net, validation, place.spec, latency, folder / "evaluated.jsonl", size=size
+        )
         budgets = budgets_over_range(place.net.space, latency, [share])
         learn = place.learn(folder / "learning")
         found, _ = searched(evaluate, place.config.search, budgets, place.config.seed, learn)

@@ -170,7 +170,9 @@ def contenders(
     if not kept.is_file():
         budgets = budgets_over_range(net.space, latency, SHARES)
         validation = evaluation_data(dataset, spec, "val")
-        evaluate = Inherited(net, validation, spec, latency, output / "evaluated.jsonl")
+        evaluate = Inherited(
+            net, validation, spec, latency, output / "evaluated.jsonl", size=config.search.score_at
+        )
         learn = place.learn(output / "learning")
         winners, evaluations = searched(evaluate, config.search, budgets, config.seed, learn)
         lucky = random_search(evaluate, config.search, budgets, evaluations, config.seed, learn)

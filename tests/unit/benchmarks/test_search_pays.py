@@ -15,11 +15,14 @@ from autonad.config import Config, load_config
 from autonad.data.dataset import Dataset
 from autonad.data.synthetic.generator import synthesize
 from autonad.errors import SearchError
+from autonad.evaluation.inherited import score_sizes
+from autonad.evaluation.result import SIZES
 from autonad.network import AutoNADNet
 from autonad.search.finalists import MARGIN
 from autonad.space import Architecture, SearchSpace
 from autonad.training.equal_time import fit_epochs
 from autonad.training.inputs import evaluation_data
+from autonad.training.world import ALONE
 from benchmarks.at_budget import (
     WIDTHS,
     Inherited,
@@ -140,6 +143,19 @@ def test_evaluations_are_remembered_after_a_kill(place: Place, tmp_path: Path) -
     first = inherited(place, path)(one)
     path.write_text(json.dumps({"key": one.key, "miou": 0.123}) + "\n")
     assert inherited(place, path)(one).miou == 0.123 != first.miou
+
+
+def test_pixels_are_counted_at_the_size_that_is_asked_for(dataset: Dataset, tmp_path: Path) -> None:
+    config = load_config(None, [*SETTINGS, "input.height=32", "input.width=32"])
+    net, spec = trained_supernet(dataset, config, 1e-4, tmp_path / "supernet")
+    one, validation = net.space.largest(), evaluation_data(dataset, spec, "val")
+    found = {
+        size: Inherited(net, validation, spec, latency, tmp_path / size, size=size)(one).miou
+        for size in SIZES
+    }
+    wanted = score_sizes(partial(net, architecture=one), validation, classes=spec.classes, world=ALONE)
+    assert found == {size: metrics.miou for size, metrics in wanted.items()}
+    assert found["native"] != found["input"]
 
 
 # -- equal retrainings ---------------------------------------------------------------------------------------
