@@ -212,7 +212,9 @@ class AskTell(ABC):
                     f"the saved search is another one: {changes}; put the parameters back, or start a new "
                     "search in an empty output folder"
                 )
-            generation, converged = int(state["generation"]), bool(state["converged"])
+            generation = int(state["generation"])
+            # More generations try again to find something new.
+            converged = bool(state["converged"]) and self.settings.generations <= int(state["generations"])
             if self.settings.generations < generation:
                 raise SearchError(
                     f"the saved search is in generation {generation}, the parameters allow "
@@ -231,7 +233,9 @@ class AskTell(ABC):
         return {"space": self.space.key, "seed": self.seed, **settings, "prior": prior_key(self.prior)}
 
     def _limits(self) -> dict[str, Any]:
-        return self.settings.model_dump(mode="json", include=LIMITS)
+        first, *others = self.settings.budgets_ms
+        limits = self.settings.model_dump(mode="json", include=LIMITS)
+        return {**limits, "latency_budget_ms": [first, *others] if others else first}
 
     def _breed(self) -> None:
         """Fill the next generation."""
@@ -268,3 +272,5 @@ def evolve(
             search.tell([evaluation])
             keep(evaluation_entry(evaluation))
         finished()
+    # That it has ended, where it ended before the last generation that was planned when it began.
+    keep(search.state_dict(since=search.generation + 1))

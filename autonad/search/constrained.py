@@ -20,6 +20,8 @@ MAX_STEPS = 400
 FASTEST_STEPS = 3000
 # Share of the genes that a step changes: few near the goal, where nearly all changes lead away from it.
 STEP_RATES = (0.15, 0.05, 0.02)
+# Share by which a budget that is advised exceeds what the fastest network takes: there must be others.
+AIR = 0.1
 KEPT = (0.0, 0.0)
 
 
@@ -37,16 +39,20 @@ class Constrained:
         self, space: SearchSpace, pricing: Pricing, limits: Limits, rng: np.random.Generator
     ) -> None:
         self._space, self._pricing, self._limits, self._rng = space, pricing, limits, rng
+        self._fastest_on: dict[int, Architecture] = {}
 
     def keeps(self, architecture: Architecture, goal: Goal) -> bool:
         """Whether an architecture may be evaluated for a goal."""
         return self._pricing.excess(architecture, goal, self._limits) == KEPT
 
-    def draw(self, make: Callable[[], Architecture], goal: Goal) -> Architecture:
+    def draw(self, make: Callable[[], Architecture], goal: Goal) -> tuple[Architecture, bool]:
         """What `make` gives, within the constraints of a goal.
 
         Where none of some draws keeps them, the nearest is changed gene by gene until it does: a uniform
         sample within a budget that only one network in a million keeps.
+
+        Returns:
+            The architecture, and whether it was walked to: there are few then.
 
         Raises:
             SearchError: Nothing within the constraints was found; says what the fastest can do.
@@ -55,25 +61,29 @@ class Constrained:
         excess = self._pricing.excess(nearest, goal, self._limits)
         for _ in range(MAX_DRAWS - 1):
             if excess == KEPT:
-                return nearest
+                return nearest, False
             other = make()
             if (its := self._pricing.excess(other, goal, self._limits)) < excess:
                 nearest, excess = other, its
         for start in (lambda: nearest, self._space.smallest, lambda: self._fastest(goal.target)):
             found, excess = self._walk(start(), lambda one: self._pricing.excess(one, goal, self._limits))
             if excess == KEPT:
-                return found
+                return found, True
+            if excess[0] == 0:  # The budget is kept, so that a faster network changes nothing.
+                break
         raise SearchError(self._complaint(found, excess, goal))
 
     def _fastest(self, target: int) -> Architecture:
-        """The fastest network on a target that a long walk from the smallest finds."""
-        latency_ms = self._pricing.latencies_ms[target]
-        best = self._space.smallest()
-        for step in range(FASTEST_STEPS):
-            child = self._space.mutate(best, self._rng, STEP_RATES[step % len(STEP_RATES)])
-            if latency_ms(child) <= latency_ms(best):
-                best = child
-        return best
+        """The fastest network on a target that a long walk from the smallest finds, the same one always."""
+        if target not in self._fastest_on:
+            latency_ms, rng = self._pricing.latencies_ms[target], np.random.default_rng(target)
+            best = self._space.smallest()
+            for step in range(FASTEST_STEPS):
+                child = self._space.mutate(best, rng, STEP_RATES[step % len(STEP_RATES)])
+                if latency_ms(child) <= latency_ms(best):
+                    best = child
+            self._fastest_on[target] = best
+        return self._fastest_on[target]
 
     def _walk(
         self, start: Architecture, excess: Callable[[Architecture], tuple[float, float]]
@@ -96,7 +106,8 @@ class Constrained:
             return (
                 f"search.latency_budget_ms = {goal.budget_ms:g} cannot be kept on {goal.target_name}: the "
                 f"fastest network that was found takes {_rounded_up(fastest):g} ms there by the latency "
-                "table; raise the budget, or use a preset with smaller networks"
+                f"table; raise the budget to {_rounded_up((1 + AIR) * fastest):g} ms or more, or use a "
+                "preset with smaller networks"
             )
         asked = [
             f"search.{name} = {limit:{form}} (the nearest has {count(nearest):{form}})"

@@ -29,8 +29,9 @@ from autonad.search.ranking import Evaluation, Ranking
 from autonad.search.surrogate import Surrogate
 from autonad.space import UNIFORM, Architecture, SamplingPrior, SearchSpace
 
-# Tries for a child that was never asked before giving up.
+# Tries for a child that was never asked before giving up; so many where each has to be walked to.
 MAX_DRAWS = 50
+MAX_WALKS = 5
 # Children that are made for each that is evaluated; they are predicted alone.
 LITTER = 12
 # Every so many-th child is evaluated whatever the surrogate says, which could be wrong.
@@ -112,10 +113,13 @@ class Nsga2(AskTell):
         for architecture in self._plain(count // PLAIN):
             seen.add(architecture.key)
             yield Candidate(architecture, 1, "plain", ())
+        spent: set[Goal] = set()
         for slot in range(count - len(seen)):
-            child = self._new(self._sample, self.goals[slot % len(self.goals)], seen)
+            goal, first = self.goals[slot % len(self.goals)], slot < len(self.goals)
+            child = None if goal in spent else self._new(self._sample, goal, seen, must=first)
             if child is None:
-                return
+                spent.add(goal)
+                continue
             seen.add(child.key)
             yield Candidate(child, 1, "sample", ())
 
@@ -132,19 +136,21 @@ class Nsga2(AskTell):
 
         Of several children the one is kept that the surrogate prefers.
         """
-        told, seen = self._evaluations(), set(self._candidates)
+        told, seen, spent = self._evaluations(), set(self._candidates), set[Goal]()
         niches = {goal: self._niche(told, goal) for goal in self.goals}
         rankings = {goal: self.ranking(goal) for goal in self.goals}
         surrogate = Surrogate(told)
         for slot in range(count):
             goal = self.goals[slot % len(self.goals)]
-            litter = [
-                candidate
-                for _ in range(1 if slot % UNSCREENED == UNSCREENED - 1 else LITTER)
-                if (candidate := self._child(niches, goal, seen)) is not None
-            ]
+            litter: list[Candidate] = []
+            for _ in range(1 if slot % UNSCREENED == UNSCREENED - 1 else LITTER):
+                candidate = None if goal in spent else self._child(niches, goal, seen)
+                if candidate is None:
+                    spent.add(goal)
+                    break
+                litter.append(candidate)
             if not litter:
-                return
+                continue
             promises = [rankings[goal].score(self._predicted(surrogate, one, goal)) for one in litter]
             chosen = litter[promises.index(max(promises))]
             seen.add(chosen.architecture.key)
@@ -175,10 +181,25 @@ class Nsga2(AskTell):
     def _sample(self) -> Architecture:
         return self.space.sample(self._rng, self.prior)
 
-    def _new(self, make: Callable[[], Architecture], goal: Goal, seen: set[str]) -> Architecture | None:
-        """One architecture that was not seen; None when the draws are used up."""
+    def _new(
+        self, make: Callable[[], Architecture], goal: Goal, seen: set[str], *, must: bool = False
+    ) -> Architecture | None:
+        """One architecture that was not seen; None when the draws are used up.
+
+        Raises:
+            SearchError: `must`, and nothing keeps the goal's constraints.
+        """
+        walks = 0
         for _ in range(MAX_DRAWS):
-            child = self._constrained.draw(make, goal)
+            try:
+                child, walked = self._constrained.draw(make, goal)
+            except SearchError:
+                if must:
+                    raise
+                return None
             if child.key not in seen:
                 return child
+            walks += walked
+            if walks == MAX_WALKS:
+                break
         return None

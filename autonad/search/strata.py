@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +58,7 @@ def samples_between(
     count: int,
     draws: int,
     rng: np.random.Generator,
+    without: Collection[str] = (),
 ) -> list[Architecture]:
     """Uniform samples of the space among those that cost about as much.
 
@@ -68,6 +69,7 @@ def samples_between(
         count: Different architectures that are wanted.
         draws: Samples that are drawn at most; fewer architectures are returned where these hold no more.
         rng: Moves on with every draw.
+        without: Keys of those that are not wanted.
     """
     low, high = bounds
     found: dict[str, Architecture] = {}
@@ -75,6 +77,6 @@ def samples_between(
         if len(found) >= count:
             break
         drawn = space.sample(rng)
-        if low <= cost_of(drawn) <= high:
+        if drawn.key not in without and low <= cost_of(drawn) <= high:
             found[drawn.key] = drawn
     return list(found.values())

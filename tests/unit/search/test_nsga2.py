@@ -128,6 +128,23 @@ def test_the_winner_of_each_goal_is_the_best_within_its_budget() -> None:
     assert best(search, wanted[1]) > best(search, wanted[0])
 
 
+def test_a_budget_that_hardly_anything_keeps_ends_with_what_there_is() -> None:
+    fastest, predicted = SPACE.smallest(), list[str]()
+
+    def only_one(architecture: Architecture) -> float:
+        predicted.append(architecture.key)
+        return slow_blocks(architecture) + (architecture != fastest)
+
+    pricing = Pricing((only_one,), scalars, PRICING.memory_mib)
+    wanted = goals([0], [slow_blocks(fastest) + 0.01, 1 + LATENCIES[0][150]])
+    settings = SearchConfig(population=12, generations=5, top_k=4)
+    search = run(Nsga2(SPACE, settings=settings, goals=wanted, pricing=pricing))
+
+    assert [one.architecture for one in search.finalists(None, wanted[0])] == [fastest]
+    assert len(search.finalists(None, wanted[1])) == len(search.table()) > 30
+    assert len(predicted) < 100_000
+
+
 def test_goals_share_one_set_of_evaluations() -> None:
     one = run(make(goals([0], [LATENCIES[0][100]])))
     many = run(make(goals([0, 1], [LATENCIES[0][20], LATENCIES[0][100], LATENCIES[0][180]])))
@@ -225,6 +242,29 @@ def test_a_search_cut_off_after_any_entry_goes_on_bit_for_bit(stop: int) -> None
     assert resumed.state_dict() == whole.state_dict()
     for goal in wanted:
         assert resumed.table(goal).equals(whole.table(goal))
+
+
+@pytest.mark.parametrize("planned", [2, 5])
+def test_a_search_that_ended_early_has_ended(planned: int) -> None:
+    """Cut off in its second generation and asked for no more: it is finished, and may get another budget."""
+    entries, budget = list[dict[str, Any]](), LATENCIES[0][180]
+    with pytest.raises(Killed):
+        drive(make(goals([0], [budget]), generations=planned), entries, stop=20)
+    shorter = make(goals([0], [budget]), generations=2)
+    shorter.load_state_dict(merged(entries))
+    drive(shorter, entries)
+
+    other = make(goals([0], [LATENCIES[0][60]]), generations=2)
+    other.load_state_dict(merged(entries))
+    assert other.done
+
+
+def test_one_budget_in_a_list_is_that_budget() -> None:
+    search = make(goals([0], [50.0]), latency_budget_ms=50.0)
+    search.ask()
+    same = make(goals([0], [50.0]), latency_budget_ms=(50.0,))
+    same.load_state_dict(search.state_dict())
+    assert same.ask() == search.ask()
 
 
 def test_other_budgets_choose_anew_among_what_was_evaluated() -> None:
