@@ -27,10 +27,15 @@ def go_on(output: Path, config: Config, latency: Path | None, **options: Any) ->
     """
     now = {f"--set {name}": value for name, value in _flat(config.model_dump(mode="json"))}
     now |= {f"--{name.replace('_', '-')}": value for name, value in options.items()}
-    if latency is not None:
+    if latency is not None and latency.resolve() != (output / "latency").resolve():
         now["--latency"] = sha256_file(latency / "table.parquet")
     kept = output / OPTIONS
     if not kept.is_file():
+        if output.is_dir() and any(output.iterdir()):
+            raise ConfigError(
+                f"{output} holds files and no {OPTIONS}, so nobody knows what they are of; choose another "
+                "--output"
+            )
         output.mkdir(parents=True, exist_ok=True)
         write_json(kept, now)
         return

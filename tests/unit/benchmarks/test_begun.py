@@ -16,6 +16,15 @@ def begin(output: Path, *settings: str, latency: Path | None = None, **options: 
     go_on(output, load_config(None, list(settings)), latency, **{"supernet_minutes": 20.0, **options})
 
 
+def test_a_folder_of_unknown_options_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "runs.jsonl").write_text("{}")
+    with pytest.raises(ConfigError, match=r"holds files and no options\.json"):
+        begin(tmp_path)
+    begin(tmp_path / "new")
+    (tmp_path / "new/latency").mkdir()
+    begin(tmp_path / "new", latency=tmp_path / "new/latency")  # What was measured into it.
+
+
 def test_a_folder_goes_on_with_its_options_alone(tmp_path: Path) -> None:
     (tmp_path / "latency").mkdir()
     table = tmp_path / "latency/table.parquet"
