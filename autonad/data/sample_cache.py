@@ -7,24 +7,22 @@ import shutil
 import tempfile
 import threading
 import weakref
+from contextlib import suppress
 from typing import IO
 
 import numpy as np
-
-# Of the space that is free where temporary files lie, what the file may take.
-FREE_SHARE = 0.5
 
 
 class SampleCache:
     """Images with their masks, all of one size, by number; several threads may use it at once.
 
-    A file that cannot be written, or only a part of it, holds less and does no harm.
+    A file that cannot be written, or only a part of it, holds less and does no harm. It grows only while it
+    leaves free as much as it holds, so that several of them share a disk; one that fills up is given back.
 
     Args:
         size: Height and width.
         memory_mib: What is kept in memory.
-        file_mib: What is kept in a temporary file, which ends with the process, as far as half of the free
-            space allows.
+        file_mib: What is kept at most in a temporary file, which ends with this object.
     """
 
     def __init__(self, size: tuple[int, int], memory_mib: int, file_mib: int) -> None:
@@ -78,17 +76,24 @@ class SampleCache:
     def _write(self, index: int, image: np.ndarray, mask: np.ndarray) -> None:
         try:
             if self._file is None:
-                free = shutil.disk_usage(tempfile.gettempdir()).free
-                self._file_bytes = min(self._file_bytes, int(FREE_SHARE * free))
-                if not self._fits_file():
-                    return
                 self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
                 weakref.finalize(self, self._file.close)
             start = len(self._slots) * self._bytes
+            if shutil.disk_usage(self._file.fileno()).free < start + 2 * self._bytes:
+                self._file_bytes = 0  # Whoever else writes to this disk needs the rest.
+                return
             pixels = image.tobytes() + mask.tobytes()
             if os.pwrite(self._file.fileno(), pixels, start) == self._bytes:
                 self._slots[index] = start
                 return
         except OSError:
             pass
-        self._file_bytes = 0  # The disk is full: what was written stays readable.
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Free the disk that is full all the same, as a checkpoint may be what needs it next."""
+        self._file_bytes = 0
+        self._slots.clear()
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.truncate(0)

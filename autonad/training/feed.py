@@ -79,8 +79,14 @@ class Feed:
             yield images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
 
     def close(self) -> None:
-        """Make nothing more; to be called at the end, whatever it was."""
+        """Make nothing more; to be called at the end, whatever it was.
+
+        The images go, with what is kept of them: whoever called for batches may live on.
+        """
         self._workers.shutdown(cancel_futures=True)
+        self._pending.clear()
+        self._plan = None
+        del self.images, self.chunks
 
     def _order(self) -> None:
         assert self._plan is not None

@@ -1,5 +1,8 @@
+import gc
 import threading
 import time
+import weakref
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -123,3 +126,18 @@ def test_batches_arrive_on_the_gpu_unchanged():
         assert images.is_cuda
         assert labels.tolist() == part
     feed.close()
+
+
+def test_images_go_with_their_feed() -> None:
+    """A temporary file of gigabytes does not wait until Python collects cycles, as a training is one."""
+    images = Counted()
+    gone = weakref.ref(images)
+    gc.disable()
+    try:
+        feed = Feed(images, lambda epoch: chunks(epoch) if feed.ahead else [], 2, CPU)
+        with closing(feed):
+            assert len(list(feed.epoch(0))) == 3
+        del images
+        assert gone() is None
+    finally:
+        gc.enable()
