@@ -31,6 +31,22 @@ def usable_cores() -> int:
     return cores if quota is None else max(1, min(cores, int(quota)))
 
 
+def too_many_threads(threads: int, what: str = "threads") -> str:
+    """What is wrong with more threads than this process has cores; empty if there are as many.
+
+    Args:
+        threads: How many there would be.
+        what: What they are called where they are set.
+    """
+    cores = usable_cores()
+    if threads <= cores:
+        return ""
+    return (
+        f"{what} is {threads}, and this process may use {cores} cores: threads that wait for one another are "
+        "slower than fewer"
+    )
+
+
 def machine_cores() -> int:
     """Cores of the whole machine, whoever may use them."""
     return os.cpu_count() or 1

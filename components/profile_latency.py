@@ -26,7 +26,7 @@ def profile_latency(
             output=Path(latency.path),
             known=Path(last_latency.path),
             measured=tasks.if_filled(measured),
-            for_search=True,
+            limits_for=tasks.num_classes_of(request),
         )
     display.show_figures(metrics, rank_correlation=found.rank_correlation, error=found.error)
     display.show_red_flags(metrics, found.red_flags)

@@ -53,12 +53,15 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             latency: For a device that is no node of the cluster: the folder that `autonad profile-latency
                 --kit` wrote on it, as s3://bucket/prefix, or as a path in the dataset's repository. Empty: it
                 is measured here.
-            latency_budget_ms: Median latency on the target that must not be exceeded, ms. 0: no limit.
+            latency_budget_ms: Median latency on the target that must not be exceeded, ms. 0: that of the
+                settings, else no limit.
             latency_budgets_ms: Several of them in its place, such as [1, 3]: one search, and a detector for
                 each.
-            preset: Search space: edge, tiny, small, table1 or released.
+            preset: Search space: edge (for small devices), small, table1 and released (the paper's, large),
+                or tiny (to try things out). Empty: that of the settings.
             force: "search" or "train" repeats that whatever is found; "none" lets the pipeline decide.
-            settings: Further settings as in params.yaml, as YAML text, such as `retrain: {epochs: 60}`.
+            settings: Further settings as in params.yaml, as YAML text, such as `retrain: {epochs: 60}`. What
+                this form has a field for is taken from the field.
             checkpoints: Where interrupted training goes on from: s3://bucket/prefix, or a folder on a mounted
                 volume. Empty: a training whose pod is lost starts over.
             resources: What tasks that train, search or measure may use, where it differs from `{"cpu": "1",
@@ -67,7 +70,8 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
                 memory must be free on a node; the limits are never exceeded.
             mlflow_uri: The MLflow server.
             experiment: The experiment in MLflow; the last search is looked for there.
-            secret: Kubernetes Secret with `AWS_*` and `MLFLOW_TRACKING_*` variables; "none" goes without.
+            secret: Kubernetes Secret with the keys of `secrets.template.yaml`, credentials of S3 and MLflow;
+                "none" goes without.
         """
         with opened(
             cluster,

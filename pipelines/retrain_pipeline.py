@@ -39,10 +39,12 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
             dataset_path: The dataset's path in the repository, such as data/current.
             target: Name of a target in `targets/` of the dataset's repository; or the text of the file that
                 `autonad describe-target` wrote on the device; or "here".
-            latency_budget_ms: Median latency on the target that must not be exceeded, ms. 0: no limit.
+            latency_budget_ms: Median latency on the target that must not be exceeded, ms. 0: that of the
+                settings, else no limit.
             latency_budgets_ms: Several of them in its place. Whatever is entered, each detector of the last
                 search is retrained.
-            settings: Further settings as in params.yaml, as YAML text, such as `retrain: {epochs: 60}`.
+            settings: Further settings as in params.yaml, as YAML text, such as `retrain: {epochs: 60}`. What
+                this form has a field for is taken from the field.
             checkpoints: Where interrupted training goes on from: s3://bucket/prefix, or a folder on a mounted
                 volume. Empty: a training whose pod is lost starts over.
             resources: What tasks may use, where it differs from `{"cpu": "1", "memory": "2Gi", "cpu_limit":
@@ -50,7 +52,8 @@ def make_pipeline(cluster: Cluster | None = None) -> Any:
                 "node_selector": {}, "tolerations": []}`.
             mlflow_uri: The MLflow server.
             experiment: The experiment in MLflow; the last search is looked for there.
-            secret: Kubernetes Secret with `AWS_*` and `MLFLOW_TRACKING_*` variables; "none" goes without.
+            secret: Kubernetes Secret with the keys of `secrets.template.yaml`, credentials of S3 and MLflow;
+                "none" goes without.
         """
         with opened(
             cluster,

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from autonad.steps.profile_kit import KitResult
 
 NumClasses = Annotated[
-    int, typer.Option("--num-classes", help="Classes of the head, background included.", min=2, max=255)
+    int,
+    typer.Option(
+        "--num-classes", help="Classes, background included; they hardly change the latency.", min=2, max=255
+    ),
 ]
 
 
@@ -57,7 +60,7 @@ def describe_target(
         typer.Option("--precision", help="fp32; fp16 with tensorrt, or pytorch on cuda; bf16 with pytorch."),
     ] = "fp32",
     threads: Annotated[
-        int | None, typer.Option("--threads", help="Threads of one network; all cores.")
+        int | None, typer.Option("--threads", help="Threads of one network.", show_default="all cores")
     ] = None,
 ) -> None:
     """Describe this device as a target; run it once, on the device."""
@@ -125,7 +128,9 @@ def profile_latency(
     ] = "device",
     threads: Annotated[
         int | None,
-        typer.Option("--threads", help="With --kit and no --target: threads of one network; all cores."),
+        typer.Option(
+            "--threads", help="With --kit and no --target: threads of one network.", show_default="all cores"
+        ),
     ] = None,
     measured: Annotated[
         Path | None,
@@ -214,7 +219,13 @@ def retrain(
     *,
     dataset: DatasetDir,
     search: Annotated[Path, typer.Option("--search", help="Search folder.")],
-    teacher: Annotated[Path | None, typer.Option("--teacher", help="Supernet or model that teaches.")] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            "--teacher",
+            help="Supernet or model that teaches, as retrain.teacher says; unused while that is none.",
+        ),
+    ] = None,
     to: ResumedOutput,
     call: Call,
 ) -> None:

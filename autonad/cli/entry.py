@@ -79,8 +79,8 @@ def _run() -> int | None:
         if not error.name or error.name.startswith("autonad"):
             raise
         _say(
-            f"error: this verb needs {error.name}, which is not installed; install everything with: "
-            'pip install "autonad[full]"'
+            f"error: this verb needs {error.name}, which is not installed; install everything with "
+            '`pip install ".[full]"` in a copy of AutoNAD'
         )
         return 2
     except Exception as error:

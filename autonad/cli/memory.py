@@ -102,7 +102,12 @@ def gc(
     ] = None,
     older_than: Annotated[
         float | None,
-        typer.Option("--older-than", metavar="DAYS", min=0, help="Of these copies, those last written then."),
+        typer.Option(
+            "--older-than",
+            metavar="DAYS",
+            min=0,
+            help="Of these copies, those that nobody has written to for so many days.",
+        ),
     ] = None,
     settings: Settings,
 ) -> None:

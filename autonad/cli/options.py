@@ -32,7 +32,11 @@ Set = Annotated[
 DatasetDir = Annotated[Path, typer.Option("--dataset", help="Dataset folder.")]
 OutputDir = Annotated[Path, typer.Option("--output", help="Folder to write.")]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on in the output folder; an interrupted run does so by itself.")
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on with what is there, also with a finished search; an interrupted run does so by itself.",
+    ),
 ]
 ResumeOrRestart = Annotated[
     bool,

@@ -23,7 +23,9 @@ Timeout = Annotated[float, typer.Option("--timeout", help="How long to wait, s."
 WEEK = 7 * 86400
 
 pipeline = typer.Typer(
-    cls=FiniteNumbers, help="Kubeflow pipelines: compile, run, upload, schedule.", no_args_is_help=True
+    cls=FiniteNumbers,
+    help="Kubeflow pipelines: compile, run, upload, schedule, list, wait.",
+    no_args_is_help=True,
 )
 
 
@@ -132,7 +134,9 @@ def run(
 @grouped
 def upload(
     *,
-    version: Annotated[str | None, typer.Option("--version", help="Name of the version; the time.")] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="Name of the version.", show_default="the time")
+    ] = None,
     which: Which,
     login: Login,
 ) -> None:

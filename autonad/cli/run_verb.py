@@ -25,7 +25,7 @@ RunOutput = Annotated[
 
 def run(
     *,
-    source: Annotated[Path, typer.Option("--source", help="Folder of images and masks.")],
+    source: Annotated[Path, typer.Option("--source", help="Folder of images and masks; or a csv file.")],
     output: RunOutput = None,
     budget_ms: BudgetMs = None,
     minutes: Annotated[

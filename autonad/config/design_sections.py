@@ -12,9 +12,12 @@ from autonad.config.fields import BatchSize, Count, Fraction, NotNegative, Posit
 class SpaceConfig(Section):
     """What can be built."""
 
-    preset: str = Field("edge", description="search space preset")
+    preset: str = Field(
+        "edge",
+        description="space: edge, for small devices; small; table1, released: the paper's; tiny, for tests",
+    )
     operators: tuple[str, ...] | None = Field(
-        None, description="restrict the space to these operators (Table V)"
+        None, description="restrict the space to these of attention, convolution, shift (Table V)"
     )
     scales: tuple[Annotated[float, Field(gt=0, le=1)], ...] | None = Field(
         None,
@@ -42,7 +45,8 @@ class TrainingConfig(Section):
         0.0, description="lifts rare classes in the cross-entropy: 0 not at all, 1 until all count the same"
     )
     augmentation: Literal["none", "light", "standard", "strong"] = Field(
-        "standard", description="augmentation preset"
+        "standard",
+        description="light: mirrored, other light; standard: turned, zoomed, blurred too; strong: more",
     )
     defect_crop: Fraction = Field(
         0.0, description="share of samples zoomed in on a defect, rare classes first"
@@ -149,7 +153,7 @@ class LatencyConfig(Section):
         False, description="use a latency table that a busy machine measured, also under a latency budget"
     )
     temperature: Positive = Field(
-        1.0, description="sharpness of the prior; small favours fast operators more"
+        1.0, description="sharpness of the prior (see search.prior); small favours fast operators more"
     )
     shrinkage: NotNegative = Field(5.0, description="records that a uniform prior is worth")
 
@@ -176,7 +180,7 @@ class SearchConfig(Section):
     crossover_rate: Fraction = Field(0.4, description="probability per pair, p_c")
     latency_weight: NotNegative | Literal["auto"] = Field(
         "auto",
-        description="λ, mIoU fraction per ms; auto: σ(latency) costs half of σ(mIoU) in the first population",
+        description="λ, mIoU per ms; auto: 0 within a budget (nsga2), else σ(latency) costs half of σ(mIoU)",
     )
     latency_budget_ms: Positive | Annotated[tuple[Positive, ...], Field(min_length=1)] | None = Field(
         None, description="median of one pass (image or tile) not to be exceeded, ms; [1, 3]: a network each"

@@ -48,7 +48,9 @@ class Config(Section):
     """The whole of params.yaml."""
 
     seed: Seed = Field(0, description="seed of everything that has no seed of its own")
-    threads: Threads | None = Field(None, description="CPU threads of torch; absent: all cores")
+    threads: Threads | None = Field(
+        None, description="CPU threads of torch, and of the detector in `run` and `demo`; absent: all cores"
+    )
     processes: Threads | None = Field(None, description="processes that train together; absent: one per GPU")
     data: DataConfig = DataConfig()
     ingest: IngestConfig = IngestConfig()

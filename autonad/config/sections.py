@@ -56,7 +56,7 @@ class IngestConfig(Section):
     attempts: Annotated[int, Field(ge=1, le=20)] = Field(
         4, description="tries of a request, and of a download that breaks off"
     )
-    workers: Threads = Field(2, description="threads that decode images")
+    workers: Threads = Field(2, description="threads that decode images, also of import-data and audit")
 
 
 class SynthesizeConfig(Section):

@@ -18,9 +18,17 @@ from autonad.config import Config, parse_config
 from autonad.config.context import Context
 from autonad.console import open_console, with_paths
 from autonad.errors import AutonadError
-from autonad.steps.prepare import CONFIG, TARGET
-from autonad.steps.step import tracking_settings
+from autonad.files import read_json
+from autonad.reading.shape_checks import Shape
+from autonad.steps.prepare import CLASSES, CONFIG, TARGET
+from autonad.steps.step import tell_execution
 from autonad.tracking.runs.origin import NAME_VARIABLE
+
+
+class ClassesFile(Shape):
+    """`classes.json` of the first task."""
+
+    classes: list[str]
 
 
 @contextmanager
@@ -43,14 +51,14 @@ def task(stage: str, request: Path | str) -> Iterator[Context]:
         with open_console() as screen:
             yield Context(config, console=screen)
     except AutonadError as error:
-        _tell_parent(config, stage, str(error))
+        tell_execution(Context(config), f"{stage}: {error}")
         print(f"error: {with_paths(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print(f"error: {stage} was asked to end", file=sys.stderr)
         sys.exit(128 + signal.SIGTERM)
     except Exception as error:
-        _tell_parent(config, stage, f"{type(error).__name__}: {error}")
+        tell_execution(Context(config), f"{stage}: {type(error).__name__}: {error}")
         raise
 
 
@@ -73,6 +81,11 @@ def first_task(stage: str, entered: Mapping[str, Any], run_name: str) -> Iterato
 def target_of(request: Any) -> Path:
     """File of the target, among what the first task wrote."""
     return Path(request.path) / TARGET
+
+
+def num_classes_of(request: Any) -> int:
+    """Classes of the dataset, background included, as the first task found them."""
+    return len(read_json(Path(request.path) / CLASSES, "the list of classes", ClassesFile)["classes"])
 
 
 def if_filled(artifact: Any) -> Path | None:
@@ -101,14 +114,3 @@ def tracking_text(settings: str, uri: str, experiment: str) -> str:
         known = parse_config(settings, source="settings").tracking
     entered = {"uri": uri or known.uri, "experiment": experiment or known.experiment}
     return yaml.safe_dump({"tracking": {**entered, "enabled": known.enabled}})
-
-
-def _tell_parent(config: Config, stage: str, reason: str) -> None:
-    from autonad.tracking.runs.origin import execution_of
-    from autonad.tracking.runs.parents import record_failure
-
-    execution = execution_of(os.environ)
-    if execution is None or not config.tracking.enabled:
-        return
-    with suppress(AutonadError):  # The failure itself is what the user must see.
-        record_failure(tracking_settings(config), execution, f"{stage}: {reason}")

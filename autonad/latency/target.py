@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from autonad.cores import usable_cores
+from autonad.cores import too_many_threads, usable_cores
 from autonad.errors import LatencyError
 from autonad.files import read_json, write_json
 from autonad.latency import machine
@@ -95,12 +95,8 @@ class Target(BaseModel):
             LatencyError: The runtime is not installed, or cannot do what is asked; or there are fewer cores.
         """
         target = cls._here(name, runtime, provider=provider, precision=precision, threads=threads)
-        if target.threads > target.cores:
-            raise LatencyError(
-                f"threads is {target.threads}, and this process may use {target.cores} cores: "
-                f"threads that wait for one another are slower than fewer; use --threads {target.cores} or "
-                "fewer"
-            )
+        if wrong := too_many_threads(target.threads):
+            raise LatencyError(f"{wrong}; use --threads {target.cores} or fewer")
         return target
 
     @classmethod

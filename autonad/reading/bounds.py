@@ -100,16 +100,16 @@ class _Shallow(yaml.SafeLoader):
         self._depth -= 1
         return node
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[tuple[str, str]] = set()
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node, seen = super().compose_mapping_node(anchor), set[tuple[str, str]]()
+        for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if (key.tag, key.value) in seen:
                     raise Unreadable(
                         f"line {key.start_mark.line + 1}: {folded(key.value, 40)} stands there twice"
                     )
                 seen.add((key.tag, key.value))
-        return super().construct_mapping(node, deep)
+        return node
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         try:

@@ -63,12 +63,13 @@ def _check_places(dataset: Path, pin: Path, output: Path) -> None:
     """
     from autonad.appearance.pin import BROUGHT, FEATURES, MANIFEST, PIN
 
-    names = {"--dataset": dataset, "--pin": pin, "--output": output}
+    names = {"--dataset": dataset, "--pin": pin, "--output": output, "the pin before": output / KEPT}
     for one, other in itertools.combinations(names, 2):
         if names[one].resolve() == names[other].resolve():
             raise ConfigError(f"{one} and {other} are both {names[one]}; give each a folder of its own")
-    # An interruption while a pin is written leaves no `pin.json`.
-    there = {path.name for path in pin.iterdir() if path.suffix != ".tmp"} if pin.is_dir() else set()
+    # An interruption while a pin is written leaves no `pin.json`; hidden files are those of git and systems.
+    files = {path.name for path in pin.iterdir()} if pin.is_dir() else set[str]()
+    there = {name for name in files if not name.startswith(".") and not name.endswith(".tmp")}
     if PIN not in there and (others := sorted(there - {MANIFEST, FEATURES, BROUGHT})):
         raise ConfigError(
             f"pin {pin} holds {folded(others[0], 60)}, and no {PIN}: it is something else's folder; choose "

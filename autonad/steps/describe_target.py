@@ -31,13 +31,13 @@ def describe_target(
         ConfigError: The output is a file of something else.
         LatencyError: The runtime is not installed, or cannot do what is asked.
     """
-    from autonad.errors import ConfigError, StorageError
+    from autonad.errors import ConfigError, LatencyError, StorageError
     from autonad.latency.target import Target
 
     if output.is_file() and output.stat().st_size:
         try:
             Target.load(output)
-        except StorageError as error:
+        except (StorageError, LatencyError) as error:
             raise ConfigError(
                 f"output {output} is there and describes no target, so nothing was written; choose another "
                 "--output, or remove it"

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from autonad.config.context import Context
-from autonad.errors import LatencyError
+from autonad.errors import AutonadError, LatencyError
 from autonad.files import sha256_file
 from autonad.steps.chain import Chain, Figures, Link
-from autonad.steps.describe_target import describe_target
 from autonad.steps.evaluate import evaluate
 from autonad.steps.export import export
 from autonad.steps.fit_thresholds import fit_thresholds
@@ -19,6 +18,7 @@ from autonad.steps.profile_latency import device_of, profile_latency
 from autonad.steps.retrain import retrain
 from autonad.steps.search import search
 from autonad.steps.search_limits import require_limits
+from autonad.steps.step import tell_execution
 from autonad.steps.train_supernet import train_supernet
 
 THIS_MACHINE = "this-machine"
@@ -97,8 +97,7 @@ class Design:
         self._describe(target)
         self.chain(self.latency_link())
         try:
-            # Before anything is trained: a search that cannot return anything is found in minutes.
-            require_limits(self.context.config, self.output / "profile-latency", len(self.classes))
+            self._require_limits()
             self.chain(self.supernet_link())
             found = self.chain(self.search_link())["found"]
         except LatencyError:
@@ -106,6 +105,21 @@ class Design:
             self.chain.forget("profile-latency")
             raise
         return [self._detector(one, alone=len(found) == 1) for one in found]
+
+    def _require_limits(self) -> None:
+        """Before anything is trained: a search that cannot return anything is found in minutes.
+
+        Raises:
+            LatencyError: See `require_limits`.
+            SearchError: The same.
+        """
+        if self.chain.finished(self.supernet_link()) is not None:
+            return
+        try:
+            require_limits(self.context.config, self.output / "profile-latency", len(self.classes))
+        except AutonadError as error:
+            tell_execution(self.context, f"search: {error}")
+            raise
 
     def _settings(self, *sections: str) -> dict[str, Any]:
         """What a step's result depends on in the configuration, and the dataset's fingerprint."""
@@ -118,12 +132,11 @@ class Design:
         Raises:
             LatencyError: What was measured is of another device, space or input.
         """
-        there, device = self.output / "target.json", device_of(self.context.config, target, self.measured)
-        if device is not None:
-            device.save(there)
-            return
-        threads = self.context.config.threads
-        describe_target(name=THIS_MACHINE, output=there, threads=threads)
+        from autonad.latency.target import Target
+
+        device = device_of(self.context.config, target, self.measured)
+        described = device or Target.describe(THIS_MACHINE, threads=self.context.config.threads)
+        described.save(self.output / "target.json")
 
     def supernet_link(self) -> Link:
         """The supernet's training."""

@@ -186,7 +186,7 @@ def _planned(
     What was timed is kept, so that a run that goes on is the same run.
     """
     config, say = context.config, context.console.report
-    sections = {"seed", "threads", "space", "input", "train_supernet", "retrain"}
+    sections = {"seed", "threads", "processes", "space", "input", "train_supernet", "retrain"}
     of: dict[str, Any] = {**config.model_dump(mode="json", include=sections), "dataset": fingerprint}
 
     def timed() -> dict[str, Any]:

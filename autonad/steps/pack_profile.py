@@ -13,8 +13,8 @@ Everything that a device needs to measure the search space `{preset}` ({space})
 at {height} x {width} pixels: {models} ONNX files. Their weights are left out
 and drawn on the device: what a network costs does not depend on them.
 
-1. On the device: `pip install autonad` (version {autonad}), the base install;
-   it brings ONNX Runtime and no torch.
+1. On the device: `pip install .` in a copy of AutoNAD {autonad}, or the wheel
+   built from it: the base install, which brings ONNX Runtime and no torch.
 2. Leave the device alone and run `sh profile.sh NAME THREADS`, for example
    `sh profile.sh line-3 4`. A third argument names the folder to write; it is
    `measured` otherwise.

@@ -10,13 +10,14 @@ from pathlib import Path
 from autonad.config.context import Context
 from autonad.data.versions import DatasetVersion
 from autonad.deploy import MODEL
+from autonad.files import write_json
 from autonad.steps.configure import REUSE, Form, PipelineInput, config_text, configure
 from autonad.steps.decide import decide
 from autonad.steps.fetch_dataset import fetch_dataset
 from autonad.steps.load_search import load_search, require_search
 from autonad.steps.resources import PodResources
 
-CONFIG, TARGET = "params.yaml", "target.json"
+CONFIG, TARGET, CLASSES = "params.yaml", "target.json", "classes.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,7 @@ class Folders:
     """Where the first task writes what the later ones read.
 
     Attributes:
-        request: The checked configuration and the target.
+        request: The checked configuration, the target, and the names of the classes.
         dataset: The dataset.
         pin: The pin that now holds.
         supernet: That of the last search.
@@ -91,6 +92,7 @@ def prepare(context: Context, form: Form, folders: Folders) -> Prepared:
     _write(asked, folders.request)
     context = replace(context, config=asked.config)
     fetched = fetch_dataset(context, version=asked.version, output=folders.dataset)
+    write_json(folders.request / CLASSES, {"classes": list(fetched.classes)})
     with tempfile.TemporaryDirectory() as temporary:
         champion = Path(temporary)
         last = load_search(

@@ -66,7 +66,7 @@ def profile_latency(
     measured: Path | None = None,
     known: Path | None = None,
     for_another_device: bool = False,
-    for_search: bool = False,
+    limits_for: int | None = None,
 ) -> LatencyResult:
     """Measure a search space on a target; data plays no part.
 
@@ -84,12 +84,12 @@ def profile_latency(
         measured: Folder that `autonad profile-latency --kit` wrote on the device, instead of measuring.
         known: Latency folder of before: taken over if it is whole, well measured, and of the same key.
         for_another_device: Measure here although the target is another machine; the table is marked.
-        for_search: A search follows, and what it needs is trained for hours: its limits are checked.
+        limits_for: Classes of a dataset that is searched next: whether any network keeps the limits is found.
 
     Raises:
         LatencyError: The target is another machine, a measurement failed, or what was brought is of another
             space or device.
-        SearchError: `for_search`, and no network keeps the limits of section `search`.
+        SearchError: `limits_for`, and no network keeps the limits of section `search`.
     """
     from autonad.files import withdraw
     from autonad.latency.prior import is_uniform, prior_from_table, save_prior
@@ -120,8 +120,8 @@ def profile_latency(
         step.attach(output, "table.parquet", "target.json", "prior.json", "prior.png")
         step.run.log({"latency/rows": float(len(table.frame)), **_figures(table)})
         step.run.tag(LATENCY_QUALITY, "noisy" if table.cautions else "good")
-        if for_search:
-            require_limits(config, output, num_classes)
+        if limits_for is not None:
+            require_limits(config, output, limits_for)
         calibration = table.calibration
         step.headline(
             f"{len(table.frame)} costs on {device.name}{', as measured before' if taken_over else ''}"

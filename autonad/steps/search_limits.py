@@ -32,13 +32,13 @@ def pricing_by(tables: Sequence[LatencyTable], classes: int, size: tuple[int, in
     )
 
 
-def require_limits(config: Config, latency: Path, num_classes: int = 4) -> None:
+def require_limits(config: Config, latency: Path, num_classes: int) -> None:
     """Make sure, before anything is trained, that there are networks that keep the search's limits.
 
     Args:
         config: Sections `space`, `input` and `search` decide.
         latency: Latency folder.
-        num_classes: Classes including background; they hardly matter for what a network costs.
+        num_classes: Classes of the dataset, background included; what a pass holds in memory depends on them.
 
     Raises:
         LatencyError: The table is not good enough for a latency budget.

@@ -124,10 +124,9 @@ def _peers(
         count=FEWEST_PEERS - len(known),
         draws=PEER_DRAWS,
         rng=np.random.default_rng([asking.seed, 11]),
+        without=known | {winner.architecture.key},
     )
-    return [
-        replace(evaluate(one), latency_ms=device.table.predict(one)) for one in found if one.key not in known
-    ]
+    return [replace(evaluate(one), latency_ms=device.table.predict(one)) for one in found]
 
 
 def _learner(step: Step, inputs: SearchInputs, output: Path, kept: Callable[[], object]) -> Learn:

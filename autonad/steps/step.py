@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from autonad.config import Config
 from autonad.config.context import Context
 from autonad.console import SILENT, Console, some
-from autonad.cores import usable_cores
+from autonad.cores import too_many_threads
+from autonad.errors import AutonadError
 from autonad.tracking.tags import FAULTS
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def begin(
     ) as run:
         step = Step(run, context)
         if learns:  # the others are over in no time, and may refuse in one line
-            _say_once(step, _too_many_threads(context.config))
+            _say_once(step, _crowded(context.config))
             _say_where(step, context.parameters, settings)
         yield step
         lines = _told(step)
@@ -204,16 +205,11 @@ def _say_once(step: Step, line: str) -> None:
         step.context.said.append(line)
 
 
-def _too_many_threads(config: Config) -> str:
+def _crowded(config: Config) -> str:
     """What is wrong with more threads than cores, which a configuration of a larger machine asks for."""
-    asked, cores = (config.threads or 1) * (config.processes or 1), usable_cores()
-    if asked <= cores:
-        return ""
+    asked = (config.threads or 1) * (config.processes or 1)
     names = " × ".join(name for name in ("threads", "processes") if (getattr(config, name) or 1) > 1)
-    return (
-        f"{names} is {asked}, and this process may use {cores} cores: threads that wait for one another are "
-        "slower than fewer"
-    )
+    return too_many_threads(asked, names)
 
 
 def _told(step: Step) -> list[str]:
@@ -245,6 +241,18 @@ def tracking_settings(config: Config) -> TrackingSettings:
             system_seconds=config.tracking.system_seconds,
         )
     )
+
+
+def tell_execution(context: Context, reason: str) -> None:
+    """Say in MLflow why an execution failed, where no step does; nothing where it is logged nowhere."""
+    from autonad.tracking.runs.origin import execution_of
+    from autonad.tracking.runs.parents import record_failure
+
+    execution = execution_of(os.environ, context.execution)
+    if execution is None or not context.config.tracking.enabled:
+        return
+    with suppress(AutonadError):  # The failure itself is what the user must see.
+        record_failure(tracking_settings(context.config), execution, reason)
 
 
 def dataset_name(config: Config, dataset: Dataset) -> str:

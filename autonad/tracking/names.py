@@ -51,7 +51,7 @@ METRICS: dict[str, str] = {
     "assess/tau_top_half": "assess/tau within the half that training from scratch found better",
     "assess/tau_top_half_low": "lower end of the interval of assess/tau_top_half",
     "assess/tau_top_half_high": "upper end of the interval of assess/tau_top_half",
-    "latency/p50_ms": "median latency of one image on the target, ms",
+    "latency/p50_ms": "median latency of one pass (image or tile) on the target, ms",
     "latency/p95_ms": "95th percentile of the latency of one image on the target, ms",
     "latency/exported_p50_ms": "median latency of the exported file where it was exported, ms",
     "latency/exported_p95_ms": "95th percentile of that latency, ms",

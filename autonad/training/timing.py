@@ -52,9 +52,9 @@ class RecordFile(Shape):
 class LatencyRecords:
     """A file of one JSON line per timed pass: which architecture ran, and how long its forward pass took.
 
-    Lines are appended and flushed at every step, so a crash loses none. Training times are those of the
-    training host with its batch size; they say which operators are cheap relative to others, not what the
-    target will take.
+    Lines are appended and flushed as they come, on a GPU those of several steps at once, so a crash loses
+    few. Training times are those of the training host with its batch size; they say which operators are cheap
+    relative to others, not what the target will take.
 
     Args:
         path: The file; it grows.

@@ -753,9 +753,10 @@ def test_a_folder_cannot_be_made_where_a_file_is(run: Run, tmp_path: Path) -> No
 
 
 def test_a_target_replaces_no_file_of_something_else(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "mine.yaml").write_text("seed: 3\n")
-    assert "describes no target" in run("describe-target", "--output", "mine.yaml", "--threads", 1).complaint
-    assert (tmp_path / "mine.yaml").read_text() == "seed: 3\n"
+    for name, text in (("mine.yaml", "seed: 3\n"), ("mine.json", '{"seed": 3}')):
+        (tmp_path / name).write_text(text)
+        assert "describes no target" in run("describe-target", "--output", name, "--threads", 1).complaint
+        assert (tmp_path / name).read_text() == text
     for _ in range(2):
         assert run("describe-target", "--output", "line.json", "--threads", 1).code == 0
 

@@ -80,6 +80,8 @@ def test_a_key_that_stands_twice_is_refused() -> None:
         1: "one",
         "1": "text",
     }
+    merged = parse_yaml("a: &a {x: 1, y: 2}\nall:\n  one: &one {<<: *a, x: 3}\nlast: {<<: *one, z: 4}\n")
+    assert merged["last"] == {"x": 3, "y": 2, "z": 4}
 
 
 def test_other_yaml_is_what_it_says() -> None:

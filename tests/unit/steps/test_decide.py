@@ -83,7 +83,7 @@ def test_a_list_of_one_budget_is_that_budget() -> None:
     assert (budget_setting(one), budget_setting(several)) == (3.0, [1.0, 3.0])
 
 
-@pytest.mark.parametrize("pin", ["data", "decide", "elsewhere"])
+@pytest.mark.parametrize("pin", ["data", "decide", "elsewhere", "decide/last-pin"])
 def test_a_pin_overwrites_nothing_else(again: Decide, tmp_path: Path, pin: str) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/notes.txt").write_text("mine")
@@ -98,6 +98,13 @@ def test_a_pin_overwrites_nothing_else(again: Decide, tmp_path: Path, pin: str) 
         )
     assert (tmp_path / "data/manifest.parquet").read_bytes() == before
     assert not (tmp_path / "decide").exists()
+
+
+def test_a_folder_that_git_keeps_is_free_for_a_pin(again: Decide, tmp_path: Path) -> None:
+    (tmp_path / "pin").mkdir()
+    (tmp_path / "pin/.gitignore").write_text("*")
+    assert again().action == "train"
+    assert (tmp_path / "pin/pin.json").is_file()
 
 
 def test_the_first_pin_goes_where_no_search_was_brought_back_to(again: Decide, tmp_path: Path) -> None:

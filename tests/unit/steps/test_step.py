@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from autonad import cores
 from autonad.config import load_config
 from autonad.config.context import Context
 from autonad.console import Console
@@ -43,7 +44,7 @@ def test_the_peak_memory_is_the_own_one():
 )
 def test_more_threads_than_cores_are_told_once(monkeypatch, asked, words):
     said: list[str] = []
-    monkeypatch.setattr(step, "usable_cores", lambda: 3)
+    monkeypatch.setattr(cores, "usable_cores", lambda: 3)
     context = Context(load_config(None, [*asked, "tracking.enabled=false"]), console=Console(said.append))
     before = torch.get_num_threads()
     try:
