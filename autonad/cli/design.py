@@ -5,14 +5,25 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from autonad.cli.assess_verb import assess_supernet
 from autonad.cli.init_verb import init
 from autonad.cli.option_groups import grouped
-from autonad.cli.options import Call, DatasetDir, Execution, Params, PinDir, Replace, Set, Settings
+from autonad.cli.options import (
+    Call,
+    DatasetDir,
+    Execution,
+    Params,
+    PinDir,
+    Replace,
+    Set,
+    Settings,
+    one_of,
+    without_effect,
+)
 from autonad.cli.output_options import Output, ResumedOutput, held
 from autonad.cli.run_verb import run, say_detectors, say_red_flags
 from autonad.cli.search_verb import search
@@ -24,6 +35,18 @@ from autonad.report.units import percent
 if TYPE_CHECKING:
     from autonad.steps.profile_kit import KitResult
 
+KitName = Annotated[
+    str | None,
+    typer.Option(
+        "--name", help="With --kit and no --target: what the device is called.", show_default="device"
+    ),
+]
+KitThreads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", help="With --kit and no --target: threads of one network.", show_default="all cores"
+    ),
+]
 NumClasses = Annotated[
     int,
     typer.Option(
@@ -123,15 +146,8 @@ def profile_latency(
             "--kit", help="On the device: measure this kit of `pack-profile`; the base install does."
         ),
     ] = None,
-    name: Annotated[
-        str, typer.Option("--name", help="With --kit and no --target: what the device is called.")
-    ] = "device",
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            "--threads", help="With --kit and no --target: threads of one network.", show_default="all cores"
-        ),
-    ] = None,
+    name: KitName = None,
+    threads: KitThreads = None,
     measured: Annotated[
         Path | None,
         typer.Option("--measured", help="Back home: the folder that --kit wrote, instead of measuring."),
@@ -160,14 +176,16 @@ def profile_latency(
     """Measure what every operator costs on the target."""
     from autonad import steps
 
-    _one_of({"--kit": kit, "--measured": measured, "--records": records})
+    ways = {"--kit": kit, "--measured": measured, "--records": records}
+    one_of(ways)
+    _require_effect(ways, target, {"--name": name, "--threads": threads}, known, elsewhere=elsewhere)
     with to.held("profile-latency"), call.context() as context:
         if kit is not None:
             found = steps.profile_kit(
                 context,
                 kit=kit,
                 output=to.output,
-                name=name,
+                name=name or "device",
                 threads=threads,
                 target=target,
                 for_another_device=elsewhere,
@@ -193,17 +211,25 @@ def profile_latency(
     tell(f"{to.output}: {result.rows} costs; {checked} ({result.seconds:.0f} s)")
 
 
-def _one_of(given: dict[str, Path | None]) -> None:
-    """Refuse several ways to the same table.
-
-    Raises:
-        ConfigError: There are two.
-    """
-    from autonad.errors import ConfigError
-
-    names = [name for name, value in given.items() if value is not None]
-    if len(names) > 1:
-        raise ConfigError(f"{' and '.join(names)} exclude each other; give one of them")
+def _require_effect(
+    ways: dict[str, Path | None],
+    target: Path | None,
+    device: dict[str, Any],
+    known: Path | None,
+    *,
+    elsewhere: bool,
+) -> None:
+    """Refuse options of `profile-latency` that the way to the table makes meaningless."""
+    kit, brought = ways["--kit"], ways["--measured"] or ways["--records"]
+    if kit is None or target is not None:
+        without_effect(
+            {name: value is not None for name, value in device.items()},
+            "the target says it; they are for --kit without one",
+        )
+    if kit or brought:
+        without_effect({"--known": known is not None}, "nothing can be taken over")
+    if brought:
+        without_effect({"--for-another-device": elsewhere}, "nothing is measured")
 
 
 def _say_measured(output: Path, found: KitResult) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -173,15 +173,17 @@ class Call:
         """The same with these latency budgets, ms, if there are any.
 
         Raises:
-            ConfigError: One is no latency, or is there twice.
+            ConfigError: One is no latency, or is there twice; or `--set` names others.
         """
         if not budgets_ms:
             return self
         for budget in budgets_ms:
             if budget <= 0:
                 raise ConfigError(f"--budget-ms is {budget:g}; give milliseconds above 0")
-            if budgets_ms.count(budget) > 1:
+            if [f"{one:g}" for one in budgets_ms].count(f"{budget:g}") > 1:
                 raise ConfigError(f"--budget-ms {budget:g} is given twice; name each budget once")
+        if any(one.startswith("search.latency_budget_ms=") for one in self.set or ()):
+            raise ConfigError("--budget-ms and --set search.latency_budget_ms are both given; leave one out")
         wanted = budgets_ms[0] if len(budgets_ms) == 1 else budgets_ms
         return replace(self, set=[*(self.set or ()), f"search.latency_budget_ms={wanted}"])
 
@@ -221,3 +223,27 @@ def read_config(params: Path | None, overrides: list[str] | None) -> Config:
     from autonad.config import load_config
 
     return load_config(params or (DEFAULT_PARAMS if DEFAULT_PARAMS.is_file() else None), overrides or ())
+
+
+def without_effect(given: Mapping[str, bool], why: str) -> None:
+    """Refuse options that would change nothing.
+
+    Raises:
+        ConfigError: One is given.
+    """
+    names = [name for name, there in given.items() if there]
+    if names:
+        raise ConfigError(
+            f"{' and '.join(names)} would change nothing here: {why}; leave out what has no effect"
+        )
+
+
+def one_of(given: Mapping[str, Path | None]) -> None:
+    """Refuse several ways to the same table.
+
+    Raises:
+        ConfigError: There are two.
+    """
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        raise ConfigError(f"{' and '.join(names)} exclude each other; give one of them")

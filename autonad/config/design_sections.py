@@ -220,8 +220,9 @@ class SearchConfig(Section):
                 "algorithm1 knows one latency budget and neither max_parameters nor max_memory_mib; set "
                 "search.algorithm=nsga2"
             )
-        if len(set(self.budgets_ms)) < len(self.budgets_ms):
-            raise ValueError("latency_budget_ms names a budget twice; name each once")
+        named = [f"{budget:g}" for budget in self.budgets_ms if budget is not None]
+        if len(set(named)) < len(named):
+            raise ValueError("latency_budget_ms names a budget twice, to six digits; name each once")
         return self
 
 
@@ -237,5 +238,7 @@ class AssessSupernetConfig(Section):
     minutes: Positive | None = Field(
         4.0, description="processor time of each training from scratch; absent: retrain.epochs for each"
     )
-    resamples: Count = Field(2000, description="bootstrap resamples over architectures")
+    resamples: Annotated[int, Field(ge=20, le=1_000_000)] = Field(
+        2000, description="bootstrap resamples over architectures"
+    )
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="level of the intervals")

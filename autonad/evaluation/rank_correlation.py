@@ -8,11 +8,17 @@ drawn, and all resamples are computed at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autonad.evaluation.bootstrap import interval_of
+from autonad.search.strata import FEWEST
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from autonad.evaluation.result import Size
 
 
 def kendall(first: np.ndarray, second: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -103,3 +109,32 @@ def rank_agreement(
 def _pairs(signs: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """(R,) sums over all pairs of items of a sample."""
     return ((counts @ signs) * counts).sum(1)
+
+
+def table_agreement(
+    table: pd.DataFrame, size: Size, *, resamples: int, level: float, seed: int
+) -> dict[str, Any]:
+    """Rank agreement of all architectures of an assessment, and of the better half by training.
+
+    Args:
+        table: A row per architecture, as `autonad assess-supernet` writes it.
+        size: At which size pixels were counted.
+        resamples: See `rank_agreement`.
+        level: The same.
+        seed: The same.
+
+    Returns:
+        See `rank_agreement`; with `top_half`, the same of the better half.
+    """
+    native = "" if size == "input" else "native_"
+    trained = f"trained_{native}miou"
+    names = {"inherited": f"inherited_{native}miou", "parameters": "parameters", "flops": "flops"}
+
+    def agreement(rows: pd.DataFrame) -> dict[str, Any]:
+        predictors = {name: rows[column].to_numpy(float) for name, column in names.items()}
+        return rank_agreement(
+            rows[trained].to_numpy(float), predictors, resamples=resamples, level=level, seed=seed
+        )
+
+    better = table.nlargest(max(FEWEST, -(-len(table) // 2)), trained)
+    return {**agreement(table), "top_half": agreement(better)}

@@ -131,14 +131,17 @@ def _verdict(description: Mapping[str, Any]) -> str:
         return "All architectures scored alike on one side, so that no order can be compared."
     names = {"parameters": "counting parameters", "flops": "counting FLOPs"}
     beaten = [names[name] for name, one in differences.items() if one["low"] > 0]
-    open_ = [names[name] for name, one in differences.items() if one["low"] <= 0]
+    beating = [names[name] for name, one in differences.items() if one["high"] < 0]
+    open_ = [names[name] for name, one in differences.items() if one["low"] <= 0 <= one["high"]]
     said = []
     if beaten:
         said.append(f"Inherited mIoU ranks these architectures better than {' and '.join(beaten)}.")
+    if beating:
+        said.append(f"It ranks them worse than {' and '.join(beating)}.")
     if open_:
         said.append(
             f"That it ranks them better than {' or '.join(open_)} is not shown by so few architectures: the "
-            "interval of the difference holds 0 or lies below."
+            "interval of the difference holds 0."
         )
     return " ".join(said)
 

@@ -25,8 +25,9 @@ from autonad.space import UNIFORM, Architecture, SamplingPrior, SearchSpace
 # λ "auto": in the first population, one standard deviation of latency costs this share of one of mIoU.
 AUTO_SHARE = 0.5
 # What may differ in a search that goes on: the number of generations may grow, and finalists are measured,
-# and learn, after it. Limits decide what is bred; once all is evaluated they only choose among it.
+# and learn, after it.
 FREE = {"generations", "finalists", "finalist_epochs"}
+# They decide what is bred: under others it is another search, which need not score again what this one has.
 LIMITS = {"latency_budget_ms", "max_parameters", "max_memory_mib"}
 
 
@@ -196,15 +197,12 @@ class AskTell(ABC):
         """Go on where `state_dict` was taken; the search then ends bit for bit as if never interrupted.
 
         Raises:
-            SearchError: The state is malformed or of a search with another space, prior, seed or settings.
-                More generations than before are allowed, and other limits if it had finished. The search is
-                left as it was.
+            SearchError: The state is malformed or of a search with another space, prior, seed, settings or
+                limits. More generations than before are allowed. The search is left as it was.
         """
         try:
-            saved, own = state["identity"], self._identity()
-            last = state["converged"] or int(state["generation"]) >= int(state["generations"])
-            if not (last and all(candidate["miou"] is not None for candidate in state["candidates"])):
-                saved, own = {**saved, **state["limits"]}, {**own, **self._limits()}
+            saved = {**state["identity"], **state["limits"]}
+            own = {**self._identity(), **self._limits()}
             different = [name for name in own if saved[name] != own[name]]
             if different:
                 changes = ", ".join(f"{name} was {saved[name]}, now {own[name]}" for name in different)
@@ -226,6 +224,32 @@ class AskTell(ABC):
             raise unreadable(error) from error
         self.generation, self._converged, self._candidates = generation, converged, candidates
         self._waiting = {key: one for key, one in candidates.items() if one.evaluation is None}
+
+    def follows(self, state: dict[str, Any]) -> bool:
+        """Whether a state is of this search under other limits, and that one has ended.
+
+        Raises:
+            SearchError: The state is malformed.
+        """
+        try:
+            ended = state["converged"] or int(state["generation"]) >= int(state["generations"])
+            told = all(candidate["miou"] is not None for candidate in state["candidates"])
+            same = all(state["identity"][name] == value for name, value in self._identity().items())
+            return bool(ended and told and same and state["limits"] != self._limits())
+        except (KeyError, TypeError, ValueError) as error:
+            raise unreadable(error) from error
+
+    def scores_as(self, state: dict[str, Any]) -> bool:
+        """Whether what a state says of architectures is what this search would be told of them.
+
+        Raises:
+            SearchError: The state is malformed.
+        """
+        own = self._identity()
+        try:
+            return all(state["identity"][name] == own[name] for name in ("space", "score_at"))
+        except (KeyError, TypeError) as error:
+            raise unreadable(error) from error
 
     def _identity(self) -> dict[str, Any]:
         """What must be equal for a search to be the same."""

@@ -65,12 +65,13 @@ class Constrained:
             other = make()
             if (its := self._pricing.excess(other, goal, self._limits)) < excess:
                 nearest, excess = other, its
-        for start in (lambda: nearest, self._space.smallest, lambda: self._fastest(goal.target)):
+        smallest = self._space.smallest
+        for start in (lambda: nearest, smallest, lambda: self._fastest(goal.target)):
             found, excess = self._walk(start(), lambda one: self._pricing.excess(one, goal, self._limits))
             if excess == KEPT:
                 return found, True
-            if excess[0] == 0:  # The budget is kept, so that a faster network changes nothing.
-                break
+            if start is smallest and excess[0] == 0:
+                break  # It is too large and not too slow: a faster one would not help.
         raise SearchError(self._complaint(found, excess, goal))
 
     def _fastest(self, target: int) -> Architecture:

@@ -13,7 +13,7 @@ added for networks that must keep a budget:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from itertools import zip_longest
 
@@ -50,6 +50,9 @@ class Nsga2(AskTell):
         pricing: What an architecture costs.
         prior: Biases the operators that are drawn; uniform by default.
         seed: Of the search's own generator.
+
+    Raises:
+        SearchError: There are more goals than architectures in a generation.
     """
 
     def __init__(
@@ -63,6 +66,11 @@ class Nsga2(AskTell):
         seed: int = 0,
     ) -> None:
         super().__init__(space, settings=settings, goals=goals, prior=prior, seed=seed)
+        if settings.population < len(self.goals):
+            raise SearchError(
+                f"search.population is {settings.population}, and {len(self.goals)} networks are wanted, one "
+                "for each target and budget; raise it, or leave some of them out"
+            )
         self.pricing, limits = pricing, Limits(settings.max_parameters, settings.max_memory_mib)
         self._constrained = Constrained(space, pricing, limits, self._rng)
 
@@ -110,18 +118,18 @@ class Nsga2(AskTell):
     def _first(self, count: int) -> Iterable[Candidate]:
         """Plain networks, then samples, within the constraints of the goals, which take turns."""
         seen: set[str] = set()
-        for architecture in self._plain(count // PLAIN):
+        for architecture in self._plain(max(0, min(count // PLAIN, count - len(self.goals)))):
             seen.add(architecture.key)
             yield Candidate(architecture, 1, "plain", ())
         spent: set[Goal] = set()
         for slot in range(count - len(seen)):
-            goal, first = self.goals[slot % len(self.goals)], slot < len(self.goals)
-            child = None if goal in spent else self._new(self._sample, goal, seen, must=first)
-            if child is None:
+            while (goal := self._turn(slot, spent)) is not None:
+                child = self._new(self._sample, goal, seen, must=slot < len(self.goals))
+                if child is not None:
+                    seen.add(child.key)
+                    yield Candidate(child, 1, "sample", ())
+                    break
                 spent.add(goal)
-                continue
-            seen.add(child.key)
-            yield Candidate(child, 1, "sample", ())
 
     def _plain(self, count: int) -> list[Architecture]:
         """At most so many plain networks of the goals, which take turns; see `plain_networks`."""
@@ -141,20 +149,28 @@ class Nsga2(AskTell):
         rankings = {goal: self.ranking(goal) for goal in self.goals}
         surrogate = Surrogate(told)
         for slot in range(count):
-            goal = self.goals[slot % len(self.goals)]
-            litter: list[Candidate] = []
-            for _ in range(1 if slot % UNSCREENED == UNSCREENED - 1 else LITTER):
-                candidate = None if goal in spent else self._child(niches, goal, seen)
-                if candidate is None:
+            size = 1 if slot % UNSCREENED == UNSCREENED - 1 else LITTER
+            while (goal := self._turn(slot, spent)) is not None:
+                litter: list[Candidate] = []
+                while len(litter) < size and (one := self._child(niches, goal, seen)) is not None:
+                    litter.append(one)
+                if len(litter) < size:
                     spent.add(goal)
+                if litter:
+                    promises = [rankings[goal].score(self._predicted(surrogate, one, goal)) for one in litter]
+                    chosen = litter[promises.index(max(promises))]
+                    seen.add(chosen.architecture.key)
+                    yield chosen
                     break
-                litter.append(candidate)
-            if not litter:
-                continue
-            promises = [rankings[goal].score(self._predicted(surrogate, one, goal)) for one in litter]
-            chosen = litter[promises.index(max(promises))]
-            seen.add(chosen.architecture.key)
-            yield chosen
+
+    def _turn(self, slot: int, spent: Collection[Goal]) -> Goal | None:
+        """The goal that a place of the next generation is for, of those for which there may be something new.
+
+        They take turns, over the generations too: there may be more of them than a generation divides by.
+        """
+        turn = self.generation * self.settings.population + slot
+        order = [self.goals[(turn + later) % len(self.goals)] for later in range(len(self.goals))]
+        return next((goal for goal in order if goal not in spent), None)
 
     def _child(self, niches: dict[Goal, Niche], goal: Goal, seen: set[str]) -> Candidate | None:
         relatives = list(niches.values())

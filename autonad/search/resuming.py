@@ -18,7 +18,7 @@ def resume_from(search: AskTell, journal: Journal, inputs: dict[str, str], *, re
         restart: Whether a journal of something else, or one that cannot be read, is passed over.
 
     Returns:
-        Whether there was something to go on with.
+        Whether there was something to go on with: also not where a search under other limits has ended.
 
     Raises:
         SearchError: The journal is of another search, unless `restart`.
@@ -36,9 +36,31 @@ def resume_from(search: AskTell, journal: Journal, inputs: dict[str, str], *, re
             )
         if not entries:
             return False
-        search.load_state_dict(merged(entries))
+        state = merged(entries)
+        if search.follows(state):
+            return False
+        search.load_state_dict(state)
     except (SearchError, StorageError):
         if restart:
             return False
         raise
     return True
+
+
+def known_scores(search: AskTell, journal: Journal, inputs: dict[str, str]) -> dict[str, float]:
+    """What a journal's search has scored and another one need not: mIoU by architecture key.
+
+    Args:
+        search: The other one; it says at which size pixels are counted.
+        journal: See `resume_from`; nothing is known by one that is missing, unreadable or of other inputs.
+        inputs: Sha256 of what the search works with, by name.
+    """
+    try:
+        first, *entries = journal.read("the search's journal") or [{}]
+        state = merged(entries)
+        if changed_since(first.get("inputs"), inputs) or not search.scores_as(state):
+            return {}
+        told = (one for one in state["candidates"] if one["miou"] is not None)
+        return {str(one["key"]): float(one["miou"]) for one in told}
+    except (SearchError, StorageError, KeyError, TypeError, ValueError):
+        return {}

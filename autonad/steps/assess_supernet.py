@@ -20,12 +20,9 @@ from autonad.storage.journal import Journal, changed_since
 from autonad.tracking.tags import FINGERPRINT, HARDWARE_KEY
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from autonad.config import Config
     from autonad.data.dataset import Dataset
     from autonad.detector.spec import DetectorSpec
-    from autonad.evaluation.result import Size
     from autonad.latency.table import LatencyTable
     from autonad.latency.target import Target
     from autonad.network import SuperNet
@@ -36,6 +33,7 @@ if TYPE_CHECKING:
 
 JOURNAL, ASSESSMENT = "journal.jsonl", "assessment.json"
 PREDICTORS = ("inherited", "parameters", "flops")
+NO_PART = {"epochs", "weights", "teacher", "validate_every", "checkpoint_every"}  # of `retrain`
 """By what architectures are ranked without training them: first the supernet, then what needs none."""
 
 
@@ -156,7 +154,8 @@ def _read(context: Context, dataset: Path, supernet: Path, latency: Path) -> _In
     identity = {
         "seed": config.seed,
         "minutes": config.assess_supernet.minutes,
-        "retrain": config.retrain.resolved().model_dump(),
+        "retrain": config.retrain.resolved().model_dump(exclude=NO_PART),
+        "epochs": None if config.assess_supernet.minutes else config.retrain.epochs,
         "supernet": sha256_file(supernet / "supernet.safetensors"),
         "latency": sha256_file(latency / "table.parquet"),
         "dataset": source.fingerprint,
@@ -289,6 +288,7 @@ def _conclude(step: Step, inputs: _Inputs, rows: list[dict[str, Any]], output: P
     """Write and log what the rows say."""
     import pandas as pd
 
+    from autonad.evaluation.rank_correlation import table_agreement
     from autonad.files import write_atomic, write_json
     from autonad.report.assessment import scatter_file, write_page
     from autonad.tracking.names import assessment_metrics
@@ -296,7 +296,9 @@ def _conclude(step: Step, inputs: _Inputs, rows: list[dict[str, Any]], output: P
     settings, size = step.context.config.assess_supernet, step.context.config.search.score_at
     # What a journal gives back is in its own order.
     table = pd.DataFrame(rows).sort_index(axis="columns")
-    agreement = _agreement(step.context, table, size)
+    agreement = table_agreement(
+        table, size, resamples=settings.resamples, level=settings.confidence, seed=step.context.config.seed
+    )
     description = {
         **agreement,
         "score_at": size,
@@ -325,26 +327,3 @@ def _conclude(step: Step, inputs: _Inputs, rows: list[dict[str, Any]], output: P
         report=page,
         seconds=step.seconds,
     )
-
-
-def _agreement(context: Context, table: pd.DataFrame, size: Size) -> dict[str, Any]:
-    """Rank agreement of all architectures, and of the better half by training."""
-    from autonad.evaluation.rank_correlation import rank_agreement
-
-    settings, native = context.config.assess_supernet, "" if size == "input" else "native_"
-
-    def agreement(rows: pd.DataFrame) -> dict[str, Any]:
-        return rank_agreement(
-            rows[f"trained_{native}miou"].to_numpy(float),
-            {
-                "inherited": rows[f"inherited_{native}miou"].to_numpy(float),
-                "parameters": rows["parameters"].to_numpy(float),
-                "flops": rows["flops"].to_numpy(float),
-            },
-            resamples=settings.resamples,
-            level=settings.confidence,
-            seed=context.config.seed,
-        )
-
-    better = table.nlargest(-(-len(table) // 2), f"trained_{native}miou")
-    return {**agreement(table), "top_half": agreement(better)}

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import Field
 
+from autonad.config import Config
 from autonad.config.context import Context
 from autonad.console import duration
 from autonad.errors import ConfigError, StorageError
@@ -208,6 +209,19 @@ class Chain:
 
     def _write(self) -> None:
         write_json(self._folder / RECORD, self._record)
+
+
+def require_own_teacher(config: Config) -> None:
+    """Make sure that retraining needs nothing that no step of a chain makes.
+
+    Raises:
+        ConfigError: A model shall teach.
+    """
+    if config.retrain.teacher == "model":
+        raise ConfigError(
+            "retrain.teacher is model, which a chain does not have; set retrain.teacher=supernet-largest, or "
+            "give `autonad retrain` the --teacher"
+        )
 
 
 def start_over(folder: Path) -> None:

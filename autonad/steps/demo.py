@@ -9,7 +9,7 @@ from pathlib import Path
 from autonad.config import Config, load_config
 from autonad.config.context import Context
 from autonad.steps.audit import audit
-from autonad.steps.chain import Chain, Figures, Link, start_over
+from autonad.steps.chain import Chain, Figures, Link, require_own_teacher, start_over
 from autonad.steps.design_chain import Design, Designed, fingerprint_of
 from autonad.steps.register import register
 from autonad.steps.synthesize import synthesize
@@ -45,8 +45,9 @@ def demo(context: Context, *, output: Path, replace: bool = False) -> DemoResult
         replace: What the output holds is removed first, if an earlier demo made it.
 
     Raises:
-        ConfigError: Something else is there.
+        ConfigError: Something else is there, or a model shall teach.
     """
+    require_own_teacher(context.config)
     if replace:
         start_over(output)
     chain = Chain(context, output, {"demo": "generated images"})

@@ -11,7 +11,7 @@ from autonad.config import Config
 from autonad.config.context import Context
 from autonad.console import duration
 from autonad.errors import ConfigError
-from autonad.steps.chain import Chain, Figures, Link, recorded, start_over
+from autonad.steps.chain import Chain, Figures, Link, recorded, require_own_teacher, start_over
 from autonad.steps.cost_estimate import Pace, describe_costs, describe_left, fit_to_minutes, measure_pace
 from autonad.steps.design_chain import Design, Designed, fingerprint_of
 from autonad.steps.import_data import import_data
@@ -74,11 +74,7 @@ def run_own_data(
     device = device_of(context.config, target, measured)
     if device is not None and measured is None:
         device.require_here()
-    if context.config.retrain.teacher == "model":
-        raise ConfigError(
-            "retrain.teacher is model, which a run does not have; set retrain.teacher=supernet-largest, or "
-            "give `autonad retrain` the --teacher"
-        )
+    require_own_teacher(context.config)
     # Not before: what is refused costs nothing that an earlier run made.
     if replace_output:
         start_over(output)

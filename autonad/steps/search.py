@@ -96,11 +96,10 @@ def search(
 
     Raises:
         LatencyError: A table is of another space, or there is a latency budget and it was not measured well.
-        SearchError: Nothing keeps a budget; two tables are of one target; or, with `resume`, the journal is
-            of another search.
+        SearchError: Nothing keeps a budget; two tables are of one target; the journal is of another search.
     """
     from autonad.search import evolve
-    from autonad.search.resuming import resume_from
+    from autonad.search.resuming import known_scores, resume_from
     from autonad.steps.search_results import write_all
     from autonad.tracking import log_search
 
@@ -122,6 +121,7 @@ def search(
         journal, mirror = Journal(output / JOURNAL), _copy(inputs, params, output, checkpoints, step)
         if resume:
             mirror.pull()
+        known = known_scores(asking, journal, inputs.digests) if resume else {}
         if resume and resume_from(asking, journal, inputs.digests, restart=resume == "or-restart"):
             step.console.report(f"resumed in generation {asking.generation} of {settings.generations}")
         else:
@@ -133,7 +133,7 @@ def search(
             mirror.push()
             _report_generation(step, asking)
 
-        evaluate = _evaluator(inputs, settings.score_at)
+        evaluate = _evaluator(inputs, settings.score_at, known)
         evolve(asking, evaluate, keep=journal.append, finished=finished)
         found = winners(step, inputs, asking, output, evaluate=evaluate, kept=mirror.push)
         write_all(output, config, inputs, found)
@@ -148,7 +148,8 @@ def _algorithm(step: Step, inputs: SearchInputs) -> AskTell:
     """The search that `search.algorithm` names, before its first generation.
 
     Raises:
-        SearchError: Algorithm 1 is asked for several targets, or for a budget that nothing keeps.
+        SearchError: Algorithm 1, or one target's prior, is asked for several targets; or Algorithm 1 for a
+            budget that nothing keeps.
     """
     from autonad.errors import SearchError
     from autonad.latency.prior import is_uniform, load_prior
@@ -156,9 +157,17 @@ def _algorithm(step: Step, inputs: SearchInputs) -> AskTell:
     from autonad.search.constrained import require_possible
     from autonad.search.goals import Limits
     from autonad.space import UNIFORM
+    from autonad.space.configured import configured_space
 
     config, settings, space = step.context.config, step.context.config.search, inputs.net.space
     prior = UNIFORM
+    if space.key != configured_space(config.space, inputs.spec.size).key:
+        step.console.report("the supernet's space is searched; that of the settings is another one")
+    if settings.prefers_fast and settings.algorithm == "nsga2" and len(inputs.devices) > 1:
+        raise SearchError(
+            f"search.prior=latency draws by what is fast on one target, and there are {len(inputs.devices)} "
+            "latency tables; give one --latency, or set search.prior=uniform"
+        )
     if settings.prefers_fast:
         prior = load_prior(inputs.devices[0].folder / "prior.json")
         if is_uniform(prior):
@@ -195,8 +204,10 @@ def _copy(
     )
 
 
-def _evaluator(inputs: SearchInputs, size: Size) -> Callable[[Architecture], Evaluation]:
-    """Inherited mIoU on the validation split, and the latency by the table."""
+def _evaluator(
+    inputs: SearchInputs, size: Size, known: dict[str, float]
+) -> Callable[[Architecture], Evaluation]:
+    """Inherited mIoU on the validation split, unless it is known, and the latency by the table."""
     from autonad.evaluation.inherited import score
     from autonad.search import Evaluation
     from autonad.training.folders import pick_device
@@ -208,9 +219,11 @@ def _evaluator(inputs: SearchInputs, size: Size) -> Callable[[Architecture], Eva
     validation = evaluation_data(inputs.source, inputs.spec, "val")
 
     def evaluate(architecture: Architecture) -> Evaluation:
-        forward = partial(net, architecture=architecture)
-        metrics = score(forward, validation, classes=inputs.spec.classes, world=alone, size=size)
-        return Evaluation(architecture, metrics.miou, predict(architecture))
+        miou = known.get(architecture.key)
+        if miou is None:
+            forward = partial(net, architecture=architecture)
+            miou = score(forward, validation, classes=inputs.spec.classes, world=alone, size=size).miou
+        return Evaluation(architecture, miou, predict(architecture))
 
     return evaluate
 

@@ -107,17 +107,24 @@ class SearchInputs:
         """
         from autonad.errors import SearchError
 
-        known: dict[str, Path] = {}
+        known: dict[str, Device] = {}
         for device in self.devices:
             device.table.check_made_for(self.net.space.key, self.spec.size, device.target)
             for budget in budgets_ms:
                 device.table.check_budget(budget, accept_noise)
             for name in (device.target.name, device.target.hardware_key):
-                if known.setdefault(name, device.folder) != device.folder:
+                other = known.setdefault(name, device)
+                if other.folder == device.folder:
+                    continue
+                if other.target.hardware_key != device.target.hardware_key:
                     raise SearchError(
-                        f"{known[name]} and {device.folder} are both of target {device.target.name!r} "
-                        f"(hardware key {device.target.hardware_key}); give one --latency per target"
+                        f"{other.folder} and {device.folder} are of two devices that are called {name!r}; "
+                        f'change "name" in {device.folder / "target.json"}'
                     )
+                raise SearchError(
+                    f"{other.folder} and {device.folder} are both of target {device.target.name!r} "
+                    f"(hardware key {device.target.hardware_key}); give one --latency per target"
+                )
 
     @property
     def tags(self) -> dict[str, str]:

@@ -487,7 +487,7 @@ def test_a_missing_library_is_named_with_the_remedy(run: Run, monkeypatch: pytes
     complaint = run("synthesize", "--output", "x").complaint
 
     assert "torch" in complaint
-    assert "autonad[full]" in complaint
+    assert '`pip install ".[full]"`' in complaint
 
 
 @pytest.mark.parametrize(
@@ -795,3 +795,25 @@ def test_a_folder_with_a_dot_in_its_name_has_a_run_of_its_own(
         (tmp_path / name).mkdir()
         run("run", "--source", name)
     assert found == [Path("runs/batch.1"), Path("runs/batch.2")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("profile-latency", "--target", "t.json", "--threads", 1), "--threads would change nothing here"),
+        (("profile-latency", "--records", "r", "--name", "line"), "--name would change nothing here"),
+        (("profile-latency", "--measured", "m", "--known", "k"), "--known would change nothing here"),
+        (("profile-latency", "--records", "r", "--for-another-device"), "--for-another-device would change"),
+        (("demo", "--set", "retrain.teacher=model"), "retrain.teacher is model, which a chain does not have"),
+        (
+            ("run", "--source", ".", "--budget-ms", 3, "--set", "search.latency_budget_ms=5"),
+            "--budget-ms and --set search.latency_budget_ms are both given",
+        ),
+        (("run", "--source", ".", "--budget-ms", 1.2345671, "--budget-ms", 1.2345672), "is given twice"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(run: Run, arguments: tuple[Any, ...], said: str) -> None:
+    output = () if arguments[0] in ("demo", "run") else ("--output", "out")
+    told = run(*arguments, *output)
+    assert told.code == 2
+    assert said in told.complaint

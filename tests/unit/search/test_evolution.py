@@ -188,14 +188,15 @@ def test_a_finished_search_can_be_given_more_generations() -> None:
         make(1, generations=5).load_state_dict(search.state_dict())
 
 
-def test_a_finished_search_can_be_ranked_under_another_budget() -> None:
+def test_a_finished_search_under_another_budget_is_another_search() -> None:
+    """It would choose among what was bred for the first."""
     finished = run(make(1))
-    budget = float(finished.table()["latency_ms"].median())
-    search = make(1, latency_budget_ms=budget)
-    search.load_state_dict(finished.state_dict())
-    assert search.done
-    assert search.best.latency_ms <= budget
-    assert len(search.table()) == len(finished.table())
+    search = make(1, latency_budget_ms=float(finished.table()["latency_ms"].median()))
+    assert search.follows(finished.state_dict())
+    assert not make(1).follows(finished.state_dict())
+    assert not make(2, latency_budget_ms=1.0).follows(finished.state_dict())
+    with pytest.raises(SearchError, match="latency_budget_ms was None"):
+        search.load_state_dict(finished.state_dict())
 
 
 @pytest.mark.parametrize("cut", ["within a generation", "between two"])

@@ -87,7 +87,7 @@ def test_each_architecture_is_scored_trained_and_shown(
     assert (table["trained_miou"] != table["trained_native_miou"]).any()
     found = json.loads((tmp_path / "whole/assessment.json").read_text())
     assert set(found["predictors"]) == {"inherited", "parameters", "flops"}
-    assert found["top_half"]["architectures"] == 2
+    assert found["top_half"]["architectures"] == 4  # Of two, a rank correlation says nothing.
     assert_stands_alone((tmp_path / "whole/assessment.html").read_text())
     assert not (tmp_path / "whole/training").exists()
 
