@@ -62,7 +62,7 @@ def test_a_bucket_without_boto3_says_what_to_install(model: Path, tmp_path: Path
 
     assert done.returncode == 2
     assert re.match(
-        r'error: this verb needs boto(3|core), .* install everything with: pip install "autonad', done.stderr
+        r"error: this verb needs boto(3|core), .* install everything with `pip install", done.stderr
     )
 
 
