@@ -18,17 +18,9 @@ from autonad.config import Config, parse_config
 from autonad.config.context import Context
 from autonad.console import open_console, with_paths
 from autonad.errors import AutonadError
-from autonad.files import read_json
-from autonad.reading.shape_checks import Shape
-from autonad.steps.prepare import CLASSES, CONFIG, TARGET
+from autonad.steps.prepare import CONFIG, TARGET
 from autonad.steps.step import tell_execution
 from autonad.tracking.runs.origin import NAME_VARIABLE
-
-
-class ClassesFile(Shape):
-    """`classes.json` of the first task."""
-
-    classes: list[str]
 
 
 @contextmanager
@@ -85,7 +77,9 @@ def target_of(request: Any) -> Path:
 
 def num_classes_of(request: Any) -> int:
     """Classes of the dataset, background included, as the first task found them."""
-    return len(read_json(Path(request.path) / CLASSES, "the list of classes", ClassesFile)["classes"])
+    from autonad.data.dataset import read_about
+
+    return len(read_about(Path(request.path))["classes"])
 
 
 def if_filled(artifact: Any) -> Path | None:

@@ -17,6 +17,7 @@ from autonad.steps.fetch_dataset import fetch_dataset
 from autonad.steps.load_search import load_search, require_search
 from autonad.steps.resources import PodResources
 
+# The classes as a dataset has them, so that they are read as a dataset's.
 CONFIG, TARGET, CLASSES = "params.yaml", "target.json", "classes.json"
 
 
